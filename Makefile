@@ -1,0 +1,52 @@
+# Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
+.DEFAULT_GOAL := help
+.PHONY: help env run test check format lock wheel clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UP ?=
+TESTS ?=
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## the environment in .venv, from the lock
+
+run: $(STAMP) ## start Holdfast on this machine (options: make run UP="--web 3 --flower")
+	@$(BIN)/holdfast up $(UP)
+
+test: $(STAMP) ## all tests (a part of them: make test TESTS=tests/unit)
+	@$(BIN)/python -m pytest -rs $(TESTS)
+
+check: $(STAMP) ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## put the code into the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --upgrade
+lock: $(STAMP) ## newest allowed versions into both lock files
+	$(BIN)/python -m pip install --quiet uv
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+wheel: $(STAMP) ## the wheel, in dist/
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+clean: ## everything that was made here
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@python=$$(PYTHON="$(PYTHON)" sh deploy/find_python.sh) && \
+	echo "installing into $(VENV) with $$python" && \
+	"$$python" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,137 @@
+"""The command `holdfast`."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+
+from deploy.errors import DeployError
+from shared.errors import SettingsError
+from shared.settings import Settings
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    run: Command = arguments.run
+    try:
+        return run(arguments, os.environ)
+    except (DeployError, SettingsError) as error:
+        print(f"holdfast: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _up(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.local_stack import Choices
+    from deploy.up import up
+
+    if arguments.port is not None:
+        environ = {**environ, "PORT": str(arguments.port)}
+    up(environ, Choices(arguments.web, arguments.workers, arguments.flower))
+    return 0
+
+
+def _module(*module: str) -> Command:
+    """A command that becomes `python -m module`, with the token of the home in its environment."""
+
+    def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+        settings = _settings_of_a_role(environ)
+        environment = {**environ, "AUTH_TOKEN": _token(settings)}
+        os.execve(sys.executable, [sys.executable, "-P", "-m", *module], environment)  # noqa: S606
+
+    return run
+
+
+def _flower(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy import flower
+
+    settings = _settings_of_a_role(environ)
+    flower.run(settings, _token(settings))
+    return 0
+
+
+def _demo_gateway(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    command = [sys.executable, "-P", "-m", "deploy.demo_gateway", *arguments.options]
+    os.execve(sys.executable, command, dict(environ))  # noqa: S606
+
+
+def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.home import open_home
+    from shared.db import migrate
+
+    settings = Settings.load(environ)
+    if not environ.get("DATABASE_URL"):
+        open_home(settings.home)
+    migrate.upgrade(settings.database_url)
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.doctor import doctor
+
+    return doctor(environ, as_json=arguments.json)
+
+
+def _version(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    print(version("holdfast"))
+    return 0
+
+
+def _settings_of_a_role(environ: Mapping[str, str]) -> Settings:
+    settings = Settings.load(environ)
+    if not settings.redis_url:
+        raise DeployError("REDIS_URL is not set; `holdfast up` starts a server and all roles")
+    return settings
+
+
+def _token(settings: Settings) -> str:
+    from deploy.home import open_home, secret
+
+    return settings.auth_token or secret(open_home(settings.home).token_file)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="holdfast", description="Chat runs that survive what happens around them."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    up = command("up", _up, "start everything on this machine; Ctrl-C stops it")
+    up.add_argument("--port", type=int, help="of the web role (PORT, 8648; 0: any free one)")
+    up.add_argument("--web", type=_count, default=1, metavar="N", help="web processes (1)")
+    up.add_argument("--workers", type=_count, default=1, metavar="N", help="run workers (1)")
+    up.add_argument("--flower", action="store_true", help="Flower too, on port 5555")
+    command("web", _module("web"), "the Socket.IO process")
+    command("worker", _module("worker", "runs"), "a worker that runs turns")
+    command("maintenance", _module("worker", "maintenance"), "the worker that cleans up")
+    command("beat", _module("worker", "beat"), "the clock of the maintenance jobs")
+    command("flower", _flower, "the operators' view of the queues, on 127.0.0.1")
+    demo = command("demo-gateway", _demo_gateway, "a stand-in for a Hermes gateway")
+    demo.add_argument("options", nargs=argparse.REMAINDER, help="passed on to it")
+    command("migrate", _migrate, "bring the database to this version's schema")
+    doctor = command("doctor", _doctor, "what is found, what is missing, what to do")
+    doctor.add_argument("--json", action="store_true", help="for machines")
+    command("version", _version, "print the version")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 64:
+        raise argparse.ArgumentTypeError("from 1 to 64")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

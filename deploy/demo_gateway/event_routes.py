@@ -1,0 +1,69 @@
+"""`GET /v1/runs/{run_id}/events`: the stream of one run's events."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from . import replies
+from .gateway import GATEWAY, Gateway
+from .runs import Run
+from .stream import Frame, Mark, Reader
+
+# A reader may come a moment before its run.
+REGISTRATION_WAIT = 1.0
+REGISTRATION_LOOK = 0.05
+
+_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+
+
+async def stream_events(request: web.Request) -> web.StreamResponse:
+    """Read the run's stream; whoever leaves it, takes it along (see stream.py)."""
+    gateway = request.app[GATEWAY]
+    run = await _listed_run(gateway, request.match_info["run_id"])
+    if run is None:
+        return replies.run_not_found(request.match_info["run_id"])
+    response = web.StreamResponse(status=200, headers=_HEADERS)
+    reader = run.stream.attach(gateway.options.keepalive)
+    run.record.readers_opened += 1
+    try:
+        await response.prepare(request)
+        await _copy(reader, request, response)
+    except ConnectionResetError:
+        pass  # the reader went away: noticed, as in the real gateway, by the next write
+    finally:
+        run.stream.detach(reader)
+    return response
+
+
+async def _listed_run(gateway: Gateway, run_id: str) -> Run | None:
+    for _ in range(round(REGISTRATION_WAIT / REGISTRATION_LOOK)):
+        run = gateway.runs.find(run_id)
+        if run is not None and run.stream.listed:
+            return run
+        await asyncio.sleep(REGISTRATION_LOOK)
+    return None
+
+
+async def _copy(reader: Reader, request: web.Request, response: web.StreamResponse) -> None:
+    while True:
+        frames = await reader.take()
+        await response.write(_joined(frames))
+        if not frames or not isinstance(frames[-1], Mark):
+            continue
+        if frames[-1] is Mark.CUT and request.transport is not None:
+            request.transport.close()  # sends what is buffered, but not the end of the body
+        return
+
+
+def _joined(frames: list[Frame]) -> bytes:
+    if not frames:
+        return b": keepalive\n\n"
+    if frames[-1] is Mark.CLOSE:
+        frames = [*frames[:-1], b": stream closed\n\n"]
+    return b"".join(frame for frame in frames if isinstance(frame, bytes))

@@ -1,0 +1,53 @@
+"""The parts of one demo gateway, and where handlers find them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from .faults import Faults
+from .play import play
+from .record import Record
+from .runs import Runs
+from .sessions import SessionStore
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the gateway behaves as a whole. Times are seconds."""
+
+    api_key: str = ""
+    max_runs: int = 10
+    keepalive: float = 30.0
+    session_delay: float = 0.15
+    replay: bool = False
+    model: str = "demo-model"
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Everything that a request may need."""
+
+    options: Options
+    sessions: SessionStore
+    record: Record
+    faults: Faults
+    runs: Runs
+
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+
+
+def build_gateway(options: Options) -> Gateway:
+    """Put the parts together; nothing runs yet."""
+    sessions, record = SessionStore(), Record()
+    runs = Runs(
+        sessions,
+        record,
+        play,
+        max_runs=options.max_runs,
+        session_delay=options.session_delay,
+        replay=options.replay,
+    )
+    return Gateway(options, sessions, record, Faults(), runs)

@@ -1,0 +1,161 @@
+"""What the doctor looks at; each check reports and repairs nothing."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+import redis
+from packaging.requirements import Requirement
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from deploy.embedded_redis import NO_RETRY, find_binary
+from deploy.errors import DeployError
+from deploy.gateway_probe import probe
+from deploy.ports import is_free
+from shared.db import migrate
+from shared.settings import Settings
+
+OK, NOTE, FAULT = "ok", "note", "fault"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. A note may wait, a fault keeps Holdfast from starting."""
+
+    subject: str
+    state: str
+    detail: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings, in the order in which things are needed."""
+    return [
+        _python(),
+        *_libraries(),
+        _vocabulary(),
+        _home(settings),
+        *_redis(settings),
+        _database(settings),
+        _gateway(settings),
+        _port(settings),
+    ]
+
+
+def _python() -> Finding:
+    return Finding("python", OK, f"{platform.python_version()} at {sys.executable}")
+
+
+def _libraries() -> Iterator[Finding]:
+    """Every runtime requirement against what is installed."""
+    found = []
+    for line in requires("holdfast") or []:
+        needed = Requirement(line)
+        if needed.marker is not None and not needed.marker.evaluate():
+            continue
+        try:
+            installed = version(needed.name)
+        except PackageNotFoundError:
+            yield Finding("library", FAULT, f"{needed} is not installed", "make env")
+            continue
+        if not needed.specifier.contains(installed, prereleases=True):
+            yield Finding("library", FAULT, f"{needed.name} {installed}, not {needed}", "make env")
+        found.append(f"{needed.name} {installed}")
+    yield Finding("libraries", OK, ", ".join(found))
+
+
+def _vocabulary() -> Finding:
+    from shared.tokens import VOCABULARY
+
+    if VOCABULARY.is_file():
+        return Finding("vocabulary", OK, str(VOCABULARY))
+    return Finding("vocabulary", NOTE, "not found: tokens are estimated", "install Holdfast again")
+
+
+def _home(settings: Settings) -> Finding:
+    home = settings.home
+    if not home.exists():
+        return Finding("home", OK, f"{home} will be made at the first start")
+    if not os.access(home, os.W_OK | os.X_OK):
+        return Finding("home", FAULT, f"{home} cannot be written", "set HOLDFAST_HOME")
+    mode = home.stat().st_mode & 0o777
+    if mode & 0o077:
+        advice = f"chmod 700 {home}: it holds the token and what was said"
+        return Finding("home", NOTE, f"{home} has mode {mode:o}", advice)
+    return Finding("home", OK, str(home))
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if not settings.redis_url:
+        yield _embedded_redis()
+        return
+    client = redis.Redis.from_url(
+        settings.redis_url, socket_timeout=3, socket_connect_timeout=3, retry=NO_RETRY
+    )
+    try:
+        server = client.info("server")
+        yield Finding("redis", OK, f"version {server['redis_version']} at REDIS_URL")
+        yield _redis_setting(client, "maxmemory-policy", "noeviction")
+        yield _redis_setting(client, "appendonly", "yes")
+    except redis.RedisError as error:
+        detail = f"REDIS_URL does not answer ({type(error).__name__})"
+        yield Finding("redis", FAULT, detail, "start it, or unset REDIS_URL for an embedded one")
+    finally:
+        client.close()
+
+
+def _embedded_redis() -> Finding:
+    try:
+        binary = find_binary()
+    except DeployError as error:
+        return Finding("redis", FAULT, str(error))
+    return Finding("redis", OK, f"`holdfast up` starts {binary.path} ({binary.origin})")
+
+
+def _redis_setting(client: redis.Redis, name: str, wanted: str) -> Finding:
+    try:
+        found = client.config_get(name).get(name, "unknown")
+    except redis.ResponseError:  # managed servers hide CONFIG
+        return Finding("redis", NOTE, f"{name} cannot be asked", f"it should be {wanted}")
+    if found == wanted:
+        return Finding("redis", OK, f"{name} {found}")
+    advice = f"CONFIG SET {name} {wanted}, and in its configuration: otherwise runs can be lost"
+    return Finding("redis", NOTE, f"{name} {found}", advice)
+
+
+def _database(settings: Settings) -> Finding:
+    url = make_url(settings.database_url)
+    shown = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):  # noqa: PTH110
+        return Finding("database", NOTE, f"{shown} is not there yet", "`holdfast up` makes it")
+    try:
+        current = migrate.is_current(settings.database_url)
+    except SQLAlchemyError as error:
+        detail = f"{shown} does not answer ({type(error).__name__})"
+        return Finding("database", FAULT, detail, "start it, or mend DATABASE_URL")
+    if not current:
+        return Finding("database", NOTE, f"{shown} has another schema", "holdfast migrate")
+    return Finding("database", OK, f"{shown}, schema current")
+
+
+def _gateway(settings: Settings) -> Finding:
+    found = probe(settings.hermes_url, settings.hermes_api_key)
+    if not found.answers:
+        detail = f"none at {settings.hermes_url} ({found.detail})"
+        advice = "start one or set HERMES_URL; `holdfast up` uses its demo gateway until then"
+        return Finding("gateway", NOTE, detail, advice)
+    if not found.authorized:
+        advice = "set HERMES_API_KEY to the gateway's API_SERVER_KEY"
+        return Finding("gateway", FAULT, f"{settings.hermes_url} {found.detail}", advice)
+    return Finding("gateway", OK, settings.hermes_url)
+
+
+def _port(settings: Settings) -> Finding:
+    if settings.port == 0 or is_free(settings.host, settings.port):
+        return Finding("port", OK, f"{settings.port} is free")
+    detail = f"{settings.port} is taken, by Holdfast itself or by another"
+    return Finding("port", NOTE, detail, "holdfast up --port 0")

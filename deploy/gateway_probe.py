@@ -1,0 +1,46 @@
+"""Looks whether a Hermes gateway answers, and whether it takes our key."""
+
+from dataclasses import dataclass
+
+import requests
+
+TIMEOUT = 3.0  # seconds; a gateway that needs longer for /health is not well
+
+
+@dataclass(frozen=True)
+class GatewayFound:
+    """What stands at an address: `answers` to /health, and `authorized` with our key."""
+
+    answers: bool
+    authorized: bool
+    detail: str
+
+
+def probe(url: str, api_key: str) -> GatewayFound:
+    """Ask the gateway at `url` for its health, then for something that needs the key."""
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy must not answer for a gateway on this machine
+        try:
+            health = session.get(f"{url}/health", timeout=TIMEOUT)
+            if health.status_code != 200:
+                return GatewayFound(False, False, f"/health answers {health.status_code}")
+            # An id that no run has: 404 with a good key, 401 or 403 with a bad one.
+            answer = session.get(
+                f"{url}/v1/runs/holdfast-doctor",
+                headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+                timeout=TIMEOUT,
+            )
+        except requests.RequestException as error:
+            return GatewayFound(False, False, type(error).__name__)
+    authorized = answer.status_code not in {401, 403}
+    return GatewayFound(True, authorized, "ok" if authorized else "refuses HERMES_API_KEY")
+
+
+def is_healthy(url: str) -> bool:
+    """Whether a GET of `url` is answered with 200 within a second."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(url, timeout=1).status_code == 200
+        except requests.RequestException:
+            return False

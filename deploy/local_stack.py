@@ -1,0 +1,138 @@
+"""Which processes make a whole Holdfast on this machine, and with which environment."""
+
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from deploy.child import Role
+from deploy.embedded_redis import EmbeddedRedis, binary_for
+from deploy.gateway_probe import is_healthy, probe
+from deploy.home import Home, secret
+from deploy.ports import LOOPBACK, free_port
+from shared.settings import Settings
+
+SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles
+# A person who pressed Ctrl-C waits for it; unless DRAIN_SECONDS says otherwise, runs that are
+# longer than this are handed to the next start.
+LOCAL_DRAIN = "5"
+EVERY_INTERFACE = {"0.0.0.0", "::"}  # noqa: S104
+MARGIN = timedelta(seconds=10)  # for a worker to hand over after its drain
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What `holdfast up` was asked for."""
+
+    web: int = 1
+    workers: int = 1
+    flower: bool = False
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """The roles, in the environment that they share, and what to tell about them."""
+
+    roles: list[Role]
+    environment: Mapping[str, str]
+    url: str
+    token: str
+    gateway: str
+    redis: str
+    database: str
+
+
+def python(*arguments: str) -> tuple[str, ...]:
+    """A command that runs a module of the installed Holdfast, whatever the current folder holds."""
+    return (sys.executable, "-P", "-m", *arguments)
+
+
+def plan(
+    settings: Settings, home: Home, environ: Mapping[str, str], choices: Choices
+) -> LocalStack:
+    """Decide what has to be started here. Makes the token and the Redis folder; starts nothing."""
+    token = settings.auth_token or secret(home.token_file)
+    redis_server = None if settings.redis_url else _redis(home)
+    gateway_url, gateway_key, demo = _gateway(settings, environ)
+    environment = {
+        **environ,
+        "PYTHONUNBUFFERED": "1",
+        "HOLDFAST_HOME": str(home.path),
+        "PORT": str(settings.port),
+        "REDIS_URL": redis_server.url if redis_server else settings.redis_url,
+        "DATABASE_URL": settings.database_url,
+        "AUTH_TOKEN": token,
+        "HERMES_URL": gateway_url,
+        "HERMES_API_KEY": gateway_key,
+        "DRAIN_SECONDS": environ.get("DRAIN_SECONDS") or LOCAL_DRAIN,
+    }
+    roles = [demo] if demo else []
+    if redis_server:
+        roles.append(Role("redis", redis_server.command, environ, SERVERS, redis_server.is_ready))
+    return LocalStack(
+        roles=roles + _roles(settings, environment, choices),
+        environment=environment,
+        url=_address(settings),
+        token="" if settings.auth_disabled else token,
+        gateway=f"{gateway_url} (DEMO: none answered at {settings.hermes_url})"
+        if demo
+        else gateway_url,
+        redis=f"{redis_server.binary.path.name}, data in {home.redis}"
+        if redis_server
+        else "REDIS_URL",
+        database="DATABASE_URL" if environ.get("DATABASE_URL") else f"SQLite in {home.path}",
+    )
+
+
+def _redis(home: Home) -> EmbeddedRedis:
+    return EmbeddedRedis.prepare(binary_for(home.redis), home.redis)
+
+
+def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
+    """The gateway's URL, its key, and the role of the demo gateway if no other one answers."""
+    if probe(settings.hermes_url, settings.hermes_api_key).answers:
+        return settings.hermes_url, settings.hermes_api_key, None
+    port, key = free_port(), secrets.token_urlsafe(16)
+    url = f"http://{LOOPBACK}:{port}"
+    command = python(
+        "deploy.demo_gateway", "--port", str(port), "--api-key", key, "--max-runs", "0"
+    )
+    return (
+        url,
+        key,
+        Role("gateway", command, environ, SERVERS, partial(is_healthy, f"{url}/health")),
+    )
+
+
+def _roles(settings: Settings, environment: Mapping[str, str], choices: Choices) -> list[Role]:
+    healthy = partial(is_healthy, f"{_address(settings)}/healthz")
+    grace = timedelta(seconds=float(environment["DRAIN_SECONDS"])) + MARGIN
+    return [
+        *(
+            Role(name, python("web"), environment, ROLES, healthy)
+            for name in _numbered("web", choices.web)
+        ),
+        *(
+            Role(name, python("worker", "runs"), environment, ROLES, grace=grace)
+            for name in _numbered("worker", choices.workers)
+        ),
+        Role("maintenance", python("worker", "maintenance"), environment, ROLES),
+        Role("beat", python("worker", "beat"), environment, ROLES),
+        *(
+            [Role("flower", python("deploy.cli", "flower"), environment, ROLES)]
+            if choices.flower
+            else []
+        ),
+    ]
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}.{number}" for number in range(1, count + 1)]
+
+
+def _address(settings: Settings) -> str:
+    """Where a browser on this machine finds the web role."""
+    host = LOOPBACK if settings.host in EVERY_INTERFACE else settings.host
+    return f"http://{host}:{settings.port}"

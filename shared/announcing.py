@@ -1,0 +1,26 @@
+"""Telling clients of a run's end. Anybody may: the worker, the reaper, a resume (R20)."""
+
+from shared import events
+from shared.db.database import Database
+from shared.db.endings import announcement, mark_announced
+from shared.event_log import EventLog
+
+
+def announce(db: Database, log: EventLog, run_id: str) -> bool:
+    """Append the stored last entries to the run's log and ring; False while the run has no end.
+
+    Doing it again changes nothing. Raises RedisAway or DatabaseAway; the reaper tries again.
+    """
+    end = db.read(lambda session: announcement(session, run_id))
+    if end is None:
+        return False
+    if not end.announced:
+        log.announce(
+            end.keys,
+            fence=end.fence,
+            epoch=end.epoch,
+            terminal_seq=end.terminal_seq,
+            entries=[events.encode(name, payload) for name, payload in end.entries],
+        )
+        db.write(lambda session: mark_announced(session, run_id))
+    return True

@@ -1,0 +1,270 @@
+"""What to do when a session outgrows its model: send it, send a summary and the rest, or
+compress. Pure: it decides and assembles; asking the gateway and storing are done elsewhere.
+
+Messages are stored rows as mappings, in order, of the turns before the run's own, with `turn_no`.
+All sizes are tokens, limits of texts are characters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from shared import tokens
+from shared.summary_prompts import SUMMARY_PREFIX, full_prompt, incremental_prompt
+from shared.summary_text import TOOL_OUTPUT_LIMIT, content_text, prune, serialize
+
+Row: TypeAlias = Mapping[str, Any]
+
+DEFAULT_CONTEXT_LENGTH = 200_000
+TAIL = 20  # messages that stay verbatim
+MIN_MESSAGES = 4  # a shorter history is never compressed
+COOL_DOWN = 600.0  # seconds, doubled with each failure in a row
+MAX_DOUBLINGS = 3
+PROMPT_SHARE = 0.7  # of the context length may be turns to summarize; the rest is prompt and answer
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A stored summary: covers all turns up to `turn_no`, whose content had that hash (R23)."""
+
+    summary: str
+    turn_no: int
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastCompression:
+    """How the session's latest compression went; `at` is in epoch seconds."""
+
+    at: float
+    succeeded: bool
+    after_tokens: int
+    failures: int = 0  # in a row, up to this one
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """P22: input is all content from the snapshot on, output the assistants' again."""
+
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def total(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+class Action(StrEnum):
+    AS_IS = "as_is"
+    SUMMARY = "summary"  # the stored summary and the messages after it
+    COMPRESS_FULL = "full"
+    COMPRESS_INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to send, and what to summarize first.
+
+    `rest` are all messages that no stored summary covers; `head` + `tail` == `rest`, and `head` is
+    what a compression summarizes (empty otherwise). `reach` is the turn that a new snapshot covers.
+    """
+
+    action: Action
+    snapshot: Snapshot | None
+    covered: int
+    head: tuple[Row, ...]
+    tail: tuple[Row, ...]
+    usage: Usage
+    threshold: int
+
+    @property
+    def compresses(self) -> bool:
+        return self.action in (Action.COMPRESS_FULL, Action.COMPRESS_INCREMENTAL)
+
+    @property
+    def rest(self) -> tuple[Row, ...]:
+        return self.head + self.tail
+
+    @property
+    def reach(self) -> int:
+        """The last turn of `head`. Raises IndexError for a plan that does not compress."""
+        return int(self.head[-1]["turn_no"])
+
+
+# -- deciding -----------------------------------------------------------------------------------
+
+
+def decide(
+    messages: Sequence[Row],
+    snapshot: Snapshot | None,
+    *,
+    context_length: int = DEFAULT_CONTEXT_LENGTH,
+    last: LastCompression | None = None,
+    now: float = 0.0,
+) -> Plan:
+    """The plan for a history. A snapshot that no longer fits its turns is not used."""
+    if snapshot is not None and not covers(snapshot, messages):
+        snapshot = None
+    covered = covered_count(snapshot, messages)
+    rest = tuple(messages[covered:])
+    usage = count_usage(rest, snapshot)
+    threshold = threshold_for(context_length)
+    too_big = usage.total > threshold and not cooling_down(last, threshold, now)
+    head = first_turns(rest, context_length) if too_big and len(rest) > MIN_MESSAGES else ()
+    return Plan(
+        _action(snapshot, head), snapshot, covered, head, rest[len(head) :], usage, threshold
+    )
+
+
+def _action(snapshot: Snapshot | None, head: Sequence[Row]) -> Action:
+    if not head:
+        return Action.SUMMARY if snapshot else Action.AS_IS
+    return Action.COMPRESS_INCREMENTAL if snapshot else Action.COMPRESS_FULL
+
+
+def threshold_for(context_length: int) -> int:
+    """Above this many tokens a session is compressed: half of what its model can hold."""
+    return context_length // 2
+
+
+def cooling_down(last: LastCompression | None, threshold: int, now: float) -> bool:
+    """Whether a compression that failed, or did not get below the threshold, is too recent."""
+    if last is None or (last.succeeded and last.after_tokens <= threshold):
+        return False
+    wait = COOL_DOWN * 2.0 ** min(max(last.failures - 1, 0), MAX_DOUBLINGS)
+    return now - last.at < wait
+
+
+def count_usage(messages: Iterable[Row], snapshot: Snapshot | None = None) -> Usage:
+    """The tokens of the summary and of the messages after it. Stored counts are used."""
+    counts = [(row["role"], message_tokens(row)) for row in messages]
+    summary = tokens.count(SUMMARY_PREFIX + snapshot.summary) if snapshot else 0
+    spoken = sum(count for role, count in counts if role == "assistant")
+    return Usage(summary + sum(count for _, count in counts), spoken)
+
+
+def message_tokens(row: Row) -> int:
+    """A message's stored token count, else its content's."""
+    stored = row.get("token_count")
+    return stored if isinstance(stored, int) else tokens.count(content_text(row))
+
+
+def first_turns(messages: Sequence[Row], context_length: int) -> tuple[Row, ...]:
+    """The messages to summarize: whole turns before the last 20 messages.
+
+    A turn is never cut (a snapshot reaches to a turn), and the last one always stays. Of a history
+    that the summarizing model could not hold, only as many turns as fit, but at least one.
+    """
+    head: list[Row] = []
+    budget = int(context_length * PROMPT_SHARE)
+    for _, rows in groupby(messages, key=_turn):
+        turn = list(rows)
+        budget -= sum(_serialized_tokens(row) for row in turn)
+        if len(head) + len(turn) > len(messages) - TAIL or (head and budget < 0):
+            break
+        head += turn
+    return tuple(head)
+
+
+def _turn(row: Row) -> int:
+    return int(row["turn_no"])
+
+
+def _serialized_tokens(row: Row) -> int:
+    most = TOOL_OUTPUT_LIMIT // 3 if row["role"] == "tool" else sys.maxsize
+    return min(message_tokens(row), most)
+
+
+# -- coverage -----------------------------------------------------------------------------------
+
+
+def covered_count(snapshot: Snapshot | None, messages: Sequence[Row]) -> int:
+    """How many of the messages the snapshot covers."""
+    return 0 if snapshot is None else sum(row["turn_no"] <= snapshot.turn_no for row in messages)
+
+
+def covers(snapshot: Snapshot, messages: Sequence[Row]) -> bool:
+    """Whether the turns that the snapshot covers still say what they said."""
+    turns = messages[: covered_count(snapshot, messages)]
+    return bool(turns) and content_hash(turns) == snapshot.content_hash
+
+
+def content_hash(messages: Iterable[Row]) -> str:
+    """SHA-256 (hex) of what the messages say: turn, role, content, tool. Row ids do not count."""
+    digest = hashlib.sha256()
+    for row in messages:
+        said = (row["turn_no"], row["role"], content_text(row), row.get("tool_name"))
+        digest.update(json.dumps([*said, row.get("tool_calls")], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def next_snapshot(plan: Plan, summary: str, messages: Sequence[Row]) -> Snapshot:
+    """The snapshot that a successful compression leaves; `messages` as given to `decide`."""
+    turns = messages[: plan.covered + len(plan.head)]
+    return Snapshot(summary, plan.reach, content_hash(turns))
+
+
+# -- assembling ---------------------------------------------------------------------------------
+
+
+def summary_prompt(plan: Plan) -> str:
+    """What to ask the summarizing model; the turns are in it once, unpruned (P23)."""
+    turns = serialize(plan.head)
+    if plan.snapshot is None:
+        return full_prompt(turns)
+    return incremental_prompt(plan.snapshot.summary, turns)
+
+
+def assemble(plan: Plan, summary: str | None = None) -> list[Row]:
+    """The messages to send, to be given to `history.build`.
+
+    `summary` is the new one; without it (no compression, or a failed one: P24) the stored summary
+    and everything after it go out. Over the threshold, old tool output shrinks to previews.
+    """
+    if summary is not None:
+        return [summary_message(summary), *prune(plan.tail, TAIL)]
+    rest = plan.rest if plan.usage.total <= plan.threshold else prune(plan.rest, TAIL)
+    before = [summary_message(plan.snapshot.summary)] if plan.snapshot else []
+    return [*before, *rest]
+
+
+def summary_message(summary: str) -> Row:
+    """A summary as the `user` message that opens the history (P21)."""
+    return {"role": "user", "content": f"{SUMMARY_PREFIX}\n\n{summary}"}
+
+
+def started_event(plan: Plan) -> dict[str, Any]:
+    """The fields of `compression.started`."""
+    return {"message_count": len(plan.rest), "token_count": plan.usage.total}
+
+
+def completed_event(plan: Plan, summary: str | None, error: str | None = None) -> dict[str, Any]:
+    """The fields of `compression.completed`; without a summary, that of a failure (P24)."""
+    ok = summary is not None
+    sent = len(plan.tail) + 1 if ok else len(plan.rest) + (plan.snapshot is not None)
+    fields = {
+        "compressed": ok,
+        "llmCompressed": ok,
+        "totalMessages": plan.covered + len(plan.rest),
+        "resultMessages": sent,
+        "beforeTokens": plan.usage.total,
+        "afterTokens": after_tokens(plan, summary),
+        "summaryTokens": tokens.count(summary) if summary is not None else 0,
+        "verbatimCount": len(plan.tail) if ok else len(plan.rest),
+        "compressedStartIndex": plan.covered if ok else -1,
+    }
+    return fields if error is None else fields | {"error": error}
+
+
+def after_tokens(plan: Plan, summary: str | None) -> int:
+    """What the session counts after the compression (P22)."""
+    if summary is None:
+        return plan.usage.total
+    return count_usage(plan.tail, Snapshot(summary, 0, "")).total

@@ -1,0 +1,259 @@
+"""Who may work on a run: claim, renewal's rows, attempts, giving back (R3, R11-R13, R23)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shared.db.clock import DbNow
+from shared.db.endings import take_turn
+from shared.db.locks import lock_session
+from shared.db.models import AttemptRow, RunRow
+from shared.errors import LostRun
+from shared.redis_keys import RunKeys, feed_tag
+from shared.runs import ENDED, LIVE, RunState
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to a run, and what it takes to do it. `fence` goes with every write."""
+
+    run_id: str
+    owner: str
+    session_id: str | None
+    profile: str
+    input: Any
+    instructions: str | None
+    model: str | None
+    turn_no: int | None
+    worker: str
+    fence: int
+    epoch: int
+    last_seq: int
+    takeovers: int
+    lapsed: bool
+    stop_requested: bool
+    waited: float  # seconds from acceptance to this claim
+    since_first_claim: float  # seconds
+
+    @property
+    def keys(self) -> RunKeys:
+        """Where its log is."""
+        return RunKeys(feed_tag(self.owner, self.session_id, self.run_id), self.run_id)
+
+
+class Refusal(StrEnum):
+    """Why a claim was not granted."""
+
+    UNKNOWN = "unknown"
+    ENDED = "ended"
+    OWNED = "owned"
+    NOT_FIRST = "not_first"
+    TOO_EARLY = "too_early"
+    UNANNOUNCED = "unannounced"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """`predecessors`: ended runs that must be announced before this one can start."""
+
+    why: Refusal
+    predecessors: tuple[str, ...] = ()
+
+
+def claim(session: Session, run_id: str, worker: str, lease: float) -> Claim | Refused:
+    """Take a queued run, or one whose lease has lapsed, for `lease` seconds.
+
+    Two claims of one session wait for each other on the session's row, so exactly one gets it;
+    the partial unique index stands behind that lock.
+    """
+    run = session.get(RunRow, run_id)
+    if run is None:
+        return Refused(Refusal.UNKNOWN)
+    conversation = lock_session(session, run.owner, run.session_id)
+    session.refresh(run, with_for_update=True)
+    now = _now(session)
+    refused = _refusal(session, run, now)
+    if refused is not None:
+        return refused
+    lapsed = run.state in LIVE
+    if conversation is not None:
+        take_turn(session, run, conversation)
+    if run.state == RunState.QUEUED:
+        run.state = RunState.RUNNING if run.stop_requested_at is None else RunState.STOPPING
+    run.worker = worker
+    run.fence += 1
+    run.takeovers += int(lapsed)
+    run.lease_until = now + lease
+    run.first_claimed_at = run.first_claimed_at or now
+    session.flush()
+    return _granted(run, worker, lapsed, now)
+
+
+def _granted(run: RunRow, worker: str, lapsed: bool, now: float) -> Claim:
+    return Claim(
+        run_id=run.id,
+        owner=run.owner,
+        session_id=run.session_id,
+        profile=run.profile,
+        input=run.input,
+        instructions=run.instructions,
+        model=run.model,
+        turn_no=run.turn_no,
+        worker=worker,
+        fence=run.fence,
+        epoch=run.epoch,
+        last_seq=run.last_seq,
+        takeovers=run.takeovers,
+        lapsed=lapsed,
+        stop_requested=run.stop_requested_at is not None,
+        waited=now - run.created_at,
+        since_first_claim=now - (run.first_claimed_at or now),
+    )
+
+
+def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
+    if run.state in ENDED:
+        return Refused(Refusal.ENDED)
+    if run.state in LIVE:
+        lapsed = run.lease_until is not None and run.lease_until < now
+        return None if lapsed else Refused(Refusal.OWNED)
+    if run.not_before is not None and run.not_before > now:
+        return Refused(Refusal.TOO_EARLY)
+    if run.session_id is None:
+        return None
+    siblings = (RunRow.owner == run.owner, RunRow.session_id == run.session_id)
+    ahead = session.scalar(
+        select(RunRow.id)
+        .where(
+            *siblings,
+            RunRow.id != run.id,
+            RunRow.state.in_([*LIVE])
+            | ((RunRow.state == RunState.QUEUED) & (RunRow.queue_no < run.queue_no)),
+        )
+        .limit(1)
+    )
+    if ahead is not None:
+        return Refused(Refusal.NOT_FIRST)
+    untold = session.scalars(
+        select(RunRow.id).where(
+            *siblings, RunRow.terminal_seq.is_not(None), RunRow.announced_at.is_(None)
+        )
+    ).all()
+    return Refused(Refusal.UNANNOUNCED, tuple(untold)) if untold else None
+
+
+def _now(session: Session) -> float:
+    return float(session.scalar(select(DbNow())) or 0.0)
+
+
+def owned(session: Session, claim: Claim) -> RunRow:
+    """The run's row, locked with its session, if the claim still stands. Raises LostRun."""
+    lock_session(session, claim.owner, claim.session_id)
+    run = session.scalar(
+        select(RunRow)
+        .where(RunRow.id == claim.run_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if run is None or run.fence != claim.fence or run.state not in LIVE:
+        raise LostRun()
+    return run
+
+
+def still_owned(session: Session, claim: Claim) -> bool:
+    """Whether the claim still stands, without a lock: asked before a log is made anew (R15)."""
+    found = session.scalar(
+        select(RunRow.id).where(
+            RunRow.id == claim.run_id, RunRow.fence == claim.fence, RunRow.state.in_([*LIVE])
+        )
+    )
+    return found is not None
+
+
+def next_epoch(session: Session, claim: Claim) -> int:
+    """Begin a new life of the run's log, because the old one cannot be continued (R17)."""
+    run = owned(session, claim)
+    run.epoch += 1
+    run.last_seq = 0
+    return run.epoch
+
+
+def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
+    """Write the attempt down, before the request leaves (R3). Raises LostRun."""
+    owned(session, claim)
+    session.add(
+        AttemptRow(
+            run_id=claim.run_id,
+            fence=claim.fence,
+            ephemeral_id=ephemeral_id,
+            profile=claim.profile,
+            intent_at=_now(session),
+            gateway_pid=gateway_pid,
+        )
+    )
+
+
+def note_attempt(session: Session, claim: Claim, **columns: Any) -> None:
+    """Add to this owner's attempt: `gateway_run_id`, `stream_opened`, `never_sent`.
+
+    Raises LostRun if the run has another owner by now.
+    """
+    owned(session, claim)
+    session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.run_id == claim.run_id, AttemptRow.fence == claim.fence)
+        .values(**columns)
+    )
+
+
+def attempts(session: Session, run_id: str) -> list[AttemptRow]:
+    """All attempts of a run, oldest first; without those that are known not to have been sent."""
+    rows = session.scalars(
+        select(AttemptRow)
+        .where(AttemptRow.run_id == run_id, AttemptRow.never_sent.is_(False))
+        .order_by(AttemptRow.fence)
+    )
+    return list(rows)
+
+
+def put_back(session: Session, claim: Claim, *, last_seq: int, delay: float) -> bool:
+    """Return a run that the gateway could not take; it keeps its place and waits `delay` s (R7).
+
+    False if somebody asked to stop it meanwhile: then it is to be ended. Raises LostRun.
+    """
+    run = owned(session, claim)
+    if run.state == RunState.STOPPING:
+        return False
+    run.state = RunState.QUEUED
+    run.worker = None
+    run.lease_until = None
+    run.last_seq = last_seq
+    run.not_before = _now(session) + delay
+    return True
+
+
+def release(session: Session, claim: Claim, last_seq: int) -> None:
+    """Give a live run away; that counts as no failure (R22). Raises LostRun."""
+    run = owned(session, claim)
+    run.lease_until = 0.0
+    run.last_seq = last_seq
+    run.takeovers -= 1
+
+
+def next_in_line(session: Session, owner: str, session_id: str | None) -> str | None:
+    """The queued run of the session that is to start next."""
+    if session_id is None:
+        return None
+    return session.scalar(
+        select(RunRow.id)
+        .where(
+            RunRow.owner == owner,
+            RunRow.session_id == session_id,
+            RunRow.state == RunState.QUEUED,
+        )
+        .order_by(RunRow.queue_no)
+        .limit(1)
+    )

@@ -1,0 +1,24 @@
+"""The database's clock as an SQL expression: epoch seconds, moving within a transaction (R12)."""
+
+from typing import Any
+
+from sqlalchemy import Double
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class DbNow(FunctionElement[float]):
+    """`DbNow()` is the time at which the statement runs, on the database's own clock."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(DbNow, "postgresql")
+def _postgresql(element: DbNow, compiler: Any, **options: Any) -> str:
+    return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+
+
+@compiles(DbNow, "sqlite")
+def _sqlite(element: DbNow, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"

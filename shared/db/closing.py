@@ -1,0 +1,183 @@
+"""The closing transaction of a run: transcript, usage, state, last words, all or nothing (R20)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import case, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from shared.db.claims import Claim, next_in_line, owned
+from shared.db.clock import DbNow
+from shared.db.endings import Entries, fix_end
+from shared.db.models import (
+    AttemptRow,
+    DeletionRow,
+    MessageRow,
+    RunRow,
+    SessionRow,
+    UsageRow,
+)
+from shared.runs import RunState
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What the end of a run leaves behind. `rows` are the turn's assistant and tool messages."""
+
+    state: RunState
+    event: str  # run.completed | run.failed
+    payload: dict[str, Any]
+    last_seq: int
+    reason: str | None = None
+    before: Entries = field(default_factory=list)  # events that go before the last two
+    rows: Sequence[Mapping[str, Any]] = ()
+    usage: Mapping[str, Any] | None = None
+    output: str | None = None
+    synced: bool = False
+    forget: Sequence[str] = ()  # ephemeral sessions that may be deleted
+
+
+def close(session: Session, claim: Claim, closing: Closing) -> str | None:
+    """Write the end; the id of the session's next queued run. Raises LostRun."""
+    run = owned(session, claim)
+    now = float(session.scalar(select(DbNow())) or 0.0)
+    if claim.session_id is not None:
+        _replace_rows(session, run, closing.rows, now)
+    _store_usage(session, run, closing.usage, now)
+    tokens = token_sums(session, claim.owner, claim.session_id)
+    _update_session(session, run, closing, tokens, now)
+    for ephemeral_id in closing.forget:
+        _queue_deletion(session, run.profile, ephemeral_id, now)
+    counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
+    entries: Entries = [
+        *closing.before,
+        ("usage.updated", counted),
+        (closing.event, {**closing.payload, **counted}),
+    ]
+    fix_end(
+        session,
+        run,
+        closing.state,
+        entries,
+        last_seq=closing.last_seq,
+        reason=closing.reason,
+        output=closing.output,
+        usage=dict(closing.usage) if closing.usage else None,
+        gateway_synced=closing.synced,
+    )
+    return next_in_line(session, claim.owner, claim.session_id)
+
+
+def token_sums(session: Session, owner: str, session_id: str | None) -> tuple[int, int]:
+    """Tokens of a session: input (all messages whose turn has come) and output (answers) (P22)."""
+    if session_id is None:
+        return 0, 0
+    tokens = func.coalesce(MessageRow.token_count, 0)
+    answers = case((MessageRow.role == "assistant", tokens), else_=0)
+    row = session.execute(
+        select(func.coalesce(func.sum(tokens), 0), func.coalesce(func.sum(answers), 0)).where(
+            MessageRow.owner == owner,
+            MessageRow.session_id == session_id,
+            MessageRow.turn_no.is_not(None),
+            MessageRow.role.in_(("user", "assistant", "tool")),
+        )
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def _replace_rows(
+    session: Session, run: RunRow, rows: Sequence[Mapping[str, Any]], now: float
+) -> None:
+    """The turn's own rows and no others; the prompt (index 0) stays."""
+    session.execute(delete(MessageRow).where(MessageRow.run_id == run.id, MessageRow.idx > 0))
+    for index, row in enumerate(rows, start=1):
+        columns = {**row, "timestamp": row.get("timestamp") or now}
+        session.add(
+            MessageRow(
+                owner=run.owner,
+                session_id=run.session_id,
+                run_id=run.id,
+                turn_no=run.turn_no,
+                idx=index,
+                **columns,
+            )
+        )
+    session.flush()
+
+
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def _store_usage(
+    session: Session, run: RunRow, usage: Mapping[str, Any] | None, now: float
+) -> None:
+    if not usage:
+        return
+    counts = {name: _count(usage.get(name)) for name in (*_COUNTS, "reasoning_tokens")}
+    session.merge(
+        UsageRow(
+            run_id=run.id,
+            owner=run.owner,
+            session_id=run.session_id,
+            profile=run.profile,
+            model=usage.get("model") or run.model,
+            created_at=now,
+            **counts,
+        )
+    )
+    session.flush()
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _update_session(
+    session: Session, run: RunRow, closing: Closing, tokens: tuple[int, int], now: float
+) -> None:
+    if run.session_id is None:
+        return
+    here = (MessageRow.owner == run.owner, MessageRow.session_id == run.session_id)
+    placed = MessageRow.turn_no.is_not(None)
+    count = select(func.count()).where(*here, placed).scalar_subquery()
+    tools = select(func.count()).where(*here, MessageRow.role == "tool").scalar_subquery()
+    answers = [row["content"] for row in closing.rows if row["role"] == "assistant"]
+    values: dict[str, Any] = {"message_count": count, "tool_call_count": tools, "last_active": now}
+    values |= {"input_tokens": tokens[0], "output_tokens": tokens[1]}
+    if answers and answers[-1]:
+        values["preview"] = " ".join(answers[-1].split())[:100]
+    session.execute(
+        update(SessionRow)
+        .where(SessionRow.owner == run.owner, SessionRow.id == run.session_id)
+        .values(**values)
+    )
+
+
+def forget(session: Session, profile: str, ephemeral_id: str) -> None:
+    """Have an ephemeral session deleted on the gateway, when its time comes."""
+    _queue_deletion(session, profile, ephemeral_id, float(session.scalar(select(DbNow())) or 0.0))
+
+
+def _queue_deletion(session: Session, profile: str, ephemeral_id: str, now: float) -> None:
+    if session.get(DeletionRow, (profile, ephemeral_id)) is not None:
+        return
+    session.add(
+        DeletionRow(
+            profile_name=profile,
+            session_id=ephemeral_id,
+            created_at=now,
+            updated_at=now,
+            next_attempt_at=now,
+        )
+    )
+
+
+def ephemeral_ids(session: Session, run_id: str) -> list[str]:
+    """The gateway sessions that the run's attempts may have made."""
+    rows = session.scalars(
+        select(AttemptRow.ephemeral_id).where(
+            AttemptRow.run_id == run_id, AttemptRow.never_sent.is_(False)
+        )
+    )
+    return list(rows)

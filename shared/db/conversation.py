@@ -1,0 +1,188 @@
+"""What a session looks like to a person: its runs, its messages, what waits. Read in one go."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy.orm import Session
+
+from shared.content import input_text
+from shared.db.models import MessageRow, RunRow
+from shared.runs import ENDED, LIVE, OPEN, RunState
+
+Message = dict[str, Any]
+
+PAGE = 500  # messages
+ENDED_RUNS = 32  # a doorbell can hardly be later than that many runs
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run: where it stands, and whether clients know its end."""
+
+    id: str
+    state: RunState
+    turn_no: int | None
+    announced: bool
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def has_begun(self) -> bool:
+        """Live, or put back into the queue after its turn had begun (R7)."""
+        return self.state in LIVE or (self.is_open and self.turn_no is not None)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A session at one moment. `messages`: the newest, in order, prompts of queued runs not."""
+
+    runs: dict[str, RunInfo] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    total: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    queue: list[Message] = field(default_factory=list)
+
+    def untold(self) -> list[str]:
+        """Ended runs of which clients have not been told."""
+        return [r.id for r in self.runs.values() if not r.is_open and not r.announced]
+
+
+def read_conversation(
+    session: Session, owner: str, session_id: str, limit: int = PAGE
+) -> Conversation:
+    """The session as it is; empty if there is none. `limit`: at most that many messages."""
+    total, input_tokens, output_tokens = _sums(session, owner, session_id)
+    return Conversation(
+        runs=recent_runs(session, owner, session_id),
+        messages=_messages(session, owner, session_id, limit) if limit else [],
+        total=total,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        queue=waiting(session, owner, session_id),
+    )
+
+
+def recent_runs(session: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
+    """All open runs of the session and the newest ended ones, in the order of the queue."""
+    mine = (RunRow.owner == owner, RunRow.session_id == session_id)
+    newest = _run_columns().where(*mine).order_by(RunRow.queue_no.desc()).limit(ENDED_RUNS)
+    open_ones = _run_columns().where(*mine, RunRow.state.in_([*OPEN]))
+    rows = {row.id: row for row in (*session.execute(newest), *session.execute(open_ones))}
+    return {row.id: _run(row) for row in sorted(rows.values(), key=lambda row: row.queue_no)}
+
+
+def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
+    """`[{run_id, input, created_at}]` of the runs whose turn has not begun, next one first."""
+    rows = session.execute(
+        select(RunRow.id, RunRow.input, RunRow.created_at)
+        .where(
+            RunRow.owner == owner,
+            RunRow.session_id == session_id,
+            RunRow.state == RunState.QUEUED,
+            RunRow.turn_no.is_(None),
+        )
+        .order_by(RunRow.queue_no)
+    )
+    return [
+        {"run_id": row.id, "input": input_text(row.input), "created_at": row.created_at}
+        for row in rows
+    ]
+
+
+def read_run(session: Session, owner: str, run_id: str) -> Conversation:
+    """A run without session, as a conversation of one turn (R32). Empty for other owners."""
+    row = session.scalar(
+        select(RunRow).where(
+            RunRow.id == run_id, RunRow.owner == owner, RunRow.session_id.is_(None)
+        )
+    )
+    if row is None:
+        return Conversation()
+    info = RunInfo(row.id, RunState(row.state), row.turn_no, row.announced_at is not None)
+    texts = [("user", input_text(row.input)), ("assistant", row.output or "")]
+    messages: list[Message] = [
+        {
+            "id": f"{run_id}:{role}",
+            "role": role,
+            "content": text,
+            "reasoning": "",
+            "timestamp": row.created_at if role == "user" else row.ended_at,
+        }
+        for role, text in texts
+        if role == "user" or (text and info.state in ENDED)
+    ]
+    return Conversation(runs={row.id: info}, messages=messages, total=len(messages))
+
+
+def _run_columns() -> Select[str, str, int | None, float | None, int]:
+    return select(RunRow.id, RunRow.state, RunRow.turn_no, RunRow.announced_at, RunRow.queue_no)
+
+
+def _run(row: Row[Any]) -> RunInfo:
+    return RunInfo(row.id, RunState(row.state), row.turn_no, row.announced_at is not None)
+
+
+def _sums(session: Session, owner: str, session_id: str) -> tuple[int, int, int]:
+    """Messages, input tokens (of all roles), output tokens (of answers): P22."""
+    tokens = func.coalesce(MessageRow.token_count, 0)
+    answers = case((MessageRow.role == "assistant", tokens), else_=0)
+    row = session.execute(
+        select(
+            func.count(), func.coalesce(func.sum(tokens), 0), func.coalesce(func.sum(answers), 0)
+        ).where(*_shown(owner, session_id))
+    ).one()
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def _messages(session: Session, owner: str, session_id: str, limit: int) -> list[Message]:
+    m = MessageRow
+    rows = session.execute(
+        select(
+            m.id,
+            m.run_id,
+            m.role,
+            m.content,
+            m.content_blocks,
+            m.tool_call_id,
+            m.tool_calls,
+            m.tool_name,
+            m.timestamp,
+            m.finish_reason,
+            m.reasoning,
+        )
+        .where(*_shown(owner, session_id))
+        .order_by(m.turn_no.desc(), m.idx.desc(), m.id.desc())
+        .limit(limit)
+    ).all()
+    return [_message(row, session_id) for row in reversed(rows)]
+
+
+def _shown(owner: str, session_id: str) -> tuple[Any, ...]:
+    return (
+        MessageRow.owner == owner,
+        MessageRow.session_id == session_id,
+        MessageRow.turn_no.is_not(None),
+        MessageRow.role.in_(("user", "assistant", "tool")),
+    )
+
+
+def _message(row: Row[Any], session_id: str) -> Message:
+    """One row in the shape of P8; what is unknown is left out."""
+    message: Message = {
+        "id": row.id,
+        "session_id": session_id,
+        "role": row.role,
+        "content": row.content,
+        "reasoning": row.reasoning or "",
+        "timestamp": row.timestamp,
+    }
+    for name in ("run_id", "tool_calls", "tool_call_id", "tool_name", "finish_reason"):
+        if value := getattr(row, name):
+            message[name] = value
+    if row.content_blocks:
+        message["content_blocks"] = row.content_blocks
+    return message

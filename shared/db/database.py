@@ -1,0 +1,134 @@
+"""Units of work on SQLite or PostgreSQL: one function, one transaction, retried when it may be."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from shared import runtime
+from shared.errors import DatabaseAway
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+log = logging.getLogger(__name__)
+
+SQLITE_BUSY_MS = 1000  # R35: the lease is at least three times renewal interval + this
+TRIES = 8
+
+
+class Database:
+    """Runs units of work. Never hold a Session longer than one of them.
+
+    On SQLite a unit runs in an OS thread when the process is green, one at a time: sqlite3 would
+    stop the hub, and its locks are not for two kinds of threads.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._engine = _engine(url, pool_size)
+        self._reader = self._engine.execution_options(
+            **{"holdfast_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        )
+        self._one_at_a_time = threading.Lock()
+
+    def write(self, work: Work[T]) -> T:
+        """The result of `work(session)`, committed. It may be called again after a conflict.
+
+        Raises DatabaseAway when the database does not answer.
+        """
+        return self._retrying(self._engine, work)
+
+    def read(self, work: Work[T]) -> T:
+        """The result of `work(session)` on one consistent view of the data."""
+        return self._retrying(self._reader, work)
+
+    def close(self) -> None:
+        """Give the pooled connections back."""
+        self._engine.dispose()
+
+    def _retrying(self, engine: Engine, work: Work[T]) -> T:
+        for left in reversed(range(TRIES)):
+            try:
+                return self._once(engine, work)
+            except DBAPIError as error:
+                if not _conflict(error):
+                    raise _translated(error) from error
+                if not left:
+                    raise DatabaseAway("The database is too busy; try again shortly.") from error
+            time.sleep(random.uniform(0.005, 0.05))
+        raise AssertionError("unreachable")
+
+    def _once(self, engine: Engine, work: Work[T]) -> T:
+        if not self.is_sqlite:
+            return _transaction(engine, work)
+        with self._one_at_a_time:
+            result: T = runtime.offload(_transaction, engine, work)
+            return result
+
+
+def _transaction(engine: Engine, work: Work[T]) -> T:
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        return work(session)
+
+
+def _conflict(error: DBAPIError) -> bool:
+    """Another transaction was in the way: SQLite's lock, or PostgreSQL's 40001 and 40P01."""
+    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"} or (
+        isinstance(error, OperationalError) and "database is locked" in str(error.orig)
+    )
+
+
+def _translated(error: DBAPIError) -> Exception:
+    away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return DatabaseAway() if away else error
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    common: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    if not url.startswith("sqlite"):
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            connect_args={"connect_timeout": 5},
+            **common,
+        )
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **common
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # Without this the driver begins late and loses updates between two writers.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={SQLITE_BUSY_MS}",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    reading = connection.get_execution_options().get("holdfast_read", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

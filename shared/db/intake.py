@@ -1,0 +1,338 @@
+"""Accepting, stopping and cancelling runs: each one transaction under the session's lock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from shared.db.clock import DbNow
+from shared.db.endings import end_unstarted
+from shared.db.locks import lock_session
+from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.errors import NotFound, QueueFull, RequestConflict, SessionBusy
+from shared.runs import LIVE, OPEN, RunState
+
+OnBusy = Literal["queue", "reject", "interrupt"]
+ABORTED = "aborted"
+TITLE_LENGTH = 100  # characters
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A checked request. `input` is what the client sent; `text` is what it says."""
+
+    run_id: str
+    owner: str
+    session_id: str | None
+    profile: str  # for a session that does not exist yet; else the session's own counts (P16)
+    input: Any
+    text: str
+    token_count: int | None
+    model: str | None
+    instructions: str | None
+    client_request_id: str | None
+    payload_hash: str
+    on_busy: OnBusy = "queue"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The run that answers the request; `starts_now`: nothing of the session is before it."""
+
+    run_id: str
+    session_id: str | None
+    status: str
+    starts_now: bool = False
+    queue_length: int = 0  # waiting runs, this one included
+    interrupted: str | None = None  # the live run that was asked to stop
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A run that was asked to stop. `ended`: it had not begun and has ended now."""
+
+    run_id: str
+    session_id: str | None
+    status: str
+    ended: bool = False
+    next_run: str | None = None  # waits, and nothing is before it any more
+
+
+def accept(
+    session: Session, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
+) -> Accepted:
+    """Write session, prompt and run down. Sent again with the same `client_request_id`: the first.
+
+    Raises UnknownProfile (from `check_profile`), RequestConflict, QueueFull, SessionBusy. Two
+    requests of a session wait for each other; of two first ones, one makes the session.
+    """
+    conversation = _conversation(session, new)
+    before = _earlier(session, new)
+    if before is not None:
+        return before
+    profile = conversation.profile if conversation is not None else new.profile
+    check_profile(profile)
+    ahead = _open_runs(session, new.owner, new.session_id)
+    waiting = [run for run in ahead if run.state == RunState.QUEUED]
+    if ahead and new.on_busy == "reject":
+        raise SessionBusy()
+    if len(waiting) >= queue_cap:
+        raise QueueFull()
+    interrupted = _interrupt(session, ahead) if new.on_busy == "interrupt" else None
+    place = _place(session, new, waiting)
+    _insert(session, new, profile, place, starts_now=not ahead)
+    if conversation is not None:
+        _touch(session, conversation, new)
+    return Accepted(
+        run_id=new.run_id,
+        session_id=new.session_id,
+        status=RunState.QUEUED.value,
+        starts_now=not ahead,
+        queue_length=len(waiting) + 1,
+        interrupted=interrupted,
+    )
+
+
+def find(session: Session, run_id: str) -> Accepted | None:
+    """The run, if it was written down: asked after a COMMIT of unknown outcome (R33)."""
+    run = session.get(RunRow, run_id)
+    if run is None:
+        return None
+    return Accepted(
+        run_id=run.id,
+        session_id=run.session_id,
+        status=run.state,
+        starts_now=run.enqueued_at is not None,
+        queue_length=len(_waiting(session, run.owner, run.session_id)),
+    )
+
+
+def find_request(
+    session: Session, owner: str, session_id: str | None, client_request_id: str
+) -> str | None:
+    """The run that this request made before."""
+    return session.scalar(
+        select(RunRow.id).where(
+            RunRow.owner == owner,
+            func.coalesce(RunRow.session_id, "-") == (session_id or "-"),
+            RunRow.client_request_id == client_request_id,
+        )
+    )
+
+
+def ask_stop(
+    session: Session, owner: str, session_id: str | None, run_id: str | None
+) -> Stopped | None:
+    """Stop that run; without `run_id` the live one, else the head of the queue (R9).
+
+    None if there is nothing to stop. Again and again is the same as once.
+    """
+    target = _target(session, owner, session_id, run_id)
+    if target is None:
+        return None
+    lock_session(session, owner, target.session_id)
+    session.refresh(target)
+    if target.state == RunState.QUEUED:
+        return _end_now(session, target, keep_prompt=True)
+    _request_stop(session, target)
+    return Stopped(target.id, target.session_id, target.state)
+
+
+def cancel(session: Session, owner: str, session_id: str | None, run_id: str) -> Stopped:
+    """Take a waiting run out of the queue, with its prompt. One that has begun is stopped (R19).
+
+    Raises NotFound.
+    """
+    target = _target(session, owner, session_id, run_id)
+    if target is None:
+        raise NotFound()
+    lock_session(session, owner, target.session_id)
+    session.refresh(target)
+    if target.state == RunState.QUEUED:
+        return _end_now(session, target, keep_prompt=target.turn_no is not None)
+    _request_stop(session, target)
+    return Stopped(target.id, target.session_id, target.state)
+
+
+def unsent(session: Session, run_id: str) -> None:
+    """The task was not sent after all: the reaper need not wait before it sends one."""
+    session.execute(update(RunRow).where(RunRow.id == run_id).values(enqueued_at=None))
+
+
+# -- accepting --------------------------------------------------------------------------------
+
+
+def _conversation(session: Session, new: NewRun) -> SessionRow | None:
+    """The session's row, made if it is not there, and locked."""
+    if new.session_id is None:
+        return None
+    found = lock_session(session, new.owner, new.session_id)
+    if found is not None:
+        return found
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    session.execute(
+        insert(SessionRow)
+        .values(
+            owner=new.owner,
+            id=new.session_id,
+            profile=new.profile,
+            model=new.model,
+            title=title_of(new.text),
+            preview=title_of(new.text),
+            started_at=DbNow(),
+            last_active=DbNow(),
+        )
+        .on_conflict_do_nothing()
+    )
+    return lock_session(session, new.owner, new.session_id)
+
+
+def title_of(text: str) -> str:
+    """The first characters of the input, line breaks as spaces."""
+    return text[:TITLE_LENGTH].replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+
+
+def _earlier(session: Session, new: NewRun) -> Accepted | None:
+    if new.client_request_id is None:
+        return None
+    run_id = find_request(session, new.owner, new.session_id, new.client_request_id)
+    run = session.get(RunRow, run_id) if run_id is not None else None
+    if run is None:
+        return None
+    if run.payload_hash != new.payload_hash:
+        raise RequestConflict()
+    return Accepted(run.id, run.session_id, run.state, repeated=True)
+
+
+def _open_runs(session: Session, owner: str, session_id: str | None) -> list[RunRow]:
+    if session_id is None:
+        return []
+    rows = session.scalars(
+        select(RunRow)
+        .where(RunRow.owner == owner, RunRow.session_id == session_id, RunRow.state.in_([*OPEN]))
+        .order_by(RunRow.queue_no)
+    )
+    return list(rows)
+
+
+def _waiting(session: Session, owner: str, session_id: str | None) -> list[RunRow]:
+    runs = _open_runs(session, owner, session_id)
+    return [run for run in runs if run.state == RunState.QUEUED]
+
+
+def _interrupt(session: Session, ahead: list[RunRow]) -> str | None:
+    live = next((run for run in ahead if run.state in LIVE), None)
+    if live is None:
+        return None
+    _request_stop(session, live)
+    return live.id
+
+
+def _place(session: Session, new: NewRun, waiting: list[RunRow]) -> int:
+    """Behind all others; or before all that wait (R34)."""
+    if new.session_id is None:
+        return 1
+    if new.on_busy == "interrupt" and waiting:
+        return waiting[0].queue_no - 1
+    last = session.scalar(
+        select(func.max(RunRow.queue_no)).where(
+            RunRow.owner == new.owner, RunRow.session_id == new.session_id
+        )
+    )
+    return (last or 0) + 1
+
+
+def _insert(session: Session, new: NewRun, profile: str, place: int, *, starts_now: bool) -> None:
+    now = session.scalar(select(DbNow())) or 0.0
+    session.add(
+        RunRow(
+            id=new.run_id,
+            owner=new.owner,
+            session_id=new.session_id,
+            profile=profile,
+            state=RunState.QUEUED.value,
+            input=new.input,
+            instructions=new.instructions,
+            model=new.model,
+            client_request_id=new.client_request_id,
+            payload_hash=new.payload_hash,
+            queue_no=place,
+            created_at=now,
+            enqueued_at=now if starts_now else None,
+        )
+    )
+    if new.session_id is not None:
+        session.add(
+            MessageRow(
+                owner=new.owner,
+                session_id=new.session_id,
+                run_id=new.run_id,
+                idx=0,
+                role="user",
+                content=new.text,
+                content_blocks=new.input if isinstance(new.input, list) else None,
+                timestamp=now,
+                token_count=new.token_count,
+            )
+        )
+    session.flush()
+
+
+def _touch(session: Session, conversation: SessionRow, new: NewRun) -> None:
+    """The first run names a session that has no name; none renames it (P16)."""
+    session.execute(
+        update(SessionRow)
+        .where(SessionRow.owner == conversation.owner, SessionRow.id == conversation.id)
+        .values(
+            last_active=DbNow(),
+            title=conversation.title or title_of(new.text),
+            preview=conversation.preview or title_of(new.text),
+            model=conversation.model or new.model,
+        )
+    )
+
+
+# -- stopping ----------------------------------------------------------------------------------
+
+
+def _target(
+    session: Session, owner: str, session_id: str | None, run_id: str | None
+) -> RunRow | None:
+    if run_id is not None:
+        run = session.get(RunRow, run_id)
+        if run is None or run.owner != owner:
+            return None
+        return run if session_id in {None, run.session_id} else None
+    if session_id is None or lock_session(session, owner, session_id) is None:
+        return None
+    runs = _open_runs(session, owner, session_id)
+    live = [run for run in runs if run.state in LIVE]
+    return next(iter([*live, *runs]), None)
+
+
+def _request_stop(session: Session, run: RunRow) -> None:
+    if run.state != RunState.RUNNING:
+        return
+    run.state = RunState.STOPPING.value
+    run.stop_reason = ABORTED
+    session.flush()
+    session.execute(update(RunRow).where(RunRow.id == run.id).values(stop_requested_at=DbNow()))
+
+
+def _end_now(session: Session, run: RunRow, *, keep_prompt: bool) -> Stopped:
+    end_unstarted(session, run.owner, run.id, reason=ABORTED, keep_prompt=keep_prompt)
+    return Stopped(run.id, run.session_id, run.state, ended=True, next_run=_startable(session, run))
+
+
+def _startable(session: Session, run: RunRow) -> str | None:
+    """The next run of the session, marked as sent, if nothing is before it."""
+    following = _open_runs(session, run.owner, run.session_id)
+    if not following or any(other.state in LIVE for other in following):
+        return None
+    session.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
+    return following[0].id

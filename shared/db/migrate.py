@@ -1,0 +1,47 @@
+"""Brings a database to the current schema; safe when several processes do it at once."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 0x486F6C64  # "Hold", the advisory lock's number on PostgreSQL
+
+
+def upgrade(database_url: str) -> None:
+    """Create or change the tables. One process at a time; the others wait."""
+    engine = create_engine(database_url)
+    try:
+        with engine.connect() as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
+            else:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def is_current(database_url: str) -> bool:
+    """Whether the database has the schema that this version needs."""
+    engine = create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    return found == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config

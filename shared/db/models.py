@@ -1,0 +1,252 @@
+"""The tables. Times are epoch seconds of the database's clock (R12), so both dialects agree."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER counts up by itself there
+Id = String(255)
+
+
+class Base(DeclarativeBase):
+    """What all tables share: JSON for dicts and lists, double precision for float."""
+
+    type_annotation_map: ClassVar = {
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        float: Double,
+        str: Text,
+    }
+
+
+class SessionRow(Base):
+    """One conversation of one owner. Locked first by whoever changes its runs or messages (R11)."""
+
+    __tablename__ = "sessions"
+
+    owner: Mapped[str] = mapped_column(Id, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    profile: Mapped[str] = mapped_column(Id)
+    source: Mapped[str] = mapped_column(Id, default="chat")
+    user_id: Mapped[str | None]
+    model: Mapped[str | None]
+    title: Mapped[str | None]
+    started_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    end_reason: Mapped[str | None]
+    last_active: Mapped[float]
+    preview: Mapped[str | None]
+    workspace: Mapped[str | None]
+    message_count: Mapped[int] = mapped_column(default=0)
+    tool_call_count: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cache_read_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    billing_provider: Mapped[str | None]
+    estimated_cost_usd: Mapped[float | None]
+    actual_cost_usd: Mapped[float | None]
+    cost_status: Mapped[str | None]
+    next_turn: Mapped[int] = mapped_column(default=1)
+
+
+class MessageRow(Base):
+    """One message. `turn_no` is NULL while the run that will answer it is queued (R23)."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["owner", "session_id"], ["sessions.owner", "sessions.id"], ondelete="CASCADE"
+        ),
+        Index("messages_in_order", "owner", "session_id", "turn_no", "idx"),
+        Index("messages_of_run", "run_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    owner: Mapped[str] = mapped_column(Id)
+    session_id: Mapped[str] = mapped_column(Id)
+    run_id: Mapped[str | None] = mapped_column(Id)
+    turn_no: Mapped[int | None]
+    idx: Mapped[int]
+    role: Mapped[str] = mapped_column(String(32))
+    content: Mapped[str] = mapped_column(default="")
+    content_blocks: Mapped[list[Any] | None]
+    tool_call_id: Mapped[str | None]
+    tool_calls: Mapped[list[Any] | None]
+    tool_name: Mapped[str | None]
+    timestamp: Mapped[float]
+    token_count: Mapped[int | None]
+    finish_reason: Mapped[str | None]
+    reasoning: Mapped[str | None]
+    reasoning_details: Mapped[str | None]
+    reasoning_content: Mapped[str | None]
+    codex_reasoning_items: Mapped[str | None]
+
+
+class RunRow(Base):
+    """One turn: who asked what, who works on it, how it ended."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index(
+            "one_live_run_per_session",
+            "owner",
+            "session_id",
+            unique=True,
+            sqlite_where=text("state IN ('running','stopping') AND session_id IS NOT NULL"),
+            postgresql_where=text("state IN ('running','stopping') AND session_id IS NOT NULL"),
+        ),
+        Index(
+            "one_run_per_client_request",
+            "owner",
+            func.coalesce(text("session_id"), text("'-'")),
+            "client_request_id",
+            unique=True,
+        ),
+        Index("runs_of_session", "owner", "session_id", "queue_no"),
+        Index(
+            "runs_not_done",
+            "state",
+            "lease_until",
+            sqlite_where=text("announced_at IS NULL"),
+            postgresql_where=text("announced_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    owner: Mapped[str] = mapped_column(Id)
+    session_id: Mapped[str | None] = mapped_column(Id)
+    profile: Mapped[str] = mapped_column(Id)
+    state: Mapped[str] = mapped_column(String(16))
+    input: Mapped[Any] = mapped_column(JSON)  # text, blocks or messages, as the client sent it
+    instructions: Mapped[str | None]
+    model: Mapped[str | None]
+    client_request_id: Mapped[str | None] = mapped_column(Id)
+    payload_hash: Mapped[str] = mapped_column(String(64))
+    # queue
+    queue_no: Mapped[int] = mapped_column(BigInteger)
+    turn_no: Mapped[int | None]
+    created_at: Mapped[float]
+    enqueued_at: Mapped[float | None]
+    not_before: Mapped[float | None]
+    first_claimed_at: Mapped[float | None]
+    # owner
+    worker: Mapped[str | None]
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[float | None]
+    takeovers: Mapped[int] = mapped_column(default=0)
+    # log
+    epoch: Mapped[int] = mapped_column(default=1)
+    last_seq: Mapped[int] = mapped_column(default=0)
+    # stop
+    stop_requested_at: Mapped[float | None]
+    stop_reason: Mapped[str | None]
+    # end
+    ended_at: Mapped[float | None]
+    reason: Mapped[str | None]
+    output: Mapped[str | None]
+    usage: Mapped[dict[str, Any] | None]
+    terminal_entries: Mapped[list[Any] | None]  # [[event, payload], …]; the last one is terminal
+    terminal_seq: Mapped[int | None]
+    announced_at: Mapped[float | None]
+    gateway_synced: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class AttemptRow(Base):
+    """One try to have the gateway do a run, written down before the request leaves (R3)."""
+
+    __tablename__ = "run_attempts"
+
+    run_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    fence: Mapped[int] = mapped_column(primary_key=True)
+    ephemeral_id: Mapped[str] = mapped_column(Id)
+    profile: Mapped[str] = mapped_column(Id)
+    intent_at: Mapped[float | None]
+    never_sent: Mapped[bool] = mapped_column(Boolean, default=False)
+    gateway_pid: Mapped[int | None]
+    gateway_run_id: Mapped[str | None]
+    stream_opened: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class ChaseRow(Base):
+    """A gateway run that outlived ours and still has to be stopped or found (R2, R9)."""
+
+    __tablename__ = "chases"
+    __table_args__ = (Index("chases_due", "done_at", "next_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(Id)
+    profile: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(32))  # stop | uncertain_post
+    ephemeral_id: Mapped[str] = mapped_column(Id)
+    gateway_run_id: Mapped[str | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float]
+    next_at: Mapped[float]
+    done_at: Mapped[float | None]
+    outcome: Mapped[str | None]
+
+
+class UsageRow(Base):
+    """What one run cost, as the gateway counted."""
+
+    __tablename__ = "session_usage"
+    __table_args__ = (Index("usage_of_session", "owner", "session_id"),)
+
+    run_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    owner: Mapped[str] = mapped_column(Id)
+    session_id: Mapped[str | None] = mapped_column(Id)
+    profile: Mapped[str] = mapped_column(Id)
+    model: Mapped[str | None]
+    input_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    output_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cache_read_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[float]
+
+
+class SnapshotRow(Base):
+    """The stored summary of a session's older turns (R23)."""
+
+    __tablename__ = "compression_snapshots"
+
+    owner: Mapped[str] = mapped_column(Id, primary_key=True)
+    session_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    version: Mapped[int] = mapped_column(default=1)
+    summary: Mapped[str]
+    summary_tokens: Mapped[int]
+    last_turn_no: Mapped[int]
+    covered_count: Mapped[int]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    updated_at: Mapped[float]
+
+
+class DeletionRow(Base):
+    """A throw-away gateway session that a scheduled job will delete (R25)."""
+
+    __tablename__ = "pending_session_deletes"
+    __table_args__ = (Index("deletes_due", "status", "next_attempt_at"),)
+
+    profile_name: Mapped[str] = mapped_column(Id, primary_key=True)
+    session_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), default="pending")
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None]
+    created_at: Mapped[float]
+    updated_at: Mapped[float]
+    next_attempt_at: Mapped[float]

@@ -1,0 +1,62 @@
+"""What the reaper looks for: runs that somebody should see to (R13, R18, R34)."""
+
+from sqlalchemy import ColumnElement, Select, exists, select, update
+from sqlalchemy.orm import Session, aliased
+
+from shared.db.clock import DbNow
+from shared.db.models import RunRow
+from shared.runs import LIVE, RunState
+
+
+def lapsed(session: Session, limit: int) -> list[str]:
+    """Live runs whose owner has not renewed in time, the longest first."""
+    rows = session.scalars(
+        select(RunRow.id)
+        .where(RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
+        .order_by(RunRow.lease_until)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def forgotten(session: Session, seconds: float, limit: int) -> list[str]:
+    """Queued runs that could start, and that nobody was told of for `seconds`.
+
+    Only the head of a session without a live run counts; each is marked as told now, by
+    compare-and-set, so that two reapers tell one.
+    """
+    found = session.scalars(_startable(seconds).limit(limit)).all()
+    return [run_id for run_id in found if _mark(session, run_id, seconds)]
+
+
+def _startable(seconds: float) -> Select[str]:
+    other = aliased(RunRow)
+    same = (other.owner == RunRow.owner) & (other.session_id == RunRow.session_id)
+    ahead = other.state.in_([*LIVE]) | (
+        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
+    )
+    return (
+        select(RunRow.id)
+        .where(
+            RunRow.state == RunState.QUEUED,
+            _waits_since(seconds),
+            RunRow.not_before.is_(None) | (RunRow.not_before < DbNow() - seconds),
+            ~exists().where(same & ahead),
+        )
+        .order_by(RunRow.created_at)
+    )
+
+
+def _waits_since(seconds: float) -> ColumnElement[bool]:
+    told = RunRow.enqueued_at
+    return (told.is_(None) & (RunRow.created_at < DbNow() - seconds)) | (told < DbNow() - seconds)
+
+
+def _mark(session: Session, run_id: str, seconds: float) -> bool:
+    marked = session.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, RunRow.state == RunState.QUEUED, _waits_since(seconds))
+        .values(enqueued_at=DbNow())
+        .returning(RunRow.id)
+    )
+    return marked.first() is not None

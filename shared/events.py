@@ -1,0 +1,178 @@
+"""The wire, defined once: every event of `/chat-run`, who sends it and what it carries. Pure.
+
+`docs/protocol.md` is generated from the tables below (`python -m shared.protocol_doc`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+NAMESPACE: Final = "/chat-run"
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EventDef:
+    """One event: its name, its fields besides the common ones, and what it tells."""
+
+    name: str
+    fields: str
+    tells: str
+
+
+CLIENT_EVENTS: Final = (
+    EventDef(
+        "run",
+        "input, session_id?, model?, instructions?, client_request_id?, on_busy?",
+        "Ask the agent. `on_busy` is `queue` (default), `reject` or `interrupt`.",
+    ),
+    EventDef(
+        "resume", "session_id or run_id, epoch?, after_seq?", "Show me the session and go on."
+    ),
+    EventDef("abort", "session_id or run_id", "Stop the live run, else the head of the queue."),
+    EventDef("queue.cancel", "session_id, run_id", "Take a waiting message out of the queue."),
+    EventDef(
+        "approval",
+        "session_id, run_id, choice",
+        "Answer the agent's question: `once`, `session`, `always` or `deny`.",
+    ),
+)
+
+#: Events of a run's log: they carry run_id, session_id (if any), epoch and seq.
+RUN_EVENTS: Final = (
+    EventDef("run.started", "status, attempt, gateway_run_id", "The gateway took the run."),
+    EventDef("message.delta", "delta", "A piece of the answer."),
+    EventDef("reasoning.delta", "text", "A piece of the reasoning."),
+    EventDef("thinking.delta", "text", "A piece of the reasoning, as other gateways name it."),
+    EventDef("reasoning.available", "text", "Passed on; its text is the start of the answer."),
+    EventDef("tool.started", "tool, preview?, tool_call_id?", "The agent calls a tool."),
+    EventDef("tool.completed", "tool, duration?, error?, output?", "The tool is done."),
+    EventDef("approval.request", "command, choices, …", "The agent asks before it acts."),
+    EventDef("approval.responded", "choice", "Somebody answered."),
+    EventDef("compression.started", "message_count, token_count", "Older turns get summarized."),
+    EventDef("compression.completed", "compressed, beforeTokens, afterTokens, …", "Done with it."),
+    EventDef("abort.started", "", "A person asked to stop; the gateway is being told."),
+    EventDef("abort.completed", "synced", "The gateway has stopped (`synced`), or did not say so."),
+    EventDef("run.retrying", "reason, delay", "The gateway cannot take it now; tried again soon."),
+    EventDef("run.reattached", "mode", "Another worker goes on; `polling`: live text pauses."),
+    EventDef("usage.updated", "inputTokens, outputTokens", "Tokens of the session's context."),
+    EventDef(
+        "run.completed",
+        "status, finish_reason, output, usage, inputTokens, outputTokens, resync?, parsed_*?",
+        "The end of a run that was answered, or stopped by a person (`aborted`).",
+    ),
+    EventDef("run.failed", "error, reason, inputTokens, outputTokens", "The end of a failed run."),
+    EventDef("run.cancelled", "status, reason", "The end of a run that never started."),
+)
+
+#: Events of the session: no seq, read again by `resume` (P14).
+SESSION_EVENTS: Final = (
+    EventDef("run.queued", "run_id, queue_length", "The message waits for the one before it."),
+    EventDef("queue.updated", "queue", "The waiting messages changed."),
+    EventDef("messages.updated", "run_id", "Stored messages were replaced: resume to read them."),
+    EventDef("message.added", "message", "A prompt's turn has started; for other tabs."),
+)
+
+#: Events to one socket.
+SOCKET_EVENTS: Final = (
+    EventDef(
+        "resumed",
+        "messages, total, hasMore, isWorking, events, queue, inputTokens, outputTokens, "
+        "run_id, epoch, seq, status",
+        "The answer to `resume`: everything so far; what follows is live.",
+    ),
+    EventDef("session.resync", "as resumed", "Your view cannot be continued: take this instead."),
+    EventDef("error", "code, message", "A refused request of a client that asked for no reply."),
+)
+
+DELTAS: Final = frozenset({"message.delta", "reasoning.delta", "thinking.delta"})
+TERMINAL: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
+_GATEWAY_OWNED: Final = frozenset(
+    {
+        "message.delta",
+        "reasoning.delta",
+        "thinking.delta",
+        "reasoning.available",
+        "tool.started",
+        "tool.completed",
+        "approval.request",
+        "approval.responded",
+    }
+)
+_SOCKET_IO_RESERVED: Final = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+#: Names that only Holdfast may speak: a gateway that sends one is not heard (P12).
+RESERVED: Final = (
+    frozenset(
+        event.name
+        for event in (*CLIENT_EVENTS, *RUN_EVENTS, *SESSION_EVENTS, *SOCKET_EVENTS)
+        if event.name not in _GATEWAY_OWNED
+    )
+    | _SOCKET_IO_RESERVED
+)
+
+
+def encode(name: str, payload: Mapping[str, Any]) -> bytes:
+    """`["name",{…}]` in UTF-8 without line breaks: the body of a Socket.IO event packet."""
+    return orjson.dumps([name, payload])
+
+
+def decode(entry: bytes) -> tuple[str, Payload]:
+    """Name and payload of an encoded event."""
+    name, payload = orjson.loads(entry)
+    return name, payload
+
+
+@dataclass(frozen=True)
+class Ring:
+    """One doorbell of a run: entries first … first + len(entries) - 1 of its log."""
+
+    run_id: str
+    epoch: int
+    fence: int
+    first: int
+    ended: bool
+    entries: list[bytes]
+
+
+@dataclass(frozen=True)
+class Reinstalled:
+    """A run's log was written anew up to `head`; whoever has less reads it."""
+
+    run_id: str
+    epoch: int
+    head: int
+
+
+@dataclass(frozen=True)
+class SessionNotice:
+    """An event of the session, encoded, for every member."""
+
+    entry: bytes
+
+
+def parse_bell(data: bytes) -> Ring | Reinstalled | SessionNotice | None:
+    """What a doorbell says; None for something that this version does not know.
+
+    Formats: `E run epoch fence first ended\\nentry\\n…`, `R run epoch head`, `S entry`.
+    """
+    kind = data[:2]
+    if kind == b"E ":
+        header, _, body = data.partition(b"\n")
+        _, run_id, epoch, fence, first, ended = header.split(b" ")
+        return Ring(
+            run_id.decode(), int(epoch), int(fence), int(first), ended == b"1", body.split(b"\n")
+        )
+    if kind == b"R ":
+        _, run_id, epoch, head = data.split(b" ")
+        return Reinstalled(run_id.decode(), int(epoch), int(head))
+    return SessionNotice(data[2:]) if kind == b"S " else None
+
+
+def session_bell(name: str, payload: Mapping[str, Any]) -> bytes:
+    """The doorbell of a session event."""
+    return b"S " + encode(name, payload)

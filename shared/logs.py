@@ -1,0 +1,15 @@
+"""Logging of a process: named facts with fields, one line each, to standard error."""
+
+import logging
+import sys
+
+
+def configure(role: str, level: str) -> None:
+    """Set the root logger up for a process of that role."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        logging.Formatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s")
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("kombu", "celery.worker.strategy", "celery.app.trace", "urllib3", "amqp"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,27 @@
+-- Writes the last entries of a run, once, whoever asks (R20): the database has fixed them and their seqs.
+-- KEYS meta, log, checkpoint, live, bell
+-- ARGV run_id, fence, epoch, terminal_seq, ttl, entry, ... (the last one is the terminal entry)
+-- -> {'OK', terminal_seq} | {'ALREADY', terminal_seq}
+local meta, log, checkpoint, live, bell = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local run_id, fence, epoch, terminal, ttl, first = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], 6
+local count = #ARGV - first + 1
+
+local now = redis.call('HMGET', meta, 'head', 'ended')
+redis.call('HDEL', live, run_id)
+if now[2] then return {'ALREADY', ARGV[4]} end
+
+local before = terminal - count
+local head = tonumber(now[1] or '-1')
+if head ~= before then
+  -- The log is gone, or behind or beyond what the database fixed: only these entries count now.
+  redis.call('DEL', log, checkpoint)
+  redis.call('HSET', meta, 'base', before)
+end
+for i = 1, count do
+  redis.call('XADD', log, (before + i) .. '-0', 'd', ARGV[first + i - 1], 'f', fence)
+end
+redis.call('HSET', meta, 'fence', fence, 'epoch', epoch, 'head', terminal, 'ended', 1)
+for _, key in ipairs({meta, log, checkpoint}) do redis.call('EXPIRE', key, ttl) end
+redis.call('PUBLISH', bell, 'E ' .. run_id .. ' ' .. epoch .. ' ' .. fence .. ' ' ..
+  (before + 1) .. ' 1\n' .. table.concat(ARGV, '\n', first))
+return {'OK', ARGV[4]}

@@ -1,0 +1,84 @@
+"""The Celery app without tasks, and enqueueing by name. A message is a hint: the rows decide."""
+
+import logging
+from typing import Any, Final
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from shared.redis_keys import BROKER_PREFIX
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RUNS: Final = "runs"
+TAKEOVER: Final = "takeover"
+MAINTENANCE: Final = "maintenance"
+
+RUN_TURN: Final = "holdfast.run_turn"
+STOP_RUN: Final = "holdfast.stop_run"
+REAP: Final = "holdfast.reap"
+CHASE: Final = "holdfast.chase"
+
+
+def celery_app(settings: Settings) -> Celery:
+    """A Celery app with this project's settings and no tasks.
+
+    Acknowledged early: the claim in the database decides who works, so a message that comes twice
+    is harmless and one that is lost is sent again by the reaper (docs/adr/0002).
+    """
+    app = Celery("holdfast", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        broker_transport_options={
+            "visibility_timeout": 7200,
+            "max_connections": settings.worker_concurrency + 50,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+            "global_keyprefix": BROKER_PREFIX,
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_limit=10,
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_serializer="json",
+        task_default_queue=RUNS,
+        task_publish_retry_policy={"max_retries": 3, "interval_max": 0.5},
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        worker_hijack_root_logger=False,
+    )
+    return app
+
+
+class TaskQueue:
+    """Sends tasks by name; never raises, since the reaper finds what was not sent."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def run_turn(self, run_id: str, *, delay: float | None = None) -> bool:
+        """Have some worker try to claim the run, after `delay` seconds."""
+        return self._send(RUN_TURN, RUNS, run_id, countdown=delay)
+
+    def take_over(self, run_id: str) -> bool:
+        """Have some worker try to claim a run whose owner is gone (R18)."""
+        return self._send(RUN_TURN, TAKEOVER, run_id)
+
+    def stop_run(self, run_id: str) -> bool:
+        """Have some worker tell the gateway to stop the run (R9)."""
+        return self._send(STOP_RUN, MAINTENANCE, run_id)
+
+    def _send(self, task: str, queue: str, run_id: str, **options: Any) -> bool:
+        try:
+            self._app.send_task(task, (run_id,), queue=queue, **options)
+        except (OperationalError, OSError) as error:
+            log.warning(
+                "queue.unsent task=%s run_id=%s error=%s", task, run_id, type(error).__name__
+            )
+            return False
+        return True

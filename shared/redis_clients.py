@@ -1,0 +1,44 @@
+"""The three kinds of Redis client, each with the timeouts that its use needs."""
+
+from typing import Any
+
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+__all__ = ["Commands", "RedisError", "command_client", "pubsub_client"]
+
+Commands = Redis
+
+KEEPALIVE: dict[str, Any] = {"socket_keepalive": True, "socket_connect_timeout": 3}
+
+
+def command_client(url: str, *, connections: int = 32, timeout: float = 5.0) -> Commands:
+    """For short commands. It never sends one twice by itself: the callers know what may be.
+
+    The pool makes a caller wait for a free connection instead of raising.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout,
+        socket_timeout=timeout,
+        health_check_interval=25,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        **KEEPALIVE,
+    )
+    return Redis(connection_pool=pool)
+
+
+def pubsub_client(url: str) -> Commands:
+    """For one subscriber. RESP2, so that no push messages of other kinds come between."""
+    return Redis.from_url(
+        url,
+        socket_timeout=10,
+        health_check_interval=5,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        **KEEPALIVE,
+    )

@@ -1,0 +1,190 @@
+"""The environment, read in one place: typed, validated, all faults at once."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from shared.errors import SettingsError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may choose. `docs/SETTINGS.md` lists the variables."""
+
+    home: Path
+    host: str
+    port: int
+    redis_url: str
+    database_url: str
+    auth_token: str = field(repr=False)
+    auth_disabled: bool
+    hermes_url: str
+    hermes_api_key: str = field(repr=False)
+    hermes_home: Path
+    profiles_file: Path | None
+    cors_origins: tuple[str, ...]
+    transports: tuple[str, ...]
+    installation: str
+    worker_concurrency: int
+    queue_cap: int
+    lease: timedelta
+    flush_interval: timedelta
+    stop_timeout: timedelta
+    start_deadline: timedelta
+    run_deadline: timedelta
+    post_timeout: timedelta
+    connect_timeout: timedelta
+    drain: timedelta
+    watchdog: timedelta
+    log_ttl: timedelta
+    checkpoint_bytes: int
+    event_max_bytes: int
+    stream_max_event_bytes: int
+    frame_max_bytes: int
+    socket_queue_max: int
+    reap_every: timedelta
+    log_level: str
+
+    @property
+    def renew_every(self) -> timedelta:
+        """Two renewals may fail before the reaper takes the run."""
+        return self.lease / 4
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings from the environment. Raises SettingsError that names every fault."""
+        read = _Reader(environ)
+        home = read.path("HOLDFAST_HOME", "~/.holdfast")
+        settings = cls(
+            home=home,
+            host=read.text("HOST", "127.0.0.1"),
+            port=read.integer("PORT", 8648, 0, 65535),
+            redis_url=read.url("REDIS_URL", "", ("redis", "rediss", "unix")),
+            database_url=_driver(
+                read.url("DATABASE_URL", "", ("sqlite", "postgresql", "postgres"))
+                or f"sqlite:///{home / 'holdfast.db'}"
+            ),
+            auth_token=read.text("AUTH_TOKEN", ""),
+            auth_disabled=read.flag("AUTH_DISABLED"),
+            hermes_url=read.url("HERMES_URL", "http://127.0.0.1:8642", ("http", "https")),
+            hermes_api_key=read.text("HERMES_API_KEY", ""),
+            hermes_home=read.path("HERMES_HOME", "~/.hermes"),
+            profiles_file=read.optional_path("PROFILES_FILE"),
+            cors_origins=read.words("CORS_ORIGINS"),
+            transports=read.words("TRANSPORTS", "websocket,polling"),
+            installation=read.name("INSTALLATION", "hf"),
+            worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
+            queue_cap=read.integer("QUEUE_CAP", 20, 1, 1000),
+            lease=read.seconds("LEASE_SECONDS", 12, 1),
+            flush_interval=read.seconds("FLUSH_INTERVAL", 0.010, 0),
+            stop_timeout=read.seconds("STOP_TIMEOUT", 30, 0.1),
+            start_deadline=read.seconds("START_DEADLINE", 120, 0),
+            run_deadline=read.seconds("RUN_DEADLINE", 6 * 3600, 1),
+            post_timeout=read.seconds("POST_TIMEOUT", 120, 0.1),
+            connect_timeout=read.seconds("CONNECT_TIMEOUT", 3.05, 0.1),
+            drain=read.seconds("DRAIN_SECONDS", 300, 0),
+            watchdog=read.seconds("WATCHDOG_SECONDS", 5, 0.1),
+            log_ttl=read.seconds("LOG_TTL", 3600, 60),
+            checkpoint_bytes=read.integer("CHECKPOINT_BYTES", 256 * 1024, 1024, 2**30),
+            event_max_bytes=read.integer("EVENT_MAX_BYTES", 64 * 1024, 1024, 2**24),
+            stream_max_event_bytes=read.integer("STREAM_MAX_EVENT_BYTES", 2**24, 1024, 2**28),
+            frame_max_bytes=read.integer("FRAME_MAX_BYTES", 1_000_000, 1024, 2**26),
+            socket_queue_max=read.integer("SOCKET_QUEUE_MAX", 2000, 10, 10**6),
+            reap_every=read.seconds("REAP_SECONDS", 2, 0.1),
+            log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        )
+        read.require(
+            set(settings.transports) <= {"websocket", "polling"} and settings.transports != (),
+            "TRANSPORTS: websocket and polling are the only ones",
+        )
+        read.finish()
+        return settings
+
+
+def _driver(url: str) -> str:
+    """Name the driver that Holdfast ships (psycopg 3), whichever spelling the operator used."""
+    return re.sub(r"^postgres(ql)?:", "postgresql+psycopg:", url)
+
+
+class _Reader:
+    """Reads variables and gathers what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._faults: list[str] = []
+
+    def finish(self) -> None:
+        if self._faults:
+            raise SettingsError(self._faults)
+
+    def require(self, holds: bool, fault: str) -> None:
+        if not holds:
+            self._faults.append(fault)
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "0").lower()
+        self.require(
+            value in {"0", "1", "true", "false"}, f"{name}: {value!r} is neither 1/true nor 0/false"
+        )
+        return value in {"1", "true"}
+
+    def words(self, name: str, default: str = "") -> tuple[str, ...]:
+        return tuple(word.strip() for word in self.text(name, default).split(",") if word.strip())
+
+    def name(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        self.require(
+            bool(re.fullmatch(r"[a-z0-9]{1,12}", value)),
+            f"{name}: up to 12 of a-z and 0-9, not {value!r}",
+        )
+        return value
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default).upper()
+        self.require(value in allowed, f"{name}: {value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    def path(self, name: str, default: str) -> Path:
+        return Path(self.text(name, default)).expanduser()
+
+    def optional_path(self, name: str) -> Path | None:
+        value = self.text(name, "")
+        return Path(value).expanduser() if value else None
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        value = self.text(name, default).rstrip("/")
+        scheme = urlsplit(value).scheme.partition("+")[0]
+        self.require(
+            not value or scheme in schemes,
+            f"{name}: needs a URL that begins with {' or '.join(s + '://' for s in schemes)}",
+        )
+        return value
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self._convert(name, int, default)
+        self.require(low <= value <= high, f"{name}: {value} is not from {low} to {high}")
+        return value
+
+    def seconds(self, name: str, default: float, low: float) -> timedelta:
+        value = self._convert(name, float, default)
+        self.require(low <= value < 10**9, f"{name}: {value} seconds is below {low}")
+        return timedelta(seconds=value if low <= value < 10**9 else default)
+
+    def _convert(self, name: str, to: Callable[[Any], T], default: T) -> T:
+        value = self.text(name, "")
+        if not value:
+            return default
+        try:
+            return to(value)
+        except ValueError:
+            self._faults.append(f"{name}: {value!r} is not a number")
+            return default

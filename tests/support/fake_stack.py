@@ -1,0 +1,79 @@
+"""A supervisor with roles that misbehave: `python -m tests.support.fake_stack FOLDER ROLE...`.
+
+Every process of a role appends its id to FOLDER/ROLE.pids.
+"""
+
+import os
+import sys
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from deploy.child import Role
+from deploy.embedded_redis import EmbeddedRedis, packaged_binary
+from deploy.errors import StartFailedError
+from deploy.guard import Guard
+from deploy.output import Output
+from deploy.supervisor import Supervisor
+
+SIGN = """
+import os, signal, subprocess, sys, time
+def sign():
+    with open(os.environ["PIDS"], "a") as file:
+        file.write(f"{os.getpid()}\\n")
+"""
+SCRIPTS = {
+    "calm": "sign(); time.sleep(600)",
+    "stubborn": "signal.signal(signal.SIGTERM, signal.SIG_IGN); sign(); time.sleep(600)",
+    "patient": "signal.signal(signal.SIGTERM, signal.SIG_IGN); sign(); time.sleep(600)",
+    "parent": (
+        "sign(); code = 'import time; time.sleep(600)';"
+        "child = subprocess.Popen([sys.executable, '-c', code]);"
+        "open(os.environ['PIDS'], 'a').write(f'{child.pid}\\n'); child.wait()"
+    ),
+    "hasty": "print('cannot start'); sys.exit(3)",
+    "mute": "sign(); os.close(1); os.close(2); time.sleep(600)",
+    "chatty": "sign(); sys.stdout.write('x' * 100_000 + '\\nand more\\n'); sys.stdout.flush();"
+    "time.sleep(600)",
+}
+
+
+def role(folder: Path, name: str) -> Role:
+    """The role of this name."""
+    pids = folder / f"{name}.pids"
+    environment = {**os.environ, "PIDS": str(pids)}
+    if name == "redis":
+        server = EmbeddedRedis.prepare(packaged_binary(), folder / "redis")
+        return Role(name, server.command, environment, 0, server.is_ready)
+    command = (sys.executable, "-c", SIGN + SCRIPTS[name])
+    grace = timedelta(seconds=600 if name == "patient" else 1)
+    if name == "hasty":
+        return Role(name, command, environment, 1, lambda: False, grace)
+    return Role(name, command, environment, 1, partial(has_signed, pids), grace)
+
+
+def has_signed(pids: Path) -> bool:
+    """Whether a process of the role got so far that it wrote its id down."""
+    return pids.exists() and pids.stat().st_size > 0
+
+
+def main() -> int:
+    """Run until told to stop."""
+    folder, names = Path(sys.argv[1]), sys.argv[2:]
+    output = Output(sys.stdout, coloured=False)
+    guard = Guard()
+    try:
+        Supervisor([role(folder, name) for name in names], output, guard).run(
+            lambda: output.plain("all ready")
+        )
+    except StartFailedError as error:
+        output.plain(f"failed: {error}")
+        return 1
+    finally:
+        guard.close()
+    output.plain("all stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The command `holdfast` and its doctor."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy.cli import main
+from deploy.output import Output
+from deploy.ports import free_port
+
+
+@pytest.fixture(autouse=True)
+def empty_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("REDIS_URL", "DATABASE_URL", "AUTH_TOKEN", "HERMES_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HERMES_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("PORT", "0")
+    return tmp_path
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.strip() == "0.1.0"
+
+
+@pytest.mark.parametrize("role", ["web", "worker", "maintenance", "beat", "flower"])
+def test_a_role_without_a_redis_says_what_to_do(
+    role: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([role]) == 1
+    assert "REDIS_URL is not set" in capsys.readouterr().err
+
+
+def test_every_line_of_the_procfile_is_a_command_of_its_name() -> None:
+    lines = (Path(__file__).parents[2] / "Procfile").read_text().splitlines()
+    roles = dict(line.split(": holdfast ") for line in lines)
+    assert list(roles) == ["web", "worker", "maintenance", "beat", "flower"]
+    for name, called in roles.items():
+        assert called == name
+        with pytest.raises(SystemExit, match="0"):
+            main([called, "--help"])
+
+
+def test_faults_of_the_settings_are_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PORT", "many")
+    assert main(["up"]) == 1
+    assert "PORT: 'many' is not a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["up", "--web", "0"], ["up", "--port", "x"]])
+def test_a_wrong_command_line_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+
+def test_the_doctor_finds_an_empty_machine_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True
+    states = {finding["subject"]: finding["state"] for finding in report["findings"]}
+    assert states["python"] == states["libraries"] == states["redis"] == "ok"
+    assert states["database"] == states["gateway"] == "note"
+
+
+def test_the_doctor_names_what_is_missing_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://:hidden@127.0.0.1:{free_port()}/0")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:hidden@127.0.0.1:{free_port()}/x")
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert "FAULT  redis        REDIS_URL does not answer" in told
+    assert "FAULT  database" in told
+    assert "hidden" not in told
+
+
+def test_after_migrate_the_doctor_finds_the_schema_current(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["migrate"]) == 0
+    assert main(["doctor"]) == 0
+    assert "schema current" in capsys.readouterr().out
+
+
+def test_lines_carry_the_name_of_their_role() -> None:
+    stream = io.StringIO()
+    output = Output(stream, coloured=False)
+    output.introduce("maintenance")
+    output.line("maintenance", "one")
+    output.line("web", "two")
+    assert stream.getvalue() == "maintenance | one\nweb         | two\n"
+
+
+def test_a_terminal_that_went_away_harms_nothing() -> None:
+    stream = io.StringIO()
+    stream.close()
+    Output(stream, coloured=True).say("nobody reads this")

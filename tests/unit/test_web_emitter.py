@@ -1,0 +1,74 @@
+"""The short way onto a socket gives the client what python-socketio's own emit gives."""
+
+from typing import Any
+
+import pytest
+import socketio
+from engineio.socket import Socket
+
+from shared.events import NAMESPACE, encode
+from web import json_codec
+from web.connections import Connection, Connections
+from web.emitter import Emitter
+
+
+class Stand:
+    """A real server with a transport that nobody reads."""
+
+    def __init__(self, queue_max: int = 5) -> None:
+        self.server = socketio.Server(async_mode="threading", json=json_codec)
+        self.server.manager_initialized = True
+        self.server.manager.initialize()
+        self.transport = Socket(self.server.eio, "t")
+        self.server.eio.sockets["t"] = self.transport
+        self.sid: str = self.server.manager.connect("t", NAMESPACE)
+        self.connections = Connections()
+        self.connections.add(Connection(self.sid, "t", "default", "default", False))
+        self.emitter = Emitter(self.server, self.connections, queue_max)
+
+    def queued(self) -> list[Any]:
+        packets = []
+        while not self.transport.queue.empty():
+            packets.append(self.transport.queue.get())
+        return packets
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"delta": "héllo \u2028 \U0001f600 \x01\"'\\"},
+        {"n": [1, 2.5, None, True], "deep": {"a": {"b": []}}},
+    ],
+)
+def test_a_delivered_entry_is_the_packet_of_a_normal_emit(payload: dict[str, Any]) -> None:
+    stand = Stand()
+    stand.server.emit("message.delta", payload, to=stand.sid, namespace=NAMESPACE)
+    stand.emitter.deliver([stand.sid], encode("message.delta", payload))
+    normal, ours = stand.queued()
+    assert type(ours) is type(normal)
+    assert (ours.packet_type, ours.encode()) == (normal.packet_type, normal.encode())
+
+
+def test_one_packet_serves_all_sockets() -> None:
+    stand = Stand()
+    stand.emitter.deliver([stand.sid, stand.sid], encode("a", {}))
+    first, second = stand.queued()
+    assert first is second
+
+
+def test_unknown_and_closed_sockets_are_passed_over() -> None:
+    stand = Stand()
+    stand.transport.closed = True
+    stand.emitter.deliver([stand.sid, "nobody"], encode("a", {}))
+    assert stand.queued() == []
+
+
+def test_a_full_queue_closes_the_transport_and_is_counted() -> None:
+    stand = Stand(queue_max=3)
+    for _ in range(5):
+        stand.emitter.deliver([stand.sid], encode("a", {}))
+    connection = stand.connections.get(stand.sid)
+    assert connection is not None
+    assert connection.closed
+    assert stand.emitter.dropped == 1

@@ -1,0 +1,112 @@
+"""What clients may send, and what is said about everything else."""
+
+from typing import Any
+
+import pytest
+
+from shared.errors import InvalidPayload
+from web import json_codec
+from web.payloads import (
+    AbortPayload,
+    CancelPayload,
+    Payload,
+    ResumePayload,
+    RunPayload,
+    parse,
+)
+
+BLOCKS = [{"type": "text", "text": "look"}, {"type": "image", "source": {"data": "…"}}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ({"input": "hello"}, "hello"),
+        ({"input": "  hello\n"}, "  hello\n"),
+        ({"input": BLOCKS}, "look\n[image]"),
+        ({"input": [{"role": "user", "content": "hello"}]}, "hello"),
+        ({"input": [{"role": "user", "content": BLOCKS}]}, "look\n[image]"),
+        ({"input": "hello", "unknown": 1}, "hello"),
+        ({"input": "hello", "session_id": None, "model": None, "instructions": None}, "hello"),
+        ({"input": "x" * 900_000}, "x" * 900_000),
+    ],
+)
+def test_a_run_may_carry_text_blocks_or_messages(sent: dict[str, Any], text: str) -> None:
+    assert parse(RunPayload, (sent,)).text == text
+
+
+@pytest.mark.parametrize(
+    ("model", "args", "complaint"),
+    [
+        (RunPayload, (), "one object"),
+        (RunPayload, ({"input": "a"}, {"input": "b"}), "one object"),
+        (RunPayload, (None,), "object"),
+        (RunPayload, ("hello",), "object"),
+        (RunPayload, (["hello"],), "object"),
+        (RunPayload, ({},), "input"),
+        (RunPayload, ({"input": None},), "input"),
+        (RunPayload, ({"input": ""},), "says nothing"),
+        (RunPayload, ({"input": " \n\t "},), "says nothing"),
+        (RunPayload, ({"input": []},), "says nothing"),
+        (RunPayload, ({"input": [{"type": "text", "text": " "}]},), "says nothing"),
+        (RunPayload, ({"input": ["hello"]},), "input"),
+        (RunPayload, ({"input": [{"odd": 1}]},), "content blocks"),
+        (RunPayload, ({"input": 5},), "input"),
+        (RunPayload, ({"input": {"text": "hello"}},), "input"),
+        (RunPayload, ({"input": b"hello"},), "input"),
+        (RunPayload, ({"input": "a", "session_id": ""},), "session_id"),
+        (RunPayload, ({"input": "a", "session_id": 7},), "session_id"),
+        (RunPayload, ({"input": "a", "session_id": "s" * 10_000},), "session_id"),
+        (RunPayload, ({"input": "a", "session_id": "a\x00b"},), "session_id"),
+        (RunPayload, ({"input": "a", "session_id": "a\nb"},), "session_id"),
+        (RunPayload, ({"input": "a", "session_id": "a\x85b"},), "session_id"),
+        (RunPayload, ({"input": "a", "session_id": "a\ud800b"},), "session_id"),
+        (RunPayload, ({"input": "a", "model": ["gpt"]},), "model"),
+        (RunPayload, ({"input": "a", "model": "m" * 201},), "model"),
+        (RunPayload, ({"input": "a", "instructions": 1},), "instructions"),
+        (RunPayload, ({"input": "a", "instructions": "i" * 200_001},), "instructions"),
+        (RunPayload, ({"input": "a", "client_request_id": ""},), "client_request_id"),
+        (RunPayload, ({"input": "a", "client_request_id": "c" * 201},), "client_request_id"),
+        (RunPayload, ({"input": "a", "on_busy": "panic"},), "on_busy"),
+        (ResumePayload, ({},), "session_id"),
+        (ResumePayload, ({"session_id": True},), "session_id"),
+        (ResumePayload, ({"session_id": "s", "after_seq": "3"},), "after_seq"),
+        (ResumePayload, ({"session_id": "s", "after_seq": -1},), "after_seq"),
+        (AbortPayload, ({},), "session_id"),
+        (AbortPayload, ("s",), "object"),
+        (CancelPayload, ({"session_id": "s"},), "run_id"),
+    ],
+)
+def test_everything_else_is_refused_with_words(
+    model: type[Payload], args: tuple[Any, ...], complaint: str
+) -> None:
+    with pytest.raises(InvalidPayload) as refused:
+        parse(model, args)
+    assert complaint in str(refused.value)
+    assert len(str(refused.value)) <= 300
+
+
+def test_nul_and_lone_surrogates_become_replacement_characters() -> None:
+    sent = json_codec.loads('{"input": "a\\u0000b\\ud800c", "instructions": "x\\u0000"}')
+    payload = parse(RunPayload, (sent,))
+    assert (payload.text, payload.instructions) == ("a\ufffdb\ufffdc", "x\ufffd")
+
+
+def test_blocks_are_cleaned_too() -> None:
+    payload = parse(RunPayload, ({"input": [{"type": "text", "text": "a\x00"}]},))
+    assert payload.input == [{"type": "text", "text": "a\ufffd"}]
+
+
+def test_a_complaint_does_not_repeat_what_was_sent() -> None:
+    with pytest.raises(InvalidPayload) as refused:
+        parse(RunPayload, ({"input": "a", "on_busy": "my secret"},))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', "[1e400]", '{"a": NaN}'])
+def test_the_codec_reads_what_orjson_refuses(text: str) -> None:
+    json_codec.loads(text)
+
+
+def test_the_codec_writes_lone_surrogates() -> None:
+    assert json_codec.loads(json_codec.dumps(["\ud800"], separators=(",", ":"))) == ["\ud800"]

@@ -1,0 +1,77 @@
+"""The web process: `python -m web`."""
+
+from shared.runtime import patch
+
+patch()
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from shared import runtime, tokens
+from shared.errors import SettingsError
+from shared.profiles import Profiles
+from shared.settings import Settings
+from web import websocket_frames
+from web.app import build
+
+log = logging.getLogger("web")
+
+MAX_CONNECTIONS = 20_000
+FLUSH = 0.5  # seconds for what is queued on sockets to leave
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; the exit code."""
+    try:
+        settings = Settings.load(os.environ)
+        profiles = Profiles.load(settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - before there is a log
+        return 2
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    websocket_frames.mend()
+    tokens.preload()
+    stopping = _stop_flag()
+    process = build(settings, profiles)
+    listener = runtime.listen(settings.host, settings.port)
+    process.start()
+    _serve(listener, process.wsgi)
+    host, port = listener.getsockname()[:2]
+    log.info("web.listening url=http://%s:%s pid=%s", host, port, os.getpid())
+    while not stopping:
+        time.sleep(0.05)
+    log.info("web.stopping sockets=%s", len(process.connections))
+    listener.close()
+    process.stop()
+    time.sleep(FLUSH if len(process.socketio.server.eio.sockets) else 0)
+    log.info("web.stopped")
+    return 0
+
+
+def _stop_flag() -> list[int]:
+    """A list that a signal's number is put into: handlers run inside the hub and may not wait."""
+    received: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: received.append(got))
+    return received
+
+
+def _serve(listener: Any, wsgi: Any) -> None:
+    threading.Thread(
+        target=runtime.serve,
+        args=(listener, wsgi),
+        kwargs={"max_connections": MAX_CONNECTIONS},
+        name="server",
+        daemon=True,
+    ).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

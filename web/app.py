@@ -1,0 +1,126 @@
+"""Builds the parts of a web process. Nothing is built at import."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from flask import Flask
+from flask_socketio import SocketIO
+
+from shared.db.database import Database
+from shared.event_log import EventLog
+from shared.profiles import Profiles
+from shared.queue import TaskQueue, celery_app
+from shared.redis_clients import command_client, pubsub_client
+from shared.settings import Settings
+from web import json_codec
+from web.auth import Authenticator
+from web.connections import Connections
+from web.emitter import Emitter
+from web.handshake import Handshake
+from web.health import Health, add_routes
+from web.relay import Relay
+from web.request_lane import RequestLane, refusal_event
+from web.resume import Resume
+from web.rooms import Rooms
+from web.run_requests import RunRequests
+from web.socket_handlers import SocketHandlers
+
+PING_INTERVAL = 25  # seconds
+PING_TIMEOUT = 20  # seconds
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class WebProcess:
+    """The parts that live as long as the process."""
+
+    wsgi: Wsgi
+    relay: Relay
+    socketio: SocketIO
+    connections: Connections
+    emitter: Emitter
+    db: Database
+
+    def start(self) -> None:
+        """Begin to listen to Redis."""
+        self.relay.start()
+
+    def stop(self) -> None:
+        """Close what is open; sockets first, so that clients go elsewhere at once."""
+        self.close_transports()
+        self.relay.stop()
+        self.db.close()
+
+    def close_transports(self) -> None:
+        """Close all connections as a lost network would: clients come back by themselves (P2)."""
+        for transport in list(self.socketio.server.eio.sockets.values()):
+            transport.close(wait=False)
+
+
+def build(settings: Settings, profiles: Profiles) -> WebProcess:
+    """A web process, not started."""
+    db = Database(settings.database_url)
+    commands = command_client(settings.redis_url)
+    event_log = EventLog(commands, settings.log_ttl)
+    app = Flask("holdfast.web")
+    socketio = _socketio(app, settings)
+    connections = Connections()
+    emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
+    burst = settings.socket_queue_max // 2
+    subscriber = pubsub_client(settings.redis_url)
+    relay = Relay(event_log, commands, subscriber, emitter, burst=burst)
+    rooms = Rooms(relay, db)
+    resume = Resume(db, event_log, relay, rooms, emitter, burst)
+    relay.resync = resume.resync
+    requests = RunRequests(
+        db,
+        event_log,
+        commands,
+        TaskQueue(celery_app(settings)),
+        profiles,
+        rooms,
+        settings.queue_cap,
+    )
+    Handshake(socketio, Authenticator(settings), connections, rooms, emitter)
+    handlers = SocketHandlers(requests, resume).by_event()
+    RequestLane(socketio.server, connections, emitter, handlers, refusal_event).install()
+    add_routes(app, Health(db, commands, relay))
+    return WebProcess(_front(app, emitter), relay, socketio, connections, emitter, db)
+
+
+def _socketio(app: Flask, settings: Settings) -> SocketIO:
+    return SocketIO(
+        app,
+        async_mode="eventlet",
+        # The request lane returns at once and keeps the order of one socket's requests.
+        async_handlers=False,
+        always_connect=False,
+        manage_session=False,
+        logger=False,
+        engineio_logger=False,
+        json=json_codec,
+        max_http_buffer_size=settings.frame_max_bytes,
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        transports=list(settings.transports),
+        # None is python-engineio's "same origin"; an empty list would be "any".
+        cors_allowed_origins=list(settings.cors_origins) or None,
+    )
+
+
+def _front(app: Wsgi, emitter: Emitter) -> Wsgi:
+    """What every HTTP request passes first."""
+
+    def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # permessage-deflate costs 256 KB per socket and a compression per frame.
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            for transport_id in parse_qs(environ.get("QUERY_STRING", "")).get("sid", ()):
+                if transport_id in emitter.transports():
+                    emitter.note_upgrade(transport_id, environ)
+        return app(environ, start_response)
+
+    return front

@@ -1,0 +1,41 @@
+"""What is known of each connected socket."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Connection:
+    """One socket in our namespace, from its connect to its disconnect."""
+
+    sid: str
+    transport_id: str  # the Engine.IO connection below it
+    owner: str
+    profile: str
+    hears_own_aborts: bool  # said protocol=2: keeps hearing of runs that it aborted (P5)
+    feeds: set[str] = field(default_factory=set)  # tags of the feeds it is a member of
+    closed: bool = False
+
+
+class Connections:
+    """The connected sockets of this process, by sid."""
+
+    def __init__(self) -> None:
+        self._by_sid: dict[str, Connection] = {}
+
+    def add(self, connection: Connection) -> None:
+        """Remember it."""
+        self._by_sid[connection.sid] = connection
+
+    def get(self, sid: str) -> Connection | None:
+        """The socket, unless it is gone."""
+        return self._by_sid.get(sid)
+
+    def remove(self, sid: str) -> Connection | None:
+        """Forget it; from now on it is closed."""
+        connection = self._by_sid.pop(sid, None)
+        if connection is not None:
+            connection.closed = True
+        return connection
+
+    def __len__(self) -> int:
+        return len(self._by_sid)

@@ -1,0 +1,84 @@
+"""A feed: what one process keeps of one session while some of its sockets watch it."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from shared.event_log import LogView
+from shared.events import Reinstalled, Ring, SessionNotice
+from shared.redis_keys import RunKeys, feed_tag
+from web.cursors import Cursor
+
+ENDED_KEPT = 64  # runs remembered after their end, so that a late doorbell says nothing twice
+
+Bell = Ring | Reinstalled | SessionNotice
+
+
+@dataclass(frozen=True)
+class FeedAddress:
+    """A session of an owner; or, without session, one run of an owner (R32)."""
+
+    owner: str
+    session_id: str | None
+    run_id: str | None = None
+
+    @property
+    def tag(self) -> str:
+        """Its name in Redis."""
+        return feed_tag(self.owner, self.session_id, self.run_id or "")
+
+    def keys(self, run_id: str) -> RunKeys:
+        """The log of one of its runs."""
+        return RunKeys(self.tag, run_id)
+
+
+@dataclass(eq=False)
+class Feed:
+    """Everything but `backlog` and `closed` is read and changed under `lock`."""
+
+    address: FeedAddress
+    tag: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    backlog: deque[Bell] = field(default_factory=deque)  # heard, not yet handled
+    members: set[str] = field(default_factory=set)  # sids
+    muted: dict[str, set[str]] = field(default_factory=dict)  # run id -> sids that don't hear it
+    cursors: dict[str, Cursor] = field(default_factory=dict)  # by run id
+    behind: set[str] = field(default_factory=set)  # runs of which something is missing
+    unseated: bool = False  # a member joined while the log could not be read
+    filling: bool = False
+    idle_since: float = field(default_factory=time.monotonic)
+    closed: bool = False
+
+    def listeners(self, run_id: str) -> set[str]:
+        """The members that hear this run."""
+        return self.members - self.muted[run_id] if run_id in self.muted else self.members
+
+    def seat(self, view: LogView) -> None:
+        """New members take the log's head as their starting point."""
+        self.cursors[view.run_id] = Cursor(view.epoch, view.head, view.fence, view.ended)
+
+    def remember_end(self, run_id: str) -> None:
+        """A run ended and was told before anybody here looked."""
+        if run_id not in self.cursors:
+            self.cursors[run_id] = Cursor(epoch=0, ended=True)
+
+    def forget_oldest(self) -> None:
+        """Keep memory bounded however many runs a session has."""
+        ended = [run_id for run_id, cursor in self.cursors.items() if cursor.ended]
+        for run_id in ended[: max(0, len(ended) - ENDED_KEPT)]:
+            del self.cursors[run_id]
+        for run_id in [r for r in self.muted if r in self.cursors and self.cursors[r].ended]:
+            del self.muted[run_id]
+
+    def remove(self, sid: str) -> None:
+        """The socket is gone."""
+        self.members.discard(sid)
+        for sids in self.muted.values():
+            sids.discard(sid)
+        if not self.members:
+            # Nobody follows the runs from here on: the next one to join begins at their heads.
+            self.cursors.clear()
+            self.muted.clear()
+            self.behind.clear()
+            self.idle_since = time.monotonic()

@@ -1,0 +1,154 @@
+"""Requests of one socket, served one after the other, each answered.
+
+python-socketio calls handlers without telling whether the client asked for an acknowledgement; the
+packet's id is known only to the method that this module puts in its place. With an id the result is
+the acknowledgement; without, refusals go to the socket as an event (P4).
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from socketio.packet import ACK
+
+from shared.errors import ClientError, HoldfastError
+from shared.events import NAMESPACE, Payload, encode
+from web.connections import Connection, Connections
+from web.relay import Deliver
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 64  # requests of one socket
+
+Handler = Callable[[Connection, tuple[Any, ...]], Payload]
+Refused = Callable[[str, tuple[Any, ...], Payload], bytes | None]
+
+
+class UnknownEvent(ClientError):
+    """There is no such event."""
+
+    code = "unknown_event"
+
+
+class TooManyRequests(ClientError):
+    """This socket has too many unanswered requests; wait for answers before sending more."""
+
+    code = "too_many_requests"
+
+
+@dataclass(frozen=True)
+class _Request:
+    connection: Connection
+    packet_id: int | None
+    name: str
+    args: tuple[Any, ...]
+
+
+class RequestLane:
+    """Install once on a `socketio.Server`."""
+
+    def __init__(
+        self,
+        server: Any,
+        connections: Connections,
+        emitter: Deliver,
+        handlers: Mapping[str, Handler],
+        refused: Refused,
+    ) -> None:
+        """`refused(name, args, error)` is the event for a client that asked for no answer."""
+        self._server = server
+        self._connections = connections
+        self._emitter = emitter
+        self._handlers = handlers
+        self._refused = refused
+        self._waiting: dict[str, deque[_Request]] = {}
+
+    def install(self) -> None:
+        """Take the place of python-socketio's own dispatch."""
+        self._server._handle_event_internal = self.take
+
+    def take(
+        self,
+        _server: Any,
+        sid: str,
+        _eio_sid: str,
+        data: list[Any],
+        _ns: str,
+        packet_id: int | None,
+    ) -> None:
+        """One event has come in. Returns at once: the socket's reader must go on reading."""
+        connection = self._connections.get(sid)
+        if connection is None:
+            return
+        request = _Request(connection, packet_id, str(data[0]), tuple(data[1:]))
+        lane = self._waiting.get(sid)
+        if lane is None:
+            self._waiting[sid] = deque([request])
+            threading.Thread(target=self._serve, args=(sid,), name="requests", daemon=True).start()
+        elif len(lane) < WAITING_MAX:
+            lane.append(request)
+        else:
+            self._answer(request, _error(TooManyRequests()))
+
+    def _serve(self, sid: str) -> None:
+        lane = self._waiting[sid]
+        while lane:
+            request = lane[0]
+            try:
+                self._answer(request, self._result(request))
+            except Exception:  # the edge: one failed answer must not stop the lane
+                log.exception("request.unanswered event=%s", request.name[:50])
+            lane.popleft()
+        del self._waiting[sid]
+
+    def _result(self, request: _Request) -> Payload:
+        handler = self._handlers.get(request.name)
+        try:
+            if handler is None:
+                raise UnknownEvent
+            return {"ok": True, **handler(request.connection, request.args)}
+        except HoldfastError as error:
+            log.info("request.refused event=%s code=%s", request.name[:50], error.code)
+            return _error(error)
+        except Exception:  # the edge: a bug answers `internal` and harms nobody else
+            log.exception("request.failed event=%s", request.name[:50])
+            return _error(HoldfastError("Something went wrong here; it has been logged."))
+
+    def _answer(self, request: _Request, result: Payload) -> None:
+        if request.packet_id is not None:
+            packet = self._server.packet_class(
+                ACK, namespace=NAMESPACE, id=request.packet_id, data=[result]
+            )
+            self._server._send_packet(request.connection.transport_id, packet)
+        elif not result["ok"]:
+            entry = self._refused(request.name, request.args, result["error"])
+            if entry is not None:
+                self._emitter.deliver([request.connection.sid], entry)
+
+
+def _error(error: HoldfastError) -> Payload:
+    return {"ok": False, "error": {"code": error.code, "message": str(error)}}
+
+
+def refusal_event(name: str, args: tuple[Any, ...], error: Payload) -> bytes | None:
+    """What a client that asked for no acknowledgement gets of a refusal.
+
+    A refused `run` ends like a failed one, since that is what clients wait for (P4). An `abort`
+    of nothing is what existing clients send after an end: they are left alone.
+    """
+    if name == "abort" and error["code"] == "not_found":
+        return None
+    if name != "run":
+        return encode("error", {"event": "error", **error})
+    failed = {"event": "run.failed", "error": error["message"], "reason": error["code"]}
+    return encode("run.failed", _with_session(failed, args))
+
+
+def _with_session(failed: Payload, args: tuple[Any, ...]) -> Payload:
+    session_id = args[0].get("session_id") if args and isinstance(args[0], dict) else None
+    if isinstance(session_id, str) and len(session_id) <= 200 and session_id.isprintable():
+        return {**failed, "session_id": session_id}
+    return failed

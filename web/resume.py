@@ -1,0 +1,190 @@
+"""Showing a session to a socket that comes (back): what was, then live, without seam (R26)."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared import runtime
+from shared.announcing import announce
+from shared.db.conversation import PAGE, Conversation, read_conversation, read_run
+from shared.db.database import Database
+from shared.errors import DatabaseAway, RedisAway
+from shared.event_log import EventLog, LogView
+from shared.events import Payload, encode
+from web.connections import Connection
+from web.feed import Feed, FeedAddress
+from web.payloads import ResumePayload
+from web.relay import Deliver, FeedClosed, Relay
+from web.resumed import build, is_stale
+from web.rooms import Rooms
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+FOLD_ELSEWHERE = 1000  # entries; folding more would hold the hub for milliseconds
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last entry of a run that the client has."""
+
+    run_id: str
+    epoch: int
+    after_seq: int
+
+
+class Resume:
+    """Answers `resume`, and builds the resync of members whose view cannot be continued."""
+
+    def __init__(
+        self,
+        db: Database,
+        event_log: EventLog,
+        relay: Relay,
+        rooms: Rooms,
+        emitter: Deliver,
+        burst: int,
+    ) -> None:
+        """`burst`: how many entries are replayed at most; more is told as messages."""
+        self._db = db
+        self._log = event_log
+        self._relay = relay
+        self._rooms = rooms
+        self._emitter = emitter
+        self._burst = burst
+
+    def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
+        """Send `resumed`, let the socket join; run, session and state for the acknowledgement."""
+        run_id = payload.run_id if payload.session_id is None else None
+        address = FeedAddress(connection.owner, payload.session_id, run_id)
+        cursor = None
+        if payload.run_id is not None and payload.has_cursor:
+            cursor = Cursor(payload.run_id, payload.epoch or 0, payload.after_seq or 0)
+        try:
+            sent = self._join(connection, address, cursor)
+        except RedisAway:
+            sent = self._without_log(connection, address)
+        return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
+
+    def resync(self, feed: Feed) -> None:
+        """Give all members the session anew. Under the feed's lock. Raises RedisAway."""
+        conversation, degraded = self._conversation(feed.address)
+        views = self._relay.read(feed, (), whole=True)
+        for view in views:
+            feed.seat(view)
+        payload = self._build(feed.address, conversation, views, degraded)
+        entry = encode("session.resync", {**payload, "event": "session.resync"})
+        self._emitter.deliver(feed.members, entry)
+
+    def _join(self, connection: Connection, address: FeedAddress, cursor: Cursor | None) -> Payload:
+        tries_left = TRIES
+        while True:
+            tries_left -= 1
+            feed = self._relay.open(address)
+            conversation, degraded = self._conversation(address)
+            try:
+                with self._relay.hold(feed):
+                    views = self._views(feed, conversation, cursor)
+                    if tries_left > 0 and not degraded and is_stale(conversation, views):
+                        continue
+                    self._relay.advance(feed, views)
+                    return self._seat(connection, feed, conversation, views, cursor, degraded)
+            except FeedClosed:
+                continue
+
+    def _views(
+        self, feed: Feed, conversation: Conversation, cursor: Cursor | None
+    ) -> list[LogView]:
+        begun = [run.id for run in conversation.runs.values() if run.has_begun]
+        named = [cursor.run_id] if cursor is not None else []
+        return self._relay.read(feed, [*begun, *named], whole=True)
+
+    def _seat(
+        self,
+        connection: Connection,
+        feed: Feed,
+        conversation: Conversation,
+        views: Sequence[LogView],
+        cursor: Cursor | None,
+        degraded: bool,
+    ) -> Payload:
+        """Say what was, then admit: nothing can come between. Under the feed's lock."""
+        missed = _missed(views, cursor, self._burst)
+        if missed is None:
+            payload = self._build(feed.address, conversation, views, degraded)
+        else:
+            payload = build(
+                feed.address, conversation, views, degraded=degraded, with_messages=False
+            ) | {"replay": True}
+        self._emitter.deliver([connection.sid], encode("resumed", payload))
+        for entry in missed or ():
+            self._emitter.deliver([connection.sid], entry)
+        self._rooms.unmute(feed, connection)
+        self._rooms.admit(feed, connection, conversation.runs)
+        return payload
+
+    def _build(
+        self,
+        address: FeedAddress,
+        conversation: Conversation,
+        views: Sequence[LogView],
+        degraded: bool,
+    ) -> Payload:
+        def work() -> Payload:
+            return build(address, conversation, views, degraded=degraded)
+
+        entries = sum(len(view.entries) for view in views)
+        return runtime.offload(work) if entries > FOLD_ELSEWHERE else work()
+
+    def _conversation(self, address: FeedAddress) -> tuple[Conversation, bool]:
+        """The rows, ends announced; and whether they could not be read."""
+        try:
+            conversation = self._read(address)
+            if untold := conversation.untold():
+                for run_id in untold:
+                    announce(self._db, self._log, run_id)
+                conversation = self._read(address)
+        except DatabaseAway:
+            log.warning("resume.degraded database=away")
+            return Conversation(), True
+        return conversation, False
+
+    def _read(self, address: FeedAddress) -> Conversation:
+        owner, session_id = address.owner, address.session_id
+        if session_id is None:
+            run_id = address.run_id or ""
+            return self._db.read(lambda session: read_run(session, owner, run_id))
+        named = session_id
+        return self._db.read(lambda session: read_conversation(session, owner, named, PAGE))
+
+    def _without_log(self, connection: Connection, address: FeedAddress) -> Payload:
+        """Redis is away: what the rows say, and everything once it is back (P7)."""
+        try:
+            conversation = self._read(address)
+        except DatabaseAway:
+            conversation = Conversation()
+        while True:
+            feed = self._relay.find_or_make(address)
+            try:
+                with self._relay.hold(feed):
+                    payload = build(address, conversation, (), degraded=True)
+                    self._emitter.deliver([connection.sid], encode("resumed", payload))
+                    # Others may know the log already, and this socket then lacks its beginning.
+                    feed.unseated = bool(feed.cursors)
+                    self._rooms.admit(feed, connection, conversation.runs)
+                return payload
+            except FeedClosed:
+                continue
+
+
+def _missed(views: Sequence[LogView], cursor: Cursor | None, burst: int) -> list[bytes] | None:
+    """The entries after the client's cursor; None if they cannot tell it everything."""
+    if cursor is None:
+        return None
+    for view in views:
+        if view.run_id == cursor.run_id and view.epoch == cursor.epoch:
+            begins_after = view.first - 1
+            if begins_after <= cursor.after_seq <= view.head:
+                missed = view.entries[cursor.after_seq - begins_after :]
+                return missed if len(missed) <= burst else None
+    return None

@@ -1,0 +1,120 @@
+"""The payload of `resumed` and `session.resync`: stored rows and the fold of live logs. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from shared.db.conversation import PAGE, Conversation, RunInfo
+from shared.event_log import LogView
+from shared.events import Payload, decode
+from shared.runs import LIVE, RunState
+from shared.state_events import StateEvents
+from shared.transcript import Transcript
+from web.feed import FeedAddress
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a run's log says so far."""
+
+    messages: list[Payload]
+    events: list[Payload]
+
+
+def fold(view: LogView, session_id: str | None) -> Fold:
+    """The messages and state events of a log: its checkpoint and what came after it (R29)."""
+    transcript, state_events = Transcript(view.run_id, session_id), StateEvents()
+    if view.checkpoint is not None and view.first == view.base + 1:
+        state = orjson.loads(view.checkpoint)
+        transcript = Transcript.from_state(state["transcript"])
+        state_events = StateEvents.from_state(state["state_events"])
+    for entry in view.entries:
+        _, event = decode(entry)
+        transcript.apply(event)
+        state_events.apply(event)
+    return Fold(transcript.messages(), state_events.events())
+
+
+def is_stale(conversation: Conversation, views: Sequence[LogView]) -> bool:
+    """Whether the rows were read at another moment than the logs, so that both must be again."""
+    return any(_disagree(conversation.runs.get(view.run_id), view) for view in views)
+
+
+def _disagree(run: RunInfo | None, view: LogView) -> bool:
+    if view.ended:
+        return run is not None and run.is_open
+    return run is None or not run.has_begun
+
+
+def build(
+    address: FeedAddress,
+    conversation: Conversation,
+    views: Sequence[LogView],
+    *,
+    degraded: bool = False,
+    with_messages: bool = True,
+) -> Payload:
+    """Everything that a page needs; what follows on the socket is live (P7-P9)."""
+    unstored = [view for view in views if _is_unstored(conversation, view)]
+    working = [run for run in conversation.runs.values() if run.is_open and not _ended(views, run)]
+    live = [view for view in views if not view.ended]
+    payload: Payload = {
+        "event": "resumed",
+        "messages": [],
+        "isWorking": bool(working or live),
+        "events": [],
+        "inputTokens": conversation.input_tokens,
+        "outputTokens": conversation.output_tokens,
+        "queue": conversation.queue,
+        "total": conversation.total,
+        "hasMore": False,
+    }
+    if address.session_id is not None:
+        payload["session_id"] = address.session_id
+    if with_messages:
+        folds = [fold(view, address.session_id) for view in unstored]
+        _add_messages(payload, conversation, folds)
+    payload |= _current(conversation, working, live)
+    return payload | ({"degraded": True} if degraded else {})
+
+
+def _is_unstored(conversation: Conversation, view: LogView) -> bool:
+    """The rows hold the whole turn once the run has ended; until then only its prompt."""
+    run = conversation.runs.get(view.run_id)
+    return run.is_open if run is not None else not view.ended
+
+
+def _ended(views: Sequence[LogView], run: RunInfo) -> bool:
+    return any(view.run_id == run.id and view.ended for view in views)
+
+
+def _add_messages(payload: Payload, conversation: Conversation, folds: list[Fold]) -> None:
+    messages: list[Any] = [
+        *conversation.messages,
+        *(message for f in folds for message in f.messages),
+    ]
+    payload["total"] = conversation.total + sum(len(f.messages) for f in folds)
+    payload["messages"] = messages[-PAGE:]
+    payload["hasMore"] = payload["total"] > len(payload["messages"])
+    if payload["isWorking"]:
+        payload["events"] = [event for f in folds for event in f.events]
+
+
+def _current(
+    conversation: Conversation, working: Sequence[RunInfo], live: Sequence[LogView]
+) -> Payload:
+    """Which run the page should follow: the live one, else the newest that waits."""
+    if live:
+        view = live[-1]
+        run = conversation.runs.get(view.run_id)
+        state = run.state if run is not None else RunState.RUNNING
+        return {
+            "run_id": view.run_id,
+            "epoch": view.epoch,
+            "seq": view.head,
+            "status": state.value,
+        }
+    chosen = next((run for run in working if run.state in LIVE), working[-1] if working else None)
+    return {"run_id": chosen.id, "status": chosen.state.value} if chosen is not None else {}

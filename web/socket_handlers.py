@@ -1,0 +1,53 @@
+"""What clients may send on `/chat-run`: parse, call, acknowledge."""
+
+from typing import Any
+
+from shared.events import Payload
+from web.connections import Connection
+from web.payloads import AbortPayload, CancelPayload, ResumePayload, RunPayload, parse
+from web.request_lane import Handler
+from web.resume import Resume
+from web.run_requests import RunRequests
+
+Args = tuple[Any, ...]
+
+
+class SocketHandlers:
+    """Each handler returns its acknowledgement or raises an error of `shared.errors`."""
+
+    def __init__(self, requests: RunRequests, resume: Resume) -> None:
+        self._requests = requests
+        self._resume = resume
+
+    def by_event(self) -> dict[str, Handler]:
+        """Event name -> handler."""
+        return {
+            "run": self.run,
+            "resume": self.resume,
+            "abort": self.abort,
+            "queue.cancel": self.cancel,
+        }
+
+    def run(self, connection: Connection, args: Args) -> Payload:
+        """`{run_id, session_id?, status}` of the accepted run."""
+        accepted = self._requests.start(connection, parse(RunPayload, args))
+        return _acknowledgement(accepted.run_id, accepted.session_id, accepted.status)
+
+    def resume(self, connection: Connection, args: Args) -> Payload:
+        """The same of the run that `resumed` names, as far as there is one."""
+        return self._resume.resume(connection, parse(ResumePayload, args))
+
+    def abort(self, connection: Connection, args: Args) -> Payload:
+        """The same of the run that stops."""
+        stopped = self._requests.abort(connection, parse(AbortPayload, args))
+        return _acknowledgement(stopped.run_id, stopped.session_id, stopped.status)
+
+    def cancel(self, connection: Connection, args: Args) -> Payload:
+        """The same of the run that was taken back."""
+        stopped = self._requests.cancel(connection, parse(CancelPayload, args))
+        return _acknowledgement(stopped.run_id, stopped.session_id, stopped.status)
+
+
+def _acknowledgement(run_id: str, session_id: str | None, status: str) -> Payload:
+    named = {"session_id": session_id} if session_id is not None else {}
+    return {"run_id": run_id, "status": status, **named}

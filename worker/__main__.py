@@ -1,0 +1,38 @@
+"""`python -m worker runs | maintenance | beat`"""
+
+import sys
+
+ROLES = ("runs", "maintenance", "beat")
+
+
+def main() -> None:
+    """Run one role until told to stop."""
+    role = sys.argv[1] if len(sys.argv) > 1 else "runs"
+    if role not in ROLES:
+        sys.exit(f"usage: python -m worker {{{'|'.join(ROLES)}}}")
+    if role == "runs":
+        from shared.runtime import patch
+
+        patch()
+    _run(role)
+
+
+def _run(role: str) -> None:
+    import os
+
+    from shared.errors import SettingsError
+    from shared.logs import configure
+    from shared.settings import Settings
+    from worker import app
+
+    try:
+        settings = Settings.load(os.environ)
+    except SettingsError as error:
+        sys.exit(str(error))
+    configure(role, settings.log_level)
+    entries = {"runs": app.run_worker, "maintenance": app.run_maintenance, "beat": app.run_beat}
+    entries[role](settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The Celery processes of a worker: which queues, which pool, what starts and stops with them."""
+
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+
+from shared.queue import CHASE, MAINTENANCE, REAP, RUNS, TAKEOVER, celery_app
+from shared.settings import Settings
+from worker.build import build
+from worker.control import ControlListener
+from worker.drain import drain
+from worker.parts import Parts
+from worker.tasks import register_maintenance_tasks, register_run_tasks
+
+CHASE_EVERY = 2.0  # seconds
+MAINTENANCE_THREADS = 4
+COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
+
+
+def run_worker(settings: Settings) -> None:
+    """Serve the queues of runs until told to stop. The process must be green."""
+    app = celery_app(settings)
+    parts = build(settings)
+    register_run_tasks(app, parts)
+    _with_services(settings, parts)
+    app.worker_main(
+        [
+            "worker",
+            "--pool=eventlet",
+            f"--concurrency={settings.worker_concurrency}",
+            f"--queues={RUNS},{TAKEOVER}",
+            f"--hostname=runs-{_short(parts)}@%h",
+            f"--loglevel={settings.log_level}",
+            *COMMON,
+        ]
+    )
+
+
+def run_maintenance(settings: Settings) -> None:
+    """Serve the maintenance queue, in OS threads."""
+    app = celery_app(settings)
+    parts = build(settings)
+    register_maintenance_tasks(app, parts)
+    app.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            f"--concurrency={MAINTENANCE_THREADS}",
+            f"--queues={MAINTENANCE}",
+            f"--hostname=maintenance-{_short(parts)}@%h",
+            f"--loglevel={settings.log_level}",
+            *COMMON,
+        ]
+    )
+
+
+def run_beat(settings: Settings) -> None:
+    """Send the periodic tasks. Two beats are harmless; a tick that nobody took in time expires."""
+    app = celery_app(settings)
+    reap_every = settings.reap_every.total_seconds()
+    app.conf.beat_schedule = {
+        "reap": _entry(REAP, reap_every),
+        "chase": _entry(CHASE, CHASE_EVERY),
+    }
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    app.conf.beat_schedule_filename = str(settings.home / "beat-schedule")
+    app.conf.beat_max_loop_interval = min(1.0, reap_every)
+    app.Beat(loglevel=settings.log_level, quiet=True).run()
+
+
+def _entry(task: str, every: float) -> dict[str, Any]:
+    return {
+        "task": task,
+        "schedule": every,
+        "options": {"queue": MAINTENANCE, "expires": max(every, 1.0)},
+    }
+
+
+def _short(parts: Parts) -> str:
+    return parts.name.rpartition(":")[2]
+
+
+def _with_services(settings: Settings, parts: Parts) -> None:
+    """Start the process's own threads when the worker is ready, and stop them with it."""
+
+    def stop(run_id: str) -> None:
+        turn = parts.turns.get(run_id)
+        if turn is not None:
+            turn.ask_stop()
+
+    control = ControlListener(settings.redis_url, stop)
+
+    def started(**_: Any) -> None:
+        parts.publisher.start()
+        parts.leases.start()
+        control.start()
+
+    def shutting_down(**_: Any) -> None:
+        drain(parts)
+
+    def stopped(**_: Any) -> None:
+        control.stop()
+        parts.publisher.stop()
+        parts.leases.stop()
+        parts.db.close()
+
+    worker_ready.connect(started, weak=False)
+    worker_shutting_down.connect(shutting_down, weak=False)
+    worker_shutdown.connect(stopped, weak=False)

@@ -1,0 +1,54 @@
+"""Builds the parts of a worker process. Nothing is built at import."""
+
+import os
+import socket
+import uuid
+
+from shared.db.claims import still_owned
+from shared.db.database import Database
+from shared.event_log import EventLog
+from shared.profiles import Profiles
+from shared.queue import TaskQueue, celery_app
+from shared.redis_clients import command_client
+from shared.settings import Settings
+from worker.gateway.gateways import Gateways
+from worker.lease_statement import connect
+from worker.leases import LeaseKeeper
+from worker.parts import Parts
+from worker.publisher import Publisher
+from worker.run_log import RunLog
+from worker.turn import Turn
+
+
+def build(settings: Settings) -> Parts:
+    """The parts, not yet started."""
+    db = Database(settings.database_url)
+    event_log = EventLog(command_client(settings.redis_url), settings.log_ttl)
+    turns: dict[str, Turn] = {}
+
+    def ours(run_log: RunLog) -> bool:
+        turn = turns.get(run_log.keys.run_id)
+        return (
+            turn is not None
+            and turn.log is run_log
+            and db.read(lambda session: still_owned(session, turn.claim))
+        )
+
+    return Parts(
+        settings=settings,
+        name=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}",
+        db=db,
+        log=event_log,
+        queue=TaskQueue(celery_app(settings)),
+        gateways=Gateways(Profiles.load(settings), settings),
+        publisher=Publisher(
+            event_log,
+            ours,
+            interval=settings.flush_interval,
+            checkpoint_bytes=settings.checkpoint_bytes,
+        ),
+        leases=LeaseKeeper(
+            lambda: connect(settings.database_url), settings.lease, settings.renew_every
+        ),
+        turns=turns,
+    )

@@ -1,0 +1,169 @@
+"""Ends a run: what it leaves in the database first, then the word to the clients (R20)."""
+
+import logging
+import time
+from typing import Any
+
+from shared import runtime, tokens
+from shared.announcing import announce
+from shared.db.chases import chase
+from shared.db.closing import Closing, close, ephemeral_ids
+from shared.errors import DatabaseAway, GatewayError, Unavailable
+from shared.runs import RunState
+from worker.gateway.client import GatewayTranscript
+from worker.outcome import Outcome
+from worker.parts import Parts
+from worker.reconcile import Kept, keep
+from worker.turn import Turn
+
+log = logging.getLogger(__name__)
+
+REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the log any longer
+TRANSCRIPT_WAIT = 1.0  # seconds for the gateway's transcript to be complete (P25)
+TRANSCRIPT_PAUSE = 0.2
+RETRY = 0.5  # seconds between tries while the database is away
+OFFLOAD = 50_000  # characters; counting more than that would hold the hub for too long
+
+
+def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
+    """Write the run's end, tell it, and let the session's next message start. Raises LostRun."""
+    if turn.stop_asked.is_set() and outcome.state is RunState.ABORTED and turn.stop_announced:
+        turn.log.add("abort.completed", {"synced": outcome.gateway_done})
+    if not turn.log.wait_settled(REDIS_AWAY):
+        turn.check()
+        outcome = outcome.with_resync()
+    _show_unstreamed_output(turn, outcome)
+    kept = _kept(turn, outcome)
+    closing = _closing(parts, turn, outcome, kept)
+    following = _close(parts, turn, closing, outcome)
+    log.info(
+        "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
+    )
+    parts.leases.release(turn.run_id)
+    _tell(parts, turn.run_id)
+    if following is not None:
+        parts.queue.run_turn(following)
+
+
+def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
+    """An answer that came only with the end is shown as text before it, so that it is split like
+    any other and no event grows with it."""
+    if outcome.output and outcome.output.strip() and not turn.log.transcript.produced_text:
+        size = 16_384
+        for start in range(0, len(outcome.output), size):
+            turn.log.add("message.delta", {"delta": outcome.output[start : start + size]})
+        turn.log.wait_settled(REDIS_AWAY)
+        turn.check()
+
+
+def _kept(turn: Turn, outcome: Outcome) -> Kept:
+    folded = turn.log.transcript
+    folded.apply(
+        {"event": "run.completed", "finish_reason": outcome.finish_reason, "output": outcome.output}
+    )
+    stored = _transcript(turn, outcome)
+    return keep(folded.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
+
+
+def _transcript(turn: Turn, outcome: Outcome) -> GatewayTranscript | None:
+    """The gateway's own messages; it may write the last one a moment after its end."""
+    if turn.gateway_run_id is None or turn.ephemeral_id is None:
+        return None
+    deadline = time.monotonic() + TRANSCRIPT_WAIT
+    found: GatewayTranscript | None = None
+    while True:
+        try:
+            found = turn.gateway.transcript(turn.ephemeral_id)
+        except GatewayError as error:
+            log.info("sync.failed run_id=%s error=%s", turn.run_id, error)
+            return found
+        complete = found is not None and _complete(found, outcome)
+        if complete or time.monotonic() > deadline:
+            return found
+        time.sleep(TRANSCRIPT_PAUSE)
+
+
+def _complete(transcript: GatewayTranscript, outcome: Outcome) -> bool:
+    if outcome.state is not RunState.COMPLETED or not outcome.output:
+        return True
+    answers = [m for m in transcript.messages if m.get("role") == "assistant"]
+    return bool(answers) and not answers[-1].get("tool_calls")
+
+
+def _closing(parts: Parts, turn: Turn, outcome: Outcome, kept: Kept) -> Closing:
+    for row in kept.rows:
+        row["token_count"] = count_tokens(row["content"])
+    gone = parts.db.read(lambda session: ephemeral_ids(session, turn.run_id))
+    answers = [row["content"] for row in kept.rows if row["role"] == "assistant"]
+    frozen = turn.log.freeze()  # only while Redis is away; it may have been written, or will be
+    turn.log.abandon()
+    return Closing(
+        state=outcome.state,
+        event="run.failed" if outcome.state is RunState.FAILED else "run.completed",
+        payload=_payload(outcome, kept, parts.settings.event_max_bytes),
+        last_seq=turn.log.head + (len(frozen.entries) if frozen else 0),
+        reason=outcome.reason,
+        rows=kept.rows,
+        usage=outcome.usage,
+        output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
+        synced=kept.replaced,
+        forget=gone if outcome.gateway_done else (),
+    )
+
+
+def _payload(outcome: Outcome, kept: Kept, max_bytes: int) -> dict[str, Any]:
+    payload: dict[str, Any] = {"status": str(outcome.state)}
+    if outcome.state is RunState.FAILED:
+        payload |= {"error": outcome.error or "The run failed.", "reason": str(outcome.reason)}
+    else:
+        payload["finish_reason"] = outcome.finish_reason
+        if outcome.output is not None and len(outcome.output) <= max_bytes:
+            payload["output"] = outcome.output
+    if outcome.usage:
+        payload["usage"] = outcome.usage
+    if kept.parsed is not None and outcome.state is RunState.COMPLETED:
+        payload["parsed_content"] = kept.parsed.content
+        if kept.parsed.tool_calls:
+            payload["parsed_tool_calls"] = kept.parsed.tool_calls
+        if kept.parsed.reasoning:
+            payload["parsed_reasoning"] = kept.parsed.reasoning
+    if outcome.resync or kept.diverged:
+        payload["resync"] = True
+    return payload
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a message; long ones are counted outside the hub."""
+    return runtime.offload(tokens.count, text) if len(text) > OFFLOAD else tokens.count(text)
+
+
+def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> str | None:
+    """The closing transaction, as soon as the database answers. Raises LostRun."""
+
+    def work(session: Any) -> str | None:
+        following = close(session, turn.claim, closing)
+        if not outcome.gateway_done and turn.gateway_run_id is not None:
+            chase(
+                session,
+                run_id=turn.run_id,
+                profile=turn.claim.profile,
+                kind="stop",
+                ephemeral_id=str(turn.ephemeral_id),
+                gateway_run_id=turn.gateway_run_id,
+            )
+        return following
+
+    while True:
+        turn.check()
+        try:
+            return parts.db.write(work)
+        except DatabaseAway:
+            log.warning("run.close_waits run_id=%s", turn.run_id)
+            time.sleep(RETRY)
+
+
+def _tell(parts: Parts, run_id: str) -> None:
+    try:
+        announce(parts.db, parts.log, run_id)
+    except Unavailable as error:
+        log.warning("run.announce_later run_id=%s error=%s", run_id, type(error).__name__)

@@ -1,0 +1,250 @@
+"""HTTP to one Hermes gateway: start, follow, stop a run; read and delete its sessions.
+
+It knows the gateway's endpoints and which failures prove that a request was never taken (R2).
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from shared.content import clean_json
+from shared.errors import (
+    GatewayBusy,
+    GatewayError,
+    GatewayLostRun,
+    GatewayRefused,
+    PostUncertain,
+    StreamBroken,
+)
+from shared.profiles import Profile
+from worker.gateway.stream import EventStream
+
+log = logging.getLogger(__name__)
+
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+ASK_TIMEOUT = 10.0  # seconds, for the small questions
+STREAM_SILENCE = 90.0  # seconds; gateways send a comment every 30
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """What a gateway says of a run."""
+
+    status: str
+    output: str | None
+    usage: dict[str, Any] | None
+    error: str | None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the gateway is done with it."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class GatewayTranscript:
+    """A gateway session's messages; `session_id` differs from the one asked if it was rotated."""
+
+    session_id: str
+    messages: list[dict[str, Any]]
+
+
+class GatewayClient:
+    """One gateway, with a pool of kept connections that all runs of the process share."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        connections: int,
+        connect_timeout: float,
+        post_timeout: float,
+        max_event: int,
+    ) -> None:
+        self._url = profile.url
+        self._connect = connect_timeout
+        self._post_timeout = post_timeout
+        self._max_event = max_event
+        self._http = requests.Session()
+        self._http.trust_env = False  # no proxy or .netrc between us and the gateway
+        if profile.api_key:
+            self._http.headers["Authorization"] = f"Bearer {profile.api_key}"
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+        self._http.mount("http://", adapter)
+        self._http.mount("https://", adapter)
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def start(self, run_id: str, body: Mapping[str, Any]) -> str:
+        """Post a run; the gateway's id of it.
+
+        Raises GatewayRefused or GatewayBusy when the gateway certainly does not have it,
+        PostUncertain when nobody knows, GatewayError when it refused the request for good.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": run_id}
+        try:
+            response = self._http.post(
+                f"{self._url}/v1/runs",
+                data=orjson.dumps(body),
+                headers=headers,
+                timeout=(self._connect, self._post_timeout),
+            )
+        except requests.RequestException as error:
+            raise _unsent_or_uncertain(error) from error
+        return _started(response)
+
+    def events(self, gateway_run_id: str) -> EventStream:
+        """The run's event stream. It has one reader, once (R1).
+
+        Raises GatewayLostRun (404) or StreamBroken.
+        """
+        headers = {
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+            "Cache-Control": "no-cache",
+        }
+        try:
+            response = self._http.get(
+                f"{self._url}/v1/runs/{_path(gateway_run_id)}/events",
+                headers=headers,
+                stream=True,
+                timeout=(self._connect, STREAM_SILENCE),
+            )
+        except requests.RequestException as error:
+            raise StreamBroken(f"stream: {type(error).__name__}") from error
+        kind = response.headers.get("Content-Type", "")
+        if response.status_code == 200 and kind.startswith("text/event-stream"):
+            return EventStream(response, self._max_event)
+        response.close()
+        if response.status_code == 404:
+            raise GatewayLostRun()
+        raise StreamBroken(f"stream: HTTP {response.status_code} {kind[:60]}")
+
+    def status(self, gateway_run_id: str) -> RunStatus | None:
+        """What the gateway says of the run; None if it does not know it. Raises GatewayError."""
+        answer = self._ask("GET", f"/v1/runs/{_path(gateway_run_id)}")
+        if answer is None:
+            return None
+        output, usage = answer.get("output"), answer.get("usage")
+        return RunStatus(
+            status=str(answer.get("status", "")),
+            output=output if isinstance(output, str) else None,
+            usage=usage if isinstance(usage, dict) else None,
+            error=str(answer["error"]) if answer.get("error") else None,
+        )
+
+    def stop(self, gateway_run_id: str) -> bool:
+        """Ask the gateway to stop; False if it does not know the run. Raises GatewayError."""
+        return self._ask("POST", f"/v1/runs/{_path(gateway_run_id)}/stop") is not None
+
+    # -- sessions --------------------------------------------------------------------------------
+
+    def session(self, session_id: str) -> dict[str, Any] | None:
+        """A session's row (totals of tokens); None if there is none. Raises GatewayError."""
+        answer = self._ask("GET", f"/api/sessions/{_path(session_id)}")
+        row = (answer or {}).get("session")
+        return row if isinstance(row, dict) else None
+
+    def transcript(self, session_id: str) -> GatewayTranscript | None:
+        """A session's messages in order; None if there is none. Raises GatewayError."""
+        answer = self._ask("GET", f"/api/sessions/{_path(session_id)}/messages")
+        if answer is None or not isinstance(answer.get("data"), list):
+            return None
+        messages = [message for message in answer["data"] if isinstance(message, dict)]
+        return GatewayTranscript(str(answer.get("session_id", session_id)), messages)
+
+    def delete_session(self, session_id: str) -> bool:
+        """Delete a session; False if there was none. Raises GatewayError."""
+        return self._ask("DELETE", f"/api/sessions/{_path(session_id)}") is not None
+
+    # -- the gateway itself ----------------------------------------------------------------------
+
+    def is_hermes(self) -> bool:
+        """Whether this is a Hermes Agent, which flattens history. Raises GatewayError."""
+        for path in ("/v1/capabilities", "/health"):
+            answer = self._ask("GET", path)
+            if answer is not None and "platform" in answer:
+                return bool(answer["platform"] == "hermes-agent")
+        return False
+
+    def pid(self) -> int | None:
+        """The gateway's process id, if it tells; it changes with a restart (R2)."""
+        try:
+            answer = self._ask("GET", "/health/detailed")
+        except GatewayError:
+            return None
+        pid = (answer or {}).get("pid")
+        return pid if isinstance(pid, int) else None
+
+    def _ask(self, method: str, path: str) -> dict[str, Any] | None:
+        try:
+            response = self._http.request(
+                method, f"{self._url}{path}", timeout=(self._connect, ASK_TIMEOUT)
+            )
+        except requests.RequestException as error:
+            raise GatewayError(f"{method} {path}: {type(error).__name__}") from error
+        if response.status_code == 404:
+            return None
+        if not response.ok:
+            raise GatewayError(f"{method} {path}: HTTP {response.status_code}")
+        answer = _json(response)
+        if answer is None:
+            raise GatewayError(f"{method} {path}: the answer is not a JSON object")
+        return answer
+
+
+def _path(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _json(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        answer = clean_json(response.json())
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _unsent_or_uncertain(error: requests.RequestException) -> GatewayError:
+    """No connection was made: never sent. Anything later: nobody knows (R2)."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
+        return GatewayRefused("The gateway does not answer.")
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return GatewayRefused("The gateway's address is wrong.")
+    return PostUncertain(f"POST: {type(error).__name__}")
+
+
+def _started(response: requests.Response) -> str:
+    code = response.status_code
+    if code in (429, 503):
+        raise GatewayBusy(f"The gateway has no capacity (HTTP {code}).", _retry_after(response))
+    if code in (500, 502, 504):
+        raise PostUncertain(f"POST: HTTP {code}")
+    answer = _json(response) or {}
+    if 400 <= code < 500:
+        raise GatewayError(f"The gateway refused the run (HTTP {code}): {_message(answer)}")
+    run_id = answer.get("run_id")
+    if not isinstance(run_id, str) or not run_id:
+        raise PostUncertain(f"POST: HTTP {code} without run_id")
+    return run_id
+
+
+def _message(answer: Mapping[str, Any]) -> str:
+    error = answer.get("error")
+    text = error.get("message") if isinstance(error, dict) else error
+    return str(text or "no reason given")[:500]
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    try:
+        return min(max(float(response.headers.get("Retry-After", "")), 0.1), 60.0)
+    except ValueError:
+        return None

@@ -1,0 +1,49 @@
+"""The gateway clients of this process, one per profile."""
+
+from shared.errors import GatewayError
+from shared.profiles import HistoryFormat, Profile, Profiles
+from shared.settings import Settings
+from worker.gateway.client import GatewayClient
+
+
+class Gateways:
+    """Makes clients when they are first needed, and keeps them."""
+
+    def __init__(self, profiles: Profiles, settings: Settings) -> None:
+        self._profiles = profiles
+        self._settings = settings
+        self._clients: dict[str, GatewayClient] = {}
+        self._formats: dict[str, HistoryFormat] = {}
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name. Raises UnknownProfile."""
+        return self._profiles.get(name)
+
+    def client(self, name: str) -> GatewayClient:
+        """The client of the profile's gateway. Raises UnknownProfile."""
+        if name not in self._clients:
+            self._clients[name] = GatewayClient(
+                self._profiles.get(name),
+                connections=self._settings.worker_concurrency * 2,
+                connect_timeout=self._settings.connect_timeout.total_seconds(),
+                post_timeout=self._settings.post_timeout.total_seconds(),
+                max_event=self._settings.stream_max_event_bytes,
+            )
+        return self._clients[name]
+
+    def history_format(self, name: str) -> HistoryFormat:
+        """What the profile says; for `auto`, `text` for a Hermes gateway, else `anthropic`.
+
+        Every Hermes turns structured history into its Python repr, so the model would read
+        brackets (docs/adr/0005). A gateway that does not answer is taken for one, this time.
+        """
+        wanted = self._profiles.get(name).history_format
+        if wanted != "auto":
+            return wanted
+        if name not in self._formats:
+            try:
+                hermes = self.client(name).is_hermes()
+            except GatewayError:
+                return "text"
+            self._formats[name] = "text" if hermes else "anthropic"
+        return self._formats[name]

@@ -1,0 +1,120 @@
+"""What a person has not been shown yet of a transcript that the gateway holds (R5). Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.events import Payload
+
+SYNTHETIC = ("Operation interrupted",)  # lines that a Hermes writes when it was stopped
+
+
+@dataclass
+class Tail:
+    """Events that continue what was shown; `diverged`: they cannot, the session must be re-read."""
+
+    events: list[tuple[str, Payload]] = field(default_factory=list)
+    diverged: bool = False
+
+
+def tail(shown: Sequence[Mapping[str, Any]], stored: Iterable[Mapping[str, Any]]) -> Tail:
+    """Compare the fold of the log with the gateway's messages, one by one.
+
+    `shown`: messages of `Transcript.messages()`. `stored`: the gateway's rows, in order. Texts
+    are compared without surrounding space, since gateways put line breaks before a text that
+    follows a tool.
+    """
+    result = Tail()
+    left = list(shown)
+    names = tool_names(stored := list(stored))
+    for message in stored:
+        if message.get("role") == "assistant":
+            _assistant(message, left, result)
+        elif message.get("role") == "tool":
+            _tool(message, left, names, result)
+        if result.diverged:
+            break
+    return result
+
+
+def tool_names(stored: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Call id -> tool name, from the calls of the assistant messages (P25)."""
+    names: dict[str, str] = {}
+    for message in stored:
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else []:
+            if isinstance(call, Mapping):
+                name = call_name(call)
+                for key in ("id", "call_id", "tool_call_id"):
+                    if name and isinstance(call.get(key), str):
+                        names.setdefault(call[key], name)
+    return names
+
+
+def call_name(call: Mapping[str, Any]) -> str:
+    """The name of the tool that is called, wherever a gateway puts it."""
+    function = call.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return str(name or call.get("name") or "")
+
+
+def is_synthetic(text: str) -> bool:
+    """Whether a gateway wrote this line about an interruption, rather than the model."""
+    return text.lstrip().startswith(SYNTHETIC)
+
+
+def _assistant(message: Mapping[str, Any], left: list[Any], result: Tail) -> None:
+    text = str(message.get("content") or "")
+    has_text = bool(text.strip()) and not is_synthetic(text)
+    if left and left[0]["role"] == "assistant":
+        seen = str(left[0]["content"])
+        if not seen.strip() and not has_text:
+            left.pop(0)
+        elif text.strip().startswith(seen.strip()):
+            left.pop(0)
+            if left and len(text.strip()) > len(seen.strip()):
+                result.diverged = True  # more text, but later things were shown already
+            else:
+                _add_text(text.strip()[len(seen.strip()) :], result)
+        elif has_text:
+            result.diverged = True
+    elif has_text:
+        if left:
+            result.diverged = True
+        else:
+            _add_text(text, result)
+    if not left and not result.diverged:
+        _add_calls(message, result)
+
+
+def _add_text(text: str, result: Tail) -> None:
+    if text:
+        result.events.append(("message.delta", {"delta": text}))
+
+
+def _add_calls(message: Mapping[str, Any], result: Tail) -> None:
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else []:
+        if isinstance(call, Mapping):
+            started: Payload = {"tool": call_name(call)}
+            if isinstance(call.get("id"), str):
+                started["tool_call_id"] = call["id"]
+            result.events.append(("tool.started", started))
+
+
+def _tool(
+    message: Mapping[str, Any], left: list[Any], names: Mapping[str, str], result: Tail
+) -> None:
+    call_id = message.get("tool_call_id")
+    name = message.get("tool_name") or names.get(str(call_id), "")
+    if left and left[0]["role"] == "tool":
+        shown = left.pop(0)
+        if shown.get("duration") is not None or shown.get("error") is not None:
+            return  # its end was shown
+    elif left:
+        result.diverged = True
+        return
+    completed: Payload = {"tool": name, "error": False, "output": str(message.get("content") or "")}
+    if isinstance(call_id, str):
+        completed["tool_call_id"] = call_id
+    result.events.append(("tool.completed", completed))

@@ -1,0 +1,98 @@
+"""The one statement that renews leases, on a connection of its own (R12).
+
+It speaks to the drivers directly, since SQLAlchemy's pool and locks belong to the green threads.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import make_url
+
+from shared.db.database import SQLITE_BUSY_MS
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """A lease that was renewed, and whether somebody asked the run to stop."""
+
+    run_id: str
+    stop_requested: bool
+
+
+class LeaseConnection(Protocol):
+    """A connection that can renew leases."""
+
+    def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:
+        """Renew each (run id, fence, last seq) that is still ours; those that were."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+def connect(database_url: str) -> LeaseConnection:
+    """A connection for the calling OS thread."""
+    if database_url.startswith("sqlite"):
+        return _Sqlite(database_url)
+    return _Postgresql(database_url)
+
+
+# The fence alone decides (R13): a lapsed lease may be renewed while nobody else took the run.
+_STATEMENT = """
+UPDATE runs SET lease_until = {now} + {mark}, last_seq = v.column3
+FROM (VALUES {values}) AS v
+WHERE runs.id = v.column1 AND runs.fence = v.column2 AND runs.state IN ('running', 'stopping')
+RETURNING runs.id, runs.stop_requested_at
+"""
+
+
+def _statement(now: str, mark: str, row: str, count: int) -> str:
+    return _STATEMENT.format(now=now, mark=mark, values=", ".join([row] * count))
+
+
+def _arguments(leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Any]:
+    return [seconds, *(value for lease in leases for value in lease)]
+
+
+def _renewed(rows: Sequence[Sequence[Any]]) -> list[Renewed]:
+    return [Renewed(run_id, asked is not None) for run_id, asked in rows]
+
+
+class _Sqlite:
+    def __init__(self, url: str) -> None:
+        self._connection = sqlite3.connect(
+            make_url(url).database or "", timeout=SQLITE_BUSY_MS / 1000, isolation_level=None
+        )
+
+    def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:
+        now = "((julianday('now') - 2440587.5) * 86400.0)"
+        text = _statement(now, "?", "(?, ?, ?)", len(leases))
+        return _renewed(self._connection.execute(text, _arguments(leases, seconds)).fetchall())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Postgresql:
+    def __init__(self, url: str) -> None:
+        import psycopg
+        from psycopg import waiting
+
+        class Native(psycopg.Connection[tuple[Any, ...]]):
+            """Waits in C, outside the hub: this thread has none."""
+
+            def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+                return waiting.wait_c(gen, self.pgconn.socket, interval, timeout)
+
+        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._connection = Native.connect(dsn, autocommit=True, connect_timeout=5)
+
+    def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:
+        now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+        row = "(%s::text, %s::integer, %s::integer)"
+        text = _statement(now, "%s::double precision", row, len(leases))
+        return _renewed(self._connection.execute(text, _arguments(leases, seconds)).fetchall())
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,81 @@
+"""Takes a claimed run's log into this worker's hands, in the order of R14."""
+
+import logging
+import time
+
+from shared.db.claims import Claim, next_epoch
+from shared.errors import LostRun
+from shared.event_log import Status
+from worker.leases import Lease
+from worker.parts import Parts
+from worker.run_log import RunLog
+from worker.turn import Turn
+
+log = logging.getLogger(__name__)
+
+
+def open_turn(parts: Parts, claim: Claim) -> Turn:
+    """Install the log for this fence, read it, begin to renew the lease.
+
+    Raises LostRun if a newer owner was faster, RedisAway or DatabaseAway.
+    """
+    began = time.monotonic()
+    run_log = _open_log(parts, claim)
+    gateway = parts.gateways.client(claim.profile)
+    turn = Turn(claim, run_log, _lease(parts, claim, run_log, began), gateway)
+    turn.lease.on_stop = turn.ask_stop
+    turn.lease.on_lost = turn.lose
+    run_log.on_lost = turn.lose
+    if claim.stop_requested:
+        turn.ask_stop()
+    parts.turns[claim.run_id] = turn
+    parts.publisher.open(run_log)
+    parts.leases.hold(turn.lease)
+    return turn
+
+
+def _open_log(parts: Parts, claim: Claim) -> RunLog:
+    """The log goes on where it stood; if it cannot, it begins a new epoch (R17)."""
+    fresh = claim.fence == 1
+    epoch = claim.epoch
+    answer = parts.log.install(
+        claim.keys, fence=claim.fence, epoch=epoch, min_head=claim.last_seq, create=fresh
+    )
+    if answer.status is Status.GONE:
+        epoch = parts.db.write(lambda session: next_epoch(session, claim))
+        log.warning("log.new_epoch run_id=%s epoch=%s", claim.run_id, epoch)
+        answer = parts.log.install(
+            claim.keys, fence=claim.fence, epoch=epoch, min_head=0, create=True
+        )
+    if answer.status is not Status.OK:
+        raise LostRun()
+    run_log = RunLog(
+        claim.keys,
+        fence=claim.fence,
+        epoch=epoch,
+        head=answer.head,
+        session_id=claim.session_id,
+    )
+    _restore(parts, claim, run_log)
+    return run_log
+
+
+def _restore(parts: Parts, claim: Claim, run_log: RunLog) -> None:
+    if run_log.head == 0:
+        return
+    view = parts.log.read([(claim.keys, 0)])[0]
+    if view is None or view.head != run_log.head:
+        raise LostRun()
+    run_log.restore(view.checkpoint, view.base, view.entries)
+
+
+def _lease(parts: Parts, claim: Claim, run_log: RunLog, began: float) -> Lease:
+    """The lease counts from before the claim's transaction was sent; here a bound on that."""
+    return Lease(
+        run_id=claim.run_id,
+        fence=claim.fence,
+        until=began - 1.0 + parts.settings.lease.total_seconds(),
+        last_seq=lambda: run_log.head,
+        on_stop=lambda: None,
+        on_lost=lambda: None,
+    )

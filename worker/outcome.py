@@ -1,0 +1,77 @@
+"""How a run ended, before it is written down. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.runs import Reason, RunState
+from worker.gateway.client import RunStatus
+from worker.gateway.translation import GatewayEnd
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run. `gateway_done`: the gateway has said that it works on it no more."""
+
+    state: RunState
+    finish_reason: str = "stop"
+    reason: Reason | None = None
+    error: str | None = None
+    output: str | None = None
+    usage: dict[str, Any] | None = None
+    gateway_done: bool = True
+    resync: bool = False
+
+    def with_resync(self) -> "Outcome":
+        """The same, told with the advice to read the session again."""
+        return replace(self, resync=True)
+
+
+def failed(reason: Reason, error: str, *, gateway_done: bool = True) -> Outcome:
+    """A failure of that kind; `error` is for people."""
+    return Outcome(
+        RunState.FAILED,
+        finish_reason="error",
+        reason=reason,
+        error=error,
+        gateway_done=gateway_done,
+    )
+
+
+def aborted(*, gateway_done: bool) -> Outcome:
+    """A person stopped it."""
+    return Outcome(
+        RunState.ABORTED,
+        finish_reason="aborted",
+        reason=Reason.ABORTED,
+        gateway_done=gateway_done,
+    )
+
+
+def timed_out(*, gateway_done: bool) -> Outcome:
+    """It ran for longer than a run may."""
+    return failed(
+        Reason.TIMEOUT, "The run took longer than a run may take.", gateway_done=gateway_done
+    )
+
+
+def of_gateway(end: GatewayEnd, *, stop_asked: bool, timed_out_run: bool) -> Outcome:
+    """What the gateway's own end means here (P5): its cancellation is ours only if we asked."""
+    if end.name == "run.completed":
+        return Outcome(
+            RunState.COMPLETED,
+            finish_reason=end.finish_reason or "stop",
+            output=end.output,
+            usage=end.usage,
+        )
+    if end.name == "run.cancelled" and timed_out_run:
+        return timed_out(gateway_done=True)
+    if end.name == "run.cancelled" and stop_asked:
+        return aborted(gateway_done=True)
+    error = end.error or f"The gateway ended the run ({end.name})."
+    return failed(Reason.GATEWAY_ERROR, error)
+
+
+def of_status(status: RunStatus, *, stop_asked: bool, timed_out_run: bool) -> Outcome:
+    """The same, from a terminal status that was polled."""
+    end = GatewayEnd(f"run.{status.status}", status.output, status.usage, None, status.error)
+    return of_gateway(end, stop_asked=stop_asked, timed_out_run=timed_out_run)

@@ -1,0 +1,144 @@
+"""Group commit: one round trip writes the waiting events of all runs of the process.
+
+The first event after a quiet time goes at once; after that at most one flush per interval, and
+what arrives meanwhile gathers (docs/adr/0001).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from shared.errors import RedisAway, Unavailable
+from shared.event_log import Append, Batch, EventLog, Status
+from worker.run_log import RunLog
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST, RETRY_MOST = 0.05, 1.0  # seconds between tries while Redis is away
+
+
+class Publisher:
+    """Writes run logs to Redis. One per process; `start` once, `stop` flushes and joins.
+
+    `still_owned(run_log)` asks the database whether the run is still ours, before its log is made
+    anew (R15).
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        still_owned: Callable[[RunLog], bool],
+        *,
+        interval: timedelta,
+        checkpoint_bytes: int,
+    ) -> None:
+        self._log = event_log
+        self._still_owned = still_owned
+        self._interval = interval.total_seconds()
+        self._checkpoint_bytes = checkpoint_bytes
+        self._dirty: dict[str, RunLog] = {}
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to flush."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Flush what waits, once, and end."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def open(self, run_log: RunLog) -> None:
+        """From now on flush what is added to this log."""
+
+        def ring() -> None:
+            self._dirty[run_log.keys.run_id] = run_log
+            self._wake.set()
+
+        run_log.ring = ring
+
+    def _run(self) -> None:
+        pause = RETRY_FIRST
+        while not (self._stopping and not self._dirty):
+            self._wake.wait()
+            self._wake.clear()
+            began = time.monotonic()
+            try:
+                self._flush()
+                pause = RETRY_FIRST
+            except Unavailable as error:
+                log.warning("publisher.waiting error=%s", type(error).__name__)
+                time.sleep(pause)
+                pause = min(2 * pause, RETRY_MOST)
+                self._wake.set()
+                if self._stopping:
+                    return
+                continue
+            except Exception:  # the edge of the loop: the other runs must go on
+                log.exception("publisher.failed")
+                time.sleep(pause)
+            time.sleep(max(0.0, self._interval - (time.monotonic() - began)))
+
+    def _flush(self) -> None:
+        """Send one batch of each waiting log. Raises RedisAway, and then all are sent again."""
+        dirty, self._dirty = self._dirty, {}
+        batches = {
+            run_id: batch for run_id, run in dirty.items() if (batch := run.freeze()) is not None
+        }
+        try:
+            answers = self._log.append(list(batches.values()))
+            for (run_id, batch), answer in zip(batches.items(), answers, strict=True):
+                self._answered(dirty[run_id], batch, answer)
+        finally:
+            for run_id, run in dirty.items():
+                if not run.idle and not run.lost:
+                    self._dirty.setdefault(run_id, run)
+        if self._dirty:
+            self._wake.set()
+
+    def _answered(self, run: RunLog, batch: Batch, answer: Append) -> None:
+        if run.lost:
+            return
+        if answer.status is Status.OK:
+            run.acknowledge()
+            self._shorten(run)
+        elif answer.status in (Status.FENCED, Status.ENDED):
+            log.warning("run.fenced run_id=%s fence=%s", run.keys.run_id, run.fence)
+            run.lose()
+        else:
+            self._reinstall(run, answer.status)
+
+    def _shorten(self, run: RunLog) -> None:
+        if run.tail_bytes <= self._checkpoint_bytes:
+            return
+        fold = run.fold()
+        try:
+            self._log.checkpoint(run.keys, fence=run.fence, seq=run.head, fold=fold)
+        except RedisAway:
+            return  # the log stays long for now; the next batch tries again
+        run.cut(fold)
+
+    def _reinstall(self, run: RunLog, status: Status) -> None:
+        """The log is gone or behind: write it anew from memory, same seqs, same bytes (R15)."""
+        if not self._still_owned(run):
+            run.lose()
+            return
+        answer = self._log.install(
+            run.keys,
+            fence=run.fence,
+            epoch=run.epoch,
+            min_head=run.head,
+            create=True,
+            base=run.base,
+            checkpoint=run.checkpoint,
+            entries=run.tail,
+        )
+        log.warning("log.reinstalled run_id=%s after=%s", run.keys.run_id, status)
+        if answer.status is not Status.OK:
+            run.lose()

@@ -1,0 +1,157 @@
+"""Which messages a turn leaves behind: the gateway's transcript, or what was streamed (R6).
+
+Pure: messages in, rows out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.content import ParsedContent, blocks_to_text, parse_stringified
+from worker.gateway.client import GatewayTranscript
+from worker.joining import is_synthetic, tool_names
+
+Row = dict[str, Any]
+
+_KEPT = (
+    "tool_call_id",
+    "finish_reason",
+    "reasoning",
+    "reasoning_details",
+    "reasoning_content",
+    "codex_reasoning_items",
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The turn's assistant and tool rows in order.
+
+    `replaced`: they are the gateway's. `diverged`: clients were shown something else. `parsed`:
+    what the last answer's stringified content said (P1).
+    """
+
+    rows: list[Row]
+    replaced: bool
+    diverged: bool
+    parsed: ParsedContent | None
+
+
+def keep(
+    shown: Sequence[Mapping[str, Any]],
+    stored: GatewayTranscript | None,
+    ephemeral_id: str | None,
+    end_reason: str,
+) -> Kept:
+    """Choose: the gateway's rows if they are certainly this turn's and continue what was shown.
+
+    `shown`: the fold of the log, ended. `end_reason`: `stop`, `aborted`, `error`, …: what an
+    assistant message that was cut short gets (P28).
+    """
+    theirs = _assistant_and_tool(stored) if stored is not None else []
+    mine = stored is not None and stored.session_id == ephemeral_id
+    if theirs and mine and _continues(shown, theirs):
+        rows = [_row(message, tool_names(theirs)) for message in theirs]
+        _merge_reasoning(rows, shown)
+        replaced, diverged = True, False
+    else:
+        rows = [_row(message, {}) for message in shown]
+        _merge_tool_results(rows, theirs)
+        replaced, diverged = False, bool(theirs)
+    parsed = [_read_stringified(row) for row in rows]
+    rows = [row for row in rows if _says_something(row)]
+    _close_last(rows, end_reason)
+    return Kept(rows, replaced, diverged, _last_answer(parsed))
+
+
+def _assistant_and_tool(stored: GatewayTranscript) -> list[Mapping[str, Any]]:
+    return [
+        message
+        for message in stored.messages
+        if message.get("role") == "tool"
+        or (message.get("role") == "assistant" and not is_synthetic(_text(message)))
+    ]
+
+
+def _continues(shown: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
+    """Each text that was shown begins its counterpart, white space aside."""
+    seen, kept = _texts(shown), _texts(theirs)
+    return len(seen) <= len(kept) and all(
+        whole.startswith(part) for part, whole in zip(seen, kept, strict=False)
+    )
+
+
+def _texts(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    texts = ("".join(_text(m).split()) for m in messages if m.get("role") == "assistant")
+    return [text for text in texts if text]
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    return blocks_to_text(message.get("content"))
+
+
+def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
+    row: Row = {key: message.get(key) or None for key in _KEPT}
+    row["role"] = message["role"]
+    row["content"] = _text(message)
+    calls = message.get("tool_calls")
+    row["tool_calls"] = calls if isinstance(calls, list) and calls else None
+    row["tool_name"] = message.get("tool_name") or names.get(str(message.get("tool_call_id")))
+    stamp = message.get("timestamp")
+    row["timestamp"] = stamp if isinstance(stamp, int | float) and stamp > 0 else None
+    return row
+
+
+def _merge_reasoning(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) -> None:
+    """Streamed reasoning goes to the answer at the same place, where the gateway kept none."""
+    answers = [row for row in rows if row["role"] == "assistant"]
+    thoughts = [m.get("reasoning") for m in shown if m.get("role") == "assistant"]
+    for row, reasoning in zip(answers, thoughts, strict=False):
+        row["reasoning"] = row["reasoning"] or reasoning or None
+
+
+def _merge_tool_results(rows: Sequence[Row], theirs: Sequence[Mapping[str, Any]]) -> None:
+    """Results exist only in the gateway's transcript: give them to the calls in their order."""
+    results = [message for message in theirs if message.get("role") == "tool"]
+    names = tool_names(theirs)
+    for row in rows:
+        if row["role"] != "tool":
+            continue
+        match = next((r for r in results if _same_tool(row, _row(r, names))), None)
+        if match is not None:
+            results.remove(match)
+            row["content"] = row["content"] or _text(match)
+            row["tool_call_id"] = row["tool_call_id"] or match.get("tool_call_id")
+
+
+def _same_tool(row: Row, result: Row) -> bool:
+    if row["tool_call_id"]:
+        return bool(row["tool_call_id"] == result["tool_call_id"])
+    return bool(row["tool_name"] == result["tool_name"])
+
+
+def _read_stringified(row: Row) -> ParsedContent | None:
+    """Stringified blocks become content, reasoning and calls (P27)."""
+    parsed = parse_stringified(row["content"]) if row["role"] == "assistant" else None
+    if parsed is not None:
+        row["content"] = parsed.content
+        row["reasoning"] = parsed.reasoning or row["reasoning"]
+        row["tool_calls"] = parsed.tool_calls or row["tool_calls"]
+    return parsed
+
+
+def _says_something(row: Row) -> bool:
+    if row["role"] == "tool":
+        return True
+    return bool(row["content"].strip() or row["reasoning"] or row["tool_calls"])
+
+
+def _close_last(rows: Sequence[Row], end_reason: str) -> None:
+    answers = [row for row in rows if row["role"] == "assistant"]
+    if answers and not answers[-1]["finish_reason"]:
+        answers[-1]["finish_reason"] = end_reason
+
+
+def _last_answer(parsed: Sequence[ParsedContent | None]) -> ParsedContent | None:
+    found = [content for content in parsed if content is not None]
+    return found[-1] if found else None

@@ -1,0 +1,128 @@
+"""One run from claim to end: the story. Its steps are in the modules that it names."""
+
+import logging
+
+from shared.announcing import announce
+from shared.db.claims import Claim, Refusal, Refused, attempts, claim, put_back
+from shared.errors import LostRun, Unavailable
+from shared.runs import Reason
+from worker.finish import finish
+from worker.following import follow
+from worker.opening import open_turn
+from worker.outcome import Outcome, aborted, failed
+from worker.parts import Parts
+from worker.starting import PutBack, start
+from worker.turn import Turn
+
+log = logging.getLogger(__name__)
+
+MOST_TAKEOVERS = 5  # R18
+
+
+def run_turn(parts: Parts, run_id: str) -> None:
+    """Do the run, if it may be done and nobody else does it. Safe to call twice, anywhere."""
+    claimed = take(parts, run_id)
+    if claimed is None:
+        return
+    try:
+        turn = open_turn(parts, claimed)
+    except (LostRun, Unavailable) as error:
+        log.warning("run.not_opened run_id=%s error=%s", run_id, type(error).__name__)
+        return  # the lease lapses and the reaper has somebody try again
+    try:
+        _do(parts, turn)
+    except LostRun:
+        log.warning("run.lost run_id=%s fence=%s", run_id, claimed.fence)
+    finally:
+        turn.log.lose()
+        parts.leases.release(run_id)
+        if parts.turns.get(run_id) is turn:
+            del parts.turns[run_id]
+
+
+def take(parts: Parts, run_id: str) -> Claim | None:
+    """The claim of the run; None if it is not to be had, and somebody else sees to it."""
+    lease = parts.settings.lease.total_seconds()
+    for _ in range(3):
+        answer = parts.db.write(lambda session: claim(session, run_id, parts.name, lease))
+        if isinstance(answer, Claim):
+            log.info(
+                "run.claimed run_id=%s fence=%s waited=%.3f", run_id, answer.fence, answer.waited
+            )
+            return answer
+        if answer.why is not Refusal.UNANNOUNCED:
+            log.info("run.not_claimed run_id=%s why=%s", run_id, answer.why)
+            return None
+        _announce_all(parts, answer)
+    return None
+
+
+def _announce_all(parts: Parts, refused: Refused) -> None:
+    for predecessor in refused.predecessors:
+        announce(parts.db, parts.log, predecessor)
+
+
+def _do(parts: Parts, turn: Turn) -> None:
+    try:
+        outcome = _outcome(parts, turn)
+    except PutBack as later:
+        _put_back(parts, turn, later)
+        return
+    except (LostRun, Unavailable):
+        raise
+    except Exception:  # the edge: a fault of ours must not leave the session working for ever
+        log.exception("run.broken run_id=%s", turn.run_id)
+        done = turn.gateway_run_id is None
+        outcome = failed(Reason.INTERNAL, "Something went wrong on the server.", gateway_done=done)
+    finish(parts, turn, outcome)
+
+
+def _outcome(parts: Parts, turn: Turn) -> Outcome:
+    if turn.claim.lapsed:
+        found = _taken_over(parts, turn)
+        if found is not None:
+            return found
+    if not turn.stop_asked.is_set():
+        ended = start(parts, turn)
+        if ended is not None:
+            return ended
+    if turn.gateway_run_id is None:
+        return aborted(gateway_done=True)
+    return follow(parts, turn, open_stream=True)
+
+
+def _taken_over(parts: Parts, turn: Turn) -> Outcome | None:
+    """Go on with what the owner before left (DESIGN 4): re-attach, never execute again.
+
+    None: the gateway never had the run, so it starts anew.
+    """
+    earlier = parts.db.read(lambda session: attempts(session, turn.run_id))
+    if not earlier:
+        return None
+    attempt = earlier[-1]
+    turn.ephemeral_id = attempt.ephemeral_id
+    turn.gateway_run_id = attempt.gateway_run_id
+    if turn.gateway_run_id is None:
+        return failed(
+            Reason.POST_UNCERTAIN,
+            "The server died while it handed the run to the gateway, so it is not sent again.",
+            gateway_done=False,
+        )
+    if turn.claim.takeovers > MOST_TAKEOVERS:
+        return failed(Reason.WORKER_LOST, "Too many servers died of this run.", gateway_done=False)
+    return follow(parts, turn, open_stream=not attempt.stream_opened)
+
+
+def _put_back(parts: Parts, turn: Turn, later: PutBack) -> None:
+    turn.log.add("run.retrying", {"reason": later.reason, "delay": round(later.delay, 3)})
+    turn.log.wait_settled(5.0)
+    last_seq = turn.log.head
+    waits = parts.db.write(
+        lambda session: put_back(session, turn.claim, last_seq=last_seq, delay=later.delay)
+    )
+    if not waits:
+        finish(parts, turn, aborted(gateway_done=True))
+        return
+    parts.leases.release(turn.run_id)
+    log.info("run.put_back run_id=%s delay=%.1f reason=%s", turn.run_id, later.delay, later.reason)
+    parts.queue.run_turn(turn.run_id, delay=later.delay + 0.05)

@@ -1,0 +1,145 @@
+"""Gets a run to the gateway, once: intent first, then the request, then its id (R2, R3)."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.db.chases import chase
+from shared.db.claims import intend
+from shared.errors import GatewayBusy, GatewayRefused, LostRun, PostUncertain
+from shared.runs import Reason
+from worker.context import request_body
+from worker.outcome import Outcome, failed
+from worker.parts import Parts
+from worker.turn import Turn
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+MIN_LEASE = 0.8  # of a lease that must be left right before sending (R3), at most 10 s
+RETRY_FIRST, RETRY_MOST = 1.0, 15.0  # seconds between tries at a gateway that has no capacity
+
+
+class PutBack(Exception):
+    """The gateway cannot take the run now: it returns to its place in the queue (R7)."""
+
+    def __init__(self, reason: Reason | str, delay: float) -> None:
+        super().__init__(reason)
+        self.reason = str(reason)
+        self.delay = delay
+
+
+def start(parts: Parts, turn: Turn) -> Outcome | None:
+    """Post the run and remember its id in the turn; an Outcome if it ends here.
+
+    Raises PutBack to try again later, LostRun when somebody else has the run.
+    """
+    turn.ephemeral_id = ephemeral_id(parts.settings.installation)
+    body = request_body(parts, turn.claim, turn.ephemeral_id)
+    if turn.stop_asked.is_set():
+        return None
+    pid = turn.gateway.pid()
+    attempt = turn.ephemeral_id
+    parts.db.write(lambda session: intend(session, turn.claim, attempt, pid))
+    _need_lease(parts, turn)
+    try:
+        gateway_run_id = turn.gateway.start(turn.run_id, body)
+    except GatewayRefused as error:
+        parts.note_attempt(turn.claim, never_sent=True)
+        return _later(parts, turn, error)
+    except PostUncertain as error:
+        return _uncertain(parts, turn, error)
+    except Exception:
+        parts.note_attempt(turn.claim, never_sent=True)
+        raise
+    _record(parts, turn, gateway_run_id)
+    turn.gateway_run_id = gateway_run_id
+    status = {"status": "started", "attempt": turn.claim.takeovers + 1}
+    turn.log.add("run.started", {**status, "gateway_run_id": gateway_run_id})
+    return None
+
+
+def ephemeral_id(installation: str) -> str:
+    """A name for a throw-away gateway session; it tells whose it is (R25)."""
+    stamp = int(time.time() * 1000)
+    return f"eph_{installation}_{_base36(stamp)}_{_base36(random.getrandbits(40))}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits or "0"
+
+
+def _need_lease(parts: Parts, turn: Turn) -> None:
+    """Wait for a fresh lease; a post that is made without one could be made twice."""
+    needed = min(10.0, MIN_LEASE * parts.settings.lease.total_seconds())
+    deadline = time.monotonic() + parts.settings.start_deadline.total_seconds()
+    while turn.lease.remaining() < needed:
+        turn.check()
+        if time.monotonic() > deadline:
+            raise LostRun("The lease could not be renewed.")
+        time.sleep(0.05)
+    turn.check()
+
+
+def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
+    """Write the gateway's id down. If somebody else has the run by now, this post was one too many:
+    it is stopped at once (R3)."""
+    try:
+        _insist(lambda: parts.note_attempt(turn.claim, gateway_run_id=gateway_run_id))
+    except LostRun:
+        log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
+        _chase(parts, turn, "stop", gateway_run_id)
+        turn.gateway.stop(gateway_run_id)
+        raise
+
+
+def _insist(work: Callable[[], T]) -> T:
+    """Do it as soon as the database answers."""
+    from shared.errors import DatabaseAway
+
+    while True:
+        try:
+            return work()
+        except DatabaseAway:
+            time.sleep(0.5)
+
+
+def _later(parts: Parts, turn: Turn, error: GatewayRefused) -> Outcome:
+    """Capacity is not failure (R7): wait, until the start deadline."""
+    waited = turn.claim.since_first_claim + (time.monotonic() - turn.began)
+    if waited > parts.settings.start_deadline.total_seconds():
+        busy = isinstance(error, GatewayBusy)
+        reason = Reason.START_DEADLINE if busy else Reason.GATEWAY_UNREACHABLE
+        return failed(reason, str(error))
+    delay = error.retry_after or min(max(RETRY_FIRST, waited / 2), RETRY_MOST)
+    raise PutBack(error.code, delay * random.uniform(0.9, 1.3)) from error
+
+
+def _uncertain(parts: Parts, turn: Turn, error: PostUncertain) -> Outcome:
+    log.warning("run.post_uncertain run_id=%s error=%s", turn.run_id, error)
+    _chase(parts, turn, "uncertain_post", None)
+    return failed(
+        Reason.POST_UNCERTAIN,
+        "The gateway did not say whether it took the run, so it is not sent again.",
+        gateway_done=False,
+    )
+
+
+def _chase(parts: Parts, turn: Turn, kind: str, gateway_run_id: str | None) -> None:
+    assert turn.ephemeral_id is not None
+    parts.db.write(
+        lambda session: chase(
+            session,
+            run_id=turn.run_id,
+            profile=turn.claim.profile,
+            kind=kind,
+            ephemeral_id=str(turn.ephemeral_id),
+            gateway_run_id=gateway_run_id,
+        )
+    )

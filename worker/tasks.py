@@ -1,0 +1,41 @@
+"""The Celery tasks: names to functions. A task is a hint that something may need doing."""
+
+from celery import Celery
+
+from shared.errors import GatewayError, Unavailable
+from shared.queue import CHASE, REAP, RUN_TURN, STOP_RUN
+from worker.chaser import chase_all
+from worker.parts import Parts
+from worker.reaper import Reaper
+from worker.run_turn import run_turn
+from worker.stopping import stop_run
+
+
+def register_run_tasks(app: Celery, parts: Parts) -> None:
+    """What the green worker does: runs."""
+
+    @app.task(name=RUN_TURN)
+    def _run_turn(run_id: str) -> None:
+        run_turn(parts, run_id)
+
+
+def register_maintenance_tasks(app: Celery, parts: Parts) -> None:
+    """What the maintenance worker does: short jobs, all of them idempotent."""
+    reaper = Reaper(parts)
+
+    @app.task(name=REAP)
+    def _reap() -> None:
+        reaper.tick()
+
+    @app.task(name=CHASE)
+    def _chase() -> None:
+        chase_all(parts)
+
+    @app.task(
+        name=STOP_RUN,
+        autoretry_for=(GatewayError, Unavailable),
+        max_retries=5,
+        default_retry_delay=1,
+    )
+    def _stop_run(run_id: str) -> None:
+        stop_run(parts, run_id)

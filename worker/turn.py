@@ -1,0 +1,65 @@
+"""One run in the hands of this worker: the claim, its log, its flags. State, no story."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from shared.db.claims import Claim
+from shared.errors import LostRun
+from worker.gateway.client import GatewayClient
+from worker.gateway.stream import EventStream
+from worker.leases import Lease
+from worker.run_log import RunLog
+
+
+@dataclass
+class Turn:
+    """Shared between the thread that does the run and those that watch it."""
+
+    claim: Claim
+    log: RunLog
+    lease: Lease
+    gateway: GatewayClient
+    began: float = field(default_factory=time.monotonic)
+    ephemeral_id: str | None = None
+    gateway_run_id: str | None = None
+    stream: EventStream | None = None
+    stop_asked: threading.Event = field(default_factory=threading.Event)
+    stop_asked_at: float = 0.0
+    stop_announced: bool = False
+    stop_sent: bool = False
+    timed_out: bool = False
+    changed: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.claim.run_id
+
+    @property
+    def lost(self) -> bool:
+        """Whether the run belongs to somebody else by now."""
+        return self.log.lost or self.lease.lost
+
+    def ask_stop(self) -> None:
+        """A person wants the run to end. May be called often, from any thread."""
+        if not self.stop_asked.is_set():
+            self.stop_asked_at = time.monotonic()
+            self.stop_asked.set()
+            self.changed.set()
+
+    def lose(self) -> None:
+        """The run belongs to somebody else: write nothing more and let go of the stream."""
+        self.log.lose()
+        self.cut_stream()
+        self.changed.set()
+
+    def cut_stream(self) -> None:
+        """Wake the thread that reads the gateway's stream."""
+        if self.stream is not None:
+            self.stream.cut()
+
+    def check(self) -> None:
+        """Raises LostRun if the run is no longer ours."""
+        if self.lost:
+            raise LostRun()
