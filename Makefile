@@ -46,7 +46,7 @@ clean: ## everything that was made here
 $(STAMP): requirements-dev.lock pyproject.toml
 	@python=$$(PYTHON="$(PYTHON)" sh deploy/find_python.sh) && \
 	echo "installing into $(VENV) with $$python" && \
-	"$$python" -m venv --clear $(VENV)
+	"$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

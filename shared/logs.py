@@ -11,5 +11,12 @@ def configure(role: str, level: str) -> None:
         logging.Formatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("kombu", "celery.worker.strategy", "celery.app.trace", "urllib3", "amqp"):
+    for noisy in (
+        "kombu",
+        "celery.worker.strategy",
+        "celery.app.trace",
+        "urllib3",
+        "amqp",
+        "celery.beat",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)

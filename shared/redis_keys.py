@@ -1,4 +1,4 @@
-"""Every Redis key and channel, with its life. A session has one hash tag: scripts touch one slot."""
+"""Every Redis key and channel, with its life. A session has one hash tag: a script has one slot."""
 
 import hashlib
 from dataclasses import dataclass

@@ -169,7 +169,7 @@ class Subscriptions:
 
     def _read_one(self) -> None:
         assert self._pubsub is not None
-        message = self._pubsub.get_message(timeout=1.0)
+        message = self._pubsub.get_message(timeout=0.5)
         if self._pubsub.reconnected:
             raise RedisError("redis-py reconnected by itself")
         if time.monotonic() - self.heard_at > DEAF_AFTER:

@@ -1,7 +1,9 @@
 """The Celery processes of a worker: which queues, which pool, what starts and stops with them."""
 
+import warnings
 from typing import Any
 
+from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from shared.queue import CHASE, MAINTENANCE, REAP, RUNS, TAKEOVER, celery_app
@@ -19,12 +21,14 @@ COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
 def run_worker(settings: Settings) -> None:
     """Serve the queues of runs until told to stop. The process must be green."""
+    _allow_root()
     app = celery_app(settings)
     parts = build(settings)
     register_run_tasks(app, parts)
     _with_services(settings, parts)
     app.worker_main(
         [
+            "--quiet",
             "worker",
             "--pool=eventlet",
             f"--concurrency={settings.worker_concurrency}",
@@ -38,11 +42,13 @@ def run_worker(settings: Settings) -> None:
 
 def run_maintenance(settings: Settings) -> None:
     """Serve the maintenance queue, in OS threads."""
+    _allow_root()
     app = celery_app(settings)
     parts = build(settings)
     register_maintenance_tasks(app, parts)
     app.worker_main(
         [
+            "--quiet",
             "worker",
             "--pool=threads",
             f"--concurrency={MAINTENANCE_THREADS}",
@@ -74,6 +80,11 @@ def _entry(task: str, every: float) -> dict[str, Any]:
         "schedule": every,
         "options": {"queue": MAINTENANCE, "expires": max(every, 1.0)},
     }
+
+
+def _allow_root() -> None:
+    """Celery warns of root because of pickled messages; ours are JSON."""
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _short(parts: Parts) -> str:

@@ -1,0 +1,101 @@
+"""`docs/protocol.md` from the tables of `shared.events`: `python -m shared.protocol_doc [FILE]`.
+
+Without FILE it prints the page; with FILE it writes it there.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from shared import events
+from shared.events import EventDef
+from shared.runs import Reason
+
+_HEAD = """\
+# Protocol
+
+Generated from `shared/events.py`; do not edit. To renew it:
+`python -m shared.protocol_doc docs/protocol.md`
+
+Holdfast speaks Socket.IO (protocol 5, clients of version 4) on the namespace `{namespace}`. The
+tables hold everything that the wire has a name for; what is not served yet is listed in
+[ARCHITECTURE](ARCHITECTURE.md#what-is-not-here-yet).
+
+**Handshake.** `auth.token` is the installation's token. `profile` in the query names the gateway
+profile (default `default`); it counts for sessions that do not exist yet. `protocol=2`, in the
+query or in `auth`, keeps a socket that sends `abort` listening to the run that it stopped. A wrong
+token is answered by `connect_error` with the message `Authentication failed`.
+
+**Marks.** `?`: may be left out. A field without a value is absent, never null.
+"""
+
+_ASKING = """\
+Each request is one object. With an acknowledgement it is answered by
+`{ok: true, run_id?, session_id?, status?}` or `{ok: false, error: {code, message}}`. Without one, a
+refused `run` is answered by `run.failed` (the code is its `reason`), any other refusal by `error`,
+and an `abort` of nothing by nothing. Requests of one socket are served in their order.
+"""
+
+_OF_RUNS = """\
+All of them carry `event`, `run_id`, `epoch`, `seq`, and `session_id` if the run has one. Within one
+epoch of a run, `seq` counts 1, 2, 3 … without gap, and a socket gets each once and in order, or a
+`resumed` or `session.resync` in its place. `{terminal}` are ends: exactly one of them closes a run.
+Events that are not on this page and come from a gateway are passed on under their own names.
+"""
+
+_OF_SESSIONS = """\
+They carry `event` and `session_id`, and no `seq`: they are hints, and `resumed` holds what they
+say.
+"""
+
+_OF_SOCKETS = """\
+A `resume` with `run_id`, `epoch` and `after_seq` is answered, where the log still has what
+followed, by a `resumed` with `replay: true` and without messages, and then by the events after
+`after_seq`. `degraded: true` says that the database or Redis did not answer and something may be
+missing.
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    terminal = "`, `".join(sorted(events.TERMINAL))
+    parts = [
+        _HEAD.format(namespace=events.NAMESPACE),
+        *_section("Client to server", _ASKING, events.CLIENT_EVENTS),
+        *_section("Events of a run", _OF_RUNS.format(terminal=terminal), events.RUN_EVENTS),
+        *_section("Events of a session", _OF_SESSIONS, events.SESSION_EVENTS),
+        *_section("Events to one socket", _OF_SOCKETS, events.SOCKET_EVENTS),
+        "## Reasons\n",
+        "`reason` of a run that did not end well:\n",
+        ", ".join(f"`{reason.value}`" for reason in Reason) + ".",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the page, or write it into the file that is named; the exit code."""
+    if len(arguments) > 1:
+        sys.stderr.write("usage: python -m shared.protocol_doc [FILE]\n")
+        return 2
+    if arguments:
+        Path(arguments[0]).write_text(page(), encoding="utf-8")
+    else:
+        sys.stdout.write(page())
+    return 0
+
+
+def _section(title: str, text: str, definitions: Iterable[EventDef]) -> list[str]:
+    return [f"## {title}\n", text, _table(definitions)]
+
+
+def _table(definitions: Iterable[EventDef]) -> str:
+    rows = [f"| `{one.name}` | {_cell(one.fields)} | {_cell(one.tells)} |" for one in definitions]
+    return "\n".join(["| event | fields | what it tells |", "| --- | --- | --- |", *rows, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

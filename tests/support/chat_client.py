@@ -1,0 +1,61 @@
+"""A real Socket.IO client that remembers everything it hears."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import socketio
+
+from shared.events import NAMESPACE
+from tests.support.processes import wait_until
+
+Payload = dict[str, Any]
+
+
+class ChatClient:
+    """Connects at once; `heard` is every event in order."""
+
+    def __init__(self, url: str, token: object = "token", **options: Any) -> None:
+        """`options`: `query`, `transports`, `auth` (whole), `reconnection`."""
+        self.heard: list[tuple[str, Payload]] = []
+        self._lock = threading.Lock()
+        self.client = socketio.Client(reconnection=options.get("reconnection", False))
+        self.client.on("*", self._hear, namespace=NAMESPACE)
+        self.client.connect(
+            url + options.get("query", ""),
+            namespaces=[NAMESPACE],
+            auth=options.get("auth", {"token": token}),
+            transports=options.get("transports", ["websocket"]),
+        )
+
+    def _hear(self, name: str, *data: Any) -> None:
+        with self._lock:
+            self.heard.append((name, data[0]))
+
+    def call(self, event: str, *data: Any) -> Payload:
+        """Emit and give the acknowledgement."""
+        sent = data[0] if len(data) == 1 else data or None
+        answer: Payload = self.client.call(event, sent, namespace=NAMESPACE, timeout=20)
+        return answer
+
+    def emit(self, event: str, *data: Any) -> None:
+        """Emit without asking for an acknowledgement."""
+        sent = data[0] if len(data) == 1 else data or None
+        self.client.emit(event, sent, namespace=NAMESPACE)
+
+    def named(self, *names: str) -> list[Payload]:
+        """The payloads of these events, in order."""
+        return [payload for name, payload in list(self.heard) if name in names]
+
+    def wait_for(self, name: str, count: int = 1, within: float = 10) -> list[Payload]:
+        """Wait until the event has come `count` times."""
+        wait_until(
+            lambda: len(self.named(name)) >= count,
+            within=within,
+            what=f"{count} x {name}; heard {[n for n, _ in self.heard][-20:]}",
+        )
+        return self.named(name)
+
+    def close(self) -> None:
+        self.client.disconnect()

@@ -1,0 +1,65 @@
+"""`socket.io-client` from npm, in a Node process that takes orders as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.recording import Payload, Recording
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "acceptance" / "js"
+
+
+class JsClient(Recording):
+    """One script under way. Its lines `{heard, data}` are recorded; `{error}` fails the test."""
+
+    def __init__(self, script: str, folder: Path, url: str, token: str, **options: Any) -> None:
+        """`folder`: where `node_modules` is; `options` are the script's own."""
+        super().__init__(script)
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "NODE_PATH": str(folder)}
+        self._process = subprocess.Popen(
+            ["node", str(folder.parent / script)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="js-client", daemon=True)
+        self._reader.start()
+        self.tell("connect", url=url, token=token, **options)
+
+    def tell(self, order: str, **fields: Any) -> None:
+        """Give an order."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": order, **fields}) + "\n")
+        self._process.stdin.flush()
+
+    def acknowledged(self, name: str, payload: Any) -> Payload:
+        """Emit with an acknowledgement and give it."""
+        mark = self.mark()
+        self.tell("call", name=name, payload=payload)
+        return self.wait_for("ack", since=mark)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told = json.loads(line)
+            self.add(told["heard"], told.get("data"))

@@ -1,0 +1,233 @@
+"""Parts of a web process for tests: a relay with recording sockets, and a run's log driven by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from shared.db import intake
+from shared.db.claims import Claim, claim
+from shared.db.clock import DbNow
+from shared.db.database import Database
+from shared.db.endings import fix_end
+from shared.db.models import MessageRow, RunRow
+from shared.event_log import Batch, EventLog
+from shared.events import decode, encode
+from shared.redis_clients import command_client, pubsub_client
+from shared.redis_keys import RunKeys
+from shared.runs import RunState
+from tests.support.processes import wait_until
+from web.connections import Connection
+from web.feed import FeedAddress
+from web.relay import Relay
+from web.resume import Resume
+from web.rooms import Rooms
+
+OWNER = "default"
+
+
+@dataclass
+class RecordingEmitter:
+    """Remembers what each socket was sent."""
+
+    sent: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def deliver(self, sids: Iterable[str], entry: bytes) -> None:
+        with self.lock:
+            for sid in list(sids):
+                self.sent.setdefault(sid, []).append(decode(entry))
+
+    def to(self, sid: str) -> list[tuple[str, dict[str, Any]]]:
+        return self.sent.get(sid, [])
+
+    def seqs(self, sid: str) -> list[int]:
+        return [payload["seq"] for name, payload in self.to(sid) if name == "message.delta"]
+
+    def text(self, sid: str) -> str:
+        """What a client that knows nothing of seq would show of the newest answer."""
+        shown = ""
+        for name, payload in list(self.to(sid)):
+            if name in {"resumed", "session.resync"}:
+                answers = [m for m in payload["messages"] if m["role"] == "assistant"]
+                shown = answers[-1]["content"] if answers else ""
+            elif name == "message.delta":
+                shown += payload["delta"]
+        return shown
+
+
+class LiveRun:
+    """The owner of one run's log."""
+
+    def __init__(
+        self, log: EventLog, keys: RunKeys, *, fence: int = 1, epoch: int = 1, session_id: str = "s"
+    ) -> None:
+        self.log = log
+        self.keys = keys
+        self.fence = fence
+        self.epoch = epoch
+        self.head = 0
+        self._session_id = session_id
+        self.install()
+
+    def install(self) -> None:
+        self.log.install(
+            self.keys, fence=self.fence, epoch=self.epoch, min_head=0, create=True
+        )
+
+    def say(self, *deltas: str) -> None:
+        """Append deltas as one batch."""
+        entries = tuple(
+            self._entry("message.delta", self.head + 1 + i, delta=delta)
+            for i, delta in enumerate(deltas)
+        )
+        self.log.append([Batch(self.keys, self.fence, self.head, entries)])
+        self.head += len(entries)
+
+    def end(self, *, terminal_seq: int | None = None) -> None:
+        """Announce the end, as anybody would."""
+        last = terminal_seq or self.head + 2
+        entries = [
+            self._entry("usage.updated", last - 1, inputTokens=1, outputTokens=1),
+            self._entry("run.completed", last, status="completed", finish_reason="stop"),
+        ]
+        self.log.announce(
+            self.keys, fence=self.fence, epoch=self.epoch, terminal_seq=last, entries=entries
+        )
+        self.head = last
+
+    def _entry(self, name: str, seq: int, **fields: Any) -> bytes:
+        common = {
+            "event": name,
+            "run_id": self.keys.run_id,
+            "session_id": self._session_id,
+            "epoch": self.epoch,
+            "seq": seq,
+        }
+        return encode(name, {**fields, **common})
+
+
+class WebStand:
+    """Relay, rooms and resume on a real Redis and a real database; sockets are recordings."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        database_url: str,
+        *,
+        sweep_every: float = 60.0,
+        linger: float = 0.3,
+        burst: int = 1000,
+    ) -> None:
+        self.commands = command_client(redis_url)
+        self.log = EventLog(self.commands, timedelta(seconds=60))
+        self.db = Database(database_url)
+        self.emitter = RecordingEmitter()
+        self.subscriber = pubsub_client(redis_url)
+        self.relay = Relay(
+            self.log,
+            self.commands,
+            self.subscriber,
+            self.emitter,
+            linger=linger,
+            sweep_every=sweep_every,
+            burst=burst,
+        )
+        self.rooms = Rooms(self.relay, self.db)
+        self.resume = Resume(self.db, self.log, self.relay, self.rooms, self.emitter, burst)
+        self.relay.resync = self.resume.resync
+        self.relay.start()
+        wait_until(self.relay.subscriptions.hears, what="the relay hears")
+
+    def stop(self) -> None:
+        self.relay.stop()
+        self.db.close()
+        self.commands.close()
+        self.subscriber.close()
+
+    def socket(self, owner: str = OWNER) -> Connection:
+        """A new socket; its sid is its name among the recordings."""
+        sid = uuid.uuid4().hex[:8]
+        return Connection(sid, sid, owner, "default", hears_own_aborts=False)
+
+    def accept(self, session_id: str | None, text: str = "hi", owner: str = OWNER) -> str:
+        """A queued run in the database."""
+        run_id = f"run_{uuid.uuid4().hex}"
+        new = intake.NewRun(
+            run_id, owner, session_id, "default", text, text, 1, None, None, None, "hash"
+        )
+        self.db.write(
+            lambda s: intake.accept(s, new, queue_cap=20, check_profile=lambda name: name)
+        )
+        return run_id
+
+    def claim(self, run_id: str) -> Claim:
+        """The run, claimed for a minute."""
+        got = self.db.write(lambda s: claim(s, run_id, "worker", 60.0))
+        assert isinstance(got, Claim), got
+        return got
+
+    def begin(self, session_id: str, text: str = "hi", owner: str = OWNER) -> LiveRun:
+        """A run that is accepted, claimed and has its log."""
+        claimed = self.claim(self.accept(session_id, text, owner))
+        return LiveRun(
+            self.log, claimed.keys, fence=claimed.fence, epoch=claimed.epoch, session_id=session_id
+        )
+
+    def finish(self, run: LiveRun, session_id: str, text: str, *, announce: bool = True) -> None:
+        """Write answer and end down, then tell."""
+
+        def work(session: Any) -> None:
+            row = session.get(RunRow, run.keys.run_id)
+            session.add(
+                MessageRow(
+                    owner=row.owner,
+                    session_id=session_id,
+                    run_id=row.id,
+                    turn_no=row.turn_no,
+                    idx=1,
+                    role="assistant",
+                    content=text,
+                    timestamp=time.time(),
+                    finish_reason="stop",
+                    token_count=2,
+                )
+            )
+            entries = [
+                ("usage.updated", {"inputTokens": 3, "outputTokens": 2}),
+                ("run.completed", {"status": "completed", "finish_reason": "stop"}),
+            ]
+            fix_end(session, row, RunState.COMPLETED, entries, last_seq=run.head)
+
+        self.db.write(work)
+        if announce:
+            run.end()
+            self.db.write(
+                lambda s: s.execute(
+                    update(RunRow)
+                    .where(RunRow.id == run.keys.run_id)
+                    .values(announced_at=DbNow())
+                )
+            )
+
+    def wait_for_text(self, socket: Connection, text: str) -> None:
+        wait_until(
+            lambda: self.emitter.text(socket.sid) == text,
+            what=f"{text!r}, last {self.emitter.to(socket.sid)[-3:]}",
+        )
+
+    def wait_for_seqs(self, socket: Connection, count: int) -> None:
+        """Wait for the delta with the last seq; then all must be there, once, in order."""
+        wait_until(lambda: len(self.emitter.seqs(socket.sid)) >= count, what=f"{count} deltas")
+        assert self.emitter.seqs(socket.sid) == list(range(1, count + 1))
+
+
+def address(session_id: str = "s", owner: str = OWNER) -> FeedAddress:
+    return FeedAddress(owner, session_id)
