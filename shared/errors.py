@@ -137,6 +137,14 @@ class GatewayLostRun(GatewayError):
     code = "gateway_lost_run"
 
 
+class GatewaySilent(GatewayError):
+    """The gateway does not answer."""
+
+
+class GatewayLacks(GatewayError):
+    """The gateway is too old: it has no such endpoint."""
+
+
 class StreamBroken(GatewayError):
     """The event stream ended without a terminal event; the run may still be going on."""
 

@@ -5,7 +5,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from shared.db.chases import again, done, due
-from shared.db.closing import forget
+from shared.db.deletions import forget
 from shared.db.models import ChaseRow
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
@@ -42,7 +42,7 @@ def _one(parts: Parts, row: ChaseRow) -> None:
 
     def settle(session: Session) -> None:
         done(session, row.id, outcome or "given_up")
-        forget(session, row.profile, row.ephemeral_id)
+        forget(session, row.profile, row.ephemeral_id, saved=False)
 
     parts.db.write(settle)
     log.info("chase.done run_id=%s kind=%s outcome=%s", row.run_id, row.kind, outcome)

@@ -64,27 +64,29 @@ def is_synthetic(text: str) -> bool:
 
 
 def _assistant(message: Mapping[str, Any], left: list[Any], result: Tail) -> None:
-    text = str(message.get("content") or "")
-    has_text = bool(text.strip()) and not is_synthetic(text)
+    text = str(message.get("content") or "").strip()
+    if is_synthetic(text):
+        text = ""
     if left and left[0]["role"] == "assistant":
-        seen = str(left[0]["content"])
-        if not seen.strip() and not has_text:
-            left.pop(0)
-        elif text.strip().startswith(seen.strip()):
-            left.pop(0)
-            if left and len(text.strip()) > len(seen.strip()):
-                result.diverged = True  # more text, but later things were shown already
-            else:
-                _add_text(text.strip()[len(seen.strip()) :], result)
-        elif has_text:
-            result.diverged = True
-    elif has_text:
-        if left:
-            result.diverged = True
-        else:
-            _add_text(text, result)
+        _continue_text(str(left.pop(0)["content"]), text, bool(left), result)
+    elif text and left:
+        result.diverged = True
+    else:
+        _add_text(text, result)
     if not left and not result.diverged:
         _add_calls(message, result)
+
+
+def _continue_text(seen: str, text: str, more_was_shown: bool, result: Tail) -> None:
+    """`text` begins with what was seen of it, or the two have nothing to do with each other."""
+    if not text.startswith(seen.strip()):
+        result.diverged = bool(text)
+        return
+    rest = text[len(seen.strip()) :]
+    if rest and more_was_shown:
+        result.diverged = True  # it cannot be put in front of what came after
+    elif rest:
+        _add_text(rest.lstrip() if seen.strip() and seen != seen.rstrip() else rest, result)
 
 
 def _add_text(text: str, result: Tail) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from shared.db.claims import Claim, next_in_line, owned
 from shared.db.clock import DbNow
+from shared.db.deletions import forget
 from shared.db.endings import Entries, fix_end
 from shared.db.models import (
     AttemptRow,
-    DeletionRow,
     MessageRow,
     RunRow,
     SessionRow,
@@ -48,7 +48,7 @@ def close(session: Session, claim: Claim, closing: Closing) -> str | None:
     tokens = token_sums(session, claim.owner, claim.session_id)
     _update_session(session, run, closing, tokens, now)
     for ephemeral_id in closing.forget:
-        _queue_deletion(session, run.profile, ephemeral_id, now)
+        forget(session, run.profile, ephemeral_id, saved=closing.synced)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
     entries: Entries = [
         *closing.before,
@@ -151,25 +151,6 @@ def _update_session(
         update(SessionRow)
         .where(SessionRow.owner == run.owner, SessionRow.id == run.session_id)
         .values(**values)
-    )
-
-
-def forget(session: Session, profile: str, ephemeral_id: str) -> None:
-    """Have an ephemeral session deleted on the gateway, when its time comes."""
-    _queue_deletion(session, profile, ephemeral_id, float(session.scalar(select(DbNow())) or 0.0))
-
-
-def _queue_deletion(session: Session, profile: str, ephemeral_id: str, now: float) -> None:
-    if session.get(DeletionRow, (profile, ephemeral_id)) is not None:
-        return
-    session.add(
-        DeletionRow(
-            profile_name=profile,
-            session_id=ephemeral_id,
-            created_at=now,
-            updated_at=now,
-            next_attempt_at=now,
-        )
     )
 
 

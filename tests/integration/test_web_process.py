@@ -174,7 +174,8 @@ def test_a_message_in_fragments_is_read_and_limited_as_a_whole(
 
 
 @pytest.mark.parametrize(
-    "frame", ["42/chat-run,{}", "42/chat-run,", "42/chat-run,[", "4", "49", "42/chat-run,[5,{}]", "x"]
+    "frame",
+    ["42/chat-run,{}", "42/chat-run,", "42/chat-run,[", "4", "49", "42/chat-run,[5,{}]", "x"],
 )
 def test_malformed_packets_harm_nobody_else(web: Web, client: ChatClient, frame: str) -> None:
     connection = raw_socket(web.url)

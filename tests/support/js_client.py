@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import threading
@@ -10,19 +11,32 @@ from typing import Any, Self
 
 from tests.support.recording import Payload, Recording
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "acceptance" / "js"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "tests" / "acceptance" / "js"
+
+
+def install() -> None:
+    """`npm ci`, unless what the lock file names is there. Several processes may ask at once."""
+    lock, stamp = SCRIPTS / "package-lock.json", SCRIPTS / "node_modules" / ".installed"
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    with (ROOT / ".cache" / "npm.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == lock.read_text():
+            return
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund"], cwd=SCRIPTS, check=True, capture_output=True
+        )
+        stamp.write_text(lock.read_text())
 
 
 class JsClient(Recording):
-    """One script under way. Its lines `{heard, data}` are recorded; `{error}` fails the test."""
+    """One script under way; its lines `{heard, data}` are recorded."""
 
-    def __init__(self, script: str, folder: Path, url: str, token: str, **options: Any) -> None:
-        """`folder`: where `node_modules` is; `options` are the script's own."""
+    def __init__(self, script: str, url: str, token: str, **options: Any) -> None:
+        """Start it and have it connect; `options` are the script's own."""
         super().__init__(script)
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "NODE_PATH": str(folder)}
         self._process = subprocess.Popen(
-            ["node", str(folder.parent / script)],
-            env=environment,
+            ["node", str(SCRIPTS / script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

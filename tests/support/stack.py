@@ -115,7 +115,7 @@ class Stack:
     def owner_of(self, run_id: str) -> RunningProcess:
         """The worker process that has the run."""
         name = self.run_row(run_id).worker or ""
-        return next(w for w in self.workers if name in w.log() or f":{w.pid}:" in name)
+        return next(worker for worker in self.workers if f":{worker.pid}:" in name)
 
     # --- what it wrote -------------------------------------------------------------------------
 

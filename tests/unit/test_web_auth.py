@@ -15,7 +15,8 @@ def test_the_shared_token_is_the_default_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", [None, "", "wrong", "s3cre", "s3cret ", 5, True, ["s3cret"], {"t": 1}, "\ud800", b"s3cret"]
+    "token",
+    [None, "", "wrong", "s3cre", "s3cret ", 5, True, ["s3cret"], {"t": 1}, "\ud800", b"s3cret"],
 )
 def test_anything_else_is_refused(token: object) -> None:
     with pytest.raises(Unauthenticated, match="^Authentication failed$"):

@@ -18,8 +18,10 @@ from shared.content import clean_json
 from shared.errors import (
     GatewayBusy,
     GatewayError,
+    GatewayLacks,
     GatewayLostRun,
     GatewayRefused,
+    GatewaySilent,
     PostUncertain,
     StreamBroken,
 )
@@ -54,6 +56,16 @@ class GatewayTranscript:
 
     session_id: str
     messages: list[dict[str, Any]]
+    session_ids: tuple[str, ...] = ()  # the one asked and its continuations, in order (P25)
+    usage: dict[str, Any] | None = None  # the session's row, token counts summed over them
+
+
+@dataclass(frozen=True)
+class SessionPage:
+    """Some of a gateway's sessions, last used first; `more`: there may be a next page."""
+
+    rows: list[dict[str, Any]]
+    more: bool
 
 
 class GatewayClient:
@@ -147,22 +159,39 @@ class GatewayClient:
     # -- sessions --------------------------------------------------------------------------------
 
     def session(self, session_id: str) -> dict[str, Any] | None:
-        """A session's row (totals of tokens); None if there is none. Raises GatewayError."""
-        answer = self._ask("GET", f"/api/sessions/{_path(session_id)}")
+        """A session's row (totals of tokens); None if there is none.
+
+        This and what follows raise GatewayLacks where a gateway has no sessions over HTTP, other
+        kinds of GatewayError when it fails.
+        """
+        answer = self._ask_session("GET", session_id)
         row = (answer or {}).get("session")
         return row if isinstance(row, dict) else None
 
     def transcript(self, session_id: str) -> GatewayTranscript | None:
-        """A session's messages in order; None if there is none. Raises GatewayError."""
-        answer = self._ask("GET", f"/api/sessions/{_path(session_id)}/messages")
+        """A session's messages in order; None if there is none."""
+        answer = self._ask_session("GET", session_id, "/messages")
         if answer is None or not isinstance(answer.get("data"), list):
             return None
         messages = [message for message in answer["data"] if isinstance(message, dict)]
         return GatewayTranscript(str(answer.get("session_id", session_id)), messages)
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session; False if there was none. Raises GatewayError."""
-        return self._ask("DELETE", f"/api/sessions/{_path(session_id)}") is not None
+        """Delete a session; False if there was none."""
+        return self._ask_session("DELETE", session_id) is not None
+
+    def list_sessions(self, *, offset: int = 0, limit: int = 200) -> SessionPage:
+        """A page of all sessions, continuations included; gateways give at most 200 at a time."""
+        query = f"limit={limit}&offset={offset}&include_children=true"
+        answer = self._ask("GET", f"/api/sessions?{query}")
+        rows = (answer or {}).get("data")
+        if answer is None or not isinstance(rows, list):
+            raise GatewayLacks()
+        more = bool(answer.get("has_more", len(rows) >= limit)) and bool(rows)
+        return SessionPage([row for row in rows if isinstance(row, dict)], more)
+
+    def _ask_session(self, method: str, session_id: str, tail: str = "") -> dict[str, Any] | None:
+        return self._ask(method, f"/api/sessions/{_path(session_id)}{tail}", about="session")
 
     # -- the gateway itself ----------------------------------------------------------------------
 
@@ -183,15 +212,19 @@ class GatewayClient:
         pid = (answer or {}).get("pid")
         return pid if isinstance(pid, int) else None
 
-    def _ask(self, method: str, path: str) -> dict[str, Any] | None:
+    def _ask(self, method: str, path: str, about: str = "") -> dict[str, Any] | None:
+        """The answer's object; None for 404. With `about`, only for one that says that this is not
+        found: a gateway without the route says something else."""
         try:
             response = self._http.request(
                 method, f"{self._url}{path}", timeout=(self._connect, ASK_TIMEOUT)
             )
         except requests.RequestException as error:
-            raise GatewayError(f"{method} {path}: {type(error).__name__}") from error
-        if response.status_code == 404:
+            raise GatewaySilent(f"{method} {path}: {type(error).__name__}") from error
+        if response.status_code == 404 and (not about or _not_found(response, about)):
             return None
+        if response.status_code in (404, 405, 501):
+            raise GatewayLacks(f"{method} {path}: HTTP {response.status_code}, no such endpoint")
         if not response.ok:
             raise GatewayError(f"{method} {path}: HTTP {response.status_code}")
         answer = _json(response)
@@ -210,6 +243,11 @@ def _json(response: requests.Response) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _not_found(response: requests.Response, about: str) -> bool:
+    """Whether it is the thing that is not found (`session_not_found`), and not the route."""
+    return f"{about} not found" in str(_json(response)).lower().replace("_", " ")
 
 
 def _unsent_or_uncertain(error: requests.RequestException) -> GatewayError:

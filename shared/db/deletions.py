@@ -1,0 +1,193 @@
+"""Throw-away gateway sessions that wait for their deletion: queued, tried, put off, parked (R25).
+
+A row is there while the session is not known to be gone. Two beats may work at once: a row is
+taken by compare-and-set, and comes back by itself if its taker dies.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from shared.db.clock import DbNow
+from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
+from shared.runs import OPEN
+
+PENDING: Final = "pending"
+PARKED: Final = "parked"
+
+UNSYNCED_AFTER = 24 * 3600.0  # seconds that a session is kept whose transcript was not saved (P26)
+HOLD = 900.0  # seconds after which rows come back that were taken and never reported on
+FIRST_PAUSE = 60.0  # seconds after the first failure, doubling
+MOST_FAILURES = 3
+ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A session that the taker is to delete until `until` (epoch seconds)."""
+
+    profile: str
+    session_id: str
+    failures: int
+    until: float
+
+
+def forget(session: Session, profile: str, session_id: str, *, saved: bool) -> None:
+    """Have a gateway session deleted: soon if its transcript is `saved`, else after a day.
+
+    Nothing happens if it is queued or parked already.
+    """
+    wait = 0.0 if saved else UNSYNCED_AFTER
+    insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
+    session.execute(
+        insert(DeletionRow)
+        .values(
+            profile_name=profile,
+            session_id=session_id,
+            created_at=DbNow(),
+            updated_at=DbNow(),
+            next_attempt_at=DbNow() + wait,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def hasten(session: Session, profile: str, session_ids: Collection[str]) -> None:
+    """Their transcript is saved after all: no need to keep them any longer."""
+    session.execute(
+        update(DeletionRow)
+        .where(*_these(profile, session_ids), DeletionRow.attempt_count == 0)
+        .where(DeletionRow.next_attempt_at > DbNow() + HOLD)  # else it is somebody's now
+        .values(next_attempt_at=DbNow(), updated_at=DbNow())
+    )
+
+
+def revive(session: Session, profile: str, session_ids: Collection[str]) -> None:
+    """Parked ones that the gateway still has, and that may work by now, are tried again."""
+    session.execute(
+        update(DeletionRow)
+        .where(*_these(profile, session_ids), DeletionRow.status == PARKED)
+        .values(status=PENDING, attempt_count=0, next_attempt_at=DbNow(), updated_at=DbNow())
+    )
+
+
+def due_profiles(session: Session) -> list[str]:
+    """Profiles with sessions whose time has come."""
+    rows = session.scalars(
+        select(DeletionRow.profile_name).where(*_due()).distinct().order_by("profile_name")
+    )
+    return list(rows)
+
+
+def take(session: Session, profile: str, limit: int) -> list[Taken]:
+    """The oldest that are due, now the caller's for HOLD seconds."""
+    rows = session.execute(
+        select(DeletionRow.session_id, DeletionRow.attempt_count, DeletionRow.next_attempt_at)
+        .where(DeletionRow.profile_name == profile, *_due())
+        .order_by(DeletionRow.created_at, DeletionRow.session_id)
+        .limit(limit)
+    ).all()
+    until = float(session.scalar(select(DbNow())) or 0.0) + HOLD
+    return [
+        Taken(profile, session_id, failures, until)
+        for session_id, failures, seen in rows
+        if _take_one(session, profile, session_id, seen, until)
+    ]
+
+
+def _take_one(session: Session, profile: str, session_id: str, seen: float, until: float) -> bool:
+    taken = session.execute(
+        update(DeletionRow)
+        .where(
+            *_these(profile, [session_id]),
+            DeletionRow.status == PENDING,
+            DeletionRow.next_attempt_at == seen,
+        )
+        .values(next_attempt_at=until)
+        .returning(DeletionRow.session_id)
+    )
+    return taken.first() is not None
+
+
+def gone(session: Session, taken: Taken) -> None:
+    """The gateway does not have it any more."""
+    session.execute(delete(DeletionRow).where(*_these(taken.profile, [taken.session_id])))
+
+
+def failed(session: Session, taken: Taken, error: str, *, hopeless: bool = False) -> bool:
+    """It could not be deleted: again after a growing pause. True if it was parked instead, after
+    MOST_FAILURES or because the failure is `hopeless`."""
+    failures = taken.failures + 1
+    parked = hopeless or failures >= MOST_FAILURES
+    _report(
+        session,
+        taken,
+        status=PARKED if parked else PENDING,
+        attempt_count=failures,
+        last_error=error[:ERROR_LENGTH],
+        next_attempt_at=DbNow() + FIRST_PAUSE * float(2 ** (failures - 1)),
+    )
+    return parked
+
+
+def put_off(session: Session, untried: Sequence[Taken], error: str) -> None:
+    """Give back what was not tried; it waits for a pause and says why."""
+    for taken in untried:
+        _report(
+            session,
+            taken,
+            last_error=error[:ERROR_LENGTH],
+            next_attempt_at=DbNow() + FIRST_PAUSE,
+        )
+
+
+def parked(session: Session, limit: int) -> list[DeletionRow]:
+    """Those that were given up, the latest first; `last_error` says why."""
+    rows = session.scalars(
+        select(DeletionRow)
+        .where(DeletionRow.status == PARKED)
+        .order_by(DeletionRow.updated_at.desc())
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def in_use(session: Session, profile: str) -> set[str]:
+    """Gateway sessions that a run of ours, not yet ended, or a chase may still need."""
+    of_runs = (
+        select(AttemptRow.ephemeral_id)
+        .join(RunRow, RunRow.id == AttemptRow.run_id)
+        .where(RunRow.profile == profile, RunRow.state.in_([*OPEN]))
+    )
+    of_chases = select(ChaseRow.ephemeral_id).where(
+        ChaseRow.profile == profile, ChaseRow.done_at.is_(None)
+    )
+    return {*session.scalars(of_runs), *session.scalars(of_chases)}
+
+
+def _report(session: Session, taken: Taken, **columns: object) -> None:
+    """Only while it is still the taker's: a slow one does not overrule who took it after."""
+    session.execute(
+        update(DeletionRow)
+        .where(
+            *_these(taken.profile, [taken.session_id]),
+            DeletionRow.next_attempt_at == taken.until,
+        )
+        .values(updated_at=DbNow(), **columns)
+    )
+
+
+def _due() -> tuple[ColumnElement[bool], ...]:
+    return DeletionRow.status == PENDING, DeletionRow.next_attempt_at <= DbNow()
+
+
+def _these(profile: str, session_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return DeletionRow.profile_name == profile, DeletionRow.session_id.in_([*session_ids])
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"

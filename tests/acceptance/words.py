@@ -1,0 +1,28 @@
+"""What tests have the demo gateway say, and what must then be heard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.demo_gateway import scripted
+from tests.support.recording import Recording
+
+
+def numbered(count: int) -> str:
+    """The answer that `tokens=count` makes."""
+    return "".join(f"t{n} " for n in range(1, count + 1))
+
+
+def talk(tokens: int = 20, rate: float = 200.0, **fields: Any) -> str:
+    """An input that is answered with so many tokens per second."""
+    return scripted(tokens=tokens, rate=rate, **fields)
+
+
+def assert_whole(heard: Recording, run_id: str, tokens: int) -> None:
+    """From its start to its end, every event of the run came once and in order."""
+    names = heard.names(run_id)
+    assert names.count("run.started") == 1, names
+    assert names[-2:] == ["usage.updated", "run.completed"], names
+    seqs = heard.seqs(run_id)
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert heard.deltas(run_id) == numbered(tokens)

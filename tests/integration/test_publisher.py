@@ -1,0 +1,183 @@
+"""Group commit against a real server that comes, goes and forgets (R15, R16, FAILURES 20)."""
+
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import RedisAway
+from shared.event_log import Append, Batch, EventLog, Status
+from shared.events import decode
+from shared.redis_clients import command_client
+from shared.redis_keys import RunKeys, feed_tag
+from tests.support.processes import wait_until
+from tests.support.redis_server import RedisServer
+from worker.publisher import Publisher
+from worker.run_log import RunLog
+
+TTL = timedelta(seconds=600)
+
+
+class Flaky(EventLog):
+    """Fails every n-th append, before or after the server has it: the caller cannot tell."""
+
+    def __init__(self, url: str, every: int) -> None:
+        super().__init__(command_client(url), TTL)
+        self.every = every
+        self.calls = 0
+
+    def append(self, batches: Sequence[Batch]) -> list[Append]:
+        self.calls += 1
+        if self.calls % self.every:
+            return super().append(batches)
+        if self.calls % (2 * self.every):
+            super().append(batches)
+        raise RedisAway()
+
+
+@pytest.fixture
+def log(redis_server: RedisServer) -> EventLog:
+    return EventLog(command_client(redis_server.url), TTL)
+
+
+def make_run(log: EventLog, fence: int = 1) -> RunLog:
+    run_id = f"run_{uuid.uuid4().hex}"
+    keys = RunKeys(feed_tag("o", None, run_id), run_id)
+    assert log.install(keys, fence=fence, epoch=1, min_head=0, create=True).status is Status.OK
+    return RunLog(keys, fence=fence, epoch=1, head=0, session_id=None)
+
+
+def publisher(
+    log: EventLog, *, owned: bool = True, checkpoint_bytes: int = 2**20, interval: float = 0.002
+) -> Publisher:
+    return Publisher(
+        log,
+        lambda _: owned,
+        interval=timedelta(seconds=interval),
+        checkpoint_bytes=checkpoint_bytes,
+    )
+
+
+@pytest.fixture
+def running(log: EventLog) -> Iterator[Publisher]:
+    made = publisher(log)
+    made.start()
+    yield made
+    made.stop()
+
+
+def text(log: EventLog, run: RunLog) -> str:
+    view = log.read([(run.keys, 0)])[0]
+    assert view is not None
+    entries = [decode(entry)[1] for entry in view.entries]
+    assert [e["seq"] for e in entries] == list(range(view.first, view.head + 1))
+    return "".join(e["delta"] for e in entries)
+
+
+def test_each_event_of_each_run_is_in_its_log_once(log: EventLog, running: Publisher) -> None:
+    runs = [make_run(log) for _ in range(10)]
+    for run in runs:
+        running.open(run)
+    for number in range(300):
+        for run in runs:
+            run.add("message.delta", {"delta": f"{number} "})
+    expected = "".join(f"{number} " for number in range(300))
+    for run in runs:
+        assert run.wait_settled(10)
+        assert text(log, run) == expected
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_a_log_that_fails_at_each_nth_call_loses_and_doubles_nothing(
+    redis_server: RedisServer, every: int
+) -> None:
+    flaky = Flaky(redis_server.url, every)
+    made = publisher(flaky, interval=0.0)
+    made.start()
+    run = make_run(flaky)
+    made.open(run)
+    for number in range(40):
+        run.add("message.delta", {"delta": f"{number} "})
+        threading.Event().wait(0.001)  # so that there are many batches
+    assert run.wait_settled(30)
+    made.stop()
+    assert flaky.calls > every
+    assert text(flaky, run) == "".join(f"{number} " for number in range(40))
+
+
+def test_a_flushed_server_gets_the_log_again_with_the_same_seqs(
+    log: EventLog, redis_server: RedisServer, running: Publisher
+) -> None:
+    run = make_run(log)
+    running.open(run)
+    run.add("message.delta", {"delta": "before "})
+    assert run.wait_settled(5)
+    redis_server.flush()
+    run.add("message.delta", {"delta": "after"})
+    assert run.wait_settled(5)
+    assert text(log, run) == "before after"
+
+
+def test_a_log_is_not_made_anew_for_an_owner_that_lost_the_run(
+    log: EventLog, redis_server: RedisServer
+) -> None:
+    made = publisher(log, owned=False)
+    made.start()
+    run = make_run(log)
+    made.open(run)
+    redis_server.flush()
+    run.add("message.delta", {"delta": "late"})
+    wait_until(lambda: run.lost)
+    made.stop()
+    assert log.read([(run.keys, 0)]) == [None]
+
+
+def test_a_fenced_owner_writes_nothing_more(log: EventLog, running: Publisher) -> None:
+    run = make_run(log)
+    running.open(run)
+    run.add("message.delta", {"delta": "mine"})
+    assert run.wait_settled(5)
+    log.install(run.keys, fence=2, epoch=1, min_head=1, create=False)
+    run.add("message.delta", {"delta": "too late"})
+    wait_until(lambda: run.lost)
+    assert text(log, run) == "mine"
+
+
+def test_a_long_log_is_shortened_and_reads_the_same(log: EventLog) -> None:
+    made = publisher(log, checkpoint_bytes=2_000)
+    made.start()
+    run = make_run(log)
+    made.open(run)
+    for number in range(50):
+        run.add("tool.started", {"tool": "x" * 200, "tool_call_id": str(number)})
+        assert run.wait_settled(5)
+    view = log.read([(run.keys, 0)])[0]
+    assert view is not None
+    assert view.base > 0
+    assert view.checkpoint is not None
+    heir = RunLog(run.keys, fence=2, epoch=1, head=view.head, session_id=None)
+    heir.restore(view.checkpoint, view.base, view.entries)
+    assert len(heir.transcript.messages()) == 50
+    made.stop()
+
+
+def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> None:
+    server = RedisServer()
+    log = EventLog(command_client(server.url, timeout=1), TTL)
+    made = publisher(log)
+    made.start()
+    run = make_run(log)
+    made.open(run)
+    run.add("message.delta", {"delta": "a"})
+    assert run.wait_settled(5)
+    server.kill()
+    run.add("message.delta", {"delta": "b"})
+    assert not run.wait_settled(0.3)
+    run.add("message.delta", {"delta": "c"})
+    server.restart()
+    assert run.wait_settled(20)
+    assert text(log, run) == "abc"
+    made.stop()
+    server.stop()

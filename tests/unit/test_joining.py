@@ -1,0 +1,74 @@
+"""What is still to be shown of a transcript (R5)."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.transcript import Transcript
+from worker.joining import tail
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+STORED: list[dict[str, Any]] = [
+    {"role": "user", "content": "hi"},
+    {"role": "assistant", "content": "Let me look.", "tool_calls": [CALL]},
+    {"role": "tool", "content": "a b", "tool_call_id": "c1"},
+    {"role": "assistant", "content": "Two files."},
+]
+EVENTS: list[tuple[str, dict[str, Any]]] = [
+    ("message.delta", {"delta": "Let me look."}),
+    ("tool.started", {"tool": "ls", "tool_call_id": "c1"}),
+    ("tool.completed", {"tool": "ls", "error": False, "output": "a b", "tool_call_id": "c1"}),
+    ("message.delta", {"delta": "Two files."}),
+]
+
+
+def folded(events: list[tuple[str, dict[str, Any]]]) -> Transcript:
+    transcript = Transcript("run_1", "s")
+    for name, payload in events:
+        transcript.apply({"event": name, **payload})
+    return transcript
+
+
+def test_all_of_it_is_shown_to_somebody_who_has_seen_nothing() -> None:
+    assert tail([], STORED).events == EVENTS
+
+
+def test_nothing_is_shown_twice() -> None:
+    found = tail(folded(EVENTS).messages(), STORED)
+    assert (found.events, found.diverged) == ([], False)
+
+
+@given(st.integers(0, len(EVENTS)), st.integers(0, 12))
+def test_whatever_was_seen_and_the_tail_make_the_whole(count: int, cut: int) -> None:
+    seen = EVENTS[:count]
+    if seen and seen[-1][0] == "message.delta":
+        seen = [*seen[:-1], ("message.delta", {"delta": seen[-1][1]["delta"][: cut or 1]})]
+    shown = folded(seen)
+    found = tail(shown.messages(), STORED)
+    assert not found.diverged
+    for name, payload in found.events:
+        shown.apply({"event": name, **payload})
+    result = [(m["role"], m["content"]) for m in shown.messages()]
+    assert result == [("assistant", "Let me look."), ("tool", "a b"), ("assistant", "Two files.")]
+
+
+def test_a_line_break_before_a_text_that_follows_a_tool_makes_no_difference() -> None:
+    seen = [*EVENTS[:3], ("message.delta", {"delta": "\n\nTwo"})]
+    assert tail(folded(seen).messages(), STORED).events == [("message.delta", {"delta": " files."})]
+
+
+def test_another_text_than_the_one_shown_cannot_be_continued() -> None:
+    shown = folded([("message.delta", {"delta": "Something else"})])
+    found = tail(shown.messages(), STORED)
+    assert (found.events, found.diverged) == ([], True)
+
+
+def test_the_lines_that_a_stopped_gateway_writes_are_not_shown() -> None:
+    stored = [{"role": "assistant", "content": "Operation interrupted: waiting for the model"}]
+    assert tail([], stored).events == []
+
+
+def test_a_call_without_text_is_shown_as_a_call() -> None:
+    stored = [{"role": "assistant", "content": "", "tool_calls": [CALL]}]
+    assert tail([], stored).events == [("tool.started", {"tool": "ls", "tool_call_id": "c1"})]

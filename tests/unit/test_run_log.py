@@ -1,0 +1,142 @@
+"""One run's end of the log: merging, freezing, remembering (R16, R29)."""
+
+import orjson
+
+from shared.events import decode
+from shared.redis_keys import RunKeys
+from shared.transcript import Transcript
+from worker.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
+
+
+def make(head: int = 0) -> RunLog:
+    return RunLog(RunKeys("tag", "run_1"), fence=1, epoch=1, head=head, session_id="s")
+
+
+def flushed(log: RunLog) -> list[tuple[str, dict[str, object]]]:
+    """Send everything that waits; the events that were sent."""
+    sent: list[tuple[str, dict[str, object]]] = []
+    while (batch := log.freeze()) is not None:
+        sent += [decode(entry) for entry in batch.entries]
+        log.acknowledge()
+    return sent
+
+
+def test_adjacent_deltas_become_one_event() -> None:
+    log = make()
+    for text in ("a", "b", "c"):
+        log.add("message.delta", {"delta": text})
+    assert [(name, p["delta"], p["seq"]) for name, p in flushed(log)] == [
+        ("message.delta", "abc", 1)
+    ]
+
+
+def test_deltas_do_not_merge_across_another_event_or_kind_or_field() -> None:
+    log = make()
+    log.add("message.delta", {"delta": "a"})
+    log.add("reasoning.delta", {"text": "b"})
+    log.add("reasoning.delta", {"delta": "c"})
+    log.add("tool.started", {"tool": "t"})
+    log.add("message.delta", {"delta": "d"})
+    assert [name for name, _ in flushed(log)] == [
+        "message.delta",
+        "reasoning.delta",
+        "reasoning.delta",
+        "tool.started",
+        "message.delta",
+    ]
+
+
+def test_a_merged_delta_stays_a_small_event() -> None:
+    log = make()
+    for _ in range(10):
+        log.add("message.delta", {"delta": "x" * MERGED_CHARS})
+    assert len(flushed(log)) == 5
+
+
+def test_nothing_merges_into_a_frozen_batch() -> None:
+    log = make()
+    log.add("message.delta", {"delta": "a"})
+    first = log.freeze()
+    log.add("message.delta", {"delta": "b"})
+    assert log.freeze() is first
+    log.acknowledge()
+    second = log.freeze()
+    assert first is not None
+    assert second is not None
+    assert [decode(e)[1]["delta"] for e in first.entries + second.entries] == ["a", "b"]
+    assert (first.head, second.head) == (0, 1)
+
+
+def test_every_event_says_whose_it_is_and_where_it_stands() -> None:
+    log = make(head=4)
+    log.add("tool.started", {"tool": "t"})
+    assert flushed(log) == [
+        (
+            "tool.started",
+            {
+                "tool": "t",
+                "event": "tool.started",
+                "run_id": "run_1",
+                "session_id": "s",
+                "epoch": 1,
+                "seq": 5,
+            },
+        )
+    ]
+
+
+def test_large_amounts_go_in_several_batches() -> None:
+    log = make()
+    for _ in range(3):
+        log.add("tool.completed", {"output": "x" * (BATCH_BYTES // 2)})
+    sizes = []
+    while (batch := log.freeze()) is not None:
+        sizes.append(len(batch.entries))
+        log.acknowledge()
+    assert sizes == [1, 1, 1]
+
+
+def test_a_log_that_is_taken_over_goes_on_with_the_same_fold() -> None:
+    log = make()
+    log.add("message.delta", {"delta": "one "})
+    flushed(log)
+    fold = log.fold()
+    log.cut(fold)
+    log.add("message.delta", {"delta": "two "})
+    flushed(log)
+    heir = make(head=2)
+    heir.restore(log.checkpoint, log.base, log.tail)
+    heir.add("message.delta", {"delta": "three"})
+    flushed(heir)
+    assert heir.transcript.segments() == ["one two three"]
+    assert (heir.base, heir.head) == (1, 3)
+
+
+def test_a_cut_leaves_only_what_came_after_it_in_memory() -> None:
+    log = make()
+    for number in range(5):
+        log.add("tool.started", {"tool": str(number)})
+    flushed(log)
+    assert log.tail_bytes == sum(map(len, log.tail)) > 0
+    log.cut(log.fold())
+    assert (log.tail, log.tail_bytes, log.base) == ([], 0, 5)
+    state = orjson.loads(log.checkpoint)["transcript"]
+    assert len(Transcript.from_state(state).messages()) == 5
+
+
+def test_a_lost_log_takes_nothing_more_and_says_so_once() -> None:
+    log = make()
+    told: list[str] = []
+    log.on_lost = lambda: told.append("lost")
+    log.add("message.delta", {"delta": "a"})
+    log.lose()
+    log.lose()
+    log.add("message.delta", {"delta": "b"})
+    assert (told, log.freeze(), log.wait_settled(1)) == (["lost"], None, False)
+
+
+def test_waiting_for_an_idle_log_takes_no_time_and_for_a_busy_one_ends() -> None:
+    log = make()
+    assert log.wait_settled(0)
+    log.add("message.delta", {"delta": "a"})
+    assert not log.wait_settled(0.01)
