@@ -64,6 +64,12 @@ class SessionBusy(ClientError):
     code = "session_busy"
 
 
+class Expired(ClientError):
+    """The question was answered before, or the agent does not wait for it any more."""
+
+    code = "expired"
+
+
 class NotFound(ClientError):
     """There is no such run or session for you."""
 
@@ -129,6 +135,12 @@ class PostUncertain(GatewayError):
     """Nobody knows whether the gateway took the run, so it is not sent again (R2)."""
 
     code = "post_uncertain"
+
+
+class GatewayConflict(GatewayError):
+    """The gateway is not in the state that the request needs (409)."""
+
+    code = "gateway_conflict"
 
 
 class GatewayLostRun(GatewayError):

@@ -36,8 +36,9 @@ CLIENT_EVENTS: Final = (
     EventDef("queue.cancel", "session_id, run_id", "Take a waiting message out of the queue."),
     EventDef(
         "approval",
-        "session_id, run_id, choice",
-        "Answer the agent's question: `once`, `session`, `always` or `deny`.",
+        "session_id or run_id, choice, approval_id?",
+        "Answer the agent's question: `once`, `session`, `always` or `deny`. "
+        "`approval_id` is the seq of its `approval.request`; without it the oldest open one.",
     ),
 )
 
@@ -74,6 +75,7 @@ SESSION_EVENTS: Final = (
     EventDef("queue.updated", "queue", "The waiting messages changed."),
     EventDef("messages.updated", "run_id", "Stored messages were replaced: resume to read them."),
     EventDef("message.added", "message", "A prompt's turn has started; for other tabs."),
+    EventDef("approval.expired", "run_id, approval_id", "An answer came too late."),
 )
 
 #: Events to one socket.

@@ -17,8 +17,11 @@ MAINTENANCE: Final = "maintenance"
 
 RUN_TURN: Final = "holdfast.run_turn"
 STOP_RUN: Final = "holdfast.stop_run"
+ANSWER: Final = "holdfast.answer_approval"
 REAP: Final = "holdfast.reap"
 CHASE: Final = "holdfast.chase"
+DELETE_EPHEMERAL: Final = "holdfast.delete_ephemeral"
+SWEEP_EPHEMERAL: Final = "holdfast.sweep_ephemeral"
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -73,9 +76,13 @@ class TaskQueue:
         """Have some worker tell the gateway to stop the run (R9)."""
         return self._send(STOP_RUN, MAINTENANCE, run_id)
 
-    def _send(self, task: str, queue: str, run_id: str, **options: Any) -> bool:
+    def answer_approval(self, run_id: str, approval_id: int) -> bool:
+        """Have some worker give the gateway the answer that is written down (R10)."""
+        return self._send(ANSWER, MAINTENANCE, run_id, approval_id)
+
+    def _send(self, task: str, queue: str, run_id: str, *arguments: object, **options: Any) -> bool:
         try:
-            self._app.send_task(task, (run_id,), queue=queue, **options)
+            self._app.send_task(task, (run_id, *arguments), queue=queue, **options)
         except (OperationalError, OSError) as error:
             log.warning(
                 "queue.unsent task=%s run_id=%s error=%s", task, run_id, type(error).__name__

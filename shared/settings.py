@@ -25,6 +25,7 @@ class Settings:
     auth_token: str = field(repr=False)
     auth_disabled: bool
     hermes_url: str
+    hermes_url_given: bool  # else the Hermes home may name another
     hermes_api_key: str = field(repr=False)
     hermes_home: Path
     profiles_file: Path | None
@@ -73,6 +74,7 @@ class Settings:
             auth_token=read.text("AUTH_TOKEN", ""),
             auth_disabled=read.flag("AUTH_DISABLED"),
             hermes_url=read.url("HERMES_URL", "http://127.0.0.1:8642", ("http", "https")),
+            hermes_url_given=bool(read.text("HERMES_URL", "")),
             hermes_api_key=read.text("HERMES_API_KEY", ""),
             hermes_home=read.path("HERMES_HOME", "~/.hermes"),
             profiles_file=read.optional_path("PROFILES_FILE"),

@@ -15,6 +15,7 @@ from shared.queue import TaskQueue, celery_app
 from shared.redis_clients import command_client, pubsub_client
 from shared.settings import Settings
 from web import json_codec
+from web.approvals import Approvals
 from web.auth import Authenticator
 from web.connections import Connections
 from web.emitter import Emitter
@@ -56,8 +57,10 @@ class WebProcess:
 
     def close_transports(self) -> None:
         """Close all connections as a lost network would: clients come back by themselves (P2)."""
-        for transport in list(self.socketio.server.eio.sockets.values()):
-            transport.close(wait=False)
+        server = self.socketio.server
+        for transport in list(server.eio.sockets.values()):
+            # `abort` leaves out Engine.IO's CLOSE packet, which some clients take for a dismissal.
+            transport.close(wait=False, abort=True, reason=server.reason.TRANSPORT_CLOSE)
 
 
 def build(settings: Settings, profiles: Profiles) -> WebProcess:
@@ -75,17 +78,18 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     rooms = Rooms(relay, db)
     resume = Resume(db, event_log, relay, rooms, emitter, burst)
     relay.resync = resume.resync
+    queue = TaskQueue(celery_app(settings))
     requests = RunRequests(
         db,
         event_log,
         commands,
-        TaskQueue(celery_app(settings)),
+        queue,
         profiles,
         rooms,
         settings.queue_cap,
     )
     Handshake(socketio, Authenticator(settings), connections, rooms, emitter)
-    handlers = SocketHandlers(requests, resume).by_event()
+    handlers = SocketHandlers(requests, resume, Approvals(db, event_log, queue)).by_event()
     RequestLane(socketio.server, connections, emitter, handlers, refusal_event).install()
     add_routes(app, Health(db, commands, relay))
     return WebProcess(_front(app, emitter), relay, socketio, connections, emitter, db)

@@ -120,6 +120,13 @@ class CancelPayload(Payload):
     run_id: Identifier
 
 
+class ApprovalPayload(_OfSessionOrRun):
+    """`approval`: without `approval_id` the oldest open question is meant."""
+
+    choice: Literal["once", "session", "always", "deny"]
+    approval_id: Annotated[int, Field(ge=1)] | None = None
+
+
 def parse(model: type[P], args: tuple[Any, ...]) -> P:
     """The one object that an event carries, checked. Raises InvalidPayload."""
     if len(args) != 1:

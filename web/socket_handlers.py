@@ -3,8 +3,16 @@
 from typing import Any
 
 from shared.events import Payload
+from web.approvals import Approvals
 from web.connections import Connection
-from web.payloads import AbortPayload, CancelPayload, ResumePayload, RunPayload, parse
+from web.payloads import (
+    AbortPayload,
+    ApprovalPayload,
+    CancelPayload,
+    ResumePayload,
+    RunPayload,
+    parse,
+)
 from web.request_lane import Handler
 from web.resume import Resume
 from web.run_requests import RunRequests
@@ -15,9 +23,10 @@ Args = tuple[Any, ...]
 class SocketHandlers:
     """Each handler returns its acknowledgement or raises an error of `shared.errors`."""
 
-    def __init__(self, requests: RunRequests, resume: Resume) -> None:
+    def __init__(self, requests: RunRequests, resume: Resume, approvals: Approvals) -> None:
         self._requests = requests
         self._resume = resume
+        self._approvals = approvals
 
     def by_event(self) -> dict[str, Handler]:
         """Event name -> handler."""
@@ -26,6 +35,7 @@ class SocketHandlers:
             "resume": self.resume,
             "abort": self.abort,
             "queue.cancel": self.cancel,
+            "approval": self.approval,
         }
 
     def run(self, connection: Connection, args: Args) -> Payload:
@@ -46,6 +56,12 @@ class SocketHandlers:
         """The same of the run that was taken back."""
         stopped = self._requests.cancel(connection, parse(CancelPayload, args))
         return _acknowledgement(stopped.run_id, stopped.session_id, stopped.status)
+
+    def approval(self, connection: Connection, args: Args) -> Payload:
+        """Run, session and `approval_id` of the question that was answered."""
+        answered = self._approvals.answer(connection, parse(ApprovalPayload, args))
+        named = _acknowledgement(answered.run_id, answered.session_id, "answered")
+        return {**named, "approval_id": answered.approval_id}
 
 
 def _acknowledgement(run_id: str, session_id: str | None, status: str) -> Payload:

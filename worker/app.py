@@ -6,7 +6,16 @@ from typing import Any
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from shared.queue import CHASE, MAINTENANCE, REAP, RUNS, TAKEOVER, celery_app
+from shared.queue import (
+    CHASE,
+    DELETE_EPHEMERAL,
+    MAINTENANCE,
+    REAP,
+    RUNS,
+    SWEEP_EPHEMERAL,
+    TAKEOVER,
+    celery_app,
+)
 from shared.settings import Settings
 from worker.build import build
 from worker.control import ControlListener
@@ -15,6 +24,8 @@ from worker.parts import Parts
 from worker.tasks import register_maintenance_tasks, register_run_tasks
 
 CHASE_EVERY = 2.0  # seconds
+DELETE_EVERY = 300.0
+SWEEP_EVERY = 24 * 3600.0
 MAINTENANCE_THREADS = 4
 COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
@@ -46,6 +57,11 @@ def run_maintenance(settings: Settings) -> None:
     app = celery_app(settings)
     parts = build(settings)
     register_maintenance_tasks(app, parts)
+
+    def started(**_: Any) -> None:
+        app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
+
+    worker_ready.connect(started, weak=False)
     app.worker_main(
         [
             "--quiet",
@@ -67,6 +83,8 @@ def run_beat(settings: Settings) -> None:
     app.conf.beat_schedule = {
         "reap": _entry(REAP, reap_every),
         "chase": _entry(CHASE, CHASE_EVERY),
+        "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
+        "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
     }
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.conf.beat_schedule_filename = str(settings.home / "beat-schedule")

@@ -1,14 +1,16 @@
-"""Looks after gateway runs that outlived ours: stops them, or waits until they show up (R2, R9)."""
+"""Looks after gateway runs that outlived ours: stops them, waits until they show up, and takes a
+transcript that arrives late (R2, R9, R24)."""
 
 import logging
 
 from sqlalchemy.orm import Session
 
-from shared.db.chases import again, done, due
+from shared.db.chases import SYNC, again, done, due
 from shared.db.deletions import forget
 from shared.db.models import ChaseRow
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
+from worker.late_sync import sync_late
 from worker.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ def chase_all(parts: Parts) -> None:
 
 def _one(parts: Parts, row: ChaseRow) -> None:
     try:
-        outcome = _look(parts.gateways.client(row.profile), row)
+        outcome = _look(parts, parts.gateways.client(row.profile), row)
     except UnknownProfile:
         outcome = "profile_gone"
     except GatewayError as error:
@@ -53,11 +55,14 @@ def _waited(row: ChaseRow) -> float:
     return sum(min(FIRST * float(2**n), MOST) for n in range(row.tries))
 
 
-def _look(gateway: GatewayClient, row: ChaseRow) -> str | None:
+def _look(parts: Parts, gateway: GatewayClient, row: ChaseRow) -> str | None:
     """How the chase ended; None: look again later."""
+    if row.kind == SYNC:
+        return "synced" if sync_late(parts, row) else None
     if row.gateway_run_id is not None:
         status = gateway.status(row.gateway_run_id)
         if status is None or status.terminal:
+            sync_late(parts, row)
             return "gone" if status is None else status.status
         gateway.stop(row.gateway_run_id)
         return None

@@ -1,18 +1,36 @@
-"""What the agent is told besides the input: the conversation before this turn (P18, P20)."""
+"""What the agent is told besides the input: the conversation before this turn (P18, P20).
 
-from collections.abc import Mapping
+It is read in one go, counted, and compressed if it has outgrown the model (DESIGN 8).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim
+from shared import compression_plan as planning
+from shared import runtime
+from shared.compression_plan import LastCompression, Plan, Snapshot, Usage
+from shared.db import compressions, snapshots
+from shared.db.claims import Claim, owned
+from shared.db.clock import DbNow
 from shared.db.models import MessageRow, SessionRow
+from shared.db.snapshots import Stored
 from shared.history import build, workspace_instructions
+from worker.compression import compress
 from worker.parts import Parts
+from worker.turn import Turn
+
+T = TypeVar("T")
+Message = dict[str, Any]
+
+OFFLOAD = 100_000  # characters; work on more would hold the hub for too long
 
 _COLUMNS = (
+    "id",
+    "turn_no",
     "role",
     "content",
     "content_blocks",
@@ -20,29 +38,44 @@ _COLUMNS = (
     "tool_calls",
     "tool_name",
     "reasoning_content",
+    "token_count",
 )
 
 
 @dataclass(frozen=True)
-class Context:
-    """The messages of the turns before this one, in order, and the session's workspace."""
+class Past:
+    """A session as this turn finds it. `messages` are those of the turns before, in order; `now`
+    is the database's clock; `model` the session's."""
 
-    messages: list[dict[str, Any]]
+    messages: list[Message]
+    prompt: list[Message]
     workspace: str | None
+    model: str | None
+    stored: Stored | None
+    last: LastCompression | None
+    now: float
+
+    @property
+    def is_large(self) -> bool:
+        """Whether work on it belongs off the hub."""
+        return sum(len(row["content"]) for row in self.messages) > OFFLOAD
 
 
-def request_body(parts: Parts, claim: Claim, ephemeral_id: str) -> dict[str, Any]:
-    """The body of `POST /v1/runs`. Raises DatabaseAway: without its history nothing is posted."""
-    context = parts.db.read(lambda session: _read(session, claim))
+def request_body(parts: Parts, turn: Turn, ephemeral_id: str) -> dict[str, Any]:
+    """The body of `POST /v1/runs`; usage and compression are told in the run's log on the way.
+
+    When it takes long, look at `turn.stop_asked` afterwards. Raises LostRun, and DatabaseAway:
+    without its history nothing is posted.
+    """
+    claim = turn.claim
     body: dict[str, Any] = {"input": gateway_input(claim.input), "session_id": ephemeral_id}
-    instructions = workspace_instructions(context.workspace, claim.instructions)
+    past = parts.db.read(lambda session: _read(session, claim))
+    instructions = workspace_instructions(past.workspace if past else None, claim.instructions)
     if claim.model:
         body["model"] = claim.model
     if instructions:
         body["instructions"] = instructions
-    wanted = parts.gateways.history_format(claim.profile)
-    assert wanted != "auto"
-    history = build(context.messages, wanted)
+    history = _history(parts, turn, past) if past is not None else []
     if history:
         body["conversation_history"] = history
     return body
@@ -59,18 +92,118 @@ def _is_message(item: object) -> bool:
     return isinstance(item, Mapping) and "role" in item
 
 
-def _read(session: Session, claim: Claim) -> Context:
+# -- the history --------------------------------------------------------------------------------
+
+
+def _history(parts: Parts, turn: Turn, past: Past) -> list[Message]:
+    _count_missing(parts, turn.claim, [*past.messages, *past.prompt])
+    plan = _plan(parts, turn.claim, past)
+    _tell_usage(turn, past, plan.usage)
+    summary = _compressed(parts, turn, past, plan) if plan.compresses else None
+    wanted = parts.gateways.history_format(turn.claim.profile)
+    assert wanted != "auto"
+    return _elsewhere(past, lambda: build(planning.assemble(plan, summary), wanted))
+
+
+def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
+    """What to send. A stored snapshot that does not fit its turns any more is removed."""
+    snapshot = past.stored.snapshot if past.stored else None
+    length = context_length(parts, claim.profile, claim.model or past.model)
+    plan = _elsewhere(
+        past,
+        lambda: planning.decide(
+            past.messages, snapshot, context_length=length, last=past.last, now=past.now
+        ),
+    )
+    if past.stored is not None and plan.snapshot is None:
+        version = past.stored.version
+        parts.db.write(lambda session: snapshots.drop(session, claim, version))
+    return plan
+
+
+def _compressed(parts: Parts, turn: Turn, past: Past, plan: Plan) -> str | None:
+    """The new summary, if there is one."""
+    replaces = past.stored.version if past.stored and plan.snapshot else None
+    snapshot: Snapshot | None = compress(parts, turn, plan, past.messages, replaces)
+    if snapshot is None:
+        return None
+    _tell_usage(turn, past, planning.count_usage(plan.tail, snapshot))
+    return snapshot.summary
+
+
+def _tell_usage(turn: Turn, past: Past, usage: Usage) -> None:
+    """As `resumed` and the end count: with the prompt, whose turn has come (P6, P22)."""
+    prompt = sum(map(planning.message_tokens, past.prompt))
+    counts = {
+        "inputTokens": usage.input_tokens + prompt,
+        "outputTokens": usage.output_tokens,
+    }
+    turn.log.add("usage.updated", counts)
+
+
+def context_length(parts: Parts, profile: str, model: str | None) -> int:
+    """Tokens that the model can hold (P22)."""
+    return parts.gateways.profile(profile).context_length or planning.DEFAULT_CONTEXT_LENGTH
+
+
+def _elsewhere(past: Past, work: Callable[[], T]) -> T:
+    return runtime.offload(work) if past.is_large else work()
+
+
+# -- counting -----------------------------------------------------------------------------------
+
+
+def _count_missing(parts: Parts, claim: Claim, rows: Sequence[Message]) -> None:
+    """Count what was stored without a count, such as imported messages, once and for all."""
+    missing = [row for row in rows if row["token_count"] is None]
+    if not missing:
+        return
+    counts = runtime.offload(lambda: [planning.message_tokens(row) for row in missing])
+    for row, count in zip(missing, counts, strict=True):
+        row["token_count"] = count
+    parts.db.write(lambda session: _store_counts(session, claim, missing))
+
+
+def _store_counts(session: Session, claim: Claim, rows: Sequence[Message]) -> None:
+    owned(session, claim)
+    session.execute(
+        update(MessageRow),
+        [{"id": row["id"], "token_count": row["token_count"]} for row in rows],
+    )
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def _read(session: Session, claim: Claim) -> Past | None:
+    """None for a run without a session."""
     if claim.session_id is None:
-        return Context([], None)
-    conversation = session.get(SessionRow, (claim.owner, claim.session_id))
+        return None
+    conversation = session.execute(
+        select(SessionRow.workspace, SessionRow.model).where(
+            SessionRow.owner == claim.owner, SessionRow.id == claim.session_id
+        )
+    ).one_or_none()
+    return Past(
+        messages=_messages(session, claim, MessageRow.turn_no < claim.turn_no),
+        prompt=_messages(session, claim, MessageRow.run_id == claim.run_id),
+        workspace=conversation.workspace if conversation else None,
+        model=conversation.model if conversation else None,
+        stored=snapshots.load(session, claim.owner, claim.session_id),
+        last=compressions.last(session, claim.owner, claim.session_id),
+        now=float(session.scalar(select(DbNow())) or 0.0),
+    )
+
+
+def _messages(session: Session, claim: Claim, which: Any) -> list[Message]:
     rows = session.execute(
         select(*(getattr(MessageRow, name) for name in _COLUMNS))
         .where(
             MessageRow.owner == claim.owner,
             MessageRow.session_id == claim.session_id,
-            MessageRow.turn_no < claim.turn_no,
+            MessageRow.role.in_(snapshots.ROLES),
+            which,
         )
         .order_by(MessageRow.turn_no, MessageRow.idx, MessageRow.id)
     )
-    messages = [dict(row) for row in rows.mappings()]
-    return Context(messages, conversation.workspace if conversation else None)
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]

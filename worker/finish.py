@@ -2,11 +2,14 @@
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from shared import runtime, tokens
 from shared.announcing import announce
-from shared.db.chases import chase
+from shared.db.chases import STOP, SYNC, chase
 from shared.db.closing import Closing, close, ephemeral_ids
 from shared.errors import DatabaseAway, GatewayError, Unavailable
 from shared.runs import RunState
@@ -62,7 +65,10 @@ def _kept(turn: Turn, outcome: Outcome) -> Kept:
         {"event": "run.completed", "finish_reason": outcome.finish_reason, "output": outcome.output}
     )
     stored = _transcript(turn, outcome)
-    return keep(folded.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
+    kept = keep(folded.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
+    if stored is not None and not _complete(stored, outcome):
+        return replace(kept, synced=False, diverged=False)  # a later look gets the rest
+    return kept
 
 
 def _transcript(turn: Turn, outcome: Outcome) -> GatewayTranscript | None:
@@ -106,7 +112,7 @@ def _closing(parts: Parts, turn: Turn, outcome: Outcome, kept: Kept) -> Closing:
         rows=kept.rows,
         usage=outcome.usage,
         output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
-        synced=kept.replaced,
+        synced=kept.synced or turn.claim.session_id is None,
         forget=gone if outcome.gateway_done else (),
     )
 
@@ -140,14 +146,14 @@ def count_tokens(text: str) -> int:
 def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> str | None:
     """The closing transaction, as soon as the database answers. Raises LostRun."""
 
-    def work(session: Any) -> str | None:
+    def work(session: Session) -> str | None:
         following = close(session, turn.claim, closing)
-        if not outcome.gateway_done and turn.gateway_run_id is not None:
+        if turn.gateway_run_id is not None and not (outcome.gateway_done and closing.synced):
             chase(
                 session,
                 run_id=turn.run_id,
                 profile=turn.claim.profile,
-                kind="stop",
+                kind=SYNC if outcome.gateway_done else STOP,
                 ephemeral_id=str(turn.ephemeral_id),
                 gateway_run_id=turn.gateway_run_id,
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.content import ParsedContent, blocks_to_text, parse_stringified
+from shared.history import clean_calls
 from worker.gateway.client import GatewayTranscript
 from worker.joining import is_synthetic, tool_names
 
@@ -27,11 +28,13 @@ _KEPT = (
 class Kept:
     """The turn's assistant and tool rows in order.
 
-    `replaced`: they are the gateway's. `diverged`: clients were shown something else. `parsed`:
-    what the last answer's stringified content said (P1).
+    `synced`: all that the gateway's transcript had to give is in them. `replaced`: they are the
+    gateway's. `diverged`: clients were shown something else. `parsed`: what the last answer's
+    stringified content said (P1).
     """
 
     rows: list[Row]
+    synced: bool
     replaced: bool
     diverged: bool
     parsed: ParsedContent | None
@@ -61,7 +64,8 @@ def keep(
     parsed = [_read_stringified(row) for row in rows]
     rows = [row for row in rows if _says_something(row)]
     _close_last(rows, end_reason)
-    return Kept(rows, replaced, diverged, _last_answer(parsed))
+    synced = bool(theirs) or (stored is not None and not rows)
+    return Kept(rows, synced, replaced, diverged, _last_answer(parsed))
 
 
 def _assistant_and_tool(stored: GatewayTranscript) -> list[Mapping[str, Any]]:
@@ -94,12 +98,20 @@ def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
     row: Row = {key: message.get(key) or None for key in _KEPT}
     row["role"] = message["role"]
     row["content"] = _text(message)
-    calls = message.get("tool_calls")
-    row["tool_calls"] = calls if isinstance(calls, list) and calls else None
+    row["tool_calls"] = clean_calls(_with_ids(message.get("tool_calls"))) or None
     row["tool_name"] = message.get("tool_name") or names.get(str(message.get("tool_call_id")))
     stamp = message.get("timestamp")
     row["timestamp"] = stamp if isinstance(stamp, int | float) and stamp > 0 else None
     return row
+
+
+def _with_ids(calls: object) -> list[Row]:
+    """Calls under the one name of their id that clients know (P8), whatever a gateway calls it."""
+    found = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    return [
+        {**call, "id": call.get("id") or call.get("call_id") or call.get("tool_call_id")}
+        for call in found
+    ]
 
 
 def _merge_reasoning(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from worker.following import follow
 from worker.opening import open_turn
 from worker.outcome import Outcome, aborted, failed
 from worker.parts import Parts
+from worker.session_news import tell_turn_started
 from worker.starting import PutBack, start
 from worker.turn import Turn
 
@@ -30,6 +31,7 @@ def run_turn(parts: Parts, run_id: str) -> None:
         log.warning("run.not_opened run_id=%s error=%s", run_id, type(error).__name__)
         return  # the lease lapses and the reaper has somebody try again
     try:
+        tell_turn_started(parts, claimed)
         _do(parts, turn)
     except LostRun:
         log.warning("run.lost run_id=%s fence=%s", run_id, claimed.fence)

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared.db.chases import chase
+from shared.db.chases import STOP, UNCERTAIN_POST, chase
 from shared.db.claims import intend
 from shared.errors import GatewayBusy, GatewayRefused, LostRun, PostUncertain
 from shared.runs import Reason
 from worker.context import request_body
+from worker.ephemeral import ephemeral_id
 from worker.outcome import Outcome, failed
 from worker.parts import Parts
 from worker.turn import Turn
@@ -36,8 +37,8 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
 
     Raises PutBack to try again later, LostRun when somebody else has the run.
     """
-    turn.ephemeral_id = ephemeral_id(parts.settings.installation)
-    body = request_body(parts, turn.claim, turn.ephemeral_id)
+    turn.ephemeral_id = ephemeral_id("eph", parts.settings.installation)
+    body = request_body(parts, turn, turn.ephemeral_id)
     if turn.stop_asked.is_set():
         return None
     pid = turn.gateway.pid()
@@ -61,20 +62,6 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
     return None
 
 
-def ephemeral_id(installation: str) -> str:
-    """A name for a throw-away gateway session; it tells whose it is (R25)."""
-    stamp = int(time.time() * 1000)
-    return f"eph_{installation}_{_base36(stamp)}_{_base36(random.getrandbits(40))}"
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits or "0"
-
-
 def _need_lease(parts: Parts, turn: Turn) -> None:
     """Wait for a fresh lease; a post that is made without one could be made twice."""
     needed = min(10.0, MIN_LEASE * parts.settings.lease.total_seconds())
@@ -94,7 +81,7 @@ def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
         _insist(lambda: parts.note_attempt(turn.claim, gateway_run_id=gateway_run_id))
     except LostRun:
         log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
-        _chase(parts, turn, "stop", gateway_run_id)
+        _chase(parts, turn, STOP, gateway_run_id)
         turn.gateway.stop(gateway_run_id)
         raise
 
@@ -123,7 +110,7 @@ def _later(parts: Parts, turn: Turn, error: GatewayRefused) -> Outcome:
 
 def _uncertain(parts: Parts, turn: Turn, error: PostUncertain) -> Outcome:
     log.warning("run.post_uncertain run_id=%s error=%s", turn.run_id, error)
-    _chase(parts, turn, "uncertain_post", None)
+    _chase(parts, turn, UNCERTAIN_POST, None)
     return failed(
         Reason.POST_UNCERTAIN,
         "The gateway did not say whether it took the run, so it is not sent again.",

@@ -3,8 +3,10 @@
 from celery import Celery
 
 from shared.errors import GatewayError, Unavailable
-from shared.queue import CHASE, REAP, RUN_TURN, STOP_RUN
+from shared.queue import ANSWER, CHASE, DELETE_EPHEMERAL, REAP, RUN_TURN, STOP_RUN, SWEEP_EPHEMERAL
+from worker.approving import answer_approval
 from worker.chaser import chase_all
+from worker.deletions import delete_due, sweep
 from worker.parts import Parts
 from worker.reaper import Reaper
 from worker.run_turn import run_turn
@@ -30,6 +32,23 @@ def register_maintenance_tasks(app: Celery, parts: Parts) -> None:
     @app.task(name=CHASE)
     def _chase() -> None:
         chase_all(parts)
+
+    @app.task(name=DELETE_EPHEMERAL)
+    def _delete_ephemeral() -> None:
+        delete_due(parts)
+
+    @app.task(name=SWEEP_EPHEMERAL)
+    def _sweep_ephemeral() -> None:
+        sweep(parts)
+
+    @app.task(
+        name=ANSWER,
+        autoretry_for=(GatewayError, Unavailable),
+        max_retries=5,
+        default_retry_delay=1,
+    )
+    def _answer(run_id: str, approval_id: int) -> None:
+        answer_approval(parts, run_id, approval_id)
 
     @app.task(
         name=STOP_RUN,

@@ -1,10 +1,16 @@
 """Gateway runs that outlived ours: what a maintenance job still has to stop or find (R2, R9)."""
 
+from typing import Final
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import ChaseRow
+
+STOP: Final = "stop"  # ask the gateway to stop until it has
+UNCERTAIN_POST: Final = "uncertain_post"  # wait for a run to show up that may never have arrived
+SYNC: Final = "sync"  # fetch the transcript that was not there at the end
 
 
 def chase(
@@ -16,7 +22,7 @@ def chase(
     ephemeral_id: str,
     gateway_run_id: str | None,
 ) -> None:
-    """Have it looked after. `kind`: `stop`, or `uncertain_post` (nobody knows the gateway's id)."""
+    """Have it looked after. `kind` is one of the names above."""
     now = float(session.scalar(select(DbNow())) or 0.0)
     session.add(
         ChaseRow(

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.claims import Claim, next_in_line, owned
 from shared.db.clock import DbNow
 from shared.db.deletions import forget
 from shared.db.endings import Entries, fix_end
+from shared.db.locks import lock_session
 from shared.db.models import (
     AttemptRow,
     MessageRow,
@@ -18,7 +19,8 @@ from shared.db.models import (
     SessionRow,
     UsageRow,
 )
-from shared.runs import RunState
+from shared.db.snapshots import context_tokens, drop_covering
+from shared.runs import ENDED, RunState
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def close(session: Session, claim: Claim, closing: Closing) -> str | None:
         _replace_rows(session, run, closing.rows, now)
     _store_usage(session, run, closing.usage, now)
     tokens = token_sums(session, claim.owner, claim.session_id)
-    _update_session(session, run, closing, tokens, now)
+    _update_session(session, run, closing.rows, tokens, now)
     for ephemeral_id in closing.forget:
         forget(session, run.profile, ephemeral_id, saved=closing.synced)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
@@ -69,27 +71,43 @@ def close(session: Session, claim: Claim, closing: Closing) -> str | None:
     return next_in_line(session, claim.owner, claim.session_id)
 
 
+def replace_late(
+    session: Session,
+    run_id: str,
+    rows: Sequence[Mapping[str, Any]],
+    usage: Mapping[str, Any] | None,
+) -> bool:
+    """Give an ended run the rows that its gateway told only now, its own turn and no other (R24).
+
+    False if that was done before, or the run is gone.
+    """
+    run = session.get(RunRow, run_id)
+    if run is None or run.session_id is None:
+        return False
+    lock_session(session, run.owner, run.session_id)
+    session.refresh(run)
+    if run.gateway_synced or run.state not in ENDED or run.turn_no is None:
+        return False
+    now = float(session.scalar(select(DbNow())) or 0.0)
+    _replace_rows(session, run, rows, now)
+    _store_usage(session, run, usage, now)
+    _update_session(session, run, rows, token_sums(session, run.owner, run.session_id), now)
+    run.gateway_synced = True
+    return True
+
+
 def token_sums(session: Session, owner: str, session_id: str | None) -> tuple[int, int]:
-    """Tokens of a session: input (all messages whose turn has come) and output (answers) (P22)."""
-    if session_id is None:
-        return 0, 0
-    tokens = func.coalesce(MessageRow.token_count, 0)
-    answers = case((MessageRow.role == "assistant", tokens), else_=0)
-    row = session.execute(
-        select(func.coalesce(func.sum(tokens), 0), func.coalesce(func.sum(answers), 0)).where(
-            MessageRow.owner == owner,
-            MessageRow.session_id == session_id,
-            MessageRow.turn_no.is_not(None),
-            MessageRow.role.in_(("user", "assistant", "tool")),
-        )
-    ).one()
-    return int(row[0]), int(row[1])
+    """Input and output tokens of a session, from its snapshot on (P22)."""
+    return context_tokens(session, owner, session_id) if session_id is not None else (0, 0)
 
 
 def _replace_rows(
     session: Session, run: RunRow, rows: Sequence[Mapping[str, Any]], now: float
 ) -> None:
-    """The turn's own rows and no others; the prompt (index 0) stays."""
+    """The turn's own rows and no others; the prompt (index 0) stays. A snapshot that covers the
+    turn is dropped, since it tells of the rows before (R23)."""
+    if run.session_id is not None and run.turn_no is not None:
+        drop_covering(session, run.owner, run.session_id, run.turn_no)
     session.execute(delete(MessageRow).where(MessageRow.run_id == run.id, MessageRow.idx > 0))
     for index, row in enumerate(rows, start=1):
         columns = {**row, "timestamp": row.get("timestamp") or now}
@@ -134,7 +152,11 @@ def _count(value: object) -> int:
 
 
 def _update_session(
-    session: Session, run: RunRow, closing: Closing, tokens: tuple[int, int], now: float
+    session: Session,
+    run: RunRow,
+    rows: Sequence[Mapping[str, Any]],
+    tokens: tuple[int, int],
+    now: float,
 ) -> None:
     if run.session_id is None:
         return
@@ -142,7 +164,7 @@ def _update_session(
     placed = MessageRow.turn_no.is_not(None)
     count = select(func.count()).where(*here, placed).scalar_subquery()
     tools = select(func.count()).where(*here, MessageRow.role == "tool").scalar_subquery()
-    answers = [row["content"] for row in closing.rows if row["role"] == "assistant"]
+    answers = [row["content"] for row in rows if row["role"] == "assistant"]
     values: dict[str, Any] = {"message_count": count, "tool_call_count": tools, "last_active": now}
     values |= {"input_tokens": tokens[0], "output_tokens": tokens[1]}
     if answers and answers[-1]:

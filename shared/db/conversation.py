@@ -93,6 +93,15 @@ def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
     ]
 
 
+def prompt(session: Session, run_id: str) -> Message | None:
+    """The user message that a run answers; None if the run has no session."""
+    row = session.execute(
+        _message_columns().where(MessageRow.run_id == run_id, MessageRow.idx == 0)
+    )
+    found = row.first()
+    return _message(found, found.session_id) if found is not None else None
+
+
 def read_run(session: Session, owner: str, run_id: str) -> Conversation:
     """A run without session, as a conversation of one turn (R32). Empty for other owners."""
     row = session.scalar(
@@ -141,24 +150,30 @@ def _sums(session: Session, owner: str, session_id: str) -> tuple[int, int, int]
 def _messages(session: Session, owner: str, session_id: str, limit: int) -> list[Message]:
     m = MessageRow
     rows = session.execute(
-        select(
-            m.id,
-            m.run_id,
-            m.role,
-            m.content,
-            m.content_blocks,
-            m.tool_call_id,
-            m.tool_calls,
-            m.tool_name,
-            m.timestamp,
-            m.finish_reason,
-            m.reasoning,
-        )
+        _message_columns()
         .where(*_shown(owner, session_id))
         .order_by(m.turn_no.desc(), m.idx.desc(), m.id.desc())
         .limit(limit)
     ).all()
     return [_message(row, session_id) for row in reversed(rows)]
+
+
+def _message_columns() -> Select[*tuple[Any, ...]]:
+    m = MessageRow
+    return select(
+        m.id,
+        m.session_id,
+        m.run_id,
+        m.role,
+        m.content,
+        m.content_blocks,
+        m.tool_call_id,
+        m.tool_calls,
+        m.tool_name,
+        m.timestamp,
+        m.finish_reason,
+        m.reasoning,
+    )
 
 
 def _shown(owner: str, session_id: str) -> tuple[Any, ...]:

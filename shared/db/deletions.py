@@ -39,7 +39,7 @@ class Taken:
 def forget(session: Session, profile: str, session_id: str, *, saved: bool) -> None:
     """Have a gateway session deleted: soon if its transcript is `saved`, else after a day.
 
-    Nothing happens if it is queued or parked already.
+    One that is queued or parked already stays as it is, but does not wait for the day any more.
     """
     wait = 0.0 if saved else UNSYNCED_AFTER
     insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
@@ -54,6 +54,8 @@ def forget(session: Session, profile: str, session_id: str, *, saved: bool) -> N
         )
         .on_conflict_do_nothing()
     )
+    if saved:
+        hasten(session, profile, [session_id])
 
 
 def hasten(session: Session, profile: str, session_ids: Collection[str]) -> None:

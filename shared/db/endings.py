@@ -74,7 +74,7 @@ def end_unstarted(
     if run is None or run.owner != owner:
         return False
     conversation = lock_session(session, run.owner, run.session_id)
-    session.refresh(run)
+    session.refresh(run, with_for_update=True)  # a run without session has no other lock
     if run.state != RunState.QUEUED:
         return False
     if conversation is not None and keep_prompt:

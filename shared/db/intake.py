@@ -135,7 +135,7 @@ def ask_stop(
     if target is None:
         return None
     lock_session(session, owner, target.session_id)
-    session.refresh(target)
+    session.refresh(target, with_for_update=True)  # a run without session has no other lock
     if target.state == RunState.QUEUED:
         return _end_now(session, target, keep_prompt=True)
     _request_stop(session, target)
@@ -151,7 +151,7 @@ def cancel(session: Session, owner: str, session_id: str | None, run_id: str) ->
     if target is None:
         raise NotFound()
     lock_session(session, owner, target.session_id)
-    session.refresh(target)
+    session.refresh(target, with_for_update=True)  # a run without session has no other lock
     if target.state == RunState.QUEUED:
         return _end_now(session, target, keep_prompt=target.turn_no is not None)
     _request_stop(session, target)

@@ -182,6 +182,18 @@ class AttemptRow(Base):
     stream_opened: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
+class ApprovalRow(Base):
+    """A person's answer to an agent's question; the first one counts (R10)."""
+
+    __tablename__ = "approvals"
+
+    run_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    approval_id: Mapped[int] = mapped_column(primary_key=True)  # seq of the approval.request
+    choice: Mapped[str] = mapped_column(String(16))
+    answered_at: Mapped[float]
+    outcome: Mapped[str | None]  # done | expired, as the gateway said
+
+
 class ChaseRow(Base):
     """A gateway run that outlived ours and still has to be stopped or found (R2, R9)."""
 
@@ -221,7 +233,10 @@ class UsageRow(Base):
 
 
 class SnapshotRow(Base):
-    """The stored summary of a session's older turns (R23)."""
+    """The stored summary of a session's older turns (R23).
+
+    `summary_tokens` are those of the summary as it is sent, with the words that stand before it.
+    """
 
     __tablename__ = "compression_snapshots"
 
@@ -234,6 +249,39 @@ class SnapshotRow(Base):
     covered_count: Mapped[int]
     content_hash: Mapped[str] = mapped_column(String(64))
     updated_at: Mapped[float]
+
+
+class CompressionRow(Base):
+    """One compression: what set it off, which turns it summarized, how it ended.
+
+    Tokens are the session's, as P22 counts them: `trigger_tokens` were above `threshold`,
+    `after_tokens` are left. Messages are those that are sent before and after.
+    """
+
+    __tablename__ = "compressions"
+    __table_args__ = (Index("compressions_of_session", "owner", "session_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    owner: Mapped[str] = mapped_column(Id)
+    session_id: Mapped[str] = mapped_column(Id)
+    run_id: Mapped[str] = mapped_column(Id)
+    fence: Mapped[int]
+    profile: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(16))  # full | incremental
+    trigger_tokens: Mapped[int] = mapped_column(BigInteger)
+    threshold: Mapped[int] = mapped_column(BigInteger)
+    after_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    before_messages: Mapped[int]
+    after_messages: Mapped[int | None]
+    first_turn: Mapped[int]
+    last_turn: Mapped[int]
+    result: Mapped[str | None] = mapped_column(String(16))  # NULL while it is under way
+    error: Mapped[str | None]
+    ephemeral_id: Mapped[str] = mapped_column(Id)
+    gateway_run_id: Mapped[str | None]
+    started_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    duration: Mapped[float | None]
 
 
 class DeletionRow(Base):

@@ -51,23 +51,38 @@ def late_gateway() -> Iterator[DemoGateway]:
 
 
 @pytest.fixture(scope="session")
-def stack(late_gateway: DemoGateway) -> Iterator[Stack]:
+def closed_port() -> int:
+    """A port on which nobody listens, unless a test starts a gateway there."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def stack(late_gateway: DemoGateway, closed_port: int) -> Iterator[Stack]:
     """One web process and one worker on SQLite, impatient with gateways; for most tests.
 
-    Profiles: `default` is a demo gateway, at `refused` nothing listens, `late` never answers.
+    Profiles: `default` is a demo gateway, at `closed` nothing listens, `late` never answers.
     """
     made = Stack(
         profiles={
-            "refused": (f"http://{LOOPBACK}:{free_port()}", ""),
+            "closed": (f"http://{LOOPBACK}:{closed_port}", "key-of-the-closed-one"),
             "late": (late_gateway.url, late_gateway.key),
         },
         START_DEADLINE=2,
         POST_TIMEOUT=2,
+        STOP_TIMEOUT=3,
+        WATCHDOG_SECONDS=1,
     )
     try:
         yield made.start()
     finally:
         made.stop()
+
+
+@pytest.fixture
+def faulty(stack: Stack) -> Iterator[DemoGateway]:
+    """The gateway of the usual stack, for faults; it is well again after the test."""
+    yield stack.gateway
+    stack.gateway.clear_faults()
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_an_unknown_profile_fails_at_run_and_not_at_connect(
 def test_an_input_of_900_kb_is_answered_like_any_other(
     stack: Stack, client: SocketClient, session_id: str
 ) -> None:
-    text = "x" * GIANT + talk(5)
+    text = talk(5) + "x" * GIANT
     run_id = client.run(text, session_id)
     assert client.end(run_id)["status"] == "completed"
     assert_whole(client, run_id, 5)
@@ -142,12 +142,12 @@ def test_stopping_nothing_is_answered_and_changes_nothing(
 def test_nul_characters_and_lone_surrogates_are_replaced_and_everything_else_is_kept(
     stack: Stack, client: SocketClient, session_id: str
 ) -> None:
-    said = "\x00a\ud800b\udfffc é 漢 🙂 " + talk(3)
+    said = talk(3) + "\x00a\ud800b\udfffc é 漢 🙂"
     run_id = client.run(said, session_id)
     assert client.end(run_id)["status"] == "completed"
     user = client.resume(session_id)["messages"][0]
-    assert "a" in user["content"]
-    assert user["content"].endswith("c é 漢 🙂 " + talk(3))
+    assert user["content"].startswith(talk(3))
+    assert user["content"].endswith("c é 漢 🙂")
     assert not set("\x00\ud800\udfff").intersection(user["content"])
     (posted,) = stack.posts(run_id)
     assert posted["body"]["input"] == user["content"]
@@ -156,10 +156,10 @@ def test_nul_characters_and_lone_surrogates_are_replaced_and_everything_else_is_
 def test_content_blocks_and_messages_are_inputs_too(
     stack: Stack, client: SocketClient, session_id: str
 ) -> None:
-    blocks = [{"type": "text", "text": "first"}, {"type": "text", "text": talk(2)}]
+    blocks = [{"type": "text", "text": talk(2)}, {"type": "text", "text": "second"}]
     for given in (blocks, [{"role": "user", "content": talk(2)}]):
         run_id = client.run(given, session_id)
         assert client.end(run_id)["status"] == "completed"
         assert_whole(client, run_id, 2)
     users = [m for m in client.resume(session_id)["messages"] if m["role"] == "user"]
-    assert [m["content"] for m in users] == [f"first\n{talk(2)}", talk(2)]
+    assert [m["content"] for m in users] == [f"{talk(2)}\nsecond", talk(2)]

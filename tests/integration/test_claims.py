@@ -13,8 +13,9 @@ from shared.db import claims, endings, sweeps
 from shared.db.claims import Claim, Refusal, Refused
 from shared.db.closing import Closing, close, token_sums
 from shared.db.database import Database
+from shared.db.locks import lock_session
 from shared.db.migrate import is_current, upgrade
-from shared.db.models import RunRow
+from shared.db.models import RunRow, SessionRow
 from shared.errors import LostRun
 from shared.runs import RunState
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
@@ -345,11 +346,11 @@ def test_two_writers_lose_no_update(db: Database) -> None:
             db.write(lambda s: _increment(s))
 
     at_once(3, bump)
-    row = db.read(lambda s: s.get_one(endings.SessionRow, (OWNER, "s")))
+    row = db.read(lambda s: s.get_one(SessionRow, (OWNER, "s")))
     assert row.next_turn == 61
 
 
 def _increment(session: Session) -> None:
-    row = claims.lock_session(session, OWNER, "s")
+    row = lock_session(session, OWNER, "s")
     assert row is not None
     row.next_turn += 1

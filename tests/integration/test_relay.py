@@ -2,16 +2,20 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.db.migrate import upgrade
+from shared.errors import RedisAway
 from shared.event_log import Batch
 from shared.events import session_bell
 from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.web_stand import LiveRun, WebStand, address
+from web.connections import Connection
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ def test_two_turns_reach_a_second_tab_that_stays_open(stand: WebStand) -> None:
         run.say("a", "b")
         run.end()
     for socket in (first, second):
-        wait_until(lambda s=socket: len(stand.emitter.to(s.sid)) == 8, what="both turns")
+        wait_until(partial(_has_heard, stand, socket, 8), what="both turns")
         told = [(p["run_id"], p["seq"]) for _, p in stand.emitter.to(socket.sid)]
         assert told == [(name, seq) for name in ("r1", "r2") for seq in (1, 2, 3, 4)]
 
@@ -247,7 +251,8 @@ def test_a_thousand_sessions_come_and_go_and_leave_nothing(stand: WebStand) -> N
                 stand.rooms.leave(socket, tag)
     wait_until(lambda: stand.relay.feeds() == 0, what="no feed")
     wait_until(lambda: stand.relay.subscriptions.channels() == 0, what="no channel")
-    bells = [c for c in stand.commands.pubsub_channels() if c.endswith(b":bell")]
+    channels: list[Any] = stand.commands.pubsub_channels()
+    bells = [c for c in channels if bytes(c).endswith(b":bell")]
     assert bells == []
     wait_until(lambda: threading.active_count() <= threads, what="no thread")
 
@@ -308,9 +313,11 @@ def test_a_restarted_redis_is_subscribed_again(tmp_path: Path) -> None:
         server.stop()
 
 
-def _appends(stand: WebStand, run: LiveRun) -> bool:
-    from shared.errors import RedisAway
+def _has_heard(stand: WebStand, socket: Connection, count: int) -> bool:
+    return len(stand.emitter.to(socket.sid)) == count
 
+
+def _appends(stand: WebStand, run: LiveRun) -> bool:
     entry = run._entry("message.delta", run.head + 1, delta="b")
     try:
         stand.log.append([Batch(run.keys, run.fence, run.head, (entry,))])

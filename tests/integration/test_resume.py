@@ -1,7 +1,7 @@
 """Coming back to a session: what `resumed` says and what follows are the whole, without seam."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_a_join_at_any_moment_sees_the_whole_text(stand: WebStand) -> None:
 
     talker = threading.Thread(target=talk)
     talker.start()
-    sockets = []
+    sockets: list[Connection] = []
     while not done.is_set() and len(sockets) < 60:
         sockets.append(stand.socket())
         resume(stand, sockets[-1])
@@ -89,9 +89,13 @@ def test_joins_of_two_runs_in_a_row_with_stored_ends_see_each_answer_once(stand:
     joiner.join()
     last = "".join(f"2-{i} " for i in range(20))
     for socket in sockets:
-        wait_until(lambda s=socket: _answers(stand, s)[-1:] == [last], what="the last answer")
+        wait_until(_shows_last(stand, socket, last), what="the last answer")
         answers = _answers(stand, socket)
         assert answers == ["".join(f"{t}-{i} " for i in range(20)) for t in range(3)]
+
+
+def _shows_last(stand: WebStand, socket: Connection, answer: str) -> Callable[[], bool]:
+    return lambda: _answers(stand, socket)[-1:] == [answer]
 
 
 def _answers(stand: WebStand, socket: Connection) -> list[str]:

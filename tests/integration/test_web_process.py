@@ -5,7 +5,9 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ from shared.events import NAMESPACE
 from tests.support.chat_client import ChatClient
 from tests.support.processes import Processes, RunningProcess, wait_until
 from tests.support.redis_server import RedisServer
-from tests.support.web_stand import WebStand
+from tests.support.web_stand import LiveRun, WebStand, address
+
+Raw = Callable[[], websocket.WebSocket]
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Web:
     url: str
     process: RunningProcess
     stand: WebStand
+    redis_url: str
 
 
 def start_web(
@@ -48,17 +53,27 @@ def start_web(
     return found[1], process
 
 
-@pytest.fixture
-def web(redis_server: RedisServer, processes: Processes, tmp_path: Path) -> Iterator[Web]:
-    redis_server.flush()
-    database_url = f"sqlite:///{tmp_path / 'test.db'}"
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """One process for all tests that do not stop it, each with a session of its own."""
+    home = tmp_path_factory.mktemp("web")
+    database_url = f"sqlite:///{home / 'test.db'}"
     upgrade(database_url)
-    url, process = start_web(
-        processes, redis_server.url, database_url, tmp_path, SOCKET_QUEUE_MAX="200"
-    )
-    stand = WebStand(redis_server.url, database_url)
-    yield Web(url, process, stand)
-    stand.stop()
+    with ExitStack() as left:
+        server = RedisServer()
+        left.callback(server.stop)
+        processes = Processes(home)
+        left.callback(processes.stop_all)
+        url, process = start_web(processes, server.url, database_url, home, SOCKET_QUEUE_MAX="200")
+        stand = WebStand(server.url, database_url)
+        left.callback(stand.stop)
+        yield Web(url, process, stand, server.url)
+
+
+@pytest.fixture
+def session() -> str:
+    """The id of a session that no other test has."""
+    return f"session-{uuid.uuid4().hex}"
 
 
 @pytest.fixture
@@ -78,6 +93,7 @@ def test_without_the_token_nobody_gets_in(web: Web, auth: Any) -> None:
     client.on("connect_error", reasons.append, namespace=NAMESPACE)
     with pytest.raises(socketio.exceptions.ConnectionError):
         client.connect(web.url, namespaces=[NAMESPACE], auth=auth, transports=["websocket"])
+    client.shutdown()
     assert reasons == [{"message": "Authentication failed"}]
 
 
@@ -110,10 +126,12 @@ def test_bad_input_is_answered_and_harms_nothing(
     assert client.named("error", "run.failed") == []
 
 
-def test_a_refused_run_without_acknowledgement_fails_like_a_run(client: ChatClient) -> None:
-    client.emit("run", {"input": "", "session_id": "s"})
+def test_a_refused_run_without_acknowledgement_fails_like_a_run(
+    client: ChatClient, session: str
+) -> None:
+    client.emit("run", {"input": "", "session_id": session})
     failed = client.wait_for("run.failed")[0]
-    assert (failed["session_id"], failed["reason"]) == ("s", "invalid_payload")
+    assert (failed["session_id"], failed["reason"]) == (session, "invalid_payload")
     assert isinstance(failed["error"], str)
 
 
@@ -122,15 +140,17 @@ def test_other_refusals_without_acknowledgement_are_an_error_event(client: ChatC
     assert client.wait_for("error")[0]["code"] == "invalid_payload"
 
 
-def test_an_existing_clients_abort_of_nothing_is_not_disturbed(client: ChatClient) -> None:
-    client.emit("abort", {"session_id": "s"})
-    client.call("resume", {"session_id": "s"})
+def test_an_existing_clients_abort_of_nothing_is_not_disturbed(
+    client: ChatClient, session: str
+) -> None:
+    client.emit("abort", {"session_id": session})
+    client.call("resume", {"session_id": session})
     assert [name for name, _ in client.heard] == ["resumed"]
 
 
-def test_an_unknown_profile_fails_at_run(web: Web) -> None:
+def test_an_unknown_profile_fails_at_run(web: Web, session: str) -> None:
     client = ChatClient(web.url, query="?profile=nonsense")
-    answer = client.call("run", {"input": "a", "session_id": "s"})
+    answer = client.call("run", {"input": "a", "session_id": session})
     assert answer["error"]["code"] == "unknown_profile"
     client.close()
 
@@ -139,57 +159,66 @@ def test_an_input_of_900_kilobytes_is_taken_without_stopping_others(
     web: Web, client: ChatClient
 ) -> None:
     run_id = client.call("run", {"input": "y " * 450_000, "session_id": "big"})["run_id"]
-    waiting = web.stand.resume._conversation(_address("big"))[0]
+    waiting = web.stand.resume._conversation(address("big"))[0]
     assert run_id in waiting.runs
     assert len(waiting.queue[0]["input"]) == 900_000
 
 
-def test_texts_that_no_database_takes_are_mended(client: ChatClient, web: Web) -> None:
-    connection = raw_socket(web.url)
+def test_texts_that_no_database_takes_are_mended(client: ChatClient, web: Web, raw: Raw) -> None:
+    connection = raw()
     connection.send('42/chat-run,7["run",{"input":"a\\u0000b\\ud800c","session_id":"odd"}]')
     answer = json.loads(received(connection, "43/chat-run,7"))[0]
     assert answer["ok"]
-    connection.close()
     client.call("resume", {"session_id": "odd"})
     assert client.named("resumed")[0]["queue"][0]["input"] == "a\ufffdb\ufffdc"
 
 
-def test_a_frame_over_the_limit_closes_that_connection_only(web: Web, client: ChatClient) -> None:
-    connection = raw_socket(web.url)
+def test_a_frame_over_the_limit_closes_that_connection_only(
+    web: Web, client: ChatClient, session: str, raw: Raw
+) -> None:
+    connection = raw()
     connection.send('42/chat-run,["run",{"input":"' + "x" * 1_100_000 + '"}]')
     assert_closed(connection)
-    assert client.call("resume", {"session_id": "s"})["ok"]
+    assert client.call("resume", {"session_id": session})["ok"]
 
 
 def test_a_message_in_fragments_is_read_and_limited_as_a_whole(
-    web: Web, client: ChatClient
+    web: Web, client: ChatClient, session: str, raw: Raw
 ) -> None:
-    connection = raw_socket(web.url)
+    connection = raw()
     text = '42/chat-run,7["run",{"input":"' + "x" * 600_000 + '"}]'
     send_fragments(connection, text)
     assert json.loads(received(connection, "43/chat-run,7"))[0]["ok"]
     send_fragments(connection, "4" + "x" * 1_500_000)
     assert_closed(connection)
-    assert client.call("resume", {"session_id": "s"})["ok"]
+    assert client.call("resume", {"session_id": session})["ok"]
 
 
 @pytest.mark.parametrize(
     "frame",
     ["42/chat-run,{}", "42/chat-run,", "42/chat-run,[", "4", "49", "42/chat-run,[5,{}]", "x"],
 )
-def test_malformed_packets_harm_nobody_else(web: Web, client: ChatClient, frame: str) -> None:
-    connection = raw_socket(web.url)
+def test_malformed_packets_harm_nobody_else(
+    web: Web, client: ChatClient, frame: str, session: str, raw: Raw
+) -> None:
+    connection = raw()
     connection.send(frame)
-    assert client.call("resume", {"session_id": "s"})["ok"]
-    connection.close()
+    assert client.call("resume", {"session_id": session})["ok"]
 
 
-def test_eight_parallel_resumes_on_one_socket_double_nothing(web: Web, client: ChatClient) -> None:
-    run = web.stand.begin("s", "question")
-    talking = threading.Thread(target=lambda: [run.say(f"{i} ") for i in range(200)])
+def test_eight_parallel_resumes_on_one_socket_double_nothing(
+    web: Web, client: ChatClient, session: str
+) -> None:
+    run = web.stand.begin(session, "question")
+
+    def talk() -> None:
+        for i in range(200):
+            run.say(f"{i} ")
+
+    talking = threading.Thread(target=talk)
     talking.start()
     for _ in range(8):
-        client.emit("resume", {"session_id": "s"})
+        client.emit("resume", {"session_id": session})
     client.wait_for("resumed", 8)
     talking.join()
     whole = "".join(f"{i} " for i in range(200))
@@ -198,29 +227,31 @@ def test_eight_parallel_resumes_on_one_socket_double_nothing(web: Web, client: C
 
 
 def test_a_second_web_process_serves_the_same_session(
-    web: Web, client: ChatClient, redis_server: RedisServer, processes: Processes, tmp_path: Path
+    web: Web, client: ChatClient, processes: Processes, tmp_path: Path, session: str
 ) -> None:
-    url, _ = start_web(processes, redis_server.url, web.stand.db.url, tmp_path)
+    url, _ = start_web(processes, web.redis_url, web.stand.db.url, tmp_path)
     other = ChatClient(url)
-    client.call("resume", {"session_id": "s"})
-    other.call("resume", {"session_id": "s"})
-    run = web.stand.begin("s")
+    client.call("resume", {"session_id": session})
+    other.call("resume", {"session_id": session})
+    run = web.stand.begin(session)
     run.say("a", "b")
     other.wait_for("message.delta", 2)
     client.wait_for("message.delta", 2)
-    answer = other.call("run", {"input": "next", "session_id": "s"})
+    answer = other.call("run", {"input": "next", "session_id": session})
     queued = client.wait_for("run.queued")[0]
     assert (queued["run_id"], queued["queue_length"]) == (answer["run_id"], 1)
     assert client.wait_for("queue.updated")[0]["queue"][0]["input"] == "next"
     other.close()
 
 
-def test_the_aborting_socket_hears_nothing_more_unless_it_speaks_protocol_2(web: Web) -> None:
+def test_the_aborting_socket_hears_nothing_more_unless_it_speaks_protocol_2(
+    web: Web, session: str
+) -> None:
     old, new = ChatClient(web.url), ChatClient(web.url, auth={"token": "token", "protocol": "2"})
-    run = web.stand.begin("s")
+    run = web.stand.begin(session)
     for client in (old, new):
-        client.call("resume", {"session_id": "s"})
-    assert old.call("abort", {"session_id": "s"})["run_id"] == run.keys.run_id
+        client.call("resume", {"session_id": session})
+    assert old.call("abort", {"session_id": session})["run_id"] == run.keys.run_id
     run.say("late")
     run.end()
     new.wait_for("run.completed")
@@ -230,17 +261,19 @@ def test_the_aborting_socket_hears_nothing_more_unless_it_speaks_protocol_2(web:
         client.close()
 
 
-def test_a_cancelled_message_leaves_the_queue_of_all_tabs(web: Web, client: ChatClient) -> None:
-    web.stand.begin("s")
-    waiting = client.call("run", {"input": "wait", "session_id": "s"})["run_id"]
-    answer = client.call("queue.cancel", {"session_id": "s", "run_id": waiting})
+def test_a_cancelled_message_leaves_the_queue_of_all_tabs(
+    web: Web, client: ChatClient, session: str
+) -> None:
+    web.stand.begin(session)
+    waiting = client.call("run", {"input": "wait", "session_id": session})["run_id"]
+    answer = client.call("queue.cancel", {"session_id": session, "run_id": waiting})
     assert (answer["ok"], answer["status"]) == (True, "aborted")
     client.wait_for("run.cancelled")
     assert client.wait_for("queue.updated", 2)[-1]["queue"] == []
 
 
-def test_a_repeated_request_is_the_same_run(web: Web) -> None:
-    payload = {"input": "once", "session_id": "s", "client_request_id": "c"}
+def test_a_repeated_request_is_the_same_run(web: Web, session: str) -> None:
+    payload = {"input": "once", "session_id": session, "client_request_id": "c"}
     ids = []
     for _ in range(2):
         client = ChatClient(web.url)
@@ -256,20 +289,18 @@ def test_a_repeated_request_is_the_same_run(web: Web) -> None:
 def test_a_run_without_session_is_heard_by_its_sender_alone(web: Web, client: ChatClient) -> None:
     run_id = client.call("run", {"input": "hello"})["run_id"]
     claimed = web.stand.claim(run_id)
-    from tests.support.web_stand import LiveRun
-
     LiveRun(web.stand.log, claimed.keys, fence=claimed.fence).say("hi")
     assert client.wait_for("message.delta")[0]["run_id"] == run_id
 
 
 def test_a_socket_that_does_not_read_is_closed_and_others_are_served(
-    web: Web, client: ChatClient
+    web: Web, client: ChatClient, session: str, raw: Raw
 ) -> None:
-    slow = raw_socket(web.url)
-    slow.send('42/chat-run,7["resume",{"session_id":"s"}]')
+    slow = raw()
+    slow.send('42/chat-run,7["resume",{"session_id":"' + session + '"}]')
     received(slow, "43/chat-run,7")
-    client.call("resume", {"session_id": "s"})
-    run = web.stand.begin("s")
+    client.call("resume", {"session_id": session})
+    run = web.stand.begin(session)
     filler = "x" * 20_000
     sent = 0
     while "socket.too_slow" not in web.process.log():
@@ -288,7 +319,9 @@ def test_health_tells_which_part_fails(web: Web) -> None:
     assert requests.get(web.url + "/", timeout=5).json()["service"] == "holdfast"
 
 
-def test_without_redis_it_is_alive_but_not_ready(processes: Processes, tmp_path: Path) -> None:
+def test_without_redis_it_is_alive_but_not_ready(
+    processes: Processes, tmp_path: Path, session: str
+) -> None:
     server = RedisServer()
     database_url = f"sqlite:///{tmp_path / 'test.db'}"
     upgrade(database_url)
@@ -299,41 +332,37 @@ def test_without_redis_it_is_alive_but_not_ready(processes: Processes, tmp_path:
     assert (ready.status_code, ready.json()["redis"]) == (503, "failed")
     assert ready.json()["database"] == "ok"
     assert requests.get(url + "/healthz", timeout=5).status_code == 200
-    answer = client.call("run", {"input": "a", "session_id": "s"})
+    answer = client.call("run", {"input": "a", "session_id": session})
     assert answer["error"]["code"] == "redis_unavailable"
-    assert client.call("resume", {"session_id": "s"})["ok"]
+    assert client.call("resume", {"session_id": session})["ok"]
     assert client.named("resumed")[0]["degraded"]
     client.close()
     assert process.stop() == 0
 
 
-def test_polling_clients_are_served_too(web: Web) -> None:
+def test_polling_clients_are_served_too(web: Web, session: str) -> None:
     client = ChatClient(web.url, transports=["polling"])
-    client.call("resume", {"session_id": "s"})
-    web.stand.begin("s").say("a")
+    client.call("resume", {"session_id": session})
+    web.stand.begin(session).say("a")
     client.wait_for("message.delta")
     client.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_quickly_and_its_clients_come_back(
-    web: Web, number: signal.Signals, processes: Processes
+    web: Web, number: signal.Signals, processes: Processes, tmp_path: Path
 ) -> None:
     reasons: list[Any] = []
-    client = ChatClient(web.url)
+    url, process = start_web(processes, web.redis_url, web.stand.db.url, tmp_path)
+    client = ChatClient(url)
     client.client.on("disconnect", lambda *reason: reasons.append(reason), namespace=NAMESPACE)
-    web.process.signal(number)
-    assert web.process.wait(within=5) == 0
+    process.signal(number)
+    assert process.wait(within=5) == 0
     wait_until(lambda: reasons, what="the disconnect")
     # A DISCONNECT packet would stop the client for good (P2).
     assert reasons[0][0] != socketio.Client.reason.SERVER_DISCONNECT
-    assert "Traceback" not in web.process.log()
-
-
-def _address(session_id: str) -> Any:
-    from tests.support.web_stand import address
-
-    return address(session_id)
+    client.close()
+    assert "Traceback" not in process.log()
 
 
 def shown(client: ChatClient) -> str:
@@ -345,6 +374,21 @@ def shown(client: ChatClient) -> str:
         elif name == "message.delta":
             text += payload["delta"]
     return text
+
+
+@pytest.fixture
+def raw(web: Web) -> Iterator[Callable[[], websocket.WebSocket]]:
+    """Opens raw sockets, and closes them."""
+    opened: list[Any] = []  # the sockets themselves: the library forgets them after an error
+
+    def connect() -> websocket.WebSocket:
+        connection = raw_socket(web.url)
+        opened.append(connection.sock)
+        return connection
+
+    yield connect
+    for sock in opened:
+        sock.close()
 
 
 def raw_socket(url: str) -> websocket.WebSocket:

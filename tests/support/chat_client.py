@@ -16,7 +16,7 @@ Payload = dict[str, Any]
 class ChatClient:
     """Connects at once; `heard` is every event in order."""
 
-    def __init__(self, url: str, token: object = "token", **options: Any) -> None:
+    def __init__(self, url: str, **options: Any) -> None:
         """`options`: `query`, `transports`, `auth` (whole), `reconnection`."""
         self.heard: list[tuple[str, Payload]] = []
         self._lock = threading.Lock()
@@ -25,9 +25,10 @@ class ChatClient:
         self.client.connect(
             url + options.get("query", ""),
             namespaces=[NAMESPACE],
-            auth=options.get("auth", {"token": token}),
+            auth=options.get("auth", {"token": "token"}),
             transports=options.get("transports", ["websocket"]),
         )
+        self._websocket = self.client.eio.ws
 
     def _hear(self, name: str, *data: Any) -> None:
         with self._lock:
@@ -58,4 +59,7 @@ class ChatClient:
         return self.named(name)
 
     def close(self) -> None:
+        """Disconnect. The library leaves its socket open when the server went first."""
         self.client.disconnect()
+        if self._websocket is not None:
+            self._websocket.shutdown()

@@ -120,9 +120,10 @@ class Recording:
 
 
 def answer(resumed: Payload, run_id: str) -> str:
-    """The text of a run's assistant messages in a `resumed`."""
+    """The text of a run's assistant messages in a `resumed`, stored or folded (P8)."""
     return "".join(
         message["content"]
         for message in resumed["messages"]
-        if message["role"] == "assistant" and message.get("run_id") == run_id
+        if message["role"] == "assistant"
+        and (message.get("run_id") == run_id or str(message["id"]).startswith(f"{run_id}:"))
     )

@@ -66,7 +66,6 @@ class SocketClient(Recording):
         self._url = f"{url}?{query}" if query else url
         self.token = token
         self.errors: list[Any] = []
-        # It records disconnects too: "disconnect" is a name in the record.
         self._client = loop.run(self._make(reconnection))
 
     async def _make(self, reconnection: bool) -> Any:
@@ -123,9 +122,9 @@ class SocketClient(Recording):
         """Send and give the acknowledgement."""
         return self._loop.run(self.calling(name, payload))
 
-    def call_all(self, name: str, payloads: list[Any]) -> list[Payload]:
-        """Send all at once and give the acknowledgements in order."""
-        return self._loop.run_all([self.calling(name, payload) for payload in payloads])
+    def call_all(self, *requests: tuple[str, Any]) -> list[Payload]:
+        """Send all (name, payload) at once and give the acknowledgements in order."""
+        return self._loop.run_all([self.calling(name, payload) for name, payload in requests])
 
     def run(self, text: Any, session_id: str | None = None, **fields: Any) -> str:
         """Start a run and give its id; fails the test if it is refused."""
@@ -144,14 +143,6 @@ class SocketClient(Recording):
     def abort(self, session_id: str, **fields: Any) -> Payload:
         """Ask to stop and give the acknowledgement."""
         return self.call("abort", {"session_id": session_id, **fields})
-
-    def drop(self) -> None:
-        """Cut the connection as a lost network would: no goodbye."""
-
-        async def cut() -> None:
-            await self._client.eio.ws._response.connection.transport.abort()  # noqa: SLF001
-
-        self._loop.run(cut())
 
     def disconnect(self) -> None:
         """Leave; harmless when it is gone already."""

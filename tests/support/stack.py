@@ -91,7 +91,12 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """End everything, the newest first."""
+        """End everything: first all roles at once, then what they stood on."""
+        for process in self._processes.started:
+            if process.returncode is None:
+                process.signal(signal.SIGTERM)
+        for process in self._processes.started:
+            process.wait()
         self._processes.stop_all()
         self.db.close()
         if self._demo is not None:

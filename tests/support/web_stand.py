@@ -1,4 +1,4 @@
-"""Parts of a web process for tests: a relay with recording sockets, and a run's log driven by hand."""
+"""A web process in parts: a relay with recording sockets, and runs whose log tests write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.db import intake
 from shared.db.claims import Claim, claim
 from shared.db.clock import DbNow
 from shared.db.database import Database
-from shared.db.endings import fix_end
+from shared.db.endings import Entries, fix_end
 from shared.db.models import MessageRow, RunRow
 from shared.event_log import Batch, EventLog
 from shared.events import decode, encode
@@ -78,9 +78,7 @@ class LiveRun:
         self.install()
 
     def install(self) -> None:
-        self.log.install(
-            self.keys, fence=self.fence, epoch=self.epoch, min_head=0, create=True
-        )
+        self.log.install(self.keys, fence=self.fence, epoch=self.epoch, min_head=0, create=True)
 
     def say(self, *deltas: str) -> None:
         """Append deltas as one batch."""
@@ -200,7 +198,7 @@ class WebStand:
                     token_count=2,
                 )
             )
-            entries = [
+            entries: Entries = [
                 ("usage.updated", {"inputTokens": 3, "outputTokens": 2}),
                 ("run.completed", {"status": "completed", "finish_reason": "stop"}),
             ]
@@ -211,9 +209,7 @@ class WebStand:
             run.end()
             self.db.write(
                 lambda s: s.execute(
-                    update(RunRow)
-                    .where(RunRow.id == run.keys.run_id)
-                    .values(announced_at=DbNow())
+                    update(RunRow).where(RunRow.id == run.keys.run_id).values(announced_at=DbNow())
                 )
             )
 

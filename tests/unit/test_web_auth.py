@@ -19,7 +19,7 @@ def test_the_shared_token_is_the_default_owner() -> None:
     [None, "", "wrong", "s3cre", "s3cret ", 5, True, ["s3cret"], {"t": 1}, "\ud800", b"s3cret"],
 )
 def test_anything_else_is_refused(token: object) -> None:
-    with pytest.raises(Unauthenticated, match="^Authentication failed$"):
+    with pytest.raises(Unauthenticated, match=r"^Authentication failed$"):
         authenticator(AUTH_TOKEN="s3cret").authenticate(token)
 
 

@@ -17,6 +17,7 @@ from urllib3.exceptions import NewConnectionError
 from shared.content import clean_json
 from shared.errors import (
     GatewayBusy,
+    GatewayConflict,
     GatewayError,
     GatewayLacks,
     GatewayLostRun,
@@ -156,6 +157,14 @@ class GatewayClient:
         """Ask the gateway to stop; False if it does not know the run. Raises GatewayError."""
         return self._ask("POST", f"/v1/runs/{_path(gateway_run_id)}/stop") is not None
 
+    def approve(self, gateway_run_id: str, choice: str) -> bool:
+        """Answer the run's oldest open question; False if it has none. Raises GatewayError."""
+        path = f"/v1/runs/{_path(gateway_run_id)}/approval"
+        try:
+            return self._ask("POST", path, json={"choice": choice}) is not None
+        except GatewayConflict:
+            return False
+
     # -- sessions --------------------------------------------------------------------------------
 
     def session(self, session_id: str) -> dict[str, Any] | None:
@@ -212,12 +221,14 @@ class GatewayClient:
         pid = (answer or {}).get("pid")
         return pid if isinstance(pid, int) else None
 
-    def _ask(self, method: str, path: str, about: str = "") -> dict[str, Any] | None:
+    def _ask(
+        self, method: str, path: str, about: str = "", json: Any = None
+    ) -> dict[str, Any] | None:
         """The answer's object; None for 404. With `about`, only for one that says that this is not
         found: a gateway without the route says something else."""
         try:
             response = self._http.request(
-                method, f"{self._url}{path}", timeout=(self._connect, ASK_TIMEOUT)
+                method, f"{self._url}{path}", json=json, timeout=(self._connect, ASK_TIMEOUT)
             )
         except requests.RequestException as error:
             raise GatewaySilent(f"{method} {path}: {type(error).__name__}") from error
@@ -225,6 +236,8 @@ class GatewayClient:
             return None
         if response.status_code in (404, 405, 501):
             raise GatewayLacks(f"{method} {path}: HTTP {response.status_code}, no such endpoint")
+        if response.status_code == 409:
+            raise GatewayConflict(f"{method} {path}: HTTP 409")
         if not response.ok:
             raise GatewayError(f"{method} {path}: HTTP {response.status_code}")
         answer = _json(response)

@@ -19,6 +19,10 @@ class Gateways:
         """The profile of that name. Raises UnknownProfile."""
         return self._profiles.get(name)
 
+    def names(self) -> list[str]:
+        """All profiles."""
+        return self._profiles.names()
+
     def client(self, name: str) -> GatewayClient:
         """The client of the profile's gateway. Raises UnknownProfile."""
         if name not in self._clients:

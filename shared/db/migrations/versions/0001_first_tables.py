@@ -9,6 +9,15 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "approvals",
+        sa.Column("run_id", sa.String(length=255), nullable=False),
+        sa.Column("approval_id", sa.Integer(), nullable=False),
+        sa.Column("choice", sa.String(length=16), nullable=False),
+        sa.Column("answered_at", sa.Double(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("run_id", "approval_id"),
+    )
+    op.create_table(
         "chases",
         sa.Column(
             "id",
@@ -251,3 +260,4 @@ def downgrade() -> None:
         batch_op.drop_index("chases_due")
 
     op.drop_table("chases")
+    op.drop_table("approvals")

@@ -1,0 +1,60 @@
+"""Answers to an agent's questions: the first one is written down, all others are late (R10)."""
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from shared.db.clock import DbNow
+from shared.db.models import ApprovalRow, RunRow
+from shared.runs import LIVE
+
+
+def live_run(
+    session: Session, owner: str, session_id: str | None, run_id: str | None
+) -> RunRow | None:
+    """The live run that is named; of a session, the one that works now. Other owners' are none."""
+    query = select(RunRow).where(RunRow.owner == owner, RunRow.state.in_([*LIVE]))
+    if run_id is not None:
+        query = query.where(RunRow.id == run_id)
+    if session_id is not None:
+        query = query.where(RunRow.session_id == session_id)
+    return session.scalar(query) if run_id is not None or session_id is not None else None
+
+
+def answer(session: Session, run_id: str, approval_id: int, choice: str) -> bool:
+    """Write the answer down; False if there is one already."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    written = session.execute(
+        insert(ApprovalRow)
+        .values(run_id=run_id, approval_id=approval_id, choice=choice, answered_at=DbNow())
+        .on_conflict_do_nothing()
+        .returning(ApprovalRow.run_id)
+    )
+    return written.first() is not None
+
+
+def answered(session: Session, run_id: str) -> set[int]:
+    """The questions of the run that somebody has answered."""
+    rows = session.scalars(select(ApprovalRow.approval_id).where(ApprovalRow.run_id == run_id))
+    return set(rows)
+
+
+def unsent_answer(session: Session, run_id: str, approval_id: int) -> str | None:
+    """The choice, if the gateway has not been told of it."""
+    return session.scalar(
+        select(ApprovalRow.choice).where(
+            ApprovalRow.run_id == run_id,
+            ApprovalRow.approval_id == approval_id,
+            ApprovalRow.outcome.is_(None),
+        )
+    )
+
+
+def note_outcome(session: Session, run_id: str, approval_id: int, outcome: str) -> None:
+    """What the gateway said: `done` or `expired`."""
+    session.execute(
+        update(ApprovalRow)
+        .where(ApprovalRow.run_id == run_id, ApprovalRow.approval_id == approval_id)
+        .values(outcome=outcome)
+    )

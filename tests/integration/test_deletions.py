@@ -1,0 +1,426 @@
+"""Throw-away gateway sessions: deleted in time, put off, parked, and swept (R25, P26)."""
+
+import os
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from deploy.ports import free_port
+from shared.db import deletions
+from shared.db.chases import chase
+from shared.db.clock import DbNow
+from shared.db.deletions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
+from shared.db.migrate import upgrade
+from shared.db.models import AttemptRow, DeletionRow
+from shared.settings import Settings
+from tests.support.demo_gateway import DemoGateway
+from tests.support.rows import add_run, add_session
+from worker.build import build
+from worker.deletions import BATCH, delete_due, is_ours, last_used, sweep
+from worker.parts import Parts
+
+KEY = "a-key-that-is-long-enough"
+DAY = 24 * 3600.0
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoGateway]:
+    with DemoGateway.start(key=KEY, max_runs=0, session_delay=0.0) as gateway:
+        yield gateway
+
+
+@pytest.fixture(autouse=True)
+def without_faults(demo: DemoGateway) -> None:
+    demo.clear_faults()
+
+
+@pytest.fixture
+def make_parts(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Parts]]:
+    """Parts of a maintenance worker of this database; `environ` changes settings."""
+    upgrade(database_url)
+    made: list[Parts] = []
+
+    def make(url: str, **environ: str) -> Parts:
+        parts = build(
+            Settings.load(
+                {
+                    "HOLDFAST_HOME": str(tmp_path),
+                    "REDIS_URL": "redis://127.0.0.1:1/0",  # deletions need none
+                    "DATABASE_URL": database_url,
+                    "HERMES_HOME": str(tmp_path / "no-hermes"),
+                    "HERMES_URL": url,
+                    "HERMES_API_KEY": KEY,
+                    **environ,
+                }
+            )
+        )
+        made.append(parts)
+        return parts
+
+    yield make
+    for parts in made:
+        parts.db.close()
+
+
+@pytest.fixture
+def parts(make_parts: Callable[..., Parts], demo: DemoGateway) -> Parts:
+    return make_parts(demo.url)
+
+
+def queue(parts: Parts, *names: str, saved: bool = True, profile: str = "default") -> None:
+    for name in names:
+        parts.db.write(lambda session, name=name: forget(session, profile, name, saved=saved))
+
+
+def rows(parts: Parts) -> dict[str, DeletionRow]:
+    def work(session: Session) -> dict[str, DeletionRow]:
+        found = {row.session_id: row for row in session.scalars(select(DeletionRow))}
+        session.expunge_all()
+        return found
+
+    return parts.db.read(work)
+
+
+def wait_of(parts: Parts, name: str) -> float:
+    """Seconds until it is tried again."""
+    return rows(parts)[name].next_attempt_at - parts.db.read(
+        lambda session: float(session.scalar(select(DbNow())) or 0.0)
+    )
+
+
+def let_time_pass(parts: Parts, seconds: float) -> None:
+    """The rows become that much older."""
+    parts.db.write(
+        lambda session: session.execute(
+            update(DeletionRow).values(next_attempt_at=DeletionRow.next_attempt_at - seconds)
+        )
+    )
+
+
+def remember(demo: DemoGateway, *names: str) -> None:
+    """Have the gateway make sessions of these names."""
+    for name in names:
+        demo.events(demo.post("[[demo {}]] hi", session_id=name))
+
+
+def known(demo: DemoGateway, name: str) -> bool:
+    return demo.request("GET", f"/api/sessions/{name}").status_code == 200
+
+
+# --- deleting -----------------------------------------------------------------------------------
+
+
+def test_what_is_queued_is_deleted_at_the_gateway_and_forgotten(
+    parts: Parts, demo: DemoGateway
+) -> None:
+    remember(demo, "eph_hf_1", "eph_hf_2", "eph_hf_other")
+    queue(parts, "eph_hf_1", "eph_hf_2")
+    delete_due(parts)
+    assert [known(demo, f"eph_hf_{n}") for n in ("1", "2", "other")] == [False, False, True]
+    assert rows(parts) == {}
+
+
+def test_a_session_that_is_gone_already_counts_as_done(parts: Parts) -> None:
+    queue(parts, "eph_hf_never_there")
+    delete_due(parts)
+    assert rows(parts) == {}
+
+
+def test_an_unsaved_session_is_kept_for_a_day(parts: Parts, demo: DemoGateway) -> None:
+    remember(demo, "eph_hf_unsaved")
+    queue(parts, "eph_hf_unsaved", saved=False)
+    delete_due(parts)
+    assert known(demo, "eph_hf_unsaved")
+    assert UNSYNCED_AFTER - 60 < wait_of(parts, "eph_hf_unsaved") <= UNSYNCED_AFTER
+    let_time_pass(parts, UNSYNCED_AFTER)
+    delete_due(parts)
+    assert not known(demo, "eph_hf_unsaved")
+
+
+def test_a_transcript_that_was_saved_late_frees_its_session(
+    parts: Parts, demo: DemoGateway
+) -> None:
+    remember(demo, "eph_hf_late")
+    queue(parts, "eph_hf_late", saved=False)
+    queue(parts, "eph_hf_late", saved=True)
+    delete_due(parts)
+    assert not known(demo, "eph_hf_late")
+
+
+def test_one_tick_takes_the_oldest_fifty(parts: Parts) -> None:
+    names = [f"eph_hf_{n:03}" for n in range(BATCH + 3)]
+    queue(parts, *names)
+    delete_due(parts)
+    assert sorted(rows(parts)) == names[BATCH:]
+    delete_due(parts)
+    assert rows(parts) == {}
+
+
+def test_each_session_is_deleted_at_its_own_gateway(
+    make_parts: Callable[..., Parts], demo: DemoGateway, tmp_path: Path
+) -> None:
+    with DemoGateway.start(key="another-key-of-some-length", session_delay=0.0) as other:
+        profiles = tmp_path / "profiles.toml"
+        profiles.write_text(f'[profiles.other]\nurl="{other.url}"\napi_key="{other.key}"\n')
+        parts = make_parts(demo.url, PROFILES_FILE=str(profiles))
+        for gateway in (demo, other):
+            remember(gateway, "eph_hf_twin")
+        queue(parts, "eph_hf_twin", profile="other")
+        delete_due(parts)
+        assert (known(demo, "eph_hf_twin"), known(other, "eph_hf_twin")) == (True, False)
+
+
+def test_two_beats_at_once_delete_each_session_once(parts: Parts, demo: DemoGateway) -> None:
+    names = [f"eph_hf_both_{n}" for n in range(20)]
+    remember(demo, *names)
+    queue(parts, *names)
+    barrier = threading.Barrier(2)
+
+    def beat() -> None:
+        barrier.wait()
+        delete_due(parts)
+
+    threads = [threading.Thread(target=beat) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    deleted = [d for name in names for d in demo.record(name)["deletes"]]
+    assert len(deleted) == len(names)
+    assert rows(parts) == {}
+
+
+def test_what_a_dead_worker_had_taken_comes_back(parts: Parts, demo: DemoGateway) -> None:
+    remember(demo, "eph_hf_taken")
+    queue(parts, "eph_hf_taken")
+    (taken,) = parts.db.write(lambda session: deletions.take(session, "default", BATCH))
+    delete_due(parts)
+    assert known(demo, "eph_hf_taken")
+    let_time_pass(parts, HOLD)
+    delete_due(parts)
+    assert not known(demo, "eph_hf_taken")
+    assert not parts.db.write(lambda session: deletions.failed(session, taken, "too late"))
+    assert rows(parts) == {}
+
+
+# --- failing ------------------------------------------------------------------------------------
+
+
+def test_failures_wait_longer_each_time_and_the_third_parks(
+    parts: Parts, demo: DemoGateway
+) -> None:
+    remember(demo, "eph_hf_stuck")
+    queue(parts, "eph_hf_stuck")
+    demo.faults(sessions_error=500)
+    for failures, pause in ((1, 60), (2, 120)):
+        delete_due(parts)
+        row = rows(parts)["eph_hf_stuck"]
+        assert (row.status, row.attempt_count) == (PENDING, failures)
+        assert pause - 30 < wait_of(parts, "eph_hf_stuck") <= pause
+        delete_due(parts)
+        assert rows(parts)["eph_hf_stuck"].attempt_count == failures, "not before its time"
+        let_time_pass(parts, pause)
+    delete_due(parts)
+    (parked,) = parts.db.read(lambda session: deletions.parked(session, 10))
+    assert (parked.session_id, parked.status, parked.attempt_count) == ("eph_hf_stuck", PARKED, 3)
+    assert "HTTP 500" in str(parked.last_error)
+    demo.clear_faults()
+    let_time_pass(parts, DAY)
+    delete_due(parts)
+    assert known(demo, "eph_hf_stuck"), "parked is parked"
+
+
+def test_a_gateway_that_is_away_is_asked_once_a_tick(make_parts: Callable[..., Parts]) -> None:
+    parts = make_parts(f"http://127.0.0.1:{free_port()}")
+    queue(parts, "eph_hf_a", "eph_hf_b", "eph_hf_c")
+    delete_due(parts)
+    found = rows(parts)
+    assert sorted(row.attempt_count for row in found.values()) == [0, 0, 1]
+    assert all(row.status == PENDING and row.last_error for row in found.values())
+    assert all(0 < wait_of(parts, name) <= 60 for name in found)
+
+
+def test_a_profile_that_is_gone_parks_its_sessions_and_stops_nobody_else(
+    parts: Parts, demo: DemoGateway
+) -> None:
+    remember(demo, "eph_hf_mine")
+    queue(parts, "eph_hf_orphan", profile="a-profile-of-old")
+    queue(parts, "eph_hf_mine")
+    for _ in range(3):
+        delete_due(parts)
+        let_time_pass(parts, 600)
+    assert not known(demo, "eph_hf_mine")
+    assert rows(parts)["eph_hf_orphan"].status == PARKED
+    assert "a-profile-of-old" in str(rows(parts)["eph_hf_orphan"].last_error)
+
+
+# --- gateways that cannot -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_without_endpoint_and_command_it_is_parked_at_once_and_says_why(
+    parts: Parts, demo: DemoGateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    demo.faults(sessions_error=status)
+    queue(parts, "eph_hf_old")
+    delete_due(parts)
+    row = rows(parts)["eph_hf_old"]
+    assert (row.status, row.attempt_count) == (PARKED, 1)
+    assert "cannot delete sessions over HTTP" in str(row.last_error)
+
+
+@pytest.fixture
+def old_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: DemoGateway) -> Path:
+    """The home of an older gateway (the demo, without its sessions), and a `hermes` on PATH that
+    deletes from the home's `state.db` as the real one says it does."""
+    home, folder = tmp_path / "old-home", tmp_path / "bin"
+    home.mkdir()
+    folder.mkdir()
+    port = demo.url.rpartition(":")[2]
+    (home / ".env").write_text(f"API_SERVER_KEY={KEY}\nAPI_SERVER_PORT={port}\n")
+    with sqlite3.connect(home / "state.db") as db:
+        db.execute("CREATE TABLE sessions (id TEXT, source TEXT)")
+        db.execute("CREATE TABLE messages (id INTEGER, session_id TEXT, role TEXT, content TEXT)")
+        db.executemany("INSERT INTO sessions VALUES (?, 'api')", [("eph_hf_x",), ("eph_hf_xy",)])
+    db.close()
+    script = folder / "hermes"
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sqlite3, sys\n"
+        "assert sys.argv[1:4] == ['sessions', 'delete', '--yes'], sys.argv\n"
+        "db = sqlite3.connect(os.environ['HERMES_HOME'] + '/state.db', isolation_level=None)\n"
+        "db.execute('DELETE FROM sessions WHERE id = ?', sys.argv[4:])\n"
+        "print(f\"Deleted session '{sys.argv[4]}'.\")\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return home
+
+
+def names_in(home: Path) -> list[str]:
+    db = sqlite3.connect(home / "state.db")
+    try:
+        return [name for (name,) in db.execute("SELECT id FROM sessions ORDER BY id")]
+    finally:
+        db.close()
+
+
+def test_an_older_gateway_is_served_by_its_command(
+    make_parts: Callable[..., Parts], demo: DemoGateway, old_home: Path
+) -> None:
+    parts = make_parts("", HERMES_HOME=str(old_home))
+    demo.faults(sessions_error=404)
+    queue(parts, "eph_hf_xy")
+    delete_due(parts)
+    assert names_in(old_home) == ["eph_hf_x"]
+    assert rows(parts) == {}
+
+
+def test_the_command_is_not_asked_for_a_session_that_its_home_does_not_have(
+    make_parts: Callable[..., Parts], demo: DemoGateway, old_home: Path
+) -> None:
+    parts = make_parts("", HERMES_HOME=str(old_home))
+    demo.faults(sessions_error=404)
+    queue(parts, "eph_hf_")  # the real command takes a unique beginning for a name
+    delete_due(parts)
+    assert names_in(old_home) == ["eph_hf_x", "eph_hf_xy"]
+    assert rows(parts) == {}
+
+
+# --- the sweep ----------------------------------------------------------------------------------
+
+
+def sweep_at_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep for which everything that exists is old."""
+    monkeypatch.setattr("worker.deletions.SWEEP_AFTER", -DAY)
+    sweep(parts)
+
+
+def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
+    make_parts: Callable[..., Parts], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = make_parts(demo.url, INSTALLATION="sweeper")
+    mine = ["eph_sweeper_lost", "compress_sweeper_lost"]
+    others = ["eph_sweeper2_x", "eph_theirs_x", "someones-own", "eph_sweeper_live", "eph_sweeper_c"]
+    remember(demo, *mine, *others)
+    _run_that_uses(parts, "eph_sweeper_live")
+    parts.db.write(
+        lambda session: chase(
+            session,
+            run_id="r",
+            profile="default",
+            kind="stop",
+            ephemeral_id="eph_sweeper_c",
+            gateway_run_id=None,
+        )
+    )
+    sweep(parts)
+    assert rows(parts) == {}, "they are too young"
+    sweep_at_once(parts, monkeypatch)
+    assert sorted(rows(parts)) == sorted(mine)
+    delete_due(parts)
+    assert [known(demo, name) for name in (*mine, *others)] == [False] * 2 + [True] * 5
+
+
+def _run_that_uses(parts: Parts, name: str) -> None:
+    add_session(parts.db)
+    run_id = add_run(parts.db)
+    parts.db.write(
+        lambda session: session.add(
+            AttemptRow(run_id=run_id, fence=1, ephemeral_id=name, profile="default")
+        )
+    )
+
+
+def test_the_sweep_gives_a_parked_session_another_chance(
+    make_parts: Callable[..., Parts], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = make_parts(demo.url, INSTALLATION="parker")
+    remember(demo, "eph_parker_1")
+    queue(parts, "eph_parker_1")
+    demo.faults(sessions_error=405, count=1)
+    delete_due(parts)
+    assert rows(parts)["eph_parker_1"].status == PARKED
+    sweep_at_once(parts, monkeypatch)
+    delete_due(parts)
+    assert not known(demo, "eph_parker_1")
+
+
+def test_the_sweep_reads_all_pages(
+    parts: Parts, demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(demo, *(f"eph_hf_page_{n}" for n in range(5)))
+    client = parts.gateways.client("default")
+    first = client.list_sessions(limit=2)
+    assert (len(first.rows), first.more) == (2, True)
+    seen, offset, page = len(first.rows), 2, first
+    while page.more:
+        page = client.list_sessions(offset=offset, limit=2)
+        seen, offset = seen + len(page.rows), offset + 2
+    assert seen >= 5
+
+
+def test_a_gateway_that_cannot_be_swept_stops_nobody_else(parts: Parts, demo: DemoGateway) -> None:
+    demo.faults(sessions_error=500)
+    sweep(parts)
+    assert rows(parts) == {}
+
+
+def test_a_continuation_belongs_to_whoever_the_session_belongs_to() -> None:
+    assert is_ours({"id": "20260101_x", "parent_session_id": "eph_hf_1"}, "hf")
+    assert is_ours({"id": "20260101_x", "_lineage_root_id": "eph_hf_1"}, "hf")
+    assert not is_ours({"id": "20260101_x", "parent_session_id": None}, "hf")
+    assert not is_ours({"id": 5}, "hf")
+
+
+def test_a_session_without_times_counts_as_used_just_now() -> None:
+    assert last_used({"started_at": None}) > time.time()
+    assert last_used({"started_at": 5.0, "last_active": 7}) == 7.0

@@ -1,0 +1,74 @@
+"""A person's answer to the agent's question: checked, written down, sent on (R10)."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from shared.db import approvals
+from shared.db.database import Database
+from shared.db.models import RunRow
+from shared.errors import Expired, NotFound
+from shared.event_log import EventLog, LogView
+from shared.events import decode
+from shared.queue import TaskQueue
+from shared.redis_keys import RunKeys, feed_tag
+from shared.state_events import StateEvents
+from web.connections import Connection
+from web.payloads import ApprovalPayload
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The question that was answered: `approval_id` is the seq of its `approval.request`."""
+
+    run_id: str
+    session_id: str | None
+    approval_id: int
+
+
+class Approvals:
+    """Gateways resolve questions first in, first out: so only the oldest open one is answered."""
+
+    def __init__(self, db: Database, log: EventLog, queue: TaskQueue) -> None:
+        self._db = db
+        self._log = log
+        self._queue = queue
+
+    def answer(self, connection: Connection, payload: ApprovalPayload) -> Answered:
+        """Answer the run's oldest open question, or the one that is named if it is that.
+
+        Raises NotFound (no such live run), Expired (nothing is asked, or it was answered).
+        """
+        run = self._db.read(
+            lambda s: approvals.live_run(s, connection.owner, payload.session_id, payload.run_id)
+        )
+        if run is None:
+            raise NotFound("There is no live run that could be answered.")
+        approval_id = self._oldest_open(run)
+        if payload.approval_id not in {None, approval_id}:
+            raise Expired
+        choice = payload.choice
+        if not self._db.write(lambda s: approvals.answer(s, run.id, approval_id, choice)):
+            raise Expired
+        self._queue.answer_approval(run.id, approval_id)
+        return Answered(run.id, run.session_id, approval_id)
+
+    def _oldest_open(self, run: RunRow) -> int:
+        tag = feed_tag(run.owner, run.session_id, run.id)
+        view = self._log.read([(RunKeys(tag, run.id), 0)])[0]
+        asked = _open_questions(view) if view is not None else []
+        answered = self._db.read(lambda s: approvals.answered(s, run.id))
+        left = [seq for seq in asked if seq not in answered]
+        if not left:
+            raise Expired
+        return left[0]
+
+
+def _open_questions(view: LogView) -> list[int]:
+    """The seqs of the questions without an answer in the log, oldest first."""
+    state = StateEvents()
+    if view.checkpoint is not None:
+        state = StateEvents.from_state(orjson.loads(view.checkpoint)["state_events"])
+    for entry in view.entries:
+        state.apply(decode(entry)[1])
+    return [request["seq"] for request in state.open_approvals()]

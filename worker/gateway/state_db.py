@@ -1,0 +1,182 @@
+"""Reads a session from the `state.db` of a Hermes home on this machine, and never writes there.
+
+For gateways that are too old to give sessions over HTTP, and for the part of a transcript that
+they do not give. Rows have the shapes of `GatewayClient`; columns that an older gateway lacks are
+None.
+"""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from shared.content import clean_json
+from worker.gateway.client import GatewayTranscript
+
+log = logging.getLogger(__name__)
+
+BUSY = 1.0  # seconds to wait for a writer
+LONGEST_CHAIN = 32
+JSON_CONTENT: Final = "\x00json:"  # before content that is not text
+
+SESSION_COLUMNS: Final = (
+    "id",
+    "source",
+    "user_id",
+    "model",
+    "title",
+    "started_at",
+    "ended_at",
+    "end_reason",
+    "message_count",
+    "tool_call_count",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "estimated_cost_usd",
+    "actual_cost_usd",
+    "api_call_count",
+    "parent_session_id",
+)
+MESSAGE_COLUMNS: Final = (
+    "id",
+    "session_id",
+    "role",
+    "content",
+    "tool_call_id",
+    "tool_calls",
+    "tool_name",
+    "timestamp",
+    "token_count",
+    "finish_reason",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "codex_reasoning_items",
+)
+SUMMED: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "api_call_count",
+)
+
+Row = dict[str, Any]
+
+
+def read(home: Path, session_id: str) -> GatewayTranscript | None:
+    """The session and those that continue it, in order; None if it is not there or unreadable."""
+    path = home / "state.db"
+    try:
+        with closing(_open(path)) as db:
+            db.execute("BEGIN")  # one view of the data, whatever the gateway writes meanwhile
+            chain = _chain(db, session_id)
+            messages = [message for row in chain for message in _messages(db, row["id"])]
+    except (sqlite3.Error, OSError) as error:
+        if path.exists():
+            log.warning("state_db.unreadable path=%s error=%s", path, error)
+        return None
+    return transcript_of(chain, messages) if chain else None
+
+
+def transcript_of(chain: Sequence[Row], messages: list[Row]) -> GatewayTranscript:
+    """A transcript of sessions that continue each other; it has the name of the last."""
+    ids = tuple(str(row["id"]) for row in chain)
+    return GatewayTranscript(ids[-1], messages, ids, total(chain))
+
+
+def total(chain: Sequence[Row]) -> Row:
+    """The last session's row with the token counts of all of them."""
+    sums = {name: sum(_count(row.get(name)) for row in chain) for name in SUMMED}
+    return {**chain[-1], **sums}
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # Not `immutable`: the gateway writes, and the newest rows are in its write-ahead log.
+    db = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY, isolation_level=None
+    )
+    db.row_factory = sqlite3.Row
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
+
+
+def _chain(db: sqlite3.Connection, session_id: str) -> list[Row]:
+    chain: list[Row] = []
+    row = db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    while row is not None and len(chain) < LONGEST_CHAIN:
+        chain.append(_session(row))
+        row = _continuation(db, row) if ended_by_compression(chain[-1]) else None
+        if row is not None and row["id"] in {session["id"] for session in chain}:
+            break
+    return chain
+
+
+def ended_by_compression(session: Row) -> bool:
+    """Whether the gateway compressed it and went on under another name."""
+    return str(session.get("end_reason") or "").startswith("compress")
+
+
+def _continuation(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row | None:
+    """The latest child that is neither a branch that a person made, nor another agent's."""
+    children = db.execute(
+        "SELECT * FROM sessions WHERE parent_session_id = ? ORDER BY started_at DESC, id DESC",
+        (row["id"],),
+    ).fetchall()
+    return next((child for child in children if _continues(child)), None)
+
+
+def _continues(child: sqlite3.Row) -> bool:
+    config = _pick(child, ("model_config", "source"))
+    marks = _json(config["model_config"])
+    foreign = isinstance(marks, dict) and ("_branched_from" in marks or "_delegate_from" in marks)
+    return not foreign and config["source"] != "tool"
+
+
+def _session(row: sqlite3.Row) -> Row:
+    kept = _pick(row, ("system_prompt", "model_config"))
+    return {
+        **_pick(row, SESSION_COLUMNS),
+        "has_system_prompt": bool(kept["system_prompt"]),
+        "has_model_config": bool(kept["model_config"]),
+    }
+
+
+def _messages(db: sqlite3.Connection, session_id: str) -> list[Row]:
+    rows = db.execute("SELECT * FROM messages WHERE session_id = ? ORDER BY id", (session_id,))
+    return [_message(row) for row in rows if _pick(row, ("active",))["active"] != 0]
+
+
+def _message(row: sqlite3.Row) -> Row:
+    message = _pick(row, MESSAGE_COLUMNS)
+    content = message["content"]
+    if isinstance(content, str) and content.startswith(JSON_CONTENT):
+        message["content"] = _json(content.removeprefix(JSON_CONTENT))
+    if message["tool_calls"]:
+        message["tool_calls"] = _json(message["tool_calls"])
+    cleaned: Row = clean_json(message)
+    return cleaned
+
+
+def _pick(row: sqlite3.Row, names: Iterable[str]) -> Row:
+    there = row.keys()
+    return {name: row[name] if name in there else None for name in names}
+
+
+def _json(text: object) -> Any:
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None

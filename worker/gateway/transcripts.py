@@ -1,0 +1,118 @@
+"""What a gateway kept of a turn: over HTTP, else from the `state.db` of the profile's own home.
+
+A gateway that compresses in mid-run ends the session and goes on under a name of its own, so a
+turn may be spread over several sessions (P25).
+"""
+
+from collections.abc import Callable
+
+from shared import runtime
+from shared.errors import GatewayLacks
+from shared.profiles import Profile
+from worker.gateway import state_db
+from worker.gateway.client import GatewayClient, GatewayTranscript
+from worker.gateway.state_db import LONGEST_CHAIN, Row, ended_by_compression, transcript_of
+
+CHILD_PAGES = 3  # of the last used sessions; a continuation is among the newest
+
+
+def read_transcript(
+    gateway: GatewayClient, profile: Profile, session_id: str
+) -> GatewayTranscript | None:
+    """The session's messages with those of its continuations, and the usage of all; None if
+    there is no such session. Raises GatewayError.
+
+    `session_ids` names the sessions in order. `session_id` is the last one's: if it differs from
+    the one asked, the messages may hold a summary and repeat others (R6).
+    """
+    try:
+        return _over_http(gateway, profile, session_id)
+    except GatewayLacks:
+        return _from_home(profile, session_id)
+
+
+def _from_home(profile: Profile, session_id: str) -> GatewayTranscript | None:
+    if profile.home is None:
+        return None
+    return runtime.offload(state_db.read, profile.home, session_id)
+
+
+def _over_http(
+    gateway: GatewayClient, profile: Profile, session_id: str
+) -> GatewayTranscript | None:
+    told = gateway.transcript(session_id)
+    first = gateway.session(session_id)
+    if told is None or first is None:
+        return None
+    if told.session_id == session_id and not ended_by_compression(first):
+        return transcript_of([first], told.messages)
+    # Newer gateways give only the last session's messages, whichever of them is asked for.
+    whole = _from_home(profile, session_id)
+    if whole is not None:
+        return whole
+    chain = _chain(gateway, first, told.session_id)
+    return transcript_of(chain, _messages(gateway, chain, told))
+
+
+def _chain(gateway: GatewayClient, first: Row, tip_id: str) -> list[Row]:
+    if tip_id == first["id"]:
+        return _forward(gateway, first)
+    return [first, *reversed(_backward(gateway, tip_id, str(first["id"])))]
+
+
+def _backward(gateway: GatewayClient, tip_id: str, first_id: str) -> list[Row]:
+    """From the last session up to the one that was asked for, without it."""
+    rows: list[Row] = []
+    wanted: str | None = tip_id
+    while wanted and wanted != first_id and len(rows) < LONGEST_CHAIN:
+        row = gateway.session(wanted)
+        if row is None:
+            break
+        rows.append(row)
+        wanted = row.get("parent_session_id")
+    return rows
+
+
+def _forward(gateway: GatewayClient, first: Row) -> list[Row]:
+    """From a session that was compressed to its children, which only the list of all tells."""
+    children = _children(gateway)
+    chain = [first]
+    while ended_by_compression(chain[-1]) and len(chain) < LONGEST_CHAIN:
+        child = children(str(chain[-1]["id"]))
+        if child is None or child in chain:
+            break
+        chain.append(child)
+    return chain
+
+
+def _children(gateway: GatewayClient) -> Callable[[str], Row | None]:
+    newest: dict[str, Row] = {}
+    offset = 0
+    for _ in range(CHILD_PAGES):
+        page = gateway.list_sessions(offset=offset)
+        for row in page.rows:
+            parent = row.get("parent_session_id")
+            if isinstance(parent, str) and isinstance(row.get("id"), str):
+                known = newest.get(parent)
+                if known is None or _began(row) > _began(known):
+                    newest[parent] = row
+        if not page.more:
+            break
+        offset += len(page.rows)
+    return newest.get
+
+
+def _began(row: Row) -> float:
+    stamp = row.get("started_at")
+    return float(stamp) if isinstance(stamp, int | float) else 0.0
+
+
+def _messages(gateway: GatewayClient, chain: list[Row], told: GatewayTranscript) -> list[Row]:
+    """All messages that the gateway gives of these sessions, each session's once."""
+    if told.session_id != chain[0]["id"]:
+        return told.messages
+    messages = list(told.messages)
+    for row in chain[1:]:
+        more = gateway.transcript(str(row["id"]))
+        messages += more.messages if more is not None else []
+    return messages

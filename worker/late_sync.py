@@ -1,0 +1,67 @@
+"""Takes a transcript that its gateway had not ready when the run ended (R24, P25)."""
+
+import logging
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared.db.closing import replace_late
+from shared.db.deletions import forget
+from shared.db.models import ChaseRow, MessageRow, RunRow
+from shared.events import session_bell
+from shared.redis_keys import feed_tag
+from shared.runs import RunState
+from worker.finish import count_tokens
+from worker.parts import Parts
+from worker.reconcile import keep
+
+log = logging.getLogger(__name__)
+
+_REASONS = {RunState.ABORTED: "aborted", RunState.FAILED: "error"}
+
+
+def sync_late(parts: Parts, row: ChaseRow) -> bool:
+    """Fetch the transcript and put it in the turn's place; False if it is not there yet.
+
+    Doing it again adds nothing. Raises GatewayError, DatabaseAway.
+    """
+    found = parts.db.read(lambda session: _turn(session, row.run_id))
+    if found is None:
+        return True
+    run, shown = found
+    stored = parts.gateways.client(row.profile).transcript(row.ephemeral_id)
+    kept = keep(shown, stored, row.ephemeral_id, _REASONS.get(RunState(run.state), "stop"))
+    if not kept.synced:
+        return False
+    for message in kept.rows:
+        message["token_count"] = count_tokens(message["content"])
+
+    def replace(session: Session) -> bool:
+        replaced = replace_late(session, row.run_id, kept.rows, None)
+        forget(session, row.profile, row.ephemeral_id, saved=True)
+        return replaced
+
+    if parts.db.write(replace):
+        _tell(parts, run)
+        log.info("run.synced_late run_id=%s messages=%s", run.id, len(kept.rows))
+    return True
+
+
+def _turn(session: Session, run_id: str) -> tuple[RunRow, list[dict[str, object]]] | None:
+    """The run and what it left; None if there is nothing to add to."""
+    run = session.get(RunRow, run_id)
+    if run is None or run.gateway_synced or run.session_id is None:
+        return None
+    rows = session.scalars(
+        select(MessageRow)
+        .where(MessageRow.run_id == run_id, MessageRow.idx > 0)
+        .order_by(MessageRow.idx)
+    )
+    names = [column.key for column in MessageRow.__table__.columns]
+    return run, [{name: getattr(row, name) for name in names} for row in rows]
+
+
+def _tell(parts: Parts, run: RunRow) -> None:
+    tag = feed_tag(run.owner, run.session_id, run.id)
+    payload = {"event": "messages.updated", "session_id": run.session_id, "run_id": run.id}
+    parts.log.ring(tag, session_bell("messages.updated", payload))
