@@ -29,6 +29,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; the exit code."""
     try:
         settings = Settings.load(os.environ)
+        _require(settings)
         profiles = Profiles.load(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
@@ -53,6 +54,17 @@ def main() -> int:
     time.sleep(FLUSH if len(process.socketio.server.eio.sockets) else 0)
     log.info("web.stopped")
     return 0
+
+
+def _require(settings: Settings) -> None:
+    """What `holdfast up` provides and this process alone cannot."""
+    faults = []
+    if not settings.redis_url:
+        faults.append("REDIS_URL: is missing; `holdfast up` brings a server of its own")
+    if not settings.auth_token and not settings.auth_disabled:
+        faults.append("AUTH_TOKEN: is missing, so nobody could connect")
+    if faults:
+        raise SettingsError(faults)
 
 
 def _stop_flag() -> list[int]:

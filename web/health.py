@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 from flask import Flask, jsonify
@@ -11,12 +12,12 @@ from sqlalchemy import text
 
 from shared.db.database import Database
 from shared.errors import HoldfastError
+from shared.events import NAMESPACE
 from shared.redis_clients import Commands, RedisError
 from web.relay import Relay
 
 log = logging.getLogger(__name__)
 
-SERVICE = {"service": "holdfast", "version": "0.1.0", "namespace": "/chat-run"}
 REMEMBER = 0.5  # seconds: many askers cost one question
 
 
@@ -51,11 +52,18 @@ def _works(ask: Callable[[], Any]) -> bool:
     return True
 
 
+def _version() -> str:
+    try:
+        return metadata.version("holdfast")
+    except metadata.PackageNotFoundError:
+        return "unknown"  # run from a folder into which it was not installed
+
+
 def add_routes(app: Flask, health: Health) -> None:
     """`/`, `/healthz` (the process answers) and `/readyz` (it can serve; 503 says what cannot)."""
 
     def index() -> ResponseReturnValue:
-        return jsonify(SERVICE)
+        return jsonify(service="holdfast", version=_version(), namespace=NAMESPACE)
 
     def healthz() -> ResponseReturnValue:
         return jsonify(status="ok")

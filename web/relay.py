@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from shared.errors import RedisAway
+from shared.errors import RedisAway, Unavailable
 from shared.event_log import EventLog, LogView
 from shared.events import Ring, SessionNotice, parse_bell
 from shared.redis_clients import Commands, RedisError
@@ -134,11 +134,20 @@ class Relay:
         for view in views:
             lost |= self._advance_one(feed, view)
         feed.behind.clear()
-        if lost or feed.unseated:
-            feed.unseated = False
-            log.info("relay.resync members=%s", len(feed.members))
-            self.resync(feed)
+        feed.unseated |= lost
+        if feed.unseated:
+            self._resync(feed)
         feed.forget_oldest()
+
+    def _resync(self, feed: Feed) -> None:
+        """Tell the members everything anew; if that fails now, the sweep does it later."""
+        log.info("relay.resync members=%s", len(feed.members))
+        try:
+            self.resync(feed)
+        except Unavailable as error:
+            log.warning("relay.resync_failed code=%s", error.code)
+        else:
+            feed.unseated = False
 
     def _advance_one(self, feed: Feed, view: LogView) -> bool:
         cursor = feed.cursors.get(view.run_id)
@@ -269,9 +278,10 @@ class Relay:
         for (feed, run_id), head in zip(pairs, heads, strict=True):
             cursor = feed.cursors.get(run_id)
             known = (cursor.epoch, cursor.seq) if cursor is not None else (0, 0)
-            stale = head is not None and head != known and not (cursor and cursor.ended)
-            if stale or feed.unseated:
+            if head is not None and head != known and not (cursor and cursor.ended):
                 feed.behind.add(run_id)
+        for feed in feeds:
+            if feed.behind or feed.unseated:
                 self._fill_soon(feed)
 
     def _close_idle(self, now: float) -> None:

@@ -67,12 +67,17 @@ class Resume:
         return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
 
     def resync(self, feed: Feed) -> None:
-        """Give all members the session anew. Under the feed's lock. Raises RedisAway."""
+        """Give all members the session anew. Under the feed's lock.
+
+        Raises RedisAway, and DatabaseAway: half a session would wipe what members show.
+        """
         conversation, degraded = self._conversation(feed.address)
+        if degraded:
+            raise DatabaseAway
         views = self._relay.read(feed, (), whole=True)
         for view in views:
             feed.seat(view)
-        payload = self._build(feed.address, conversation, views, degraded)
+        payload = self._build(feed.address, conversation, views, degraded=False)
         entry = encode("session.resync", {**payload, "event": "session.resync"})
         self._emitter.deliver(feed.members, entry)
 
@@ -111,7 +116,7 @@ class Resume:
         """Say what was, then admit: nothing can come between. Under the feed's lock."""
         missed = _missed(views, cursor, self._burst)
         if missed is None:
-            payload = self._build(feed.address, conversation, views, degraded)
+            payload = self._build(feed.address, conversation, views, degraded=degraded)
         else:
             payload = build(
                 feed.address, conversation, views, degraded=degraded, with_messages=False
@@ -128,6 +133,7 @@ class Resume:
         address: FeedAddress,
         conversation: Conversation,
         views: Sequence[LogView],
+        *,
         degraded: bool,
     ) -> Payload:
         def work() -> Payload:

@@ -151,9 +151,9 @@ class Subscriptions:
             channels = [self.echo, *self._states]
             self._changed.notify_all()
         self._confirming = True
-        # Until it is set, `add` leaves the sending to the next connection: so set it first.
-        self._pubsub = pubsub
         pubsub.subscribe(*channels)
+        # Until now `add` has sent nothing; what it has asked for meanwhile is late.
+        self._pubsub = pubsub
         with self._changed:
             late = [c for c, s in self._states.items() if s is _State.JOINING and c not in channels]
         if late:
@@ -197,6 +197,8 @@ class Subscriptions:
                 del self._states[channel]
             self._changed.notify_all()
             settled = _State.JOINING not in self._states.values()
+        if kind == "subscribe" and state is None and channel != self.echo:
+            self._send("unsubscribe", channel)  # given up before it was confirmed
         if self._confirming and settled:
             self._confirming = False
             self._on_gap()

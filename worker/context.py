@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from shared import compression_plan as planning
 from shared import runtime
-from shared.compression_plan import LastCompression, Plan, Snapshot, Usage
+from shared.compression_plan import LastCompression, Plan, Usage
+from shared.context_length import context_length
 from shared.db import compressions, snapshots
 from shared.db.claims import Claim, owned
 from shared.db.clock import DbNow
@@ -108,7 +109,8 @@ def _history(parts: Parts, turn: Turn, past: Past) -> list[Message]:
 def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
     """What to send. A stored snapshot that does not fit its turns any more is removed."""
     snapshot = past.stored.snapshot if past.stored else None
-    length = context_length(parts, claim.profile, claim.model or past.model)
+    profile = parts.gateways.profile(claim.profile)
+    length = context_length(profile, claim.model or past.model)
     plan = _elsewhere(
         past,
         lambda: planning.decide(
@@ -124,7 +126,7 @@ def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
 def _compressed(parts: Parts, turn: Turn, past: Past, plan: Plan) -> str | None:
     """The new summary, if there is one."""
     replaces = past.stored.version if past.stored and plan.snapshot else None
-    snapshot: Snapshot | None = compress(parts, turn, plan, past.messages, replaces)
+    snapshot = compress(parts, turn, plan, past.messages, replaces)
     if snapshot is None:
         return None
     _tell_usage(turn, past, planning.count_usage(plan.tail, snapshot))
@@ -139,11 +141,6 @@ def _tell_usage(turn: Turn, past: Past, usage: Usage) -> None:
         "outputTokens": usage.output_tokens,
     }
     turn.log.add("usage.updated", counts)
-
-
-def context_length(parts: Parts, profile: str, model: str | None) -> int:
-    """Tokens that the model can hold (P22)."""
-    return parts.gateways.profile(profile).context_length or planning.DEFAULT_CONTEXT_LENGTH
 
 
 def _elsewhere(past: Past, work: Callable[[], T]) -> T:

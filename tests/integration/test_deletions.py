@@ -5,6 +5,7 @@ import sqlite3
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -178,7 +179,7 @@ def test_each_session_is_deleted_at_its_own_gateway(
 
 
 def test_two_beats_at_once_delete_each_session_once(parts: Parts, demo: DemoGateway) -> None:
-    names = [f"eph_hf_both_{n}" for n in range(20)]
+    names = [f"eph_hf_both_{uuid.uuid4().hex}" for _ in range(20)]
     remember(demo, *names)
     queue(parts, *names)
     barrier = threading.Barrier(2)
@@ -371,8 +372,8 @@ def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
 
 
 def _run_that_uses(parts: Parts, name: str) -> None:
-    add_session(parts.db)
-    run_id = add_run(parts.db)
+    add_session(parts.db, "s")
+    run_id = add_run(parts.db, "s")
     parts.db.write(
         lambda session: session.add(
             AttemptRow(run_id=run_id, fence=1, ephemeral_id=name, profile="default")

@@ -325,3 +325,27 @@ def _appends(stand: WebStand, run: LiveRun) -> bool:
         return False
     run.head += 1
     return True
+
+
+def test_a_resync_that_fails_is_made_up_for_by_the_sweep(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = stand.socket()
+    run = stand.begin("s")
+    stand.rooms.join(socket, address())
+    run.say("old")
+    stand.wait_for_text(socket, "old")
+    working = stand.relay.resync
+
+    def failing(_: object) -> None:
+        raise RedisAway
+
+    monkeypatch.setattr(stand.relay, "resync", failing)
+    LiveRun(stand.log, run.keys, fence=run.fence, epoch=2).say("new")
+    feed = stand.relay.find(address().tag)
+    assert feed is not None
+    wait_until(lambda: feed.unseated, what="the failed resync")
+    monkeypatch.setattr(stand.relay, "resync", working)
+    stand.relay.sweep()
+    wait_until(lambda: not feed.unseated, what="the resync")
+    stand.wait_for_text(socket, "new")
