@@ -71,11 +71,12 @@ def _place(home: Path) -> Place:
 
 
 def _api_server(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`platforms.api_server`, also under `gateway`, its `extra` before the rest."""
+    """`platforms.api_server`, also under `gateway`; what is in `extra` goes before the rest."""
+    sections = (_mapping(config, "gateway"), config)
+    blocks = [_mapping(_mapping(section, "platforms"), "api_server") for section in sections]
     merged: dict[str, Any] = {}
-    for section in (_mapping(config, "gateway"), config):
-        block = _mapping(_mapping(section, "platforms"), "api_server")
-        merged |= block | _mapping(block, "extra")
+    for values in (*blocks, *(_mapping(block, "extra") for block in blocks)):
+        merged |= values
     return merged
 
 

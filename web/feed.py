@@ -15,6 +15,10 @@ ENDED_KEPT = 64  # runs remembered after their end, so that a late doorbell says
 Bell = Ring | Reinstalled | SessionNotice
 
 
+class FeedClosed(Exception):
+    """The feed was given up while somebody wanted to join it: open it again."""
+
+
 @dataclass(frozen=True)
 class FeedAddress:
     """A session of an owner; or, without session, one run of an owner (R32)."""

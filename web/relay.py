@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from shared.errors import RedisAway, Unavailable
 from shared.event_log import EventLog, LogView
@@ -13,7 +12,8 @@ from shared.events import Ring, SessionNotice, parse_bell
 from shared.redis_clients import Commands, RedisError
 from web import cursors
 from web.cursors import Action, Cursor
-from web.feed import Bell, Feed, FeedAddress
+from web.delivery import Deliver
+from web.feed import Bell, Feed, FeedAddress, FeedClosed
 from web.subscriptions import Subscriptions
 
 log = logging.getLogger(__name__)
@@ -23,16 +23,6 @@ SWEEP_EVERY = 5.0  # seconds
 ECHO_EVERY = 2.0  # seconds
 TICK = 0.25  # seconds
 TRIES = 3
-
-
-class Deliver(Protocol):
-    """Queues an encoded event for sockets without waiting."""
-
-    def deliver(self, sids: Iterable[str], entry: bytes) -> None: ...
-
-
-class FeedClosed(Exception):
-    """The feed was given up while somebody wanted to join it: open it again."""
 
 
 class Relay:

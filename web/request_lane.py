@@ -17,7 +17,7 @@ from socketio.packet import ACK
 from shared.errors import ClientError, HoldfastError
 from shared.events import NAMESPACE, Payload, encode
 from web.connections import Connection, Connections
-from web.relay import Deliver
+from web.delivery import Deliver
 
 log = logging.getLogger(__name__)
 

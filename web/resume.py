@@ -12,9 +12,10 @@ from shared.errors import DatabaseAway, RedisAway
 from shared.event_log import EventLog, LogView
 from shared.events import Payload, encode
 from web.connections import Connection
-from web.feed import Feed, FeedAddress
+from web.delivery import Deliver
+from web.feed import Feed, FeedAddress, FeedClosed
 from web.payloads import ResumePayload
-from web.relay import Deliver, FeedClosed, Relay
+from web.relay import Relay
 from web.resumed import build, is_stale
 from web.rooms import Rooms
 

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from shared.db.conversation import RunInfo, read_run, recent_runs
 from shared.db.database import Database
 from web.connections import Connection
-from web.feed import Feed, FeedAddress
-from web.relay import FeedClosed, Relay
+from web.feed import Feed, FeedAddress, FeedClosed
+from web.relay import Relay
 
 
 class Rooms:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared import runtime, tokens
 from shared.announcing import announce
-from shared.db import conversation, intake
+from shared.db import conversation, intake, stops
 from shared.db.database import Database
 from shared.errors import DatabaseAway, InvalidPayload, NotFound, RedisAway
 from shared.event_log import EventLog
@@ -68,10 +68,10 @@ class RunRequests:
         self._after(new, accepted)
         return accepted
 
-    def abort(self, connection: Connection, payload: AbortPayload) -> intake.Stopped:
+    def abort(self, connection: Connection, payload: AbortPayload) -> stops.Stopped:
         """Stop the live run, else the head of the queue. Raises NotFound."""
         stopped = self._db.write(
-            lambda s: intake.ask_stop(s, connection.owner, payload.session_id, payload.run_id)
+            lambda s: stops.ask_stop(s, connection.owner, payload.session_id, payload.run_id)
         )
         if stopped is None:
             raise NotFound("There is nothing to stop.")
@@ -80,10 +80,10 @@ class RunRequests:
         self._stop(connection, stopped)
         return stopped
 
-    def cancel(self, connection: Connection, payload: CancelPayload) -> intake.Stopped:
+    def cancel(self, connection: Connection, payload: CancelPayload) -> stops.Stopped:
         """Take a waiting run out of the queue. Raises NotFound."""
         stopped = self._db.write(
-            lambda s: intake.cancel(s, connection.owner, payload.session_id, payload.run_id)
+            lambda s: stops.cancel(s, connection.owner, payload.session_id, payload.run_id)
         )
         self._stop(connection, stopped)
         return stopped
@@ -180,7 +180,7 @@ class RunRequests:
 
     # -- stopping ----------------------------------------------------------------------------
 
-    def _stop(self, connection: Connection, stopped: intake.Stopped) -> None:
+    def _stop(self, connection: Connection, stopped: stops.Stopped) -> None:
         log.info("run.stop_asked run_id=%s status=%s", stopped.run_id, stopped.status)
         if not stopped.ended:
             self._tell_workers(stopped.run_id)
@@ -219,7 +219,7 @@ class RunRequests:
             log.info("session.unrung event=%s", name)
 
 
-def _address(connection: Connection, stopped: intake.Stopped) -> FeedAddress:
+def _address(connection: Connection, stopped: stops.Stopped) -> FeedAddress:
     run_id = stopped.run_id if stopped.session_id is None else None
     return FeedAddress(connection.owner, stopped.session_id, run_id)
 

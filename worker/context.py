@@ -28,6 +28,7 @@ T = TypeVar("T")
 Message = dict[str, Any]
 
 OFFLOAD = 100_000  # characters; work on more would hold the hub for too long
+PAGE = 250  # messages that come at once, so that others have a turn between on PostgreSQL
 
 _COLUMNS = (
     "id",
@@ -202,5 +203,6 @@ def _messages(session: Session, claim: Claim, which: Any) -> list[Message]:
             which,
         )
         .order_by(MessageRow.turn_no, MessageRow.idx, MessageRow.id)
+        .execution_options(yield_per=PAGE)
     )
     return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from shared import runtime, tokens
 from shared.announcing import announce
 from shared.db.chases import STOP, SYNC, chase
+from shared.db.claims import Claim
 from shared.db.closing import Closing, close, ephemeral_ids
 from shared.errors import DatabaseAway, GatewayError, Unavailable
-from shared.runs import RunState
+from shared.runs import Reason, RunState
 from worker.gateway.client import GatewayTranscript
 from worker.outcome import Outcome
 from worker.parts import Parts
@@ -44,6 +45,22 @@ def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
     )
     parts.leases.release(turn.run_id)
     _tell(parts, turn.run_id)
+    if following is not None:
+        parts.queue.run_turn(following)
+
+
+def end_unopened(parts: Parts, claim: Claim, reason: Reason, error: str) -> None:
+    """End a claimed run whose log was not opened, since it cannot be done at all."""
+    closing = Closing(
+        state=RunState.FAILED,
+        event="run.failed",
+        payload={"status": "failed", "error": error, "reason": str(reason)},
+        last_seq=claim.last_seq,
+        reason=reason,
+    )
+    following = parts.db.write(lambda session: close(session, claim, closing))
+    log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
+    _tell(parts, claim.run_id)
     if following is not None:
         parts.queue.run_turn(following)
 

@@ -1,7 +1,6 @@
 """Takes a claimed run's log into this worker's hands, in the order of R14."""
 
 import logging
-import time
 
 from shared.db.claims import Claim, next_epoch
 from shared.errors import LostRun
@@ -14,15 +13,15 @@ from worker.turn import Turn
 log = logging.getLogger(__name__)
 
 
-def open_turn(parts: Parts, claim: Claim) -> Turn:
+def open_turn(parts: Parts, claim: Claim, asked_at: float) -> Turn:
     """Install the log for this fence, read it, begin to renew the lease.
 
-    Raises LostRun if a newer owner was faster, RedisAway or DatabaseAway.
+    `asked_at`: monotonic time before the claim was sent, from which its lease is counted. Raises
+    UnknownProfile, LostRun if a newer owner was faster, RedisAway or DatabaseAway.
     """
-    began = time.monotonic()
-    run_log = _open_log(parts, claim)
     gateway = parts.gateways.client(claim.profile)
-    turn = Turn(claim, run_log, _lease(parts, claim, run_log, began), gateway)
+    run_log = _open_log(parts, claim)
+    turn = Turn(claim, run_log, _lease(parts, claim, run_log, asked_at), gateway)
     turn.lease.on_stop = turn.ask_stop
     turn.lease.on_lost = turn.lose
     run_log.on_lost = turn.lose
@@ -69,12 +68,11 @@ def _restore(parts: Parts, claim: Claim, run_log: RunLog) -> None:
     run_log.restore(view.checkpoint, view.base, view.entries)
 
 
-def _lease(parts: Parts, claim: Claim, run_log: RunLog, began: float) -> Lease:
-    """The lease counts from before the claim's transaction was sent; here a bound on that."""
+def _lease(parts: Parts, claim: Claim, run_log: RunLog, asked_at: float) -> Lease:
     return Lease(
         run_id=claim.run_id,
         fence=claim.fence,
-        until=began - 1.0 + parts.settings.lease.total_seconds(),
+        until=asked_at + parts.settings.lease.total_seconds(),
         last_seq=lambda: run_log.head,
         on_stop=lambda: None,
         on_lost=lambda: None,

@@ -1,12 +1,13 @@
 """One run from claim to end: the story. Its steps are in the modules that it names."""
 
 import logging
+import time
 
 from shared.announcing import announce
 from shared.db.claims import Claim, Refusal, Refused, attempts, claim, put_back
-from shared.errors import LostRun, Unavailable
+from shared.errors import LostRun, Unavailable, UnknownProfile
 from shared.runs import Reason
-from worker.finish import finish
+from worker.finish import end_unopened, finish
 from worker.following import follow
 from worker.opening import open_turn
 from worker.outcome import Outcome, aborted, failed
@@ -22,11 +23,15 @@ MOST_TAKEOVERS = 5  # R18
 
 def run_turn(parts: Parts, run_id: str) -> None:
     """Do the run, if it may be done and nobody else does it. Safe to call twice, anywhere."""
+    asked_at = time.monotonic()
     claimed = take(parts, run_id)
     if claimed is None:
         return
     try:
-        turn = open_turn(parts, claimed)
+        turn = open_turn(parts, claimed, asked_at)
+    except UnknownProfile as error:
+        end_unopened(parts, claimed, Reason.GATEWAY_ERROR, str(error))
+        return
     except (LostRun, Unavailable) as error:
         log.warning("run.not_opened run_id=%s error=%s", run_id, type(error).__name__)
         return  # the lease lapses and the reaper has somebody try again

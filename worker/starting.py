@@ -8,7 +8,14 @@ from typing import TypeVar
 
 from shared.db.chases import STOP, UNCERTAIN_POST, chase
 from shared.db.claims import intend
-from shared.errors import GatewayBusy, GatewayRefused, LostRun, PostUncertain
+from shared.errors import (
+    DatabaseAway,
+    GatewayBusy,
+    GatewayError,
+    GatewayRefused,
+    LostRun,
+    PostUncertain,
+)
 from shared.runs import Reason
 from worker.context import request_body
 from worker.ephemeral import ephemeral_id
@@ -52,9 +59,9 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
         return _later(parts, turn, error)
     except PostUncertain as error:
         return _uncertain(parts, turn, error)
-    except Exception:
+    except GatewayError as error:
         parts.note_attempt(turn.claim, never_sent=True)
-        raise
+        return failed(Reason.GATEWAY_ERROR, str(error))
     _record(parts, turn, gateway_run_id)
     turn.gateway_run_id = gateway_run_id
     status = {"status": "started", "attempt": turn.claim.takeovers + 1}
@@ -88,8 +95,6 @@ def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
 
 def _insist(work: Callable[[], T]) -> T:
     """Do it as soon as the database answers."""
-    from shared.errors import DatabaseAway
-
     while True:
         try:
             return work()

@@ -1,4 +1,4 @@
-"""Accepting, stopping and cancelling runs: each one transaction under the session's lock."""
+"""Accepting runs: one transaction under the session's lock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.endings import end_unstarted
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, RunRow, SessionRow
-from shared.errors import NotFound, QueueFull, RequestConflict, SessionBusy
-from shared.runs import LIVE, OPEN, RunState
+from shared.db.stops import open_runs, request_stop
+from shared.errors import QueueFull, RequestConflict, SessionBusy
+from shared.runs import LIVE, RunState
 
 OnBusy = Literal["queue", "reject", "interrupt"]
-ABORTED = "aborted"
 TITLE_LENGTH = 100  # characters
 
 
@@ -51,17 +50,6 @@ class Accepted:
     repeated: bool = False
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """A run that was asked to stop. `ended`: it had not begun and has ended now."""
-
-    run_id: str
-    session_id: str | None
-    status: str
-    ended: bool = False
-    next_run: str | None = None  # waits, and nothing is before it any more
-
-
 def accept(
     session: Session, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
 ) -> Accepted:
@@ -76,7 +64,7 @@ def accept(
         return before
     profile = conversation.profile if conversation is not None else new.profile
     check_profile(profile)
-    ahead = _open_runs(session, new.owner, new.session_id)
+    ahead = open_runs(session, new.owner, new.session_id)
     waiting = [run for run in ahead if run.state == RunState.QUEUED]
     if ahead and new.on_busy == "reject":
         raise SessionBusy()
@@ -122,40 +110,6 @@ def find_request(
             RunRow.client_request_id == client_request_id,
         )
     )
-
-
-def ask_stop(
-    session: Session, owner: str, session_id: str | None, run_id: str | None
-) -> Stopped | None:
-    """Stop that run; without `run_id` the live one, else the head of the queue (R9).
-
-    None if there is nothing to stop. Again and again is the same as once.
-    """
-    target = _target(session, owner, session_id, run_id)
-    if target is None:
-        return None
-    lock_session(session, owner, target.session_id)
-    session.refresh(target, with_for_update=True)  # a run without session has no other lock
-    if target.state == RunState.QUEUED:
-        return _end_now(session, target, keep_prompt=True)
-    _request_stop(session, target)
-    return Stopped(target.id, target.session_id, target.state)
-
-
-def cancel(session: Session, owner: str, session_id: str | None, run_id: str) -> Stopped:
-    """Take a waiting run out of the queue, with its prompt. One that has begun is stopped (R19).
-
-    Raises NotFound.
-    """
-    target = _target(session, owner, session_id, run_id)
-    if target is None:
-        raise NotFound()
-    lock_session(session, owner, target.session_id)
-    session.refresh(target, with_for_update=True)  # a run without session has no other lock
-    if target.state == RunState.QUEUED:
-        return _end_now(session, target, keep_prompt=target.turn_no is not None)
-    _request_stop(session, target)
-    return Stopped(target.id, target.session_id, target.state)
 
 
 def unsent(session: Session, run_id: str) -> None:
@@ -209,19 +163,8 @@ def _earlier(session: Session, new: NewRun) -> Accepted | None:
     return Accepted(run.id, run.session_id, run.state, repeated=True)
 
 
-def _open_runs(session: Session, owner: str, session_id: str | None) -> list[RunRow]:
-    if session_id is None:
-        return []
-    rows = session.scalars(
-        select(RunRow)
-        .where(RunRow.owner == owner, RunRow.session_id == session_id, RunRow.state.in_([*OPEN]))
-        .order_by(RunRow.queue_no)
-    )
-    return list(rows)
-
-
 def _waiting(session: Session, owner: str, session_id: str | None) -> list[RunRow]:
-    runs = _open_runs(session, owner, session_id)
+    runs = open_runs(session, owner, session_id)
     return [run for run in runs if run.state == RunState.QUEUED]
 
 
@@ -229,7 +172,7 @@ def _interrupt(session: Session, ahead: list[RunRow]) -> str | None:
     live = next((run for run in ahead if run.state in LIVE), None)
     if live is None:
         return None
-    _request_stop(session, live)
+    request_stop(session, live)
     return live.id
 
 
@@ -295,44 +238,3 @@ def _touch(session: Session, conversation: SessionRow, new: NewRun) -> None:
             model=conversation.model or new.model,
         )
     )
-
-
-# -- stopping ----------------------------------------------------------------------------------
-
-
-def _target(
-    session: Session, owner: str, session_id: str | None, run_id: str | None
-) -> RunRow | None:
-    if run_id is not None:
-        run = session.get(RunRow, run_id)
-        if run is None or run.owner != owner:
-            return None
-        return run if session_id in {None, run.session_id} else None
-    if session_id is None or lock_session(session, owner, session_id) is None:
-        return None
-    runs = _open_runs(session, owner, session_id)
-    live = [run for run in runs if run.state in LIVE]
-    return next(iter([*live, *runs]), None)
-
-
-def _request_stop(session: Session, run: RunRow) -> None:
-    if run.state != RunState.RUNNING:
-        return
-    run.state = RunState.STOPPING.value
-    run.stop_reason = ABORTED
-    session.flush()
-    session.execute(update(RunRow).where(RunRow.id == run.id).values(stop_requested_at=DbNow()))
-
-
-def _end_now(session: Session, run: RunRow, *, keep_prompt: bool) -> Stopped:
-    end_unstarted(session, run.owner, run.id, reason=ABORTED, keep_prompt=keep_prompt)
-    return Stopped(run.id, run.session_id, run.state, ended=True, next_run=_startable(session, run))
-
-
-def _startable(session: Session, run: RunRow) -> str | None:
-    """The next run of the session, marked as sent, if nothing is before it."""
-    following = _open_runs(session, run.owner, run.session_id)
-    if not following or any(other.state in LIVE for other in following):
-        return None
-    session.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
-    return following[0].id

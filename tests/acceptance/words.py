@@ -19,7 +19,8 @@ def talk(tokens: int = 20, rate: float = 200.0, **fields: Any) -> str:
 
 
 def assert_whole(heard: Recording, run_id: str, tokens: int) -> None:
-    """From its start to its end, every event of the run came once and in order."""
+    """Wait for the end; from start to end every event of the run came once and in order."""
+    heard.end(run_id)
     names = heard.names(run_id)
     assert names.count("run.started") == 1, names
     assert names[-2:] == ["usage.updated", "run.completed"], names

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from shared.db import conversation, intake
+from shared.db import conversation, intake, stops
 from shared.db.claims import Claim, claim
 from shared.db.database import Database
 from shared.db.endings import announcement, mark_announced
@@ -66,7 +66,7 @@ def start(db: Database, run_id: str) -> None:
 
 
 def stop(db: Database, session_id: str | None = "s", run_id: str | None = None) -> Any:
-    return db.write(lambda s: intake.ask_stop(s, ME, session_id, run_id))
+    return db.write(lambda s: stops.ask_stop(s, ME, session_id, run_id))
 
 
 def test_the_first_run_makes_the_session_and_starts(db: Database) -> None:
@@ -241,8 +241,8 @@ def test_stopping_nothing_is_nothing(db: Database) -> None:
     assert stop(db, None, "run_nobody") is None
     run_id = accept(db, new()).run_id
     assert stop(db, "other", run_id) is None
-    assert db.write(lambda s: intake.ask_stop(s, "other", "s", None)) is None
-    assert db.write(lambda s: intake.ask_stop(s, "other", None, run_id)) is None
+    assert db.write(lambda s: stops.ask_stop(s, "other", "s", None)) is None
+    assert db.write(lambda s: stops.ask_stop(s, "other", None, run_id)) is None
 
 
 def test_stopping_an_ended_run_says_how_it_ended(db: Database) -> None:
@@ -255,7 +255,7 @@ def test_stopping_an_ended_run_says_how_it_ended(db: Database) -> None:
 def test_a_cancelled_message_is_gone(db: Database) -> None:
     start(db, accept(db, new(text="one")).run_id)
     second = accept(db, new(text="two")).run_id
-    stopped = db.write(lambda s: intake.cancel(s, ME, "s", second))
+    stopped = db.write(lambda s: stops.cancel(s, ME, "s", second))
     assert (stopped.status, stopped.ended, stopped.next_run) == ("aborted", True, None)
     seen = db.read(lambda s: conversation.read_conversation(s, ME, "s"))
     assert seen.queue == []
@@ -265,11 +265,11 @@ def test_a_cancelled_message_is_gone(db: Database) -> None:
 def test_cancelling_a_run_that_has_begun_stops_it(db: Database) -> None:
     run_id = accept(db, new()).run_id
     start(db, run_id)
-    stopped = db.write(lambda s: intake.cancel(s, ME, "s", run_id))
+    stopped = db.write(lambda s: stops.cancel(s, ME, "s", run_id))
     assert (stopped.status, stopped.ended) == (RunState.STOPPING, False)
 
 
 def test_cancelling_somebody_elses_run_finds_nothing(db: Database) -> None:
     run_id = accept(db, new()).run_id
     with pytest.raises(NotFound):
-        db.write(lambda s: intake.cancel(s, "other", "s", run_id))
+        db.write(lambda s: stops.cancel(s, "other", "s", run_id))

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import insert
 
-from shared.db import intake
+from shared.db import stops
 from shared.db.conversation import Conversation
 from shared.db.database import Database
 from shared.db.migrate import upgrade
@@ -46,25 +46,25 @@ def resume(stand: WebStand, socket: Connection, **fields: Any) -> dict[str, Any]
 
 def test_a_join_at_any_moment_sees_the_whole_text(stand: WebStand) -> None:
     run = stand.begin("s")
-    words = [f"{i} " for i in range(300)]
-    done = threading.Event()
+    words: list[str] = []
+    enough = threading.Event()
 
     def talk() -> None:
-        for i in range(0, len(words), 3):
-            run.say(*words[i : i + 3])
-        done.set()
+        while not enough.is_set():
+            said = [f"{len(words) + i} " for i in range(3)]
+            words.extend(said)
+            run.say(*said)
 
     talker = threading.Thread(target=talk)
     talker.start()
-    sockets: list[Connection] = []
-    while not done.is_set() and len(sockets) < 60:
-        sockets.append(stand.socket())
-        resume(stand, sockets[-1])
-    talker.join()
-    late = stand.socket()
-    resume(stand, late)
-    assert len(sockets) > 5
-    for socket in [*sockets, late]:
+    sockets = [stand.socket() for _ in range(30)]
+    try:
+        for socket in sockets:
+            resume(stand, socket)
+    finally:
+        enough.set()
+        talker.join()
+    for socket in sockets:
         stand.wait_for_text(socket, "".join(words))
 
 
@@ -381,6 +381,6 @@ def test_a_backlog_beyond_what_a_socket_may_queue_comes_as_messages(stand: WebSt
 
 def test_a_stopping_run_says_so(stand: WebStand) -> None:
     run = stand.begin("s")
-    stand.db.write(lambda s: intake.ask_stop(s, OWNER, "s", None))
+    stand.db.write(lambda s: stops.ask_stop(s, OWNER, "s", None))
     assert stand.db.read(lambda s: s.get_one(RunRow, run.keys.run_id)).state == "stopping"
     assert resume(stand, stand.socket())["status"] == "stopping"

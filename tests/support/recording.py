@@ -69,13 +69,11 @@ class Recording:
     ) -> Payload:
         """The first event of that name that fits, heard or to be heard."""
 
-        def found() -> Payload | None:
-            return next((p for p in self.all(name, since=since) if fits(p)), None)
+        def fitting() -> list[Payload]:
+            return [p for p in self.all(name, since=since) if fits(p)]
 
-        self.wait_until(found, within=within, what=name)
-        payload = found()
-        assert payload is not None
-        return payload
+        self.wait_until(fitting, within=within, what=name)
+        return fitting()[0]
 
     def wait_until(
         self, fact: Callable[[], object], *, within: float = 20.0, what: str = ""

@@ -100,7 +100,7 @@ class WorkerStand:
 
     # --- turns ---------------------------------------------------------------------------------
 
-    def queue(self, say: str = "fine", **columns: object) -> str:
+    def queue(self, say: str = "fine", **columns: Any) -> str:
         """A waiting run whose answer is `say`."""
         return add_run(self.db, SESSION, text=scripted(say=say, rate=0), **columns)
 
@@ -187,7 +187,8 @@ def _turn(number: int, tokens: int | None, tool_output: int) -> list[Payload]:
     rows: list[Payload] = [{"role": "user", "content": f"question <{number}>"}]
     if tool_output:
         rows.append({"role": "assistant", "content": "", "tool_calls": [call]})
-        rows.append({"role": "tool", "content": "o" * tool_output, "tool_call_id": call["id"]})
+        result = {"role": "tool", "content": "o" * tool_output}
+        rows.append({**result, "tool_call_id": call["id"], "tool_name": "read"})
     rows.append({"role": "assistant", "content": f"answer <{number}>"})
     common = {
         "owner": OWNER,
@@ -197,5 +198,5 @@ def _turn(number: int, tokens: int | None, tool_output: int) -> list[Payload]:
         "timestamp": 1.0,
         "token_count": tokens,
     }
-    blank = {"tool_calls": None, "tool_call_id": None}
+    blank = {"tool_calls": None, "tool_call_id": None, "tool_name": None}
     return [{**blank, **row, **common, "idx": index} for index, row in enumerate(rows)]

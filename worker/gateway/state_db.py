@@ -129,20 +129,31 @@ def ended_by_compression(session: Row) -> bool:
     return str(session.get("end_reason") or "").startswith("compress")
 
 
+def came_after(child: Row, parent: Row) -> bool:
+    """Whether the child began when its parent had ended: what began before is a branch that a
+    person made, or another agent's."""
+    began, ended = child.get("started_at"), parent.get("ended_at")
+    if not isinstance(began, int | float) or not isinstance(ended, int | float):
+        return False
+    return began >= ended and child.get("source") == parent.get("source")
+
+
 def _continuation(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row | None:
-    """The latest child that is neither a branch that a person made, nor another agent's."""
+    """The latest child that goes on with the session."""
     children = db.execute(
         "SELECT * FROM sessions WHERE parent_session_id = ? ORDER BY started_at DESC, id DESC",
         (row["id"],),
     ).fetchall()
-    return next((child for child in children if _continues(child)), None)
+    parent = _session(row)
+    return next(
+        (c for c in children if came_after(_session(c), parent) and not _is_marked(c)), None
+    )
 
 
-def _continues(child: sqlite3.Row) -> bool:
-    config = _pick(child, ("model_config", "source"))
-    marks = _json(config["model_config"])
-    foreign = isinstance(marks, dict) and ("_branched_from" in marks or "_delegate_from" in marks)
-    return not foreign and config["source"] != "tool"
+def _is_marked(child: sqlite3.Row) -> bool:
+    """Whether the gateway has noted that it is a branch or another agent's."""
+    marks = _json(_pick(child, ("model_config",))["model_config"])
+    return isinstance(marks, dict) and ("_branched_from" in marks or "_delegate_from" in marks)
 
 
 def _session(row: sqlite3.Row) -> Row:

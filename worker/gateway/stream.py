@@ -1,6 +1,7 @@
 """A gateway's event stream: bytes to events. It knows SSE and its faults, not what events mean."""
 
 import logging
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,6 @@ from shared.errors import StreamBroken
 log = logging.getLogger(__name__)
 
 READ = 65_536
-BOM = b"\xef\xbb\xbf"
 
 
 class EventStream:
@@ -55,12 +55,18 @@ class EventStream:
             log.debug("stream.cut_late")
 
     def _chunks(self) -> Iterator[bytes]:
-        # sseclient would take the mark for a part of the first field and lose that event.
-        chunk = self._read()
-        yield chunk.removeprefix(BOM)
-        while chunk:
-            chunk = self._read()
-            yield chunk
+        """What sseclient reads: valid UTF-8 without a byte order mark, of which it would take the
+        one for an error of the whole stream and the other for a part of the first field."""
+        decoder = getincrementaldecoder("utf-8")("replace")
+        begun = False
+        while chunk := self._read():
+            if chunk.isascii() and not decoder.getstate()[0]:
+                begun = True
+                yield chunk
+                continue
+            text = decoder.decode(chunk)
+            yield (text if begun else text.removeprefix("\ufeff")).encode()
+            begun = begun or bool(text)
 
     def _read(self) -> bytes:
         """Whatever bytes are there, b'' at the end: a full buffer would delay tokens."""

@@ -4,14 +4,20 @@ A gateway that compresses in mid-run ends the session and goes on under a name o
 turn may be spread over several sessions (P25).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 from shared import runtime
 from shared.errors import GatewayLacks
 from shared.profiles import Profile
 from worker.gateway import state_db
 from worker.gateway.client import GatewayClient, GatewayTranscript
-from worker.gateway.state_db import LONGEST_CHAIN, Row, ended_by_compression, transcript_of
+from worker.gateway.state_db import (
+    LONGEST_CHAIN,
+    Row,
+    came_after,
+    ended_by_compression,
+    transcript_of,
+)
 
 CHILD_PAGES = 3  # of the last used sessions; a continuation is among the newest
 
@@ -75,31 +81,26 @@ def _backward(gateway: GatewayClient, tip_id: str, first_id: str) -> list[Row]:
 
 def _forward(gateway: GatewayClient, first: Row) -> list[Row]:
     """From a session that was compressed to its children, which only the list of all tells."""
-    children = _children(gateway)
+    newest = sorted(_newest(gateway), key=_began, reverse=True)
     chain = [first]
     while ended_by_compression(chain[-1]) and len(chain) < LONGEST_CHAIN:
-        child = children(str(chain[-1]["id"]))
+        last = chain[-1]
+        children = (row for row in newest if row.get("parent_session_id") == last["id"])
+        child = next((row for row in children if came_after(row, last)), None)
         if child is None or child in chain:
             break
         chain.append(child)
     return chain
 
 
-def _children(gateway: GatewayClient) -> Callable[[str], Row | None]:
-    newest: dict[str, Row] = {}
+def _newest(gateway: GatewayClient) -> Iterator[Row]:
     offset = 0
     for _ in range(CHILD_PAGES):
         page = gateway.list_sessions(offset=offset)
-        for row in page.rows:
-            parent = row.get("parent_session_id")
-            if isinstance(parent, str) and isinstance(row.get("id"), str):
-                known = newest.get(parent)
-                if known is None or _began(row) > _began(known):
-                    newest[parent] = row
+        yield from page.rows
         if not page.more:
-            break
+            return
         offset += len(page.rows)
-    return newest.get
 
 
 def _began(row: Row) -> float:

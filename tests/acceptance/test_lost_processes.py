@@ -1,0 +1,101 @@
+"""Processes that are told to stop, or killed, in the middle of a run."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.acceptance.conftest import Clients, JsClients
+from tests.acceptance.words import assert_whole, numbered, talk
+from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
+from tests.support.recording import answer
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def mortal(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """One web process and two workers with short leases, on each database."""
+    url = ""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.create_database("mortal")
+    made = Stack(database_url=url, workers=2, LEASE_SECONDS=3, REAP_SECONDS=0.5)
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+        if url:
+            server.drop_database("mortal")
+
+
+def test_a_worker_that_is_told_to_stop_reads_its_run_to_the_end(
+    mortal: Stack, connect: Clients, new_session: Callable[[], str]
+) -> None:
+    client, session_id = connect(mortal), new_session()
+    run_id = client.run(talk(300, rate=100), session_id)
+    client.wait_until(lambda: len(client.deltas(run_id)) > 100, what="some text")
+    owner = mortal.owner_of(run_id)
+    owner.signal(signal.SIGTERM)
+    owner.wait_for_log("worker.draining")
+    meanwhile = client.run(talk(5), new_session())
+    assert_whole(client, meanwhile, 5)
+    assert mortal.run_row(meanwhile).worker != mortal.run_row(run_id).worker
+    assert_whole(client, run_id, 300)
+    assert "run.reattached" not in client.names()
+    assert owner.wait(within=20) == 0
+    mortal.workers.remove(owner)
+    mortal.add_worker()
+    assert len(mortal.posts(run_id)) == 1
+
+
+def test_a_killed_worker_loses_no_word_and_its_run_ends_once(
+    mortal: Stack, connect: Clients, new_session: Callable[[], str]
+) -> None:
+    client, tab, session_id = connect(mortal), connect(mortal), new_session()
+    tab.resume(session_id)
+    run_id = client.run(talk(400, rate=100), session_id)
+    client.wait_until(lambda: len(client.deltas(run_id)) > 100, what="some text")
+    owner = mortal.owner_of(run_id)
+    owner.kill()
+    mortal.workers.remove(owner)
+    assert client.wait_for("run.reattached", within=25)["mode"] == "polling"
+    for heard in (client, tab):
+        end = heard.end(run_id, within=40)
+        assert end["status"] == "completed"
+        assert heard.text(run_id).strip() == numbered(400).strip()
+        seqs = heard.seqs(run_id)
+        assert seqs == list(range(1, len(seqs) + 1))
+    assert mortal.stored_answer(run_id).strip() == numbered(400).strip()
+    (posted,) = mortal.posts(run_id)
+    assert posted["readers_opened"] == 1
+    late = connect(mortal)
+    assert answer(late.resume(session_id), run_id).strip() == numbered(400).strip()
+    mortal.add_worker()
+    assert_whole(client, client.run(talk(5), session_id), 5)
+
+
+def test_a_web_process_that_is_told_to_stop_or_killed_costs_a_reconnect_and_no_word(
+    mortal: Stack, connect: Clients, js_client: JsClients, new_session: Callable[[], str]
+) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        session_id = new_session()
+        python, page = connect(mortal, reconnection=True), js_client(mortal)
+        run_id = python.run(talk(300, rate=100), session_id)
+        page.acknowledged("resume", {"session_id": session_id})
+        for heard in (python, page):
+            heard.wait_until(lambda heard=heard: heard.deltas(run_id), what="some text")
+        mark = page.mark()
+        mortal.restart_web(0, how)
+        # A disconnect by the server would make this client give up (P2).
+        assert page.wait_for("disconnect", since=mark)["reason"].startswith("transport")
+        page.wait_for("connect", since=mark)
+        wait_until(lambda: python.connected, what="the Python client is back")
+        page.acknowledged("resume", {"session_id": session_id})
+        python.resume(session_id)
+        for heard in (python, page):
+            heard.end(run_id)
+            assert heard.text(run_id).strip() == numbered(300).strip()
+        assert len(mortal.posts(run_id)) == 1

@@ -1,0 +1,90 @@
+"""What a run is told of its session, and what it tells of the session's tokens (P6, P18, P22)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from shared import tokens
+from shared.db.models import MessageRow, SessionRow
+from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.redis_server import RedisServer
+from tests.support.rows import add_run, messages
+from tests.support.worker_stand import SESSION, WorkerStand
+from worker.run_turn import run_turn
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[DemoGateway]:
+    with DemoGateway.start(max_runs=0) as running:
+        yield running
+
+
+@pytest.fixture
+def stand(
+    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
+) -> Iterator[WorkerStand]:
+    made = WorkerStand(tmp_path, database_url, redis_server, gateway, context_length=200_000)
+    yield made
+    made.stop()
+
+
+def test_usage_is_told_first_and_again_right_before_the_end(stand: WorkerStand) -> None:
+    stand.conversation(turns=3)
+    run_id = stand.run()
+    names = stand.names(run_id)
+    assert names[0] == "usage.updated"
+    assert names[-2:] == ["usage.updated", "run.completed"]
+    assert names.count("usage.updated") == 2
+    first = next(payload for name, payload in stand.events(run_id) if name == "usage.updated")
+    assert (first["inputTokens"], first["outputTokens"]) == (601, 300)
+
+
+def test_messages_without_a_count_are_counted_once_and_for_all(stand: WorkerStand) -> None:
+    stand.conversation(turns=3, tokens=None)
+    stand.run()
+    counts = [row.token_count for row in messages(stand.db, SESSION)[:2]]
+    assert counts == [tokens.count("question <1>"), tokens.count("answer <1>")]
+    query = select(MessageRow.id).where(MessageRow.token_count.is_(None))
+    assert stand.db.read(lambda session: session.scalar(query)) is None
+
+
+def test_a_short_session_is_sent_as_it_is_without_prompts_that_wait(stand: WorkerStand) -> None:
+    stand.conversation(turns=2)
+    run_id = stand.queue(queue_no=1)
+    stand.queue(queue_no=2, say="not yet")
+    run_turn(stand.parts, run_id)
+    assert [m["content"] for m in stand.history()] == [
+        "question <1>",
+        "answer <1>",
+        "question <2>",
+        "answer <2>",
+    ]
+    assert "compression.started" not in stand.names(run_id)
+    assert stand.audit() == []
+
+
+def test_the_workspace_goes_before_the_instructions(stand: WorkerStand) -> None:
+    stand.conversation(turns=1)
+    stand.db.write(lambda session: session.execute(update(SessionRow).values(workspace="/w")))
+    run_id = stand.queue(instructions="Be brief.")
+    run_turn(stand.parts, run_id)
+    sent = stand.posts("eph")[-1]["body"]
+    assert sent["instructions"] == "[Current working directory: /w]\nBe brief."
+
+
+def test_a_run_without_a_session_has_no_history_and_counts_nothing(stand: WorkerStand) -> None:
+    run_id = add_run(stand.db, None, text=scripted(say="alone", rate=0))
+    run_turn(stand.parts, run_id)
+    assert stand.state(run_id) == "completed"
+    assert stand.history() == []
+
+
+def test_a_history_that_is_never_too_long_is_not_compressed_again_for_four_messages(
+    stand: WorkerStand,
+) -> None:
+    stand.conversation(turns=2, tokens=1_000_000)
+    run_id = stand.run()
+    assert "compression.started" not in stand.names(run_id)
+    assert len(stand.history()) == 4

@@ -1,0 +1,42 @@
+"""The migrations make the schema that the models describe, on both kinds of database."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine
+
+from shared.db import migrate
+from shared.db.models import Base
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    """To a database that was migrated."""
+    migrate.upgrade(database_url)
+    engine = create_engine(database_url)
+    with engine.connect() as found:
+        yield found
+    engine.dispose()
+
+
+# SQLite cannot tell what an index over an expression is made of, and says so.
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
+def test_the_migrated_schema_is_that_of_the_models(connection: Connection) -> None:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_fresh_database_is_not_current_and_a_migrated_one_is(database_url: str) -> None:
+    assert not migrate.is_current(database_url)
+    migrate.upgrade(database_url)
+    assert migrate.is_current(database_url)
+
+
+def test_migrating_again_and_at_the_same_time_does_no_harm(database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate.upgrade, [database_url] * 4))
+    assert migrate.is_current(database_url)
