@@ -2,31 +2,26 @@
 
 import logging
 import time
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shared import runtime, tokens
 from shared.announcing import announce
 from shared.db.chases import STOP, SYNC, chase
 from shared.db.claims import Claim
 from shared.db.closing import Closing, close, ephemeral_ids
-from shared.errors import DatabaseAway, GatewayError, Unavailable
+from shared.errors import DatabaseAway, Unavailable
 from shared.runs import Reason, RunState
-from worker.gateway.client import GatewayTranscript
 from worker.outcome import Outcome
 from worker.parts import Parts
-from worker.reconcile import Kept, keep
+from worker.reconcile import Kept
+from worker.sync import Left, what_it_leaves
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
 REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the log any longer
-TRANSCRIPT_WAIT = 1.0  # seconds for the gateway's transcript to be complete (P25)
-TRANSCRIPT_PAUSE = 0.2
 RETRY = 0.5  # seconds between tries while the database is away
-OFFLOAD = 50_000  # characters; counting more than that would hold the hub for too long
 
 
 def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
@@ -37,8 +32,8 @@ def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
         turn.check()
         outcome = outcome.with_resync()
     _show_unstreamed_output(turn, outcome)
-    kept = _kept(turn, outcome)
-    closing = _closing(parts, turn, outcome, kept)
+    left = what_it_leaves(parts, turn, outcome)
+    closing = _closing(parts, turn, outcome, left)
     following = _close(parts, turn, closing, outcome)
     log.info(
         "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
@@ -76,46 +71,8 @@ def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
         turn.check()
 
 
-def _kept(turn: Turn, outcome: Outcome) -> Kept:
-    folded = turn.log.transcript
-    folded.apply(
-        {"event": "run.completed", "finish_reason": outcome.finish_reason, "output": outcome.output}
-    )
-    stored = _transcript(turn, outcome)
-    kept = keep(folded.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
-    if stored is not None and not _complete(stored, outcome):
-        return replace(kept, synced=False, diverged=False)  # a later look gets the rest
-    return kept
-
-
-def _transcript(turn: Turn, outcome: Outcome) -> GatewayTranscript | None:
-    """The gateway's own messages; it may write the last one a moment after its end."""
-    if turn.gateway_run_id is None or turn.ephemeral_id is None:
-        return None
-    deadline = time.monotonic() + TRANSCRIPT_WAIT
-    found: GatewayTranscript | None = None
-    while True:
-        try:
-            found = turn.gateway.transcript(turn.ephemeral_id)
-        except GatewayError as error:
-            log.info("sync.failed run_id=%s error=%s", turn.run_id, error)
-            return found
-        complete = found is not None and _complete(found, outcome)
-        if complete or time.monotonic() > deadline:
-            return found
-        time.sleep(TRANSCRIPT_PAUSE)
-
-
-def _complete(transcript: GatewayTranscript, outcome: Outcome) -> bool:
-    if outcome.state is not RunState.COMPLETED or not outcome.output:
-        return True
-    answers = [m for m in transcript.messages if m.get("role") == "assistant"]
-    return bool(answers) and not answers[-1].get("tool_calls")
-
-
-def _closing(parts: Parts, turn: Turn, outcome: Outcome, kept: Kept) -> Closing:
-    for row in kept.rows:
-        row["token_count"] = count_tokens(row["content"])
+def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
+    kept = left.kept
     gone = parts.db.read(lambda session: ephemeral_ids(session, turn.run_id))
     answers = [row["content"] for row in kept.rows if row["role"] == "assistant"]
     frozen = turn.log.freeze()  # only while Redis is away; it may have been written, or will be
@@ -127,10 +84,10 @@ def _closing(parts: Parts, turn: Turn, outcome: Outcome, kept: Kept) -> Closing:
         last_seq=turn.log.head + (len(frozen.entries) if frozen else 0),
         reason=outcome.reason,
         rows=kept.rows,
-        usage=outcome.usage,
+        usage=left.usage or outcome.usage,
         output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
         synced=kept.synced or turn.claim.session_id is None,
-        forget=gone if outcome.gateway_done else (),
+        forget=[*gone, *left.continuations] if outcome.gateway_done else (),
     )
 
 
@@ -153,11 +110,6 @@ def _payload(outcome: Outcome, kept: Kept, max_bytes: int) -> dict[str, Any]:
     if outcome.resync or kept.diverged:
         payload["resync"] = True
     return payload
-
-
-def count_tokens(text: str) -> int:
-    """Tokens of a message; long ones are counted outside the hub."""
-    return runtime.offload(tokens.count, text) if len(text) > OFFLOAD else tokens.count(text)
 
 
 def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> str | None:

@@ -11,9 +11,10 @@ from shared.db.models import ChaseRow, MessageRow, RunRow
 from shared.events import session_bell
 from shared.redis_keys import feed_tag
 from shared.runs import RunState
-from worker.finish import count_tokens
+from worker.gateway.transcripts import read_transcript
 from worker.parts import Parts
 from worker.reconcile import keep
+from worker.sync import count_rows, usage_of
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +30,18 @@ def sync_late(parts: Parts, row: ChaseRow) -> bool:
     if found is None:
         return True
     run, shown = found
-    stored = parts.gateways.client(row.profile).transcript(row.ephemeral_id)
+    gateway = parts.gateways.client(row.profile)
+    stored = read_transcript(gateway, parts.gateways.profile(row.profile), row.ephemeral_id)
     kept = keep(shown, stored, row.ephemeral_id, _REASONS.get(RunState(run.state), "stop"))
-    if not kept.synced:
+    if stored is None or not kept.synced:
         return False
-    for message in kept.rows:
-        message["token_count"] = count_tokens(message["content"])
+    count_rows(kept)
+    usage = usage_of(stored)
 
     def replace(session: Session) -> bool:
-        replaced = replace_late(session, row.run_id, kept.rows, None)
-        forget(session, row.profile, row.ephemeral_id, saved=True)
+        replaced = replace_late(session, row.run_id, kept.rows, usage)
+        for ephemeral_id in {row.ephemeral_id, *stored.session_ids}:
+            forget(session, row.profile, ephemeral_id, saved=True)
         return replaced
 
     if parts.db.write(replace):

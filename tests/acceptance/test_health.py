@@ -10,7 +10,7 @@ import requests
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import numbered, talk
 from tests.support.postgres import PostgresServer, find_binaries
-from tests.support.processes import wait_for_http
+from tests.support.processes import wait_until
 from tests.support.stack import Stack
 
 PARTS = {"database", "redis", "relay"}
@@ -39,8 +39,13 @@ def frail(own_postgres: PostgresServer) -> Iterator[Stack]:
 
 def ready(stack: Stack, status: int) -> dict[str, str]:
     """The parts that `/readyz` tells, once it answers so."""
-    told: dict[str, str] = wait_for_http(f"{stack.url}/readyz", status=status, within=30).json()
-    return told
+
+    def told() -> dict[str, str] | None:
+        answer = requests.get(f"{stack.url}/readyz", timeout=10)
+        parts: dict[str, str] = answer.json()
+        return parts if answer.status_code == status else None
+
+    return wait_until(told, within=30, what=f"/readyz answers {status}") or {}
 
 
 def failing(told: dict[str, str]) -> set[str]:

@@ -202,7 +202,7 @@ def test_two_tabs_hear_both_turns_and_a_third_session_hears_neither(
         tab.end(run_id)
         assert_whole(client, run_id, tokens)
         assert_whole(tab, run_id, tokens)
-    assert stranger.names() == ["resumed"]
+    assert stranger.names() == ["connect", "resumed"]
 
 
 def test_the_second_of_two_messages_at_once_waits_its_turn(

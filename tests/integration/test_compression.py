@@ -267,7 +267,7 @@ def test_an_abort_while_the_summary_is_written_ends_the_run_at_once(stand: Worke
 def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
     stand: WorkerStand,
 ) -> None:
-    stand.summaries(post_hang_seconds=2.5, **HELD)
+    stand.summaries(post_hang_seconds=4, **HELD)
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")

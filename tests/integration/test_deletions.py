@@ -23,6 +23,8 @@ from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
 from shared.settings import Settings
 from tests.support.demo_gateway import DemoGateway
+from tests.support.processes import Processes
+from tests.support.redis_server import RedisServer
 from tests.support.rows import add_run, add_session
 from worker.build import build
 from worker.deletions import BATCH, delete_due, is_ours, last_used, sweep
@@ -78,8 +80,11 @@ def parts(make_parts: Callable[..., Parts], demo: DemoGateway) -> Parts:
 
 
 def queue(parts: Parts, *names: str, saved: bool = True, profile: str = "default") -> None:
-    for name in names:
-        parts.db.write(lambda session, name=name: forget(session, profile, name, saved=saved))
+    def work(session: Session) -> None:
+        for name in names:
+            forget(session, profile, name, saved=saved)
+
+    parts.db.write(work)
 
 
 def rows(parts: Parts) -> dict[str, DeletionRow]:
@@ -211,6 +216,24 @@ def test_what_a_dead_worker_had_taken_comes_back(parts: Parts, demo: DemoGateway
     assert not known(demo, "eph_hf_taken")
     assert not parts.db.write(lambda session: deletions.failed(session, taken, "too late"))
     assert rows(parts) == {}
+
+
+def test_a_maintenance_worker_begins_with_it(
+    parts: Parts, demo: DemoGateway, redis_server: RedisServer, processes: Processes, tmp_path: Path
+) -> None:
+    remember(demo, "eph_hf_waiting")
+    queue(parts, "eph_hf_waiting")
+    environment = {
+        "HOLDFAST_HOME": str(tmp_path),
+        "HERMES_HOME": str(tmp_path / "no-hermes"),
+        "REDIS_URL": redis_server.url,
+        "DATABASE_URL": parts.settings.database_url,
+        "HERMES_URL": demo.url,
+        "HERMES_API_KEY": KEY,
+    }
+    worker = processes.start_module("maintenance", "worker", "maintenance", environment=environment)
+    worker.wait_for_log("gateway_session.deleted profile=default session=eph_hf_waiting")
+    assert not known(demo, "eph_hf_waiting")
 
 
 # --- failing ------------------------------------------------------------------------------------

@@ -74,19 +74,18 @@ class SocketClient(Recording):
         )
         client.on("*", self._hear, namespace=NAMESPACE)
         client.on("connect_error", self.errors.append, namespace=NAMESPACE)
+        client.on("connect", self._come, namespace=NAMESPACE)
         client.on("disconnect", self._gone, namespace=NAMESPACE)
         return client
 
     def _hear(self, name: str, *args: Any) -> None:
         self.add(name, args[0] if args else {})
 
+    def _come(self) -> None:
+        self.add("connect", {})
+
     def _gone(self, reason: Any = "") -> None:
         self.add("disconnect", {"reason": str(reason)})
-
-    @property
-    def connected(self) -> bool:
-        """Whether the namespace is connected now."""
-        return NAMESPACE in self._client.namespaces
 
     async def connecting(self) -> None:
         """The coroutine of `connect`."""

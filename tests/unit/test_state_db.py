@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from worker.gateway import state_db
 Row = Mapping[str, Any]
 
 
-def write(home: Path, sessions: list[Row], messages: list[Row]) -> None:
+def write(home: Path, sessions: Sequence[Row], messages: Sequence[Row]) -> None:
     """A `state.db` whose tables have the columns of the first rows and no others."""
     with closing(sqlite3.connect(home / "state.db", isolation_level=None)) as db:
         for table, rows in (("sessions", sessions), ("messages", messages)):

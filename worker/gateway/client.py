@@ -12,21 +12,17 @@ from urllib.parse import quote
 import orjson
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
 
-from shared.content import clean_json
 from shared.errors import (
-    GatewayBusy,
     GatewayConflict,
     GatewayError,
     GatewayLacks,
     GatewayLostRun,
-    GatewayRefused,
     GatewaySilent,
-    PostUncertain,
     StreamBroken,
 )
 from shared.profiles import Profile
+from worker.gateway.answers import json_object, not_found, started_run, unsent_or_uncertain
 from worker.gateway.stream import EventStream
 
 log = logging.getLogger(__name__)
@@ -110,8 +106,8 @@ class GatewayClient:
                 timeout=(self._connect, self._post_timeout),
             )
         except requests.RequestException as error:
-            raise _unsent_or_uncertain(error) from error
-        return _started(response)
+            raise unsent_or_uncertain(error) from error
+        return started_run(response)
 
     def events(self, gateway_run_id: str) -> EventStream:
         """The run's event stream. It has one reader, once (R1).
@@ -232,7 +228,7 @@ class GatewayClient:
             )
         except requests.RequestException as error:
             raise GatewaySilent(f"{method} {path}: {type(error).__name__}") from error
-        if response.status_code == 404 and (not about or _not_found(response, about)):
+        if response.status_code == 404 and (not about or not_found(response, about)):
             return None
         if response.status_code in (404, 405, 501):
             raise GatewayLacks(f"{method} {path}: HTTP {response.status_code}, no such endpoint")
@@ -240,7 +236,7 @@ class GatewayClient:
             raise GatewayConflict(f"{method} {path}: HTTP 409")
         if not response.ok:
             raise GatewayError(f"{method} {path}: HTTP {response.status_code}")
-        answer = _json(response)
+        answer = json_object(response)
         if answer is None:
             raise GatewayError(f"{method} {path}: the answer is not a JSON object")
         return answer
@@ -248,54 +244,3 @@ class GatewayClient:
 
 def _path(name: str) -> str:
     return quote(name, safe="")
-
-
-def _json(response: requests.Response) -> dict[str, Any] | None:
-    try:
-        answer = clean_json(response.json())
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _not_found(response: requests.Response, about: str) -> bool:
-    """Whether it is the thing that is not found (`session_not_found`), and not the route."""
-    return f"{about} not found" in str(_json(response)).lower().replace("_", " ")
-
-
-def _unsent_or_uncertain(error: requests.RequestException) -> GatewayError:
-    """No connection was made: never sent. Anything later: nobody knows (R2)."""
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
-        return GatewayRefused("The gateway does not answer.")
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return GatewayRefused("The gateway's address is wrong.")
-    return PostUncertain(f"POST: {type(error).__name__}")
-
-
-def _started(response: requests.Response) -> str:
-    code = response.status_code
-    if code in (429, 503):
-        raise GatewayBusy(f"The gateway has no capacity (HTTP {code}).", _retry_after(response))
-    if code in (500, 502, 504):
-        raise PostUncertain(f"POST: HTTP {code}")
-    answer = _json(response) or {}
-    if 400 <= code < 500:
-        raise GatewayError(f"The gateway refused the run (HTTP {code}): {_message(answer)}")
-    run_id = answer.get("run_id")
-    if not isinstance(run_id, str) or not run_id:
-        raise PostUncertain(f"POST: HTTP {code} without run_id")
-    return run_id
-
-
-def _message(answer: Mapping[str, Any]) -> str:
-    error = answer.get("error")
-    text = error.get("message") if isinstance(error, dict) else error
-    return str(text or "no reason given")[:500]
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    try:
-        return min(max(float(response.headers.get("Retry-After", "")), 0.1), 60.0)
-    except ValueError:
-        return None

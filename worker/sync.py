@@ -1,0 +1,92 @@
+"""What a run leaves in the conversation: its streamed messages and its gateway's own (R6).
+
+The gateway's transcript is the only place where tool results are.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared import runtime, tokens
+from shared.errors import GatewayError
+from shared.runs import RunState
+from worker.gateway.client import GatewayTranscript
+from worker.gateway.transcripts import read_transcript
+from worker.outcome import Outcome
+from worker.parts import Parts
+from worker.reconcile import Kept, keep
+from worker.turn import Turn
+
+log = logging.getLogger(__name__)
+
+WAIT = 1.0  # seconds for the gateway's transcript to be complete (P25)
+PAUSE = 0.2
+OFFLOAD = 50_000  # characters; counting more than that would hold the hub for too long
+
+
+@dataclass(frozen=True)
+class Left:
+    """Messages with their tokens counted; `usage` as the gateway's session has it, if it does;
+    `continuations`: sessions under which the gateway went on, to be deleted too (P25)."""
+
+    kept: Kept
+    usage: dict[str, Any] | None = None
+    continuations: tuple[str, ...] = ()
+
+
+def what_it_leaves(parts: Parts, turn: Turn, outcome: Outcome) -> Left:
+    """The turn's messages as they are to be stored. Ends the fold of the turn's log."""
+    folded = turn.log.transcript
+    folded.apply(
+        {"event": "run.completed", "finish_reason": outcome.finish_reason, "output": outcome.output}
+    )
+    stored = _transcript(parts, turn, outcome)
+    kept = keep(folded.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
+    if stored is not None and not _complete(stored, outcome):
+        kept = replace(kept, synced=False, diverged=False)  # a later look gets the rest
+    count_rows(kept)
+    if stored is None:
+        return Left(kept)
+    others = tuple(name for name in stored.session_ids if name != turn.ephemeral_id)
+    return Left(kept, usage_of(stored), others)
+
+
+def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:
+    """The session's token counts; None if the gateway has not counted any."""
+    usage = stored.usage or {}
+    return usage if usage.get("input_tokens") or usage.get("output_tokens") else None
+
+
+def count_rows(kept: Kept) -> None:
+    """Count the tokens of each message; long ones outside the hub."""
+    for row in kept.rows:
+        text = row["content"]
+        long = len(text) > OFFLOAD
+        row["token_count"] = runtime.offload(tokens.count, text) if long else tokens.count(text)
+
+
+def _transcript(parts: Parts, turn: Turn, outcome: Outcome) -> GatewayTranscript | None:
+    """The gateway's own messages; it may write the last one a moment after its end."""
+    if turn.gateway_run_id is None or turn.ephemeral_id is None:
+        return None
+    profile = parts.gateways.profile(turn.claim.profile)
+    deadline = time.monotonic() + WAIT
+    found: GatewayTranscript | None = None
+    while True:
+        try:
+            found = read_transcript(turn.gateway, profile, turn.ephemeral_id)
+        except GatewayError as error:
+            log.info("sync.failed run_id=%s error=%s", turn.run_id, error)
+            return found
+        complete = found is not None and _complete(found, outcome)
+        if complete or time.monotonic() > deadline:
+            return found
+        time.sleep(PAUSE)
+
+
+def _complete(transcript: GatewayTranscript, outcome: Outcome) -> bool:
+    if outcome.state is not RunState.COMPLETED or not outcome.output:
+        return True
+    answers = [m for m in transcript.messages if m.get("role") == "assistant"]
+    return bool(answers) and not answers[-1].get("tool_calls")
