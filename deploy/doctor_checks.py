@@ -17,6 +17,7 @@ from deploy.errors import DeployError
 from deploy.gateway_probe import probe
 from deploy.ports import is_free
 from shared.db import migrate
+from shared.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -143,15 +144,16 @@ def _database(settings: Settings) -> Finding:
 
 
 def _gateway(settings: Settings) -> Finding:
-    found = probe(settings.hermes_url, settings.hermes_api_key)
+    default = Profiles.load(settings).get(DEFAULT)
+    found = probe(default.url, default.api_key)
     if not found.answers:
-        detail = f"none at {settings.hermes_url} ({found.detail})"
+        detail = f"none at {default.url} ({found.detail})"
         advice = "start one or set HERMES_URL; `holdfast up` uses its demo gateway until then"
         return Finding("gateway", NOTE, detail, advice)
     if not found.authorized:
         advice = "set HERMES_API_KEY to the gateway's API_SERVER_KEY"
-        return Finding("gateway", FAULT, f"{settings.hermes_url} {found.detail}", advice)
-    return Finding("gateway", OK, settings.hermes_url)
+        return Finding("gateway", FAULT, f"{default.url} {found.detail}", advice)
+    return Finding("gateway", OK, default.url)
 
 
 def _port(settings: Settings) -> Finding:

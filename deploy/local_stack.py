@@ -12,6 +12,7 @@ from deploy.embedded_redis import EmbeddedRedis, binary_for
 from deploy.gateway_probe import is_healthy, probe
 from deploy.home import Home, secret
 from deploy.ports import LOOPBACK, free_port
+from shared.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
 SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles
@@ -76,7 +77,7 @@ def plan(
         environment=environment,
         url=_address(settings),
         token="" if settings.auth_disabled else token,
-        gateway=f"{gateway_url} (DEMO: none answered at {settings.hermes_url})"
+        gateway=f"{gateway_url} (DEMO: none answered at {Profiles.load(settings).get(DEFAULT).url})"
         if demo
         else gateway_url,
         redis=f"{redis_server.binary.path.name}, data in {home.redis}"
@@ -92,8 +93,9 @@ def _redis(home: Home) -> EmbeddedRedis:
 
 def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
     """The gateway's URL, its key, and the role of the demo gateway if no other one answers."""
-    if probe(settings.hermes_url, settings.hermes_api_key).answers:
-        return settings.hermes_url, settings.hermes_api_key, None
+    default = Profiles.load(settings).get(DEFAULT)
+    if probe(default.url, default.api_key).answers:
+        return default.url, default.api_key, None
     port, key = free_port(), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
     command = python(

@@ -54,8 +54,8 @@ class Settings:
 
     @property
     def renew_every(self) -> timedelta:
-        """Two renewals may fail before the reaper takes the run."""
-        return self.lease / 4
+        """Several renewals may fail before the reaper takes the run (R35)."""
+        return self.lease / 5
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
@@ -83,7 +83,7 @@ class Settings:
             installation=read.name("INSTALLATION", "hf"),
             worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
             queue_cap=read.integer("QUEUE_CAP", 20, 1, 1000),
-            lease=read.seconds("LEASE_SECONDS", 12, 1),
+            lease=read.seconds("LEASE_SECONDS", 15, 1),
             flush_interval=read.seconds("FLUSH_INTERVAL", 0.010, 0),
             stop_timeout=read.seconds("STOP_TIMEOUT", 30, 0.1),
             start_deadline=read.seconds("START_DEADLINE", 120, 0),

@@ -2,9 +2,17 @@
 
 import logging
 
-from shared.db.approvals import note_outcome, unsent_answer
+from shared.db.approvals import (
+    DONE,
+    EXPIRED,
+    UNCERTAIN,
+    begin_sending,
+    note_outcome,
+    unsent_answer,
+)
 from shared.db.claims import attempts
 from shared.db.models import RunRow
+from shared.errors import GatewayError
 from shared.events import session_bell
 from shared.redis_keys import feed_tag
 from worker.parts import Parts
@@ -13,24 +21,32 @@ log = logging.getLogger(__name__)
 
 
 def answer_approval(parts: Parts, run_id: str, approval_id: int) -> None:
-    """POST the answer that a person gave; tell the session if it came too late.
-
-    Raises GatewayError when the gateway could not be asked, Unavailable.
-    """
+    """POST a person's answer; tell the session if it came too late. Raises Unavailable."""
     choice = parts.db.read(lambda session: unsent_answer(session, run_id, approval_id))
     run = parts.db.read(lambda session: session.get(RunRow, run_id))
     if choice is None or run is None:
         return
-    earlier = parts.db.read(lambda session: attempts(session, run_id))
-    named = [attempt for attempt in earlier if attempt.gateway_run_id is not None]
-    heard = bool(named) and parts.gateways.client(run.profile).approve(
-        str(named[-1].gateway_run_id), choice
-    )
-    outcome = "done" if heard else "expired"
+    if not parts.db.write(lambda session: begin_sending(session, run_id, approval_id)):
+        return
+    outcome = _send(parts, run, choice)
     parts.db.write(lambda session: note_outcome(session, run_id, approval_id, outcome))
     log.info("approval.%s run_id=%s approval_id=%s", outcome, run_id, approval_id)
-    if not heard:
+    if outcome != DONE:
         _tell_expired(parts, run, approval_id)
+
+
+def _send(parts: Parts, run: RunRow, choice: str) -> str:
+    """POST once. Sent again it could answer the question after this one: gateways ask for no id."""
+    earlier = parts.db.read(lambda session: attempts(session, run.id))
+    named = [attempt for attempt in earlier if attempt.gateway_run_id is not None]
+    if not named:
+        return EXPIRED
+    try:
+        heard = parts.gateways.client(run.profile).approve(str(named[-1].gateway_run_id), choice)
+    except GatewayError as error:
+        log.warning("approval.uncertain run_id=%s error=%s", run.id, error)
+        return UNCERTAIN
+    return DONE if heard else EXPIRED
 
 
 def _tell_expired(parts: Parts, run: RunRow, approval_id: int) -> None:

@@ -46,6 +46,7 @@ def build(settings: Settings) -> Parts:
             ours,
             interval=settings.flush_interval,
             checkpoint_bytes=settings.checkpoint_bytes,
+            refresh_every=settings.log_ttl / 4,
         ),
         leases=LeaseKeeper(
             lambda: connect(settings.database_url), settings.lease, settings.renew_every

@@ -6,6 +6,7 @@ A failed summary never fails the run: it goes on with all that there is (P24).
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -32,43 +33,25 @@ def compress(
     `rows` as given to `decide`; `replaces`: the version of the stored snapshot, if there is one.
     Raises LostRun, DatabaseAway.
     """
-    began = time.monotonic()
     turn.log.add("compression.started", planning.started_event(plan))
-    order = _order(parts, turn, plan)
-    result, snapshot, error = Result.COMPRESSED, None, None
+    work = _Compression(parts, turn, plan)
+    order = work.begin()
     try:
-        snapshot = _useful(plan, rows, summarize(parts, turn, order))
-        _store(parts, turn, plan, snapshot, replaces)
+        snapshot = _snapshot(plan, rows, summarize(parts, turn, order))
+        work.succeed(order, snapshot, replaces)
     except NoSummary as failure:
-        result, snapshot, error = Result.FAILED, None, str(failure)
+        work.fail(order, Result.FAILED, str(failure))
+        return None
     except Stopped:
-        result, error = Result.STOPPED, "The run was stopped."
+        work.fail(order, Result.STOPPED, "The run was stopped.")
+        return None
     except LostRun:
-        _end(parts, order, plan, None, Result.LOST, began, "The run went to another worker.")
+        work.note(order, Result.LOST, "The run went to another worker.")
         raise
-    _end(parts, order, plan, snapshot, result, began, error)
-    log.info(
-        "compression.ended run_id=%s result=%s before=%s seconds=%.1f",
-        turn.run_id,
-        result,
-        plan.usage.total,
-        time.monotonic() - began,
-    )
-    summary = snapshot.summary if snapshot else None
-    turn.log.add("compression.completed", planning.completed_event(plan, summary, error))
     return snapshot
 
 
-def _order(parts: Parts, turn: Turn, plan: Plan) -> Order:
-    """Written down before anybody is asked."""
-    claim = turn.claim
-    prompt = runtime.offload(planning.summary_prompt, plan)
-    name = ephemeral_id("compress", parts.settings.installation)
-    begun = parts.db.write(lambda session: compressions.begin(session, claim, plan, name))
-    return Order(claim.run_id, claim.profile, name, begun.id, begun.orphans, prompt, claim.model)
-
-
-def _useful(plan: Plan, rows: Sequence[Row], summary: str) -> Snapshot:
+def _snapshot(plan: Plan, rows: Sequence[Row], summary: str) -> Snapshot:
     """The snapshot, if it makes the session smaller. Raises NoSummary."""
 
     def work() -> Snapshot:
@@ -79,38 +62,79 @@ def _useful(plan: Plan, rows: Sequence[Row], summary: str) -> Snapshot:
     return runtime.offload(work)
 
 
-def _store(parts: Parts, turn: Turn, plan: Plan, snapshot: Snapshot, replaces: int | None) -> None:
-    """Raises NoSummary if the stored snapshot is another one by now."""
-    sent = runtime.offload(tokens.count, SUMMARY_PREFIX + snapshot.summary)
-    covered = plan.covered + len(plan.head)
+@dataclass
+class _Compression:
+    """One compression as it is written down and told."""
 
-    def work(session: Session) -> bool:
-        return snapshots.store(
-            session, turn.claim, snapshot, replaces=replaces, tokens=sent, covered=covered
+    parts: Parts
+    turn: Turn
+    plan: Plan
+    began: float = field(default_factory=time.monotonic)
+
+    def begin(self) -> Order:
+        """Written down before anybody is asked."""
+        claim = self.turn.claim
+        prompt = runtime.offload(planning.summary_prompt, self.plan)
+        name = ephemeral_id("compress", self.parts.settings.installation)
+        begun = self.parts.db.write(
+            lambda session: compressions.begin(session, claim, self.plan, name)
+        )
+        return Order(
+            claim.run_id, claim.profile, name, begun.id, begun.orphans, prompt, claim.model
         )
 
-    if not parts.db.write(work):
-        raise NoSummary("The conversation was changed while it was summarized.")
+    def succeed(self, order: Order, snapshot: Snapshot, replaces: int | None) -> None:
+        """Store it. Raises NoSummary if the stored snapshot is another one by now."""
+        sent = runtime.offload(tokens.count, SUMMARY_PREFIX + snapshot.summary)
+        covered = self.plan.covered + len(self.plan.head)
 
+        def work(session: Session) -> bool:
+            stored = snapshots.store(
+                session,
+                self.turn.claim,
+                snapshot,
+                replaces=replaces,
+                tokens=sent,
+                covered=covered,
+            )
+            if stored:
+                self._end(session, order, Result.COMPRESSED, snapshot.summary, None)
+            return stored
 
-def _end(
-    parts: Parts,
-    order: Order,
-    plan: Plan,
-    snapshot: Snapshot | None,
-    result: Result,
-    began: float,
-    error: str | None,
-) -> None:
-    told = planning.completed_event(plan, snapshot.summary if snapshot else None)
-    parts.db.write(
-        lambda session: compressions.end(
+        if not self.parts.db.write(work):
+            raise NoSummary("The conversation was changed while it was summarized.")
+        self._tell(Result.COMPRESSED, snapshot.summary, None)
+
+    def fail(self, order: Order, result: Result, error: str) -> None:
+        """The snapshot stays as it is."""
+        self.note(order, result, error)
+        self._tell(result, None, error)
+
+    def note(self, order: Order, result: Result, error: str) -> None:
+        """Write down that there is no summary."""
+        self.parts.db.write(lambda session: self._end(session, order, result, None, error))
+
+    def _end(
+        self, session: Session, order: Order, result: Result, summary: str | None, error: str | None
+    ) -> None:
+        told = planning.completed_event(self.plan, summary)
+        compressions.end(
             session,
             order.compression_id,
             result,
-            duration=time.monotonic() - began,
+            duration=time.monotonic() - self.began,
             after_tokens=told["afterTokens"],
             after_messages=told["resultMessages"],
             error=error,
         )
-    )
+
+    def _tell(self, result: Result, summary: str | None, error: str | None) -> None:
+        log.info(
+            "compression.ended run_id=%s result=%s before=%s seconds=%.1f",
+            self.turn.run_id,
+            result,
+            self.plan.usage.total,
+            time.monotonic() - self.began,
+        )
+        event = planning.completed_event(self.plan, summary, error)
+        self.turn.log.add("compression.completed", event)

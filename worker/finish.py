@@ -1,7 +1,6 @@
 """Ends a run: what it leaves in the database first, then the word to the clients (R20)."""
 
 import logging
-import time
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,7 +9,7 @@ from shared.announcing import announce
 from shared.db.chases import STOP, SYNC, chase
 from shared.db.claims import Claim
 from shared.db.closing import Closing, close, ephemeral_ids
-from shared.errors import DatabaseAway, Unavailable
+from shared.errors import Unavailable
 from shared.runs import Reason, RunState
 from worker.outcome import Outcome
 from worker.parts import Parts
@@ -21,7 +20,6 @@ from worker.turn import Turn
 log = logging.getLogger(__name__)
 
 REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the log any longer
-RETRY = 0.5  # seconds between tries while the database is away
 
 
 def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
@@ -30,6 +28,8 @@ def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
         turn.log.add("abort.completed", {"synced": outcome.gateway_done})
     if not turn.log.wait_settled(REDIS_AWAY):
         turn.check()
+        outcome = outcome.with_resync()
+    if turn.log.broke_off:
         outcome = outcome.with_resync()
     _show_unstreamed_output(turn, outcome)
     left = what_it_leaves(parts, turn, outcome)
@@ -73,7 +73,7 @@ def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
 
 def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
     kept = left.kept
-    gone = parts.db.read(lambda session: ephemeral_ids(session, turn.run_id))
+    gone = parts.read(lambda session: ephemeral_ids(session, turn.run_id))
     answers = [row["content"] for row in kept.rows if row["role"] == "assistant"]
     frozen = turn.log.freeze()  # only while Redis is away; it may have been written, or will be
     turn.log.abandon()
@@ -128,13 +128,7 @@ def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> str 
             )
         return following
 
-    while True:
-        turn.check()
-        try:
-            return parts.db.write(work)
-        except DatabaseAway:
-            log.warning("run.close_waits run_id=%s", turn.run_id)
-            time.sleep(RETRY)
+    return parts.write(work)
 
 
 def _tell(parts: Parts, run_id: str) -> None:

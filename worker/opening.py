@@ -55,6 +55,7 @@ def _open_log(parts: Parts, claim: Claim) -> RunLog:
         head=answer.head,
         session_id=claim.session_id,
     )
+    run_log.broke_off = epoch != claim.epoch
     _restore(parts, claim, run_log)
     return run_log
 

@@ -1,11 +1,14 @@
 """What every task of a worker process uses; built once per process by `worker.build`."""
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.db.claims import Claim, note_attempt
-from shared.db.database import Database
+from shared.db.database import Database, Work
+from shared.errors import DatabaseAway
 from shared.event_log import EventLog
 from shared.queue import TaskQueue
 from shared.settings import Settings
@@ -14,7 +17,11 @@ from worker.leases import LeaseKeeper
 from worker.publisher import Publisher
 from worker.turn import Turn
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+PATIENCE = 600.0  # seconds
+PAUSE = 0.5  # seconds between tries
 
 
 @dataclass(frozen=True)
@@ -32,5 +39,26 @@ class Parts:
     turns: dict[str, Turn]
 
     def note_attempt(self, claim: Claim, **columns: Any) -> None:
-        """See shared.db.claims.note_attempt."""
-        self.db.write(lambda session: note_attempt(session, claim, **columns))
+        """See shared.db.claims.note_attempt; waits for the database as `write` does."""
+        self.write(lambda session: note_attempt(session, claim, **columns))
+
+    def write(self, work: Work[T]) -> T:
+        """`db.write` for a run that is going on: it waits while the database is away, since live
+        text goes on meanwhile (R13). Raises DatabaseAway after `PATIENCE`."""
+        return _patiently(lambda: self.db.write(work))
+
+    def read(self, work: Work[T]) -> T:
+        """The same for `db.read`."""
+        return _patiently(lambda: self.db.read(work))
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return work()
+        except DatabaseAway:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("database.waiting")
+            time.sleep(PAUSE)

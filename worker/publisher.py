@@ -33,11 +33,15 @@ class Publisher:
         *,
         interval: timedelta,
         checkpoint_bytes: int,
+        refresh_every: timedelta,
     ) -> None:
         self._log = event_log
         self._still_owned = still_owned
         self._interval = interval.total_seconds()
         self._checkpoint_bytes = checkpoint_bytes
+        self._refresh_every = refresh_every.total_seconds()
+        self._refreshed = time.monotonic()
+        self._open: dict[str, RunLog] = {}
         self._dirty: dict[str, RunLog] = {}
         self._wake = threading.Event()
         self._stopping = False
@@ -55,22 +59,29 @@ class Publisher:
             self._thread.join(10)
 
     def open(self, run_log: RunLog) -> None:
-        """From now on flush what is added to this log."""
+        """From now on flush what is added to this log, and keep it from expiring (R30)."""
 
         def ring() -> None:
             self._dirty[run_log.keys.run_id] = run_log
             self._wake.set()
 
         run_log.ring = ring
+        self._open[run_log.keys.run_id] = run_log
+
+    def close(self, run_log: RunLog) -> None:
+        """The run is over, or no longer ours."""
+        if self._open.get(run_log.keys.run_id) is run_log:
+            del self._open[run_log.keys.run_id]
 
     def _run(self) -> None:
         pause = RETRY_FIRST
         while not (self._stopping and not self._dirty):
-            self._wake.wait()
+            self._wake.wait(self._refresh_every)
             self._wake.clear()
             began = time.monotonic()
             try:
                 self._flush()
+                self._refresh(began)
                 pause = RETRY_FIRST
             except Unavailable as error:
                 log.warning("publisher.waiting error=%s", type(error).__name__)
@@ -84,6 +95,12 @@ class Publisher:
                 log.exception("publisher.failed")
                 time.sleep(pause)
             time.sleep(max(0.0, self._interval - (time.monotonic() - began)))
+
+    def _refresh(self, now: float) -> None:
+        """A run may be silent for longer than its log lives."""
+        if now - self._refreshed >= self._refresh_every:
+            self._refreshed = now
+            self._log.refresh([run.keys for run in self._open.values()])
 
     def _flush(self) -> None:
         """Send one batch of each waiting log. Raises RedisAway, and then all are sent again."""

@@ -4,6 +4,7 @@ import logging
 import time
 
 from shared.announcing import announce
+from shared.db.approvals import forgotten_answers
 from shared.db.endings import unannounced
 from shared.db.sweeps import forgotten, lapsed
 from shared.errors import Unavailable
@@ -12,6 +13,7 @@ from worker.parts import Parts
 log = logging.getLogger(__name__)
 
 FORGOTTEN = 30.0  # seconds that a queued run may wait before it is enqueued again
+FORGOTTEN_ANSWER = 10.0  # seconds that an agent waits for an answer whose task was lost
 LIMIT = 100  # rows of one tick (R35)
 
 
@@ -28,6 +30,7 @@ class Reaper:
         try:
             self._announce()
             self._enqueue_forgotten()
+            self._send_forgotten_answers()
             self._take_over_lapsed()
         except Unavailable as error:
             self._contact_since = None
@@ -42,6 +45,12 @@ class Reaper:
         for run_id in self._parts.db.write(lambda session: forgotten(session, FORGOTTEN, LIMIT)):
             log.info("run.enqueued_again run_id=%s", run_id)
             self._parts.queue.run_turn(run_id)
+
+    def _send_forgotten_answers(self) -> None:
+        db = self._parts.db
+        found = db.read(lambda s: forgotten_answers(s, FORGOTTEN_ANSWER, LIMIT))
+        for run_id, approval_id in found:
+            self._parts.queue.answer_approval(run_id, approval_id)
 
     def _take_over_lapsed(self) -> None:
         runs = self._parts.db.read(lambda session: lapsed(session, LIMIT))

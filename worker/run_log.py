@@ -36,6 +36,7 @@ class RunLog:
         self.epoch = epoch
         self.head = head  # last acknowledged seq
         self.lost = False
+        self.broke_off = False  # clients may have seen what this epoch does not have (R17)
         self.base = 0
         self.checkpoint = b""
         self.tail: list[bytes] = []  # acknowledged entries after base

@@ -4,7 +4,7 @@ import logging
 import time
 
 from shared.announcing import announce
-from shared.db.claims import Claim, Refusal, Refused, attempts, claim, put_back
+from shared.db.claims import Claim, Refusal, Refused, claim, put_back
 from shared.errors import LostRun, Unavailable, UnknownProfile
 from shared.runs import Reason
 from worker.finish import end_unopened, finish
@@ -14,11 +14,10 @@ from worker.outcome import Outcome, aborted, failed
 from worker.parts import Parts
 from worker.session_news import tell_turn_started
 from worker.starting import PutBack, start
+from worker.takeover import reattach
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
-
-MOST_TAKEOVERS = 5  # R18
 
 
 def run_turn(parts: Parts, run_id: str) -> None:
@@ -42,6 +41,7 @@ def run_turn(parts: Parts, run_id: str) -> None:
         log.warning("run.lost run_id=%s fence=%s", run_id, claimed.fence)
     finally:
         turn.log.lose()
+        parts.publisher.close(turn.log)
         parts.leases.release(run_id)
         if parts.turns.get(run_id) is turn:
             del parts.turns[run_id]
@@ -86,7 +86,7 @@ def _do(parts: Parts, turn: Turn) -> None:
 
 def _outcome(parts: Parts, turn: Turn) -> Outcome:
     if turn.claim.lapsed:
-        found = _taken_over(parts, turn)
+        found = reattach(parts, turn)
         if found is not None:
             return found
     if not turn.stop_asked.is_set():
@@ -98,33 +98,11 @@ def _outcome(parts: Parts, turn: Turn) -> Outcome:
     return follow(parts, turn, open_stream=True)
 
 
-def _taken_over(parts: Parts, turn: Turn) -> Outcome | None:
-    """Go on with what the owner before left (DESIGN 4): re-attach, never execute again.
-
-    None: the gateway never had the run, so it starts anew.
-    """
-    earlier = parts.db.read(lambda session: attempts(session, turn.run_id))
-    if not earlier:
-        return None
-    attempt = earlier[-1]
-    turn.ephemeral_id = attempt.ephemeral_id
-    turn.gateway_run_id = attempt.gateway_run_id
-    if turn.gateway_run_id is None:
-        return failed(
-            Reason.POST_UNCERTAIN,
-            "The server died while it handed the run to the gateway, so it is not sent again.",
-            gateway_done=False,
-        )
-    if turn.claim.takeovers > MOST_TAKEOVERS:
-        return failed(Reason.WORKER_LOST, "Too many servers died of this run.", gateway_done=False)
-    return follow(parts, turn, open_stream=not attempt.stream_opened)
-
-
 def _put_back(parts: Parts, turn: Turn, later: PutBack) -> None:
     turn.log.add("run.retrying", {"reason": later.reason, "delay": round(later.delay, 3)})
     turn.log.wait_settled(5.0)
     last_seq = turn.log.head
-    waits = parts.db.write(
+    waits = parts.write(
         lambda session: put_back(session, turn.claim, last_seq=last_seq, delay=later.delay)
     )
     if not waits:

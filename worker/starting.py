@@ -3,13 +3,11 @@
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from shared.db.chases import STOP, UNCERTAIN_POST, chase
 from shared.db.claims import intend
+from shared.db.compressions import seconds_of
 from shared.errors import (
-    DatabaseAway,
     GatewayBusy,
     GatewayError,
     GatewayRefused,
@@ -23,10 +21,9 @@ from worker.outcome import Outcome, failed
 from worker.parts import Parts
 from worker.turn import Turn
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-MIN_LEASE = 0.8  # of a lease that must be left right before sending (R3), at most 10 s
+MIN_LEASE = 2 / 3  # of a lease, at most 10 s, must be left right before sending (R3)
 RETRY_FIRST, RETRY_MOST = 1.0, 15.0  # seconds between tries at a gateway that has no capacity
 
 
@@ -50,7 +47,7 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
         return None
     pid = turn.gateway.pid()
     attempt = turn.ephemeral_id
-    parts.db.write(lambda session: intend(session, turn.claim, attempt, pid))
+    parts.write(lambda session: intend(session, turn.claim, attempt, pid))
     _need_lease(parts, turn)
     try:
         gateway_run_id = turn.gateway.start(turn.run_id, body)
@@ -85,7 +82,7 @@ def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
     """Write the gateway's id down. If somebody else has the run by now, this post was one too many:
     it is stopped at once (R3)."""
     try:
-        _insist(lambda: parts.note_attempt(turn.claim, gateway_run_id=gateway_run_id))
+        parts.note_attempt(turn.claim, gateway_run_id=gateway_run_id)
     except LostRun:
         log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
         _chase(parts, turn, STOP, gateway_run_id)
@@ -93,18 +90,10 @@ def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
         raise
 
 
-def _insist(work: Callable[[], T]) -> T:
-    """Do it as soon as the database answers."""
-    while True:
-        try:
-            return work()
-        except DatabaseAway:
-            time.sleep(0.5)
-
-
 def _later(parts: Parts, turn: Turn, error: GatewayRefused) -> Outcome:
     """Capacity is not failure (R7): wait, until the start deadline."""
     waited = turn.claim.since_first_claim + (time.monotonic() - turn.began)
+    waited -= parts.db.read(lambda session: seconds_of(session, turn.run_id))
     if waited > parts.settings.start_deadline.total_seconds():
         busy = isinstance(error, GatewayBusy)
         reason = Reason.START_DEADLINE if busy else Reason.GATEWAY_UNREACHABLE
@@ -125,7 +114,7 @@ def _uncertain(parts: Parts, turn: Turn, error: PostUncertain) -> Outcome:
 
 def _chase(parts: Parts, turn: Turn, kind: str, gateway_run_id: str | None) -> None:
     assert turn.ephemeral_id is not None
-    parts.db.write(
+    parts.write(
         lambda session: chase(
             session,
             run_id=turn.run_id,

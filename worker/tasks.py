@@ -41,12 +41,7 @@ def register_maintenance_tasks(app: Celery, parts: Parts) -> None:
     def _sweep_ephemeral() -> None:
         sweep(parts)
 
-    @app.task(
-        name=ANSWER,
-        autoretry_for=(GatewayError, Unavailable),
-        max_retries=5,
-        default_retry_delay=1,
-    )
+    @app.task(name=ANSWER)
     def _answer(run_id: str, approval_id: int) -> None:
         answer_approval(parts, run_id, approval_id)
 

@@ -1,5 +1,7 @@
 """Answers to an agent's questions: the first one is written down, all others are late (R10)."""
 
+from typing import Final
+
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -7,6 +9,11 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.models import ApprovalRow, RunRow
 from shared.runs import LIVE
+
+SENDING: Final = "sending"
+DONE: Final = "done"
+EXPIRED: Final = "expired"  # the gateway did not wait for it any more
+UNCERTAIN: Final = "uncertain"  # nobody knows whether the gateway heard it
 
 
 def live_run(
@@ -51,8 +58,33 @@ def unsent_answer(session: Session, run_id: str, approval_id: int) -> str | None
     )
 
 
+def begin_sending(session: Session, run_id: str, approval_id: int) -> bool:
+    """Take the answer to send it; False if somebody else does or did."""
+    taken = session.execute(
+        update(ApprovalRow)
+        .where(
+            ApprovalRow.run_id == run_id,
+            ApprovalRow.approval_id == approval_id,
+            ApprovalRow.outcome.is_(None),
+        )
+        .values(outcome=SENDING)
+        .returning(ApprovalRow.run_id)
+    )
+    return taken.first() is not None
+
+
+def forgotten_answers(session: Session, seconds: float, limit: int) -> list[tuple[str, int]]:
+    """Answers that nobody has begun to send for `seconds`."""
+    rows = session.execute(
+        select(ApprovalRow.run_id, ApprovalRow.approval_id)
+        .where(ApprovalRow.outcome.is_(None), ApprovalRow.answered_at < DbNow() - seconds)
+        .limit(limit)
+    )
+    return [(row.run_id, row.approval_id) for row in rows]
+
+
 def note_outcome(session: Session, run_id: str, approval_id: int, outcome: str) -> None:
-    """What the gateway said: `done` or `expired`."""
+    """How the sending ended: one of the names above."""
     session.execute(
         update(ApprovalRow)
         .where(ApprovalRow.run_id == run_id, ApprovalRow.approval_id == approval_id)

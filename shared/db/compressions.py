@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from shared.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
@@ -128,3 +128,9 @@ def last(session: Session, owner: str, session_id: str) -> LastCompression | Non
     return LastCompression(
         rows[0].ended_at or 0.0, failures == 0, rows[0].after_tokens or 0, failures
     )
+
+
+def seconds_of(session: Session, run_id: str) -> float:
+    """How long the run has been kept from its gateway by compressions, in all."""
+    spent = func.sum(CompressionRow.ended_at - CompressionRow.started_at)
+    return float(session.scalar(select(spent).where(CompressionRow.run_id == run_id)) or 0.0)

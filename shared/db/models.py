@@ -191,7 +191,7 @@ class ApprovalRow(Base):
     approval_id: Mapped[int] = mapped_column(primary_key=True)  # seq of the approval.request
     choice: Mapped[str] = mapped_column(String(16))
     answered_at: Mapped[float]
-    outcome: Mapped[str | None]  # done | expired, as the gateway said
+    outcome: Mapped[str | None]  # see shared.db.approvals
 
 
 class ChaseRow(Base):

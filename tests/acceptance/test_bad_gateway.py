@@ -180,9 +180,7 @@ def test_a_cut_stream_is_finished_by_asking_and_the_text_is_whole(
 
 
 @pytest.mark.parametrize("kind", ["broken_json", "not_utf8", "not_an_object", "no_field"])
-def test_junk_on_the_stream_is_skipped(
-    client: SocketClient, session_id: str, kind: str
-) -> None:
+def test_junk_on_the_stream_is_skipped(client: SocketClient, session_id: str, kind: str) -> None:
     run_id = client.run(talk(20, junk=[{"after": n, "kind": kind} for n in (0, 7, 20)]), session_id)
     assert_whole(client, run_id, 20)
     assert "run.reattached" not in client.names()

@@ -78,22 +78,22 @@ def test_a_killed_worker_loses_no_word_and_its_run_ends_once(
 def test_a_web_process_that_is_told_to_stop_or_killed_costs_a_reconnect_and_no_word(
     mortal: Stack, connect: Clients, js_client: JsClients, new_session: Callable[[], str]
 ) -> None:
+    session_id = new_session()
+    python, page = connect(mortal, reconnection=True), js_client(mortal)
+    run_id = python.run(talk(900, rate=90), session_id)
+    page.acknowledged("resume", {"session_id": session_id})
     for how in (signal.SIGTERM, signal.SIGKILL):
-        session_id = new_session()
-        python, page = connect(mortal, reconnection=True), js_client(mortal)
-        run_id = python.run(talk(300, rate=100), session_id)
-        page.acknowledged("resume", {"session_id": session_id})
-        for heard in (python, page):
-            heard.wait_until(lambda heard=heard: heard.deltas(run_id), what="some text")
         marks = {heard: heard.mark() for heard in (python, page)}
+        for heard, mark in marks.items():
+            heard.wait_for("message.delta", since=mark)
         mortal.restart_web(0, how)
         for heard, mark in marks.items():
             # A disconnect by the server would make clients give up (P2).
             assert heard.wait_for("disconnect", since=mark)["reason"].startswith("transport")
             heard.wait_for("connect", since=mark)
         page.acknowledged("resume", {"session_id": session_id})
-        python.resume(session_id)
-        for heard in (python, page):
-            heard.end(run_id)
-            assert heard.text(run_id).strip() == numbered(300).strip()
-        assert len(mortal.posts(run_id)) == 1
+        assert python.resume(session_id)["isWorking"] is True
+    for heard in (python, page):
+        assert heard.end(run_id)["status"] == "completed"
+        assert heard.text(run_id) == numbered(900)
+    assert len(mortal.posts(run_id)) == 1

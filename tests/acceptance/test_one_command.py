@@ -36,7 +36,7 @@ def test_one_command_in_an_empty_home_answers_survives_a_lost_web_process_and_le
     with JsClient("driver.js", up.url, up.token) as page:
         first = client.run(talk(20), SESSION)
         assert_whole(client, first, 20)
-        second = client.run(talk(300, rate=60), SESSION)
+        second = client.run(talk(400, rate=50), SESSION)
         page.acknowledged("resume", {"session_id": SESSION})
         kill_the_web_process(up, (client, page), second)
         shown = client.resume(SESSION)
@@ -44,7 +44,7 @@ def test_one_command_in_an_empty_home_answers_survives_a_lost_web_process_and_le
         page.acknowledged("resume", {"session_id": SESSION})
         for heard in (client, page):
             assert heard.end(second)["status"] == "completed"
-            assert heard.text(second) == numbered(300)
+            assert heard.text(second) == numbered(400)
     client.disconnect()
     family = up.family()
     assert len(family) >= 6, "supervisor, gateway, redis, web, worker, maintenance, beat"
@@ -57,7 +57,7 @@ def test_one_command_in_an_empty_home_answers_survives_a_lost_web_process_and_le
     found = again.resume(SESSION)
     again.disconnect()
     assert [m["role"] for m in found["messages"]] == ["user", "assistant"] * 2
-    assert answer(found, second).strip() == numbered(300).strip()
+    assert answer(found, second).strip() == numbered(400).strip()
 
 
 def kill_the_web_process(

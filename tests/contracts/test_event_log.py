@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from redis.client import PubSub
 
 from shared.errors import RedisAway
 from shared.event_log import Append, Batch, EventLog, Status
@@ -197,7 +198,7 @@ def test_the_bell_carries_the_bytes_of_the_log(
     redis: Commands, log: EventLog, keys: RunKeys
 ) -> None:
     installed(log, keys)
-    with redis.pubsub() as pubsub:
+    with PubSub(redis.connection_pool) as pubsub:
         pubsub.subscribe(keys.bell)
         assert pubsub.get_message(timeout=5)["type"] == "subscribe"
         append(log, Batch(keys, 1, 0, entries(1, 2)))

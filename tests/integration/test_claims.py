@@ -117,8 +117,8 @@ def test_runs_without_a_session_do_not_wait_for_each_other(db: Database) -> None
 def test_sessions_of_the_same_name_of_two_owners_do_not_wait(db: Database) -> None:
     for owner in ("ann", "bob"):
         add_session(db, "s", owner=owner)
-    assert taken(db, add_run(db, "s", owner="ann"))
-    assert taken(db, add_run(db, "s", owner="bob"))
+    assert taken(db, add_run(db, "s", owner="ann")).owner == "ann"
+    assert taken(db, add_run(db, "s", owner="bob")).owner == "bob"
 
 
 def test_a_run_starts_only_when_the_end_before_it_was_announced(db: Database) -> None:

@@ -264,6 +264,20 @@ def test_an_abort_while_the_summary_is_written_ends_the_run_at_once(stand: Worke
 
 
 @ON_SQLITE
+def test_the_time_of_a_summary_does_not_count_as_waiting_for_the_gateway(
+    make: Callable[..., WorkerStand],
+) -> None:
+    stand = make(START_DEADLINE=1)
+    stand.conversation(turns=150)
+    stand.summaries("THE SUMMARY", script={"first_delay": 1.2})
+    prefix = f"eph_{stand.installation}_"
+    stand.gateway.faults(session_prefix=prefix, post_status=429, count=1)
+    run_id = stand.run()
+    assert stand.state(run_id) == "queued"  # it keeps its place, and is not failed
+    assert stand.names(run_id)[-1] == "run.retrying"
+
+
+@ON_SQLITE
 def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
     stand: WorkerStand,
 ) -> None:

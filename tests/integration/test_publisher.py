@@ -57,6 +57,7 @@ def publisher(
         lambda _: owned,
         interval=timedelta(seconds=interval),
         checkpoint_bytes=checkpoint_bytes,
+        refresh_every=timedelta(seconds=0.1),
     )
 
 
@@ -181,3 +182,19 @@ def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> 
     assert text(log, run) == "abc"
     made.stop()
     server.stop()
+
+
+def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer) -> None:
+    redis = command_client(redis_server.url)
+    log = EventLog(redis, timedelta(seconds=600))
+    made = publisher(log)
+    made.start()
+    run = make_run(log)
+    made.open(run)
+    run.add("message.delta", {"delta": "a"})
+    assert run.wait_settled(5)
+    for key in (run.keys.meta, run.keys.log, run.keys.live):
+        redis.expire(key, 100)
+        wait_until(lambda key=key: redis.ttl(key) > 500, what=f"{key} is renewed")  # type: ignore[misc]
+    made.close(run)
+    made.stop()

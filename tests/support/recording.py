@@ -87,9 +87,7 @@ class Recording:
         """The object of the run's end, with its name as `event`; waits for it."""
 
         def ended() -> list[Heard]:
-            return [
-                h for h in self.heard if h.name in ENDS and h.payload.get("run_id") == run_id
-            ]
+            return [h for h in self.heard if h.name in ENDS and h.payload.get("run_id") == run_id]
 
         self.wait_until(ended, within=within, what=f"the end of {run_id}")
         (end,) = ended()

@@ -112,9 +112,7 @@ class SocketClient(Recording):
 
     async def calling(self, name: str, payload: Any) -> Payload:
         """The coroutine of `call`."""
-        got: Payload = await self._client.call(
-            name, payload, namespace=NAMESPACE, timeout=PATIENCE
-        )
+        got: Payload = await self._client.call(name, payload, namespace=NAMESPACE, timeout=PATIENCE)
         return got
 
     def call(self, name: str, payload: Any = None) -> Payload:

@@ -24,6 +24,7 @@ from shared.events import decode
 from shared.redis_keys import RunKeys, feed_tag
 from shared.settings import Settings
 from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.hermes import HermesGateway
 from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.rows import OWNER, add_run, add_session
@@ -42,13 +43,13 @@ class WorkerStand:
         folder: Path,
         database_url: str,
         redis: RedisServer,
-        gateway: DemoGateway,
+        gateway: DemoGateway | HermesGateway,
         *,
         context_length: int,
         **settings: object,
     ) -> None:
         upgrade(database_url)
-        self.gateway = gateway
+        self._gateway = gateway
         self.installation = f"t{uuid.uuid4().hex[:8]}"
         profiles = folder / "profiles.toml"
         profiles.write_text(
@@ -70,11 +71,18 @@ class WorkerStand:
         self.parts.leases.start()
 
     def stop(self) -> None:
-        """End the threads; harmful faults of the gateway end, too."""
-        self.gateway.clear_faults()
+        """End the threads; harmful faults of the demo gateway end, too."""
+        if isinstance(self._gateway, DemoGateway):
+            self._gateway.clear_faults()
         self.parts.publisher.stop()
         self.parts.leases.stop()
         self.db.close()
+
+    @property
+    def gateway(self) -> DemoGateway:
+        """The demo gateway of this stand."""
+        assert isinstance(self._gateway, DemoGateway), "this stand was given the real one"
+        return self._gateway
 
     # --- before --------------------------------------------------------------------------------
 
