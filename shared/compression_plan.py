@@ -8,13 +8,14 @@ All sizes are tokens, limits of texts are characters.
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, TypeAlias
+
+import orjson
 
 from shared import tokens
 from shared.summary_prompts import SUMMARY_PREFIX, full_prompt, incremental_prompt
@@ -201,7 +202,8 @@ def content_hash(messages: Iterable[Row]) -> str:
     digest = hashlib.sha256()
     for row in messages:
         said = (row["turn_no"], row["role"], content_text(row), row.get("tool_name"))
-        digest.update(json.dumps([*said, row.get("tool_calls")], sort_keys=True).encode())
+        whole = orjson.dumps([*said, row.get("tool_calls")], option=orjson.OPT_SORT_KEYS)
+        digest.update(whole)
     return digest.hexdigest()
 
 

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.postgres import PostgresServer, find_binaries
 from tests.support.processes import Processes
 from tests.support.redis_server import RedisServer, binaries
+
+# A busy machine is no fault of the code: how long an example takes is not judged.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 UNDER_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 

@@ -14,7 +14,7 @@ from shared.settings import Settings
 from worker.gateway.gateways import Gateways
 from worker.lease_statement import connect
 from worker.leases import LeaseKeeper
-from worker.parts import Parts
+from worker.parts import Duty, Parts
 from worker.publisher import Publisher
 from worker.run_log import RunLog
 from worker.turn import Turn
@@ -52,4 +52,5 @@ def build(settings: Settings) -> Parts:
             lambda: connect(settings.database_url), settings.lease, settings.renew_every
         ),
         turns=turns,
+        duty=Duty(),
     )

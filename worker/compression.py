@@ -1,4 +1,4 @@
-"""Replaces a session's older turns by a summary, when they have outgrown the model (DESIGN 8).
+"""Replaces a session's older turns by a summary, when they have outgrown the model (P22-P24).
 
 A failed summary never fails the run: it goes on with all that there is (P24).
 """

@@ -1,6 +1,6 @@
 """What the agent is told besides the input: the conversation before this turn (P18, P20).
 
-It is read in one go, counted, and compressed if it has outgrown the model (DESIGN 8).
+It is read in one go, counted, and compressed if it has outgrown the model (P22-P24).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 def drain(parts: Parts) -> None:
     """Give the runs `DRAIN_SECONDS`, then hand them over. Returns at once; called by a signal."""
+    parts.duty.draining = True
     runtime.spawn_from_signal(_drain, parts)
 
 

@@ -24,6 +24,13 @@ PATIENCE = 600.0  # seconds
 PAUSE = 0.5  # seconds between tries
 
 
+@dataclass
+class Duty:
+    """Whether the process takes new runs. A plain flag, since a signal handler sets it."""
+
+    draining: bool = False
+
+
 @dataclass(frozen=True)
 class Parts:
     """The parts of a worker process. `turns` are the runs that it has in hand, by id."""
@@ -37,6 +44,7 @@ class Parts:
     publisher: Publisher
     leases: LeaseKeeper
     turns: dict[str, Turn]
+    duty: Duty
 
     def note_attempt(self, claim: Claim, **columns: Any) -> None:
         """See shared.db.claims.note_attempt; waits for the database as `write` does."""

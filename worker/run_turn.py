@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 def run_turn(parts: Parts, run_id: str) -> None:
     """Do the run, if it may be done and nobody else does it. Safe to call twice, anywhere."""
+    if parts.duty.draining:
+        parts.queue.run_turn(run_id)  # for a worker that stays (R22)
+        return
     asked_at = time.monotonic()
     claimed = take(parts, run_id)
     if claimed is None:

@@ -1,4 +1,4 @@
-"""Asks the gateway for a summary: the only place that does (DESIGN 8, P23).
+"""Asks the gateway for a summary: the only place that does (P23).
 
 The request is made in a thread of its own, so that a person's stop does not wait for a gateway
 that hangs. That thread also tidies up: whatever happens, the gateway's run is over or being

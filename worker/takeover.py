@@ -27,7 +27,7 @@ def reattach(parts: Parts, turn: Turn) -> Outcome | None:
     """
     earlier = parts.read(lambda session: attempts(session, turn.run_id))
     if not earlier:
-        return None
+        return None if turn.claim.takeovers <= MOST_TAKEOVERS else _too_many()
     known = [attempt for attempt in earlier if attempt.gateway_run_id is not None]
     for attempt in known[:-1]:
         _chase(parts, attempt, STOP)
@@ -36,9 +36,13 @@ def reattach(parts: Parts, turn: Turn) -> Outcome | None:
     turn.ephemeral_id = known[-1].ephemeral_id
     turn.gateway_run_id = known[-1].gateway_run_id
     if turn.claim.takeovers > MOST_TAKEOVERS:
-        return failed(Reason.WORKER_LOST, "Too many servers died of this run.", gateway_done=False)
+        return _too_many()
     log.info("run.reattaching run_id=%s fence=%s", turn.run_id, turn.claim.fence)
     return follow(parts, turn, open_stream=not known[-1].stream_opened)
+
+
+def _too_many() -> Outcome:
+    return failed(Reason.WORKER_LOST, "Too many servers died of this run.", gateway_done=False)
 
 
 def _uncertain(parts: Parts, turn: Turn, attempt: AttemptRow) -> Outcome:

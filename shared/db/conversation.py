@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from shared.content import input_text
 from shared.db.models import MessageRow, RunRow
+from shared.db.snapshots import context_tokens
 from shared.runs import ENDED, LIVE, OPEN, RunState
 
 Message = dict[str, Any]
@@ -55,11 +56,11 @@ def read_conversation(
     session: Session, owner: str, session_id: str, limit: int = PAGE
 ) -> Conversation:
     """The session as it is; empty if there is none. `limit`: at most that many messages."""
-    total, input_tokens, output_tokens = _sums(session, owner, session_id)
+    input_tokens, output_tokens = context_tokens(session, owner, session_id)
     return Conversation(
         runs=recent_runs(session, owner, session_id),
         messages=_messages(session, owner, session_id, limit) if limit else [],
-        total=total,
+        total=_total(session, owner, session_id),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         queue=waiting(session, owner, session_id),
@@ -135,16 +136,8 @@ def _run(row: Row[Any]) -> RunInfo:
     return RunInfo(row.id, RunState(row.state), row.turn_no, row.announced_at is not None)
 
 
-def _sums(session: Session, owner: str, session_id: str) -> tuple[int, int, int]:
-    """Messages, input tokens (of all roles), output tokens (of answers): P22."""
-    tokens = func.coalesce(MessageRow.token_count, 0)
-    answers = case((MessageRow.role == "assistant", tokens), else_=0)
-    row = session.execute(
-        select(
-            func.count(), func.coalesce(func.sum(tokens), 0), func.coalesce(func.sum(answers), 0)
-        ).where(*_shown(owner, session_id))
-    ).one()
-    return int(row[0]), int(row[1]), int(row[2])
+def _total(session: Session, owner: str, session_id: str) -> int:
+    return session.scalar(select(func.count()).where(*_shown(owner, session_id))) or 0
 
 
 def _messages(session: Session, owner: str, session_id: str, limit: int) -> list[Message]:

@@ -1,0 +1,5 @@
+"""Real processes, real clients, from outside."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.acceptance.words")

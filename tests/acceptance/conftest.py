@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.acceptance.words")
-
 from deploy.ports import LOOPBACK, free_port
 from tests.support.demo_gateway import DemoGateway
 from tests.support.js_client import JsClient, install

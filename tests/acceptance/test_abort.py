@@ -27,7 +27,7 @@ def test_a_run_that_is_stopped_while_it_streams_keeps_its_text_and_tells_every_t
     tab.resume(session_id)
     for turn in (1, 2):
         run_id = client.run(talk(1000, rate=100), session_id)
-        client.wait_until(lambda run_id=run_id: client.deltas(run_id), what="some text")
+        client.wait_until(partial(client.deltas, run_id), what="some text")
         answer = client.abort(session_id)
         assert answer == {
             "ok": True,

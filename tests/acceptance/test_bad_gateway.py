@@ -102,6 +102,7 @@ def test_a_gateway_that_never_answers_the_post_fails_the_run_and_is_chased(
     assert client.end(following)["reason"] == "post_uncertain"
     for asked in (run_id, following):
         chase = wait_until(partial(ended_chase, stack, asked), within=25, what="the chase ended")
+        assert chase is not None
         assert (chase.kind, chase.outcome) == ("uncertain_post", "found")
         assert len(late_gateway.record(chase.ephemeral_id)["runs"]) == 1
 

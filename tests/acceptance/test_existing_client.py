@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import numbered, talk
 from tests.support.js_client import JsClient
@@ -25,7 +27,7 @@ def test_its_listeners_get_a_whole_turn_and_one_end(
     page = js_client(stack, SCRIPT)
     for label, tokens in (("a", 30), ("b", 20)):
         page.tell("run", label=label, session_id=session_id, input=talk(tokens))
-        page.wait_for("run.completed", lambda p, label=label: p["label"] == label)
+        page.wait_until(partial(of_label, page, label, "run.completed"), what=f"the end of {label}")
         assert len(of_label(page, label, "run.started")) == 1
         assert text_of(page, label) == numbered(tokens)
         assert len(of_label(page, label, "run.completed")) == 1

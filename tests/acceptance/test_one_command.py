@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def kill_the_web_process(
 ) -> None:
     """In mid-run; the supervisor starts another one, and the clients come back by themselves."""
     for heard in clients:
-        heard.wait_until(lambda heard=heard: len(heard.deltas(run_id)) > 50, what="some text")
+        heard.wait_until(partial(heard.deltas, run_id), what="some text")
     marks = [heard.mark() for heard in clients]
     old = up.web()
     os.kill(old, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Compression of a long session, with a real gateway process (DESIGN 8, P21-P24, R23)."""
+"""Compression of a long session, with a real gateway process (P21-P24, R23)."""
 
 import os
 import time

@@ -33,18 +33,16 @@ def wait_until(
 def wait_for_http(url: str, *, status: int = 200, within: float = 20.0) -> requests.Response:
     """The first answer of `url` with this status."""
 
-    def answer() -> requests.Response | None:
+    def answer() -> list[requests.Response]:
         with requests.Session() as session:
             session.trust_env = False
             try:
                 found = session.get(url, timeout=2)
             except requests.RequestException:
-                return None
-        return found if found.status_code == status else None
+                return []
+        return [found] if found.status_code == status else []
 
-    found = wait_until(answer, within=within, what=f"{url} answers {status}")
-    assert found is not None
-    return found
+    return wait_until(answer, within=within, what=f"{url} answers {status}")[0]
 
 
 def is_alive(pid: int) -> bool:

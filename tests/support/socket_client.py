@@ -57,7 +57,7 @@ class ClientLoop:
 class SocketClient(Recording):
     """One socket in `/chat-run`, over WebSocket. Does not reconnect unless told to."""
 
-    def __init__(self, loop: ClientLoop, url: str, token: str, **options: Any) -> None:
+    def __init__(self, loop: ClientLoop, url: str, token: object, **options: Any) -> None:
         """`options`: `profile`, `protocol` go to the query; `who` names it; `reconnection`."""
         super().__init__(options.pop("who", "client"))
         self._loop = loop

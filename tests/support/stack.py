@@ -169,7 +169,11 @@ class Stack:
         lines = Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
         rows = [line.split() for line in lines]
         inodes = {f"socket:[{r[9]}]" for r in rows if r[1].endswith(port) and r[3] == "01"}
-        links = [os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir() if fd.exists()]
+        links = [
+            str(fd.readlink())
+            for fd in Path(f"/proc/{process.pid}/fd").iterdir()
+            if fd.is_symlink()
+        ]
         return len(inodes.intersection(links))
 
     def wait_for_row(self, run_id: str, *, within: float = 20.0, **fields: object) -> RunRow:

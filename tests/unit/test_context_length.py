@@ -1,4 +1,4 @@
-"""How long a model's context is: the profile, its home's config, its home's cache (DESIGN 8)."""
+"""How long a model's context is: the profile, its home's config, its home's cache (P22-P24)."""
 
 import json
 from pathlib import Path

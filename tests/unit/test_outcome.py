@@ -36,6 +36,6 @@ def test_a_polled_status_means_what_the_event_means(status: str) -> None:
 
 
 def test_every_state_is_open_or_ended_and_no_move_leaves_an_ended_one() -> None:
-    assert OPEN | ENDED == set(RunState)
+    assert set(RunState) == OPEN | ENDED
     assert LIVE < OPEN
     assert not any(may(verb, state) for verb in MOVES for state in ENDED)

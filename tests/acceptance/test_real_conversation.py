@@ -1,0 +1,116 @@
+"""A conversation through the real gateway: what its model is told, and asked to allow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Clients
+from tests.support.hermes import HermesGateway
+from tests.support.hermes_install import HermesError, environment
+from tests.support.model_script import ToolCall, Turn, calling
+from tests.support.model_server import ModelServer
+from tests.support.stack import Stack
+
+LOOK = ToolCall("terminal", {"command": "echo the-colour-is-$(echo green)"}, id="call_look")
+
+
+def dangerous(victim: Path) -> ToolCall:
+    return ToolCall("terminal", {"command": f"rm -rf {victim}"}, id="call_remove")
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders that the agent will want to remove."""
+    folder = tmp_path_factory.mktemp("victims")
+    made = {name: folder / name for name in ("allowed", "forbidden")}
+    for path in made.values():
+        path.mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def model(victims: dict[str, Path]) -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        server.by_prompt["look it up"] = calling(LOOK, Turn(text=("It's 'green', I \"think\".",)))
+        server.by_prompt["my name is"] = lambda body: Turn(text=("Hello, Ada.",))
+        server.by_prompt["put it together"] = lambda body: Turn(text=("Ada likes green.",))
+        for name, path in victims.items():
+            server.by_prompt[f"remove the {name}"] = calling(dangerous(path), Turn(text=("Well.",)))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def real(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose gateway is the real one, and asks before it does something dangerous."""
+    try:
+        environment()
+    except HermesError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"the real gateway could not be installed: {error}")
+    home = tmp_path_factory.mktemp("hermes")
+    settings = {"approvals": {"mode": "manual"}}
+    with HermesGateway.start(model.url, home, settings=settings) as gateway:
+        made = Stack(gateway=(gateway.url, gateway.key))
+        try:
+            yield made.start()
+        finally:
+            made.stop()
+
+
+def texts(request: dict[str, Any]) -> list[tuple[str, str]]:
+    """Role and text of each message that the model was sent, without the system prompt."""
+    messages = [m for m in request["messages"] if m["role"] != "system"]
+    assert all(isinstance(m["content"], str) for m in messages), messages
+    return [(m["role"], m["content"]) for m in messages]
+
+
+def test_the_third_turn_reads_the_first_two_as_people_would(
+    real: Stack, connect: Clients, model: ModelServer, session_id: str
+) -> None:
+    client = connect(real)
+    for prompt in ("Hello, my name is Ada.", "Please look it up.", "Now put it together."):
+        end = client.end(client.run(prompt, session_id), within=60)
+        assert end["status"] == "completed"
+    (asked,) = model.asked("Now put it together.")
+    said = texts(asked)
+    assert [role for role, _ in said] == ["user", "assistant", "user", "assistant", "user"]
+    assert said[0][1] == "Hello, my name is Ada."
+    assert said[1][1] == "Hello, Ada."
+    assert said[2][1] == "Please look it up."
+    assert "the-colour-is-green" in said[3][1]
+    assert "It's 'green', I \"think\"." in said[3][1]
+    assert said[4][1] == "Now put it together."
+    assert "[{'type'" not in json.dumps(asked["messages"])
+    assert '[{\\"type' not in json.dumps(asked["messages"])
+
+
+@pytest.mark.parametrize(("name", "choice"), [("allowed", "once"), ("forbidden", "deny")])
+def test_a_dangerous_command_is_done_or_not_as_the_person_says(
+    real: Stack,
+    connect: Clients,
+    victims: dict[str, Path],
+    session_id: str,
+    name: str,
+    choice: str,
+) -> None:
+    client, tab = connect(real), connect(real)
+    tab.resume(session_id)
+    run_id = client.run(f"Please remove the {name} folder.", session_id)
+    asked = tab.wait_for("approval.request", within=60)
+    assert str(victims[name]) in asked["command"]
+    assert victims[name].exists()
+    answer = {"run_id": run_id, "approval_id": asked["seq"], "choice": choice}
+    assert tab.call("approval", answer)["ok"]
+    assert client.wait_for("approval.responded")["choice"] == choice
+    assert client.end(run_id, within=60)["status"] == "completed"
+    assert victims[name].exists() is (choice == "deny")
+    tool = [m for m in client.resume(session_id)["messages"] if m["role"] == "tool"]
+    assert len(tool) == 1
+    assert ("denied" in tool[0]["content"].lower()) is (choice == "deny")
