@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check format lock wheel clean
+.PHONY: help env run test check bench-sessions format lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ UP ?=
 TESTS ?=
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## the environment in .venv, from the lock
 
@@ -24,6 +24,9 @@ check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+bench-sessions: $(STAMP) ## how long resume and the start of a run take on long sessions
+	@$(BIN)/python -m tests.bench.sessions
 
 format: $(STAMP) ## put the code into the one format
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """The closing transaction of a run: transcript, usage, state, last words, all or nothing (R20)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from shared.content import clean_text
 from shared.db.claims import Claim, next_in_line, owned
 from shared.db.clock import DbNow
 from shared.db.deletions import forget
@@ -20,6 +22,7 @@ from shared.db.models import (
     UsageRow,
 )
 from shared.db.snapshots import context_tokens, drop_covering
+from shared.db.usage import BILLING, COSTS, COUNTS, session_totals
 from shared.runs import ENDED, RunState
 
 
@@ -124,15 +127,12 @@ def _replace_rows(
     session.flush()
 
 
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-
-
 def _store_usage(
     session: Session, run: RunRow, usage: Mapping[str, Any] | None, now: float
 ) -> None:
     if not usage:
         return
-    counts = {name: _count(usage.get(name)) for name in (*_COUNTS, "reasoning_tokens")}
+    before = session.get(UsageRow, run.id)
     session.merge(
         UsageRow(
             run_id=run.id,
@@ -140,8 +140,10 @@ def _store_usage(
             session_id=run.session_id,
             profile=run.profile,
             model=usage.get("model") or run.model,
-            created_at=now,
-            **counts,
+            created_at=before.created_at if before is not None else now,  # a day is not changed
+            **{name: _count(usage.get(name)) for name in COUNTS},
+            **{name: _cost(usage.get(name)) for name in COSTS},
+            **{name: _text(usage.get(name)) for name in BILLING},
         )
     )
     session.flush()
@@ -149,6 +151,15 @@ def _store_usage(
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _cost(value: object) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value < math.inf else None
+
+
+def _text(value: object) -> str | None:
+    return clean_text(value) if isinstance(value, str) and value else None
 
 
 def _update_session(
@@ -167,6 +178,7 @@ def _update_session(
     answers = [row["content"] for row in rows if row["role"] == "assistant"]
     values: dict[str, Any] = {"message_count": count, "tool_call_count": tools, "last_active": now}
     values |= {"input_tokens": tokens[0], "output_tokens": tokens[1]}
+    values |= session_totals(run.owner, run.session_id)
     if answers and answers[-1]:
         values["preview"] = " ".join(answers[-1].split())[:100]
     session.execute(

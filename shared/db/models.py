@@ -217,7 +217,10 @@ class UsageRow(Base):
     """What one run cost, as the gateway counted."""
 
     __tablename__ = "session_usage"
-    __table_args__ = (Index("usage_of_session", "owner", "session_id"),)
+    __table_args__ = (
+        Index("usage_of_session", "owner", "session_id"),
+        Index("usage_by_time", "created_at"),
+    )
 
     run_id: Mapped[str] = mapped_column(Id, primary_key=True)
     owner: Mapped[str] = mapped_column(Id)
@@ -229,6 +232,10 @@ class UsageRow(Base):
     cache_read_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     cache_write_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    billing_provider: Mapped[str | None]
+    estimated_cost_usd: Mapped[float | None]
+    actual_cost_usd: Mapped[float | None]
+    cost_status: Mapped[str | None]
     created_at: Mapped[float]
 
 

@@ -68,6 +68,7 @@ SUMMED: Final = (
     "reasoning_tokens",
     "api_call_count",
 )
+COSTS: Final = ("estimated_cost_usd", "actual_cost_usd")
 
 Row = dict[str, Any]
 
@@ -94,9 +95,14 @@ def transcript_of(chain: Sequence[Row], messages: list[Row]) -> GatewayTranscrip
 
 
 def total(chain: Sequence[Row]) -> Row:
-    """The last session's row with the token counts of all of them."""
+    """The last session's row with the token counts and costs of all of them."""
     sums = {name: sum(_count(row.get(name)) for row in chain) for name in SUMMED}
-    return {**chain[-1], **sums}
+    return {**chain[-1], **sums, **{name: _cost(chain, name) for name in COSTS}}
+
+
+def _cost(chain: Sequence[Row], name: str) -> float | None:
+    known = [row[name] for row in chain if isinstance(row.get(name), int | float)]
+    return sum(known) if known else None
 
 
 def _count(value: object) -> int:

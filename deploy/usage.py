@@ -1,0 +1,59 @@
+"""`holdfast usage`: what runs cost, by day, model, profile or session."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy.exc import DBAPIError
+
+from deploy.errors import DeployError
+from shared.db.database import Database
+from shared.db.usage import By, UsageSum, last_days, sums, total
+from shared.errors import DatabaseAway
+from shared.settings import Settings
+
+COLUMNS = ("runs", "input", "output", "cache read", "cache write", "reasoning", "cost (USD)")
+
+
+def usage(settings: Settings, *, days: int, by: By, as_json: bool) -> int:
+    """Print the sums of the last days, today included. Raises DeployError."""
+    db = Database(settings.database_url)
+    try:
+        groups, whole = db.read(
+            lambda session: (
+                sums(session, by, span := last_days(session, days)),
+                total(session, span),
+            )
+        )
+    except (DatabaseAway, DBAPIError) as error:
+        raise DeployError("the database does not answer, or wants `holdfast migrate`") from error
+    finally:
+        db.close()
+    if as_json:
+        told = {"days": days, "by": by.value, "sums": [asdict(one) for one in groups]}
+        print(json.dumps(told | {"total": asdict(whole)}, indent=2))
+    else:
+        _show(by, groups, whole)
+    return 0
+
+
+def _show(by: By, groups: Sequence[UsageSum], whole: UsageSum) -> None:
+    rows = [(by.value, *COLUMNS), *(_row(one.key or "-", one) for one in groups)]
+    rows.append(_row("total", whole))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for first, *others in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        print("  ".join([first.ljust(widths[0]), *numbers]))
+
+
+def _row(name: str, one: UsageSum) -> tuple[str, ...]:
+    cost = one.actual_cost_usd if one.actual_cost_usd is not None else one.estimated_cost_usd
+    counts = (
+        one.runs,
+        one.input_tokens,
+        one.output_tokens,
+        one.cache_read_tokens,
+        one.cache_write_tokens,
+        one.reasoning_tokens,
+    )
+    return (name, *(f"{n:,}" for n in counts), f"{cost:.4f}" if cost is not None else "-")

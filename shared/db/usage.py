@@ -1,0 +1,151 @@
+"""What runs cost, summed by the database: per day, model, profile or session, and per session row.
+
+The rows are one per run, so a transcript that is taken twice counts once; sums are never kept
+beside them except in the session's row, which is written anew from here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, ScalarSelect, String, func, literal, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.functions import FunctionElement
+
+from shared.db.clock import DbNow
+from shared.db.models import UsageRow
+
+DAY: Final = 86_400.0  # seconds; epoch time has no leap seconds
+COUNTS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
+COSTS: Final = ("estimated_cost_usd", "actual_cost_usd")
+BILLING: Final = ("billing_provider", "cost_status")
+
+
+class UtcDay(FunctionElement[str]):
+    """`UtcDay(column)` is the day of an epoch time as `YYYY-MM-DD`, in UTC."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(UtcDay, "postgresql")
+def _postgresql(element: UtcDay, compiler: Any, **options: Any) -> str:
+    column = compiler.process(element.clauses, **options)
+    return f"to_char(to_timestamp({column}) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+
+
+@compiles(UtcDay, "sqlite")
+def _sqlite(element: UtcDay, compiler: Any, **options: Any) -> str:
+    return f"strftime('%Y-%m-%d', {compiler.process(element.clauses, **options)}, 'unixepoch')"
+
+
+class By(StrEnum):
+    """What the sums are grouped by."""
+
+    DAY = "day"
+    MODEL = "model"
+    PROFILE = "profile"
+    SESSION = "session"
+
+
+@dataclass(frozen=True)
+class UsageSum:
+    """The usage of a group of runs. `key` names the group: a day `YYYY-MM-DD` (UTC), a model, a
+    profile, a session id; None where that is not known, and for a total.
+
+    Costs are in US dollars, None where no gateway has told any.
+    """
+
+    key: str | None
+    runs: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated_cost_usd: float | None
+    actual_cost_usd: float | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """From `since` (epoch seconds) up to and without `until`; of one owner, or of all."""
+
+    since: float
+    until: float | None = None
+    owner: str | None = None
+
+
+def last_days(session: Session, days: int, owner: str | None = None) -> Span:
+    """Today, by UTC and the database's clock, and the `days` - 1 days before."""
+    now = float(session.scalar(select(DbNow())) or 0.0)
+    return Span(now - now % DAY - (days - 1) * DAY, owner=owner)
+
+
+def sums(session: Session, by: By, span: Span) -> list[UsageSum]:
+    """One sum per group: days in their order, all others by what they used, most first."""
+    key: ColumnElement[Any] | InstrumentedAttribute[Any] = {
+        By.DAY: UtcDay(UsageRow.created_at),
+        By.MODEL: UsageRow.model,
+        By.PROFILE: UsageRow.profile,
+        By.SESSION: UsageRow.session_id,
+    }[by]
+    spent = func.sum(UsageRow.input_tokens + UsageRow.output_tokens)
+    query = select(key.label("key"), *_totals()).where(*_within(span)).group_by("key")
+    query = query.order_by("key") if by is By.DAY else query.order_by(spent.desc(), "key")
+    return [_sum(row) for row in session.execute(query)]
+
+
+def total(session: Session, span: Span) -> UsageSum:
+    """All of it as one sum, without a key."""
+    query = select(literal(None).label("key"), *_totals()).where(*_within(span))
+    return _sum(session.execute(query).one())
+
+
+def session_totals(owner: str, session_id: str) -> dict[str, ScalarSelect[Any]]:
+    """Column of `sessions` -> what its runs' rows make of it, for an UPDATE.
+
+    Without the columns `input_tokens` and `output_tokens`, which are those of the context (P22).
+    Of texts the newest that was told.
+    """
+    here = (UsageRow.owner == owner, UsageRow.session_id == session_id)
+    values: dict[str, ScalarSelect[Any]] = {}
+    for name in ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"):
+        column = func.coalesce(func.sum(getattr(UsageRow, name)), 0)
+        values[name] = select(column).where(*here).scalar_subquery()
+    for name in COSTS:
+        values[name] = select(func.sum(getattr(UsageRow, name))).where(*here).scalar_subquery()
+    for name in BILLING:
+        text = getattr(UsageRow, name)
+        newest = select(text).where(*here, text.is_not(None))
+        newest = newest.order_by(UsageRow.created_at.desc(), UsageRow.run_id).limit(1)
+        values[name] = newest.scalar_subquery()
+    return values
+
+
+def _within(span: Span) -> list[ColumnElement[bool]]:
+    conditions = [UsageRow.created_at >= span.since]
+    if span.until is not None:
+        conditions.append(UsageRow.created_at < span.until)
+    if span.owner is not None:
+        conditions.append(UsageRow.owner == span.owner)
+    return conditions
+
+
+def _totals() -> list[ColumnElement[Any]]:
+    counts = [func.coalesce(func.sum(getattr(UsageRow, n)), 0).label(n) for n in COUNTS]
+    costs = [func.sum(getattr(UsageRow, name)).label(name) for name in COSTS]
+    return [func.count().label("runs"), *counts, *costs]
+
+
+def _sum(row: Any) -> UsageSum:
+    counts = {name: int(getattr(row, name)) for name in COUNTS}  # PostgreSQL sums to numeric
+    costs = {name: getattr(row, name) for name in COSTS}
+    return UsageSum(key=row.key, runs=row.runs, **counts, **costs)
