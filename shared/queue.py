@@ -4,12 +4,16 @@ import logging
 from typing import Any, Final
 
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
 from shared.redis_keys import BROKER_PREFIX
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
+
+RECONNECT_MOST: Final = 2.0  # seconds between tries
 
 RUNS: Final = "runs"
 TAKEOVER: Final = "takeover"
@@ -30,7 +34,7 @@ def celery_app(settings: Settings) -> Celery:
     Acknowledged early: the claim in the database decides who works, so a message that comes twice
     is harmless and one that is lost is sent again by the reaper (docs/adr/0002).
     """
-    app = Celery("holdfast", broker=settings.redis_url, set_as_current=False)
+    app = Celery("holdfast", broker=settings.redis_url, amqp=_Amqp, set_as_current=False)
     app.conf.update(
         broker_transport_options={
             "visibility_timeout": 7200,
@@ -56,6 +60,22 @@ def celery_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
     )
     return app
+
+
+class _Connection(Connection):
+    """Comes back within two seconds of the broker; Kombu would wait for up to thirty."""
+
+    def ensure_connection(
+        self, errback: Any = None, max_retries: int | None = None, **options: Any
+    ) -> Connection:
+        """Connect, trying again for as long as it takes (or `max_retries` times)."""
+        pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": RECONNECT_MOST}
+        super().ensure_connection(errback, max_retries, **pauses, **options)
+        return self
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _Connection
 
 
 class TaskQueue:
