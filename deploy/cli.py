@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from deploy.errors import DeployError
 from shared.errors import SettingsError
@@ -78,6 +79,29 @@ def _doctor(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return doctor(environ, as_json=arguments.json)
 
 
+def _usage(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.usage import usage
+    from shared.db.usage import By
+
+    settings = Settings.load(environ)
+    return usage(settings, days=arguments.days, by=By(arguments.by), as_json=arguments.json)
+
+
+def _delete_session(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.delete_session import delete_session
+
+    return delete_session(Settings.load(environ), arguments.owner, arguments.id)
+
+
+def _import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.import_sessions import Wanted, import_sessions
+
+    settings = Settings.load(environ)
+    home = arguments.home or settings.hermes_home
+    wanted = Wanted(home, arguments.profile, arguments.owner, arguments.dry_run)
+    return import_sessions(settings, wanted)
+
+
 def _version(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     print(version("holdfast"))
     return 0
@@ -122,15 +146,48 @@ def _parser() -> argparse.ArgumentParser:
     command("migrate", _migrate, "bring the database to this version's schema")
     doctor = command("doctor", _doctor, "what is found, what is missing, what to do")
     doctor.add_argument("--json", action="store_true", help="for machines")
+    _add_data_commands(command)
     command("version", _version, "print the version")
     return parser
 
 
+def _add_data_commands(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    usage = command("usage", _usage, "tokens and costs of the last days, summed")
+    usage.add_argument("--days", type=_days, default=30, metavar="N", help="with today (30)")
+    groups = ("day", "model", "profile", "session")
+    usage.add_argument("--by", choices=groups, default="day", help="what is summed (day)")
+    usage.add_argument("--json", action="store_true", help="for machines")
+    delete = command(
+        "delete-session", _delete_session, "stop a session's runs and delete all that is kept of it"
+    )
+    delete.add_argument("id", help="of the session")
+    delete.add_argument("--owner", default="default", help="whose it is (default)")
+    fetch = command(
+        "import", _import, "copy the sessions of a Hermes home; again adds only new ones"
+    )
+    fetch.add_argument("--home", type=_path, help="the Hermes home (HERMES_HOME, ~/.hermes)")
+    fetch.add_argument("--profile", default="default", help="that goes on with them (default)")
+    fetch.add_argument("--owner", default="default", help="whose they will be (default)")
+    fetch.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+
+
 def _count(text: str) -> int:
+    return _within(text, 1, 64)
+
+
+def _days(text: str) -> int:
+    return _within(text, 1, 36_500)
+
+
+def _within(text: str, low: int, high: int) -> int:
     number = int(text)
-    if not 1 <= number <= 64:
-        raise argparse.ArgumentTypeError("from 1 to 64")
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"from {low} to {high}")
     return number
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
 
 
 if __name__ == "__main__":

@@ -77,6 +77,14 @@ def binary_for(directory: Path) -> RedisBinary:
     return packaged_binary() if origin == "embedded" else find_binary()
 
 
+def address_of(directory: Path) -> str | None:
+    """Where the server of that folder listens while it runs; None if there never was one."""
+    port, password = directory / "port", directory / "password"
+    if not (port.is_file() and password.is_file()):
+        return None
+    return f"redis://:{password.read_text().strip()}@{LOOPBACK}:{port.read_text().strip()}/0"
+
+
 @dataclass(frozen=True)
 class EmbeddedRedis:
     """One server with its own folder; its data outlives it."""

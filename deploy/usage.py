@@ -12,7 +12,10 @@ from shared.db.usage import By, UsageSum, last_days, sums, total
 from shared.errors import DatabaseAway
 from shared.settings import Settings
 
-COLUMNS = ("runs", "input", "output", "cache read", "cache write", "reasoning", "cost (USD)")
+COLUMNS = (
+    *("runs", "input", "output", "cache read", "cache write", "reasoning"),
+    *("estimated $", "actual $"),
+)
 
 
 def usage(settings: Settings, *, days: int, by: By, as_json: bool) -> int:
@@ -47,7 +50,7 @@ def _show(by: By, groups: Sequence[UsageSum], whole: UsageSum) -> None:
 
 
 def _row(name: str, one: UsageSum) -> tuple[str, ...]:
-    cost = one.actual_cost_usd if one.actual_cost_usd is not None else one.estimated_cost_usd
+    costs = (one.estimated_cost_usd, one.actual_cost_usd)
     counts = (
         one.runs,
         one.input_tokens,
@@ -56,4 +59,5 @@ def _row(name: str, one: UsageSum) -> tuple[str, ...]:
         one.cache_write_tokens,
         one.reasoning_tokens,
     )
-    return (name, *(f"{n:,}" for n in counts), f"{cost:.4f}" if cost is not None else "-")
+    shown = ("-" if cost is None else f"{cost:.4f}" for cost in costs)
+    return (name, *(f"{n:,}" for n in counts), *shown)

@@ -76,6 +76,7 @@ SESSION_EVENTS: Final = (
     EventDef("messages.updated", "run_id", "Stored messages were replaced: resume to read them."),
     EventDef("message.added", "message", "A prompt's turn has started; for other tabs."),
     EventDef("approval.expired", "run_id, approval_id", "An answer came too late."),
+    EventDef("session.deleted", "", "The session is gone, with its runs and messages."),
 )
 
 #: Events to one socket.

@@ -70,7 +70,7 @@ class _Connection(Connection):
     ) -> Connection:
         """Connect, trying again for as long as it takes (or `max_retries` times)."""
         pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": RECONNECT_MOST}
-        super().ensure_connection(errback, max_retries, **pauses, **options)
+        super().ensure_connection(errback, max_retries, **pauses, **options)  # type: ignore[no-untyped-call]
         return self
 
 

@@ -68,6 +68,19 @@ def bell(tag: str) -> str:
     return f"{PREFIX}:{{{tag}}}:bell"
 
 
+def recovery(pid: str) -> str:
+    """String: the sid of the socket that has this pid (P3). Lives minutes after its last renewal.
+
+    A hash, so that who reads keys cannot come back as somebody else.
+    """
+    return f"{PREFIX}:pid:{{{hashlib.sha256(pid.encode()).hexdigest()[:32]}}}"
+
+
+def recovery_record(pid: str, sid: str) -> str:
+    """Hash: the sessions and ends of that socket (`web/standing.py`); lives as long."""
+    return f"{recovery(pid)}:{sid}"
+
+
 def tag_of_bell(channel: str) -> str:
     """The tag inside a channel's name."""
     return channel[channel.index("{") + 1 : channel.index("}")]

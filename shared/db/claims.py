@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.endings import take_turn
-from shared.db.locks import lock_session
+from shared.db.locks import lock_run, lock_session
 from shared.db.models import AttemptRow, RunRow
 from shared.errors import LostRun
 from shared.redis_keys import RunKeys, feed_tag
@@ -73,7 +73,8 @@ def claim(session: Session, run_id: str, worker: str, lease: float) -> Claim | R
     if run is None:
         return Refused(Refusal.UNKNOWN)
     conversation = lock_session(session, run.owner, run.session_id)
-    session.refresh(run, with_for_update=True)
+    if not lock_run(session, run):
+        return Refused(Refusal.UNKNOWN)
     now = _now(session)
     refused = _refusal(session, run, now)
     if refused is not None:

@@ -13,7 +13,7 @@ from shared.db.claims import Claim, next_in_line, owned
 from shared.db.clock import DbNow
 from shared.db.deletions import forget
 from shared.db.endings import Entries, fix_end
-from shared.db.locks import lock_session
+from shared.db.locks import lock_run, lock_session
 from shared.db.models import (
     AttemptRow,
     MessageRow,
@@ -88,7 +88,8 @@ def replace_late(
     if run is None or run.session_id is None:
         return False
     lock_session(session, run.owner, run.session_id)
-    session.refresh(run)
+    if not lock_run(session, run):
+        return False
     if run.gateway_synced or run.state not in ENDED or run.turn_no is None:
         return False
     now = float(session.scalar(select(DbNow())) or 0.0)
@@ -154,8 +155,9 @@ def _count(value: object) -> int:
 
 
 def _cost(value: object) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value < math.inf else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < math.inf else None
 
 
 def _text(value: object) -> str | None:

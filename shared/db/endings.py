@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.locks import lock_session
+from shared.db.locks import lock_run, lock_session
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.events import Payload
 from shared.redis_keys import RunKeys, feed_tag
@@ -74,8 +74,7 @@ def end_unstarted(
     if run is None or run.owner != owner:
         return False
     conversation = lock_session(session, run.owner, run.session_id)
-    session.refresh(run, with_for_update=True)  # a run without session has no other lock
-    if run.state != RunState.QUEUED:
+    if not lock_run(session, run) or run.state != RunState.QUEUED:
         return False
     if conversation is not None and keep_prompt:
         take_turn(session, run, conversation)

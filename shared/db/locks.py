@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.models import SessionRow
+from shared.db.models import RunRow, SessionRow
 
 
 def lock_session(session: Session, owner: str, session_id: str | None) -> SessionRow | None:
@@ -20,3 +20,17 @@ def lock_session(session: Session, owner: str, session_id: str | None) -> Sessio
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+
+
+def lock_run(session: Session, run: RunRow) -> bool:
+    """Lock the run's row and read it anew; False if it was deleted meanwhile (P28).
+
+    Taken after the session's lock; a run without session has no other.
+    """
+    found = session.scalar(
+        select(RunRow)
+        .where(RunRow.id == run.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return found is not None

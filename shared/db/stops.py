@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.endings import end_unstarted
-from shared.db.locks import lock_session
+from shared.db.locks import lock_run, lock_session
 from shared.db.models import RunRow
 from shared.errors import NotFound
 from shared.runs import LIVE, OPEN, RunState
@@ -37,7 +37,8 @@ def ask_stop(
     if target is None:
         return None
     lock_session(session, owner, target.session_id)
-    session.refresh(target, with_for_update=True)  # a run without session has no other lock
+    if not lock_run(session, target):
+        return None
     if target.state == RunState.QUEUED:
         return _end_now(session, target, keep_prompt=True)
     request_stop(session, target)
@@ -53,7 +54,8 @@ def cancel(session: Session, owner: str, session_id: str | None, run_id: str) ->
     if target is None:
         raise NotFound()
     lock_session(session, owner, target.session_id)
-    session.refresh(target, with_for_update=True)  # a run without session has no other lock
+    if not lock_run(session, target):
+        raise NotFound()
     if target.state == RunState.QUEUED:
         return _end_now(session, target, keep_prompt=target.turn_no is not None)
     request_stop(session, target)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, ScalarSelect, String, func, literal, select
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.db.clock import DbNow
@@ -91,14 +91,14 @@ def last_days(session: Session, days: int, owner: str | None = None) -> Span:
 
 def sums(session: Session, by: By, span: Span) -> list[UsageSum]:
     """One sum per group: days in their order, all others by what they used, most first."""
-    key: ColumnElement[Any] | InstrumentedAttribute[Any] = {
+    keys: dict[By, Any] = {
         By.DAY: UtcDay(UsageRow.created_at),
         By.MODEL: UsageRow.model,
         By.PROFILE: UsageRow.profile,
         By.SESSION: UsageRow.session_id,
-    }[by]
+    }
     spent = func.sum(UsageRow.input_tokens + UsageRow.output_tokens)
-    query = select(key.label("key"), *_totals()).where(*_within(span)).group_by("key")
+    query = select(keys[by].label("key"), *_totals()).where(*_within(span)).group_by("key")
     query = query.order_by("key") if by is By.DAY else query.order_by(spent.desc(), "key")
     return [_sum(row) for row in session.execute(query)]
 

@@ -74,6 +74,7 @@ def stack(late_gateway: DemoGateway, closed_port: int) -> Iterator[Stack]:
     )
     try:
         yield made.start()
+        assert made.accidents() == [], "an error that nobody planned"
     finally:
         made.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import tempfile
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from deploy.ports import LOOPBACK, free_port
+from shared.db.claims import attempts
 from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow
@@ -102,6 +104,7 @@ class Stack:
         if self._demo is not None:
             self._demo.stop()
         self.redis.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def restart_web(self, number: int, how: signal.Signals = signal.SIGKILL) -> None:
         """End a web process and start it again on the same port; returns when it listens."""
@@ -156,8 +159,6 @@ class Stack:
 
     def posts(self, run_id: str) -> list[dict[str, Any]]:
         """What the demo gateway was asked to do for this run, by the ids that Holdfast recorded."""
-        from shared.db.claims import attempts
-
         ids = {a.ephemeral_id for a in self.db.read(lambda s: attempts(s, run_id))}
         return [r for r in self.gateway.record()["runs"] if r["session_id"] in ids]
 

@@ -77,10 +77,10 @@ def read(home: Path, session_id: str) -> GatewayTranscript | None:
     """The session and those that continue it, in order; None if it is not there or unreadable."""
     path = home / "state.db"
     try:
-        with closing(_open(path)) as db:
+        with closing(open_read_only(path)) as db:
             db.execute("BEGIN")  # one view of the data, whatever the gateway writes meanwhile
             chain = _chain(db, session_id)
-            messages = [message for row in chain for message in _messages(db, row["id"])]
+            messages = [message for row in chain for message in messages_of(db, row["id"])]
     except (sqlite3.Error, OSError) as error:
         if path.exists():
             log.warning("state_db.unreadable path=%s error=%s", path, error)
@@ -109,7 +109,8 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises sqlite3.Error."""
     # Not `immutable`: the gateway writes, and the newest rows are in its write-ahead log.
     db = sqlite3.connect(
         f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY, isolation_level=None
@@ -123,7 +124,7 @@ def _chain(db: sqlite3.Connection, session_id: str) -> list[Row]:
     chain: list[Row] = []
     row = db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone()
     while row is not None and len(chain) < LONGEST_CHAIN:
-        chain.append(_session(row))
+        chain.append(session_row(row))
         row = _continuation(db, row) if ended_by_compression(chain[-1]) else None
         if row is not None and row["id"] in {session["id"] for session in chain}:
             break
@@ -150,34 +151,36 @@ def _continuation(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row | Non
         "SELECT * FROM sessions WHERE parent_session_id = ? ORDER BY started_at DESC, id DESC",
         (row["id"],),
     ).fetchall()
-    parent = _session(row)
+    parent = session_row(row)
     return next(
-        (c for c in children if came_after(_session(c), parent) and not _is_marked(c)), None
+        (c for c in children if came_after(session_row(c), parent) and not _is_marked(c)), None
     )
 
 
 def _is_marked(child: sqlite3.Row) -> bool:
     """Whether the gateway has noted that it is a branch or another agent's."""
-    marks = _json(_pick(child, ("model_config",))["model_config"])
+    marks = _json(pick(child, ("model_config",))["model_config"])
     return isinstance(marks, dict) and ("_branched_from" in marks or "_delegate_from" in marks)
 
 
-def _session(row: sqlite3.Row) -> Row:
-    kept = _pick(row, ("system_prompt", "model_config"))
+def session_row(row: sqlite3.Row) -> Row:
+    """The session as HTTP gives it."""
+    kept = pick(row, ("system_prompt", "model_config"))
     return {
-        **_pick(row, SESSION_COLUMNS),
+        **pick(row, SESSION_COLUMNS),
         "has_system_prompt": bool(kept["system_prompt"]),
         "has_model_config": bool(kept["model_config"]),
     }
 
 
-def _messages(db: sqlite3.Connection, session_id: str) -> list[Row]:
+def messages_of(db: sqlite3.Connection, session_id: str) -> list[Row]:
+    """The session's messages in order, without those that were taken back."""
     rows = db.execute("SELECT * FROM messages WHERE session_id = ? ORDER BY id", (session_id,))
-    return [_message(row) for row in rows if _pick(row, ("active",))["active"] != 0]
+    return [_message(row) for row in rows if pick(row, ("active",))["active"] != 0]
 
 
 def _message(row: sqlite3.Row) -> Row:
-    message = _pick(row, MESSAGE_COLUMNS)
+    message = pick(row, MESSAGE_COLUMNS)
     content = message["content"]
     if isinstance(content, str) and content.startswith(JSON_CONTENT):
         message["content"] = _json(content.removeprefix(JSON_CONTENT))
@@ -187,7 +190,8 @@ def _message(row: sqlite3.Row) -> Row:
     return cleaned
 
 
-def _pick(row: sqlite3.Row, names: Iterable[str]) -> Row:
+def pick(row: sqlite3.Row, names: Iterable[str]) -> Row:
+    """These columns; None for those that the table lacks."""
     there = row.keys()
     return {name: row[name] if name in there else None for name in names}
 
