@@ -64,8 +64,8 @@ def is_synthetic(text: str) -> bool:
 
 
 def _assistant(message: Mapping[str, Any], left: list[Any], result: Tail) -> None:
-    text = str(message.get("content") or "").strip()
-    if is_synthetic(text):
+    text = str(message.get("content") or "")
+    if is_synthetic(text) or not text.strip():
         text = ""
     if left and left[0]["role"] == "assistant":
         _continue_text(str(left.pop(0)["content"]), text, bool(left), result)
@@ -79,14 +79,17 @@ def _assistant(message: Mapping[str, Any], left: list[Any], result: Tail) -> Non
 
 def _continue_text(seen: str, text: str, more_was_shown: bool, result: Tail) -> None:
     """`text` begins with what was seen of it, or the two have nothing to do with each other."""
-    if not text.startswith(seen.strip()):
+    begun, whole = seen.strip(), text.lstrip()
+    if not whole.startswith(begun):
         result.diverged = bool(text)
         return
-    rest = text[len(seen.strip()) :]
-    if rest and more_was_shown:
+    rest = whole[len(begun) :]
+    if not rest.strip():
+        return
+    if more_was_shown:
         result.diverged = True  # it cannot be put in front of what came after
-    elif rest:
-        _add_text(rest.lstrip() if seen.strip() and seen != seen.rstrip() else rest, result)
+        return
+    _add_text(rest.lstrip() if begun and seen != seen.rstrip() else rest, result)
 
 
 def _add_text(text: str, result: Tail) -> None:

@@ -12,6 +12,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 
 from .ending import end_turn
+from .run_requests import flatten
 from .runs import Run
 from .script import Approval, Junk, Stall, Tool
 from .stream import Mark, encode_event
@@ -51,7 +52,7 @@ class Performance:
         script, run = self._script, self._run
         if not run.stopping:
             run.set_status("running")
-        run.writer.write("user", run.order.content)
+        run.writer.write("user", flatten(run.order.content))
         await asyncio.sleep(script.first_delay)
         self._due = self._loop.time()  # the delay is not caught up with
         await self._reason()

@@ -36,7 +36,7 @@ def flatten(content: str | list[Any]) -> str:
     if isinstance(content, str):
         return content
     texts = [block.get("text") for block in content if isinstance(block, dict)]
-    return " ".join(text for text in texts if isinstance(text, str))
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _user_message(given: object) -> str | list[Any]:

@@ -1,0 +1,248 @@
+"""How runs end when somebody dies, or something comes late (R2, R3, R14, R18, R20, R24)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from shared.announcing import announce
+from shared.db.claims import Claim, claim, intend, note_attempt
+from shared.db.models import ChaseRow, DeletionRow, RunRow, UsageRow
+from shared.errors import RedisAway
+from shared.event_log import EventLog
+from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.processes import wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.rows import OWNER, add_run, add_session, messages, run_row
+from tests.support.worker_stand import SESSION, WorkerStand
+from worker import finish
+from worker.chaser import chase_all
+from worker.reaper import Reaper
+from worker.run_turn import run_turn
+
+TOOL = {"after": 2, "name": "ls", "output": "a b"}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[DemoGateway]:
+    with DemoGateway.start(key="a-key-of-the-ends", max_runs=0, session_delay=0.0) as started:
+        yield started
+
+
+@pytest.fixture
+def stand(
+    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
+) -> Iterator[WorkerStand]:
+    made = WorkerStand(
+        tmp_path,
+        database_url,
+        redis_server,
+        gateway,
+        context_length=200_000,
+        LEASE_SECONDS=1,
+        STOP_TIMEOUT=1,
+        WATCHDOG_SECONDS=0.3,
+    )
+    add_session(made.db, SESSION)
+    yield made
+    made.stop()
+
+
+def waiting_run(stand: WorkerStand, **script: object) -> str:
+    return add_run(stand.db, SESSION, text=scripted(**{"tokens": 5, **script}))
+
+
+def log_of(stand: WorkerStand, run_id: str) -> list[tuple[str, dict[str, object]]]:
+    return stand.events(run_id)
+
+
+def ends_of(stand: WorkerStand, run_id: str) -> list[str]:
+    names = [name for name, _ in log_of(stand, run_id)]
+    return [name for name in names if name in {"run.completed", "run.failed", "run.cancelled"}]
+
+
+def usage_rows(stand: WorkerStand) -> int:
+    return stand.db.read(lambda s: s.scalar(select(func.count()).select_from(UsageRow))) or 0
+
+
+def contents(stand: WorkerStand) -> list[tuple[str, str]]:
+    return [(m.role, m.content) for m in messages(stand.db, SESSION)]
+
+
+def dead_owner(stand: WorkerStand, run_id: str) -> Claim:
+    """A claim whose worker is gone: its lease has lapsed."""
+    answer = stand.db.write(lambda s: claim(s, run_id, "dead", -1.0))
+    assert isinstance(answer, Claim)
+    return answer
+
+
+def posted_by(
+    stand: WorkerStand, owner: Claim, *, tokens: int, opened: bool, **script: object
+) -> str:
+    """What a dead owner had the gateway do; the gateway's id of it."""
+    stand.db.write(lambda s: intend(s, owner, f"eph_{owner.run_id[-8:]}", None))
+    body = scripted(tokens=tokens, **script)
+    gateway_run = stand.gateway.post(body, session_id=f"eph_{owner.run_id[-8:]}")
+    stand.db.write(
+        lambda s: note_attempt(s, owner, gateway_run_id=gateway_run, stream_opened=opened)
+    )
+    return gateway_run
+
+
+def test_a_worker_that_dies_between_its_commit_and_the_announcement_doubles_nothing(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = waiting_run(stand, tools=[TOOL], usage={"input_tokens": 7, "output_tokens": 5})
+    with monkeypatch.context() as patched:
+        patched.setattr(finish, "_tell", lambda *_: None)
+        run_turn(stand.parts, run_id)
+    before = contents(stand)
+    assert ends_of(stand, run_id) == []
+    assert run_row(stand.db, run_id).announced_at is None
+    for _ in range(2):
+        Reaper(stand.parts).tick()
+        run_turn(stand.parts, run_id)
+    assert ends_of(stand, run_id) == ["run.completed"]
+    assert contents(stand) == before
+    assert [role for role, _ in before] == ["user", "assistant", "tool", "assistant"]
+    assert usage_rows(stand) == 1
+
+
+def test_an_end_is_announced_by_whoever_comes_first_when_redis_is_back(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = waiting_run(stand)
+
+    def away(*_: object, **__: object) -> None:
+        raise RedisAway
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventLog, "announce", away)
+        run_turn(stand.parts, run_id)
+    assert run_row(stand.db, run_id).state == "completed"
+    assert announce(stand.db, stand.parts.log, run_id)
+    assert announce(stand.db, stand.parts.log, run_id)
+    assert ends_of(stand, run_id) == ["run.completed"]
+
+
+def test_a_run_whose_stream_was_opened_is_followed_by_asking_and_shown_whole(
+    stand: WorkerStand,
+) -> None:
+    run_id = waiting_run(stand)
+    gateway_run = posted_by(stand, dead_owner(stand, run_id), tokens=40, opened=True, tools=[TOOL])
+    run_turn(stand.parts, run_id)
+    names = [name for name, _ in log_of(stand, run_id)]
+    assert names[-1] == "run.completed"
+    assert "run.started" not in names
+    deltas = [p["delta"] for name, p in log_of(stand, run_id) if name == "message.delta"]
+    text = " ".join(map(str, deltas))
+    assert text.split() == [f"t{n}" for n in range(1, 41)]
+    recorded = stand.gateway.record(f"eph_{run_id[-8:]}")
+    (run,) = recorded["runs"]
+    assert (run["run_id"], run["readers_opened"]) == (gateway_run, 0)
+
+
+def test_a_run_whose_stream_was_never_opened_is_read_live(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand)
+    posted_by(stand, dead_owner(stand, run_id), tokens=5, opened=False)
+    run_turn(stand.parts, run_id)
+    names = [name for name, _ in log_of(stand, run_id)]
+    assert "run.reattached" not in names
+    assert names[-1] == "run.completed"
+    assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["readers_opened"] == 1
+
+
+def test_a_run_that_was_never_posted_starts_anew(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand)
+    dead_owner(stand, run_id)
+    run_turn(stand.parts, run_id)
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.takeovers, row.fence) == ("completed", 1, 2)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_post_that_nobody_knows_of_is_not_repeated(stand: WorkerStand, stopped: bool) -> None:
+    run_id = waiting_run(stand)
+    owner = dead_owner(stand, run_id)
+    stand.db.write(lambda s: intend(s, owner, "eph_uncertain", None))
+    if stopped:
+        asked = update(RunRow).values(state="stopping", stop_requested_at=1.0)
+        stand.db.write(lambda s: s.execute(asked))
+    posts = stand.gateway.record()["posts"]
+    run_turn(stand.parts, run_id)
+    row = run_row(stand.db, run_id)
+    expected = ("aborted", "aborted") if stopped else ("failed", "post_uncertain")
+    assert (row.state, row.reason) == expected
+    assert stand.gateway.record()["posts"] == posts
+    kinds = stand.db.read(lambda s: list(s.scalars(select(ChaseRow.kind))))
+    assert kinds == ["uncertain_post"]
+
+
+def test_a_run_that_was_to_stop_is_stopped_by_its_next_owner(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand)
+    posted_by(stand, dead_owner(stand, run_id), tokens=5000, opened=True, rate=100)
+    asked = update(RunRow).values(state="stopping", stop_requested_at=1.0)
+    stand.db.write(lambda s: s.execute(asked))
+    run_turn(stand.parts, run_id)
+    assert run_row(stand.db, run_id).state == "aborted"
+    (run,) = stand.gateway.record(f"eph_{run_id[-8:]}")["runs"]
+    assert (run["status"], run["stops"] >= 1) == ("cancelled", True)
+
+
+def test_a_run_that_killed_too_many_workers_is_given_up(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand)
+    posted_by(stand, dead_owner(stand, run_id), tokens=5000, opened=True, rate=100)
+    stand.db.write(lambda s: s.execute(update(RunRow).values(takeovers=5)))
+    run_turn(stand.parts, run_id)
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason) == ("failed", "worker_lost")
+    wait_until(lambda: _chased(stand), within=20, what="the gateway's run is stopped")
+    assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["status"] == "cancelled"
+
+
+def _chased(stand: WorkerStand) -> bool:
+    chase_all(stand.parts)
+    open_ones = select(func.count()).select_from(ChaseRow).where(ChaseRow.done_at.is_(None))
+    return stand.db.read(lambda s: s.scalar(open_ones)) == 0
+
+
+def test_a_transcript_that_arrives_late_is_taken_once(stand: WorkerStand) -> None:
+    stand.gateway.faults(sessions_error=500, count=2)
+    run_id = waiting_run(stand, tools=[TOOL])
+    run_turn(stand.parts, run_id)
+    stand.gateway.clear_faults()
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.gateway_synced) == ("completed", False)
+    assert ("tool", "a b") not in contents(stand)
+    for _ in range(2):
+        stand.db.write(lambda s: s.execute(update(ChaseRow).values(next_at=0.0)))
+        chase_all(stand.parts)
+    assert run_row(stand.db, run_id).gateway_synced
+    assert contents(stand).count(("tool", "a b")) == 1
+    assert [role for role, _ in contents(stand)] == ["user", "assistant", "tool", "assistant"]
+    assert usage_rows(stand) == 1
+
+
+def test_an_unsaved_transcript_keeps_its_gateway_session_for_a_day(stand: WorkerStand) -> None:
+    stand.gateway.faults(sessions_error=500, count=2)
+    run_turn(stand.parts, waiting_run(stand))
+    stand.gateway.clear_faults()
+    due = stand.db.read(_due)
+    assert due > time.time() + 23 * 3600
+    run_turn(stand.parts, add_run(stand.db, SESSION, text=scripted(tokens=2), queue_no=2))
+    assert stand.db.read(_due) < time.time() + 1
+
+
+def _due(session: Session) -> float:
+    return min(session.scalars(select(DeletionRow.next_attempt_at)))
+
+
+def test_the_session_is_the_owners_alone(stand: WorkerStand) -> None:
+    run_turn(stand.parts, waiting_run(stand))
+    assert messages(stand.db, SESSION, owner="somebody") == []
+    assert len(messages(stand.db, SESSION, owner=OWNER)) == 2
