@@ -42,6 +42,7 @@ class Settings:
     post_timeout: timedelta
     connect_timeout: timedelta
     drain: timedelta
+    web_drain: timedelta
     watchdog: timedelta
     log_ttl: timedelta
     checkpoint_bytes: int
@@ -91,6 +92,7 @@ class Settings:
             post_timeout=read.seconds("POST_TIMEOUT", 120, 0.1),
             connect_timeout=read.seconds("CONNECT_TIMEOUT", 3.05, 0.1),
             drain=read.seconds("DRAIN_SECONDS", 300, 0),
+            web_drain=read.seconds("WEB_DRAIN_SECONDS", 5, 0),
             watchdog=read.seconds("WATCHDOG_SECONDS", 5, 0.1),
             log_ttl=read.seconds("LOG_TTL", 3600, 60),
             checkpoint_bytes=read.integer("CHECKPOINT_BYTES", 256 * 1024, 1024, 2**30),

@@ -98,14 +98,14 @@ def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
     row: Row = {key: message.get(key) or None for key in _KEPT}
     row["role"] = message["role"]
     row["content"] = _text(message)
-    row["tool_calls"] = clean_calls(_with_ids(message.get("tool_calls"))) or None
+    row["tool_calls"] = clean_calls(with_ids(message.get("tool_calls"))) or None
     row["tool_name"] = message.get("tool_name") or names.get(str(message.get("tool_call_id")))
     stamp = message.get("timestamp")
     row["timestamp"] = stamp if isinstance(stamp, int | float) and stamp > 0 else None
     return row
 
 
-def _with_ids(calls: object) -> list[Row]:
+def with_ids(calls: object) -> list[Row]:
     """Calls under the one name of their id that clients know (P8), whatever a gateway calls it."""
     found = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     return [

@@ -1,0 +1,65 @@
+"""`holdfast delete-session`: stops a session's runs and deletes everything that is kept of it."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from sqlalchemy.exc import DBAPIError
+
+from deploy.embedded_redis import address_of
+from deploy.errors import DeployError
+from deploy.home import Home
+from shared.db.database import Database
+from shared.errors import DatabaseAway, NotFound, RedisAway
+from shared.event_log import EventLog
+from shared.queue import TaskQueue, celery_app
+from shared.redis_clients import RedisError, command_client
+from shared.removing import Reach, remove_session
+from shared.settings import Settings
+
+MARGIN = 5.0  # seconds beyond STOP_TIMEOUT for a worker to write the end
+
+
+def delete_session(settings: Settings, owner: str, session_id: str) -> int:
+    """Delete it and say what went. Raises DeployError."""
+    settings = _with_redis(settings)
+    patience = settings.stop_timeout.total_seconds() + MARGIN
+    with ExitStack() as stack:
+        try:
+            removed = remove_session(_reach(settings, stack), owner, session_id, patience)
+        except NotFound:
+            raise DeployError(f"{owner} has no session {session_id!r}") from None
+        except RedisAway as error:
+            raise DeployError("Redis does not answer; nothing was deleted") from error
+        except (DatabaseAway, DBAPIError) as error:
+            raise DeployError(
+                "the database does not answer, or wants `holdfast migrate`; nothing was deleted"
+            ) from error
+    print(f"deleted {session_id}: {removed.messages} messages, {len(removed.run_ids)} runs")
+    if removed.forced:
+        print("its live run did not end in time; its gateway is being told to stop")
+    return 0
+
+
+def _with_redis(settings: Settings) -> Settings:
+    """Running processes must hear of it, so their Redis has to be reached."""
+    address = settings.redis_url or address_of(Home(settings.home).redis)
+    if address is None:
+        raise DeployError(
+            "REDIS_URL is not set and no `holdfast up` has run here; start it, then try again"
+        )
+    return replace(settings, redis_url=address)
+
+
+def _reach(settings: Settings, stack: ExitStack) -> Reach:
+    """Raises RedisAway."""
+    db = Database(settings.database_url)
+    stack.callback(db.close)
+    commands = command_client(settings.redis_url, connections=2)
+    stack.callback(commands.close)
+    app = celery_app(settings)
+    stack.callback(app.close)
+    try:
+        commands.ping()
+    except RedisError as error:
+        raise RedisAway from error
+    return Reach(db, EventLog(commands, settings.log_ttl), commands, TaskQueue(app))

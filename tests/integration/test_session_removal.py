@@ -1,0 +1,482 @@
+"""Deleting a session: its runs end, its rows and keys go, its room is told (P28)."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.client import PubSub
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from deploy.cli import main
+from deploy.embedded_redis import EmbeddedRedis, RedisBinary, address_of
+from shared.db import approvals, claims
+from shared.db.chases import SYNC, chase
+from shared.db.claims import Claim, Refusal, Refused
+from shared.db.closing import Closing, close, replace_late
+from shared.db.database import Database
+from shared.db.deletions import HOLD, forget
+from shared.db.endings import mark_announced
+from shared.db.intake import NewRun, accept
+from shared.db.migrate import upgrade
+from shared.db.models import Base, ChaseRow, CompressionRow, DeletionRow, RunRow, SnapshotRow
+from shared.db.session_removal import Removed, remove, stop_runs
+from shared.db.stops import ask_stop
+from shared.errors import LostRun, NotFound
+from shared.events import SessionNotice, decode, parse_bell
+from shared.redis_clients import Commands, command_client
+from shared.redis_keys import bell, feed_tag
+from shared.removing import Reach, remove_session
+from shared.runs import RunState
+from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.processes import wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.rows import OWNER, add_run, add_session, messages, run_row
+from tests.support.worker_stand import SESSION, WorkerStand
+from worker.chaser import chase_all
+
+KEY = "a-key-that-is-long-enough"
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    upgrade(database_url)
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def taken(db: Database, run_id: str) -> Claim:
+    answer = db.write(lambda session: claims.claim(session, run_id, "w", 30.0))
+    assert isinstance(answer, Claim)
+    return answer
+
+
+def attempt(db: Database, claim: Claim, name: str, gateway_run: str | None = None) -> None:
+    def work(session: Session) -> None:
+        claims.intend(session, claim, name, None)
+        if gateway_run is not None:
+            claims.note_attempt(session, claim, gateway_run_id=gateway_run)
+
+    db.write(work)
+
+
+def end(db: Database, claim: Claim) -> None:
+    closing = Closing(
+        RunState.COMPLETED,
+        "run.completed",
+        {},
+        last_seq=1,
+        rows=[{"role": "assistant", "content": "yes"}],
+        usage={"input_tokens": 1},
+    )
+
+    def work(session: Session) -> None:
+        close(session, claim, closing)
+        mark_announced(session, claim.run_id)
+
+    db.write(work)
+
+
+def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
+    """A session that has something in every table; the id of its ended run."""
+    add_session(db, session_id, owner=owner)
+    run_id = add_run(db, session_id, owner=owner)
+    claim = taken(db, run_id)
+    attempt(db, claim, f"eph_{owner}_{session_id}", "theirs")
+    end(db, claim)
+
+    def work(session: Session) -> None:
+        approvals.answer(session, run_id, 1, "once")
+        chase(
+            session,
+            run_id=run_id,
+            profile="default",
+            kind=SYNC,
+            ephemeral_id="eph_chased",
+            gateway_run_id=None,
+        )
+        session.flush()
+        for row in session.scalars(select(ChaseRow).where(ChaseRow.run_id == run_id)):
+            row.done_at = 1.0
+        place = {"owner": owner, "session_id": session_id}
+        session.add(
+            SnapshotRow(
+                **place,
+                summary="s",
+                summary_tokens=1,
+                last_turn_no=0,
+                covered_count=1,
+                content_hash="",
+                updated_at=1.0,
+            )
+        )
+        session.add(
+            CompressionRow(
+                **place,
+                run_id=run_id,
+                fence=1,
+                profile="default",
+                kind="full",
+                trigger_tokens=1,
+                threshold=1,
+                before_messages=1,
+                first_turn=1,
+                last_turn=1,
+                ephemeral_id="compress_1",
+                started_at=1.0,
+            )
+        )
+
+    db.write(work)
+    return run_id
+
+
+def counts(db: Database) -> dict[str, int]:
+    """Rows per table, without what works at the gateway."""
+    tables = [table for table in Base.metadata.sorted_tables if table.name != DELETIONS]
+
+    def work(session: Session) -> dict[str, int]:
+        return {t.name: session.scalar(select(func.count()).select_from(t)) or 0 for t in tables}
+
+    return db.read(work)
+
+
+DELETIONS = "pending_session_deletes"
+
+
+def removed(db: Database, *, force: bool = False) -> Removed | None:
+    return db.write(lambda session: remove(session, OWNER, "s", force=force))
+
+
+def test_everything_of_the_session_goes_and_all_else_stays(db: Database) -> None:
+    lived_in(db, "other")
+    lived_in(db, "s", owner="somebody")
+    before = counts(db)
+    assert all(before.values()), before
+    run_id = lived_in(db, "s")
+    assert removed(db) == Removed((run_id,), (), 2)
+    assert counts(db) == before
+
+
+def test_a_session_that_is_not_there_is_not_found(db: Database) -> None:
+    add_session(db, "s", owner="somebody")
+    with pytest.raises(NotFound):
+        removed(db)
+    with pytest.raises(NotFound):
+        db.write(lambda session: stop_runs(session, OWNER, "s"))
+
+
+def test_open_runs_are_stopped_first_and_again_is_the_same(db: Database) -> None:
+    add_session(db, "s")
+    live = add_run(db, "s")
+    claim = taken(db, live)
+    waiting = [add_run(db, "s", queue_no=number) for number in (2, 3)]
+    assert removed(db) is None
+    first = db.write(lambda session: stop_runs(session, OWNER, "s"))
+    again = db.write(lambda session: stop_runs(session, OWNER, "s"))
+    assert first == again
+    assert (first.live, list(first.untold)) == ((live,), waiting)
+    assert run_row(db, live).state == RunState.STOPPING
+    assert [run_row(db, run_id).state for run_id in waiting] == [RunState.ABORTED] * 2
+    for run_id in waiting:
+        db.write(partial(mark_announced, run_id=run_id))
+    assert removed(db) is None
+    end(db, claim)
+    assert removed(db) is not None
+
+
+def test_an_end_that_nobody_was_told_of_is_told_before(db: Database) -> None:
+    add_session(db, "s")
+    run_id = add_run(db, "s")
+    db.write(lambda session: stop_runs(session, OWNER, "s"))
+    assert removed(db) is None
+    db.write(lambda session: mark_announced(session, run_id))
+    assert removed(db) is not None
+
+
+def deletions(db: Database) -> dict[str, float]:
+    """Gateway session -> seconds until it may be deleted, about."""
+    now = db.read(lambda session: session.scalar(select(func.max(DeletionRow.updated_at)))) or 0.0
+    rows = db.read(lambda session: list(session.scalars(select(DeletionRow))))
+    return {row.session_id: row.next_attempt_at - now for row in rows}
+
+
+def test_its_gateway_sessions_wait_no_longer(db: Database) -> None:
+    add_session(db, "s")
+    for number, name in enumerate(["eph_1", "eph_2", "eph_3"], start=1):
+        claim = taken(db, add_run(db, "s", queue_no=number))
+        attempt(db, claim, name, "theirs")
+        end(db, claim)
+    db.write(lambda session: forget(session, "default", "eph_2", saved=False))
+    db.write(
+        lambda session: chase(
+            session,
+            run_id="x",
+            profile="default",
+            kind=SYNC,
+            ephemeral_id="eph_3",
+            gateway_run_id="theirs",
+        )
+    )
+    assert deletions(db)["eph_2"] > HOLD
+    removed(db)
+    waits = deletions(db)
+    assert set(waits) == {"eph_1", "eph_2"}
+    assert max(waits.values()) < 1.0
+
+
+@pytest.mark.parametrize(("known", "kind"), [("theirs", "stop"), (None, "uncertain_post")])
+def test_what_the_gateway_still_does_for_a_removed_run_is_chased(
+    db: Database, known: str | None, kind: str
+) -> None:
+    add_session(db, "s")
+    claim = taken(db, add_run(db, "s"))
+    attempt(db, claim, "eph_1", known)
+    gone = removed(db, force=True)
+    assert gone is not None
+    assert gone.forced == (claim.run_id,)
+    (row,) = db.read(lambda session: list(session.scalars(select(ChaseRow))))
+    assert (row.kind, row.gateway_run_id, row.ephemeral_id) == (kind, known, "eph_1")
+
+
+def test_who_works_on_a_removed_run_has_lost_it_and_brings_nothing_back(db: Database) -> None:
+    add_session(db, "s")
+    run_id = add_run(db, "s")
+    claim = taken(db, run_id)
+    removed(db, force=True)
+    empty = counts(db)
+    assert not any(empty.values())
+    steps: list[Callable[[], object]] = [
+        lambda: end(db, claim),
+        lambda: attempt(db, claim, "eph_late"),
+        lambda: db.write(lambda s: claims.put_back(s, claim, last_seq=1, delay=0.0)),
+        lambda: db.write(lambda s: claims.release(s, claim, 1)),
+    ]
+    for step in steps:
+        with pytest.raises(LostRun):
+            step()
+    late = [{"role": "assistant", "content": "late"}]
+    assert not db.write(lambda session: replace_late(session, run_id, late, None))
+    assert db.write(lambda session: claims.claim(session, run_id, "w", 30.0)) == Refused(
+        Refusal.UNKNOWN
+    )
+    assert counts(db) == empty
+
+
+@pytest.mark.parametrize("name", ["claim", "stop", "late"])
+def test_who_comes_while_it_is_being_deleted_finds_nothing(
+    db: Database, database_url: str, name: str
+) -> None:
+    add_session(db, "s")
+    run_id = add_run(db, "s")
+    if name == "late":
+        end(db, taken(db, run_id))
+    acts: dict[str, Callable[[Session], object]] = {
+        "claim": lambda s: claims.claim(s, run_id, "w", 30.0),
+        "stop": lambda s: ask_stop(s, OWNER, "s", run_id),
+        "late": lambda s: replace_late(s, run_id, [], None),
+    }
+    other, found = Database(database_url), list[object]()
+    thread = threading.Thread(target=lambda: found.append(other.write(acts[name])))
+
+    def work(session: Session) -> None:
+        remove(session, OWNER, "s", force=True)
+        session.flush()
+        thread.start()
+        thread.join(0.2)  # as far as it gets: it waits for this transaction
+
+    db.write(work)
+    thread.join(20)
+    other.close()
+    nothing = {"claim": Refused(Refusal.UNKNOWN), "stop": None, "late": False}
+    assert found == [nothing[name]]
+
+
+def test_the_id_may_be_used_again_for_a_new_session(db: Database) -> None:
+    lived_in(db, "s")
+    removed(db)
+    new = NewRun(
+        run_id="run_new",
+        owner=OWNER,
+        session_id="s",
+        profile="default",
+        input="again",
+        text="again",
+        token_count=1,
+        model=None,
+        instructions=None,
+        client_request_id=None,
+        payload_hash="",
+        on_busy="queue",
+    )
+    db.write(lambda s: accept(s, new, queue_cap=5, check_profile=lambda name: None))
+    assert taken(db, "run_new").turn_no == 1
+
+
+# --- with a worker, Redis and a gateway -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoGateway]:
+    with DemoGateway.start(key=KEY, max_runs=0, session_delay=0.0) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def stand(
+    tmp_path: Path, database_url: str, redis_server: RedisServer, demo: DemoGateway
+) -> Iterator[WorkerStand]:
+    made = WorkerStand(
+        tmp_path, database_url, redis_server, demo, context_length=200_000, LEASE_SECONDS=2
+    )
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def commands(redis_server: RedisServer) -> Iterator[Commands]:
+    client = command_client(redis_server.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def reach(stand: WorkerStand, commands: Commands) -> Reach:
+    return Reach(stand.db, stand.parts.log, commands, stand.parts.queue)
+
+
+class Room:
+    """What is rung in a session, in order."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._pubsub = PubSub(commands.connection_pool, ignore_subscribe_messages=True)
+        self._pubsub.subscribe(bell(feed_tag(OWNER, SESSION, "")))
+        self._pubsub.get_message(timeout=5.0)
+        self.notices: list[dict[str, Any]] = []
+        self.run_events: list[str] = []
+
+    def hear(self) -> bool:
+        """Take what there is; whether the session's end was told."""
+        while (message := self._pubsub.get_message(timeout=0.05)) is not None:
+            rung = parse_bell(message["data"])
+            if isinstance(rung, SessionNotice):
+                self.notices.append(decode(rung.entry)[1])
+            elif rung is not None and hasattr(rung, "entries"):
+                self.run_events += [decode(entry)[0] for entry in rung.entries]
+        return any(notice["event"] == "session.deleted" for notice in self.notices)
+
+    def close(self) -> None:
+        self._pubsub.close()
+
+
+@pytest.fixture
+def room(commands: Commands) -> Iterator[Room]:
+    made = Room(commands)
+    yield made
+    made.close()
+
+
+def keys(commands: Commands) -> list[bytes]:
+    tag = feed_tag(OWNER, SESSION, "")
+    return list(commands.scan_iter(f"hf:{{{tag}}}:*"))
+
+
+def live(stand: WorkerStand) -> tuple[str, threading.Thread]:
+    """A run that speaks for a minute."""
+    run_id = add_run(stand.db, SESSION, text=scripted(say="word " * 3000, rate=50))
+    thread = stand.begin(run_id)
+    stand.wait_for_post("eph")
+    return run_id, thread
+
+
+def test_a_live_run_is_stopped_and_then_all_is_gone(
+    stand: WorkerStand, reach: Reach, room: Room, commands: Commands
+) -> None:
+    add_session(stand.db, SESSION)
+    run_id, thread = live(stand)
+    waiting = add_run(stand.db, SESSION, queue_no=2)
+    wait_until(lambda: len(keys(commands)) >= 3, what="the run has a log")
+    gone = remove_session(reach, OWNER, SESSION, patience=30.0)
+    thread.join(10)
+    assert (set(gone.run_ids), gone.forced) == ({run_id, waiting}, ())
+    assert keys(commands) == []
+    wait_until(room.hear, what="session.deleted is rung")
+    assert room.notices[-1] == {"event": "session.deleted", "session_id": SESSION}
+    assert room.run_events.count("run.completed") == room.run_events.count("run.cancelled") == 1
+    left = counts(stand.db)
+    assert not any(left.values()), left
+    assert set(stand.deletions()) == {stand.posts("eph")[-1]["session_id"]}
+
+
+def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
+    stand: WorkerStand, reach: Reach, commands: Commands
+) -> None:
+    add_session(stand.db, SESSION)
+    run_id, thread = live(stand)
+
+    def has_gateway_run() -> bool:
+        found = stand.db.read(lambda session: claims.attempts(session, run_id))
+        return bool(found and found[-1].gateway_run_id)
+
+    wait_until(has_gateway_run, what="the gateway's run is known")
+    gone = remove_session(reach, OWNER, SESSION, patience=0.0)
+    assert gone.forced == (run_id,)
+    thread.join(20)
+    assert not thread.is_alive()
+    left = counts(stand.db)
+    assert left.pop("chases") == 1
+    assert not any(left.values()), left
+    assert keys(commands) == []
+    chase_all(stand.parts)
+    stand.wait_for_stop(stand.posts("eph")[-1]["run_id"])
+
+
+def test_the_command_deletes_a_session(
+    stand: WorkerStand,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    commands: Commands,
+) -> None:
+    for name, value in stand.environment.items():
+        monkeypatch.setenv(name, value)
+    add_session(stand.db, SESSION)
+    run_id = stand.run("fine")
+    assert keys(commands)
+    assert len(messages(stand.db, SESSION)) == 2
+    assert main(["delete-session", SESSION, "--owner", "nobody"]) == 1
+    assert "has no session" in capsys.readouterr().err
+    assert main(["delete-session", SESSION]) == 0
+    assert capsys.readouterr().out == f"deleted {SESSION}: 2 messages, 1 runs\n"
+    assert stand.db.read(lambda session: session.get(RunRow, run_id)) is None
+    assert keys(commands) == []
+
+
+def test_without_redis_nothing_is_deleted(
+    db: Database,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    lived_in(db, "s")
+    before = counts(db)
+    assert main(["delete-session", "s"]) == 1
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    assert main(["delete-session", "s"]) == 1
+    told = capsys.readouterr().err
+    assert "no `holdfast up` has run here" in told
+    assert "Redis does not answer; nothing was deleted" in told
+    assert counts(db) == before
+
+
+def test_the_server_of_a_home_is_found_once_there_was_one(tmp_path: Path) -> None:
+    assert address_of(tmp_path) is None
+    server = EmbeddedRedis.prepare(RedisBinary(tmp_path / "server", "system"), tmp_path / "redis")
+    assert address_of(tmp_path / "redis") == server.url
