@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UP ?=
 TESTS ?=
+# Test processes; most tests wait for other processes. 0: all tests in one, with live output.
+JOBS ?= 2
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +18,8 @@ env: $(STAMP) ## the environment in .venv, from the lock
 run: $(STAMP) ## start Holdfast on this machine (options: make run UP="--web 3 --flower")
 	@$(BIN)/holdfast up $(UP)
 
-test: $(STAMP) ## all tests (a part of them: make test TESTS=tests/unit)
-	@$(BIN)/python -m pytest -rs $(TESTS)
+test: $(STAMP) ## all tests (a part of them: make test TESTS=tests/unit JOBS=0)
+	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(TESTS)
 
 check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff format --check .
