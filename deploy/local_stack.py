@@ -111,9 +111,10 @@ def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, 
 def _roles(settings: Settings, environment: Mapping[str, str], choices: Choices) -> list[Role]:
     healthy = partial(is_healthy, f"{_address(settings)}/healthz")
     grace = timedelta(seconds=float(environment["DRAIN_SECONDS"])) + MARGIN
+    web_grace = settings.web_drain + MARGIN
     return [
         *(
-            Role(name, python("web"), environment, ROLES, healthy)
+            Role(name, python("web"), environment, ROLES, healthy, grace=web_grace)
             for name in _numbered("web", choices.web)
         ),
         *(

@@ -26,6 +26,16 @@ profile (default `default`); it counts for sessions that do not exist yet. `prot
 query or in `auth`, keeps a socket that sends `abort` listening to the run that it stopped. A wrong
 token is answered by `connect_error` with the message `Authentication failed`.
 
+**Recovery.** socket.io-client 4.6 and later is recovered after a lost connection: on any web
+process it is back in its sessions, and is sent what it missed, or `session.resync` where that is
+not possible. For that the answer to CONNECT carries a `pid`, events of runs carry an offset as one
+more argument, a string, and a CONNECT with `pid` and `offset` in `auth` goes on from there, within
+five minutes ([ADR 0010](adr/0010-recovery-by-offsets.md)). `recovery=1`, in the query or in `auth`,
+asks for it, `recovery=0` declines. Who says neither is given it if it looks like socket.io-client
+(`EIO=4&transport=` in this order, and the `User-Agent` of a browser, Node, Bun or Deno, or none),
+unless it says `protocol=2`: who knows `seq` goes on by `resume`, and handlers in other languages
+may not take one more argument.
+
 **Marks.** `?`: may be left out. A field without a value is absent, never null.
 """
 

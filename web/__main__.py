@@ -22,7 +22,6 @@ from web.app import build
 log = logging.getLogger("web")
 
 MAX_CONNECTIONS = 20_000
-FLUSH = 0.5  # seconds for what is queued on sockets to leave
 
 
 def main() -> int:
@@ -51,7 +50,6 @@ def main() -> int:
     log.info("web.stopping sockets=%s", len(process.connections))
     listener.close()
     process.stop()
-    time.sleep(FLUSH if len(process.socketio.server.eio.sockets) else 0)
     log.info("web.stopped")
     return 0
 

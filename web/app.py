@@ -18,9 +18,12 @@ from web import json_codec
 from web.approvals import Approvals
 from web.auth import Authenticator
 from web.connections import Connections
+from web.drain import Drain
 from web.emitter import Emitter
 from web.handshake import Handshake
 from web.health import Health, add_routes
+from web.records import Records
+from web.recovery import Recovery
 from web.relay import Relay
 from web.request_lane import RequestLane, refusal_event
 from web.resume import Resume
@@ -44,23 +47,20 @@ class WebProcess:
     connections: Connections
     emitter: Emitter
     db: Database
+    records: Records
+    drain: Drain
 
     def start(self) -> None:
         """Begin to listen to Redis."""
         self.relay.start()
+        self.records.start()
 
     def stop(self) -> None:
-        """Close what is open; sockets first, so that clients go elsewhere at once."""
-        self.close_transports()
+        """Send the clients elsewhere, then close what is open."""
+        self.drain.run()
         self.relay.stop()
+        self.records.stop()
         self.db.close()
-
-    def close_transports(self) -> None:
-        """Close all connections as a lost network would: clients come back by themselves (P2)."""
-        server = self.socketio.server
-        for transport in list(server.eio.sockets.values()):
-            # `abort` leaves out Engine.IO's CLOSE packet, which some clients take for a dismissal.
-            transport.close(wait=False, abort=True, reason=server.reason.TRANSPORT_CLOSE)
 
 
 def build(settings: Settings, profiles: Profiles) -> WebProcess:
@@ -74,8 +74,11 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
     burst = settings.socket_queue_max // 2
     subscriber = pubsub_client(settings.redis_url)
-    relay = Relay(event_log, commands, subscriber, emitter, burst=burst)
-    rooms = Rooms(relay, db)
+    records = Records(commands)
+    relay = Relay(
+        event_log, commands, subscriber, emitter, burst=burst, standings=records.standings
+    )
+    rooms = Rooms(relay, db, records)
     resume = Resume(db, event_log, relay, rooms, emitter, burst)
     relay.resync = resume.resync
     queue = TaskQueue(celery_app(settings))
@@ -88,11 +91,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         rooms,
         settings.queue_cap,
     )
-    Handshake(socketio, Authenticator(settings), connections, rooms, emitter)
     handlers = SocketHandlers(requests, resume, Approvals(db, event_log, queue)).by_event()
-    RequestLane(socketio.server, connections, emitter, handlers, refusal_event).install()
+    lane = RequestLane(socketio.server, connections, emitter, handlers, refusal_event)
+    lane.install()
+    recovery = Recovery(db, relay, rooms, resume, records, lane, connections, emitter, burst)
+    recovery.install(socketio.server)
+    Handshake(socketio, Authenticator(settings), connections, rooms, emitter, recovery)
     add_routes(app, Health(db, commands, relay))
-    return WebProcess(_front(app, emitter), relay, socketio, connections, emitter, db)
+    drain = Drain(socketio.server, lane, settings.web_drain)
+    wsgi = _front(app, emitter, drain)
+    return WebProcess(wsgi, relay, socketio, connections, emitter, db, records, drain)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
@@ -115,12 +123,17 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
     )
 
 
-def _front(app: Wsgi, emitter: Emitter) -> Wsgi:
+def _front(app: Wsgi, emitter: Emitter, drain: Drain) -> Wsgi:
     """What every HTTP request passes first."""
 
     def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # permessage-deflate costs 256 KB per socket and a compression per frame.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        # Else the server cuts all WebSockets at once when its listener closes; the drain does it.
+        environ.pop("eventlet.set_idle", None)
+        if drain.refuses(environ):
+            start_response("503 Service Unavailable", [("Connection", "close")])
+            return [b""]
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             for transport_id in parse_qs(environ.get("QUERY_STRING", "")).get("sid", ()):
                 if transport_id in emitter.transports():

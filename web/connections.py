@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from web.standing import Standing
+
 
 @dataclass(eq=False)
 class Connection:
@@ -13,6 +15,7 @@ class Connection:
     profile: str
     hears_own_aborts: bool  # said protocol=2: keeps hearing of runs that it aborted (P5)
     feeds: set[str] = field(default_factory=set)  # tags of the feeds it is a member of
+    standing: Standing | None = None  # of a client that can be recovered (P3)
     closed: bool = False
 
 

@@ -39,7 +39,8 @@ class Emitter:
         packet = TransportPacket(MESSAGE, EVENT_OF_NAMESPACE + entry.decode())
         for sid in sids:
             connection = self._connections.get(sid)
-            if connection is not None:
+            # Nothing more after the first loss: the client would take what follows for all.
+            if connection is not None and not connection.closed:
                 self._put(connection, packet)
 
     def _put(self, connection: Connection, packet: TransportPacket) -> None:

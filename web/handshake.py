@@ -1,6 +1,7 @@
 """A socket comes and goes."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,16 +9,24 @@ from flask import request
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import SocketIO
 
+from shared.errors import RedisAway
 from shared.events import NAMESPACE
 from shared.profiles import DEFAULT
 from web.auth import Authenticator, Unauthenticated
 from web.connections import Connection, Connections
 from web.emitter import Emitter
+from web.recovery import Recovery
 from web.rooms import Rooms
 
 log = logging.getLogger(__name__)
 
 PROTOCOL_WITH_OWN_ABORTS = "2"
+
+# socket.io-client writes these two in this order, clients in Python the other way round.
+_JAVASCRIPT_QUERY = re.compile(rb"(?:^|&)EIO=4&transport=")
+# Browsers, Node (also without any), Bun, Deno. Offsets are one more argument than handlers in other
+# languages may take.
+_JAVASCRIPT_AGENT = re.compile(r"$|Mozilla/|node|Bun|Deno", re.IGNORECASE)
 
 
 class Handshake:
@@ -30,7 +39,9 @@ class Handshake:
         connections: Connections,
         rooms: Rooms,
         emitter: Emitter,
+        recovery: Recovery,
     ) -> None:
+        self._recovery = recovery
         self._server = socketio.server
         self._authenticator = authenticator
         self._connections = connections
@@ -55,14 +66,38 @@ class Handshake:
             profile=request.args.get("profile") or DEFAULT,
             hears_own_aborts=_protocol(said) == PROTOCOL_WITH_OWN_ABORTS,
         )
+        if wants_recovery(said):
+            try:
+                self._recovery.arrive(connection, said)
+            except RedisAway:
+                log.warning("socket.sent_away sid=%s redis=away", sid)
+                self._emitter.close(connection)
+                return
+        if connection.transport_id not in self._emitter.transports():
+            self._recovery.leave(connection, for_good=False)  # gone while Redis was asked
+            return
         self._connections.add(connection)
 
-    def disconnect(self, *_reason: object) -> None:
+    def disconnect(self, reason: object = None) -> None:
         """Leaves all rooms. No run ends because of it."""
         connection = self._connections.remove(request.sid)  # type: ignore[attr-defined]
         if connection is not None:
             self._emitter.forget(connection.transport_id)
             self._rooms.leave_all(connection)
+            for_good = reason == self._server.reason.CLIENT_DISCONNECT
+            self._recovery.leave(connection, for_good=for_good)
+
+
+def wants_recovery(said: Mapping[str, Any]) -> bool:
+    """Whether the client of this request can be recovered, by its own word or by its looks (P3)."""
+    asked = request.args.get("recovery", said.get("recovery"))
+    if asked is not None:
+        return str(asked) == "1"
+    return (
+        _protocol(said) != PROTOCOL_WITH_OWN_ABORTS
+        and _JAVASCRIPT_QUERY.search(request.query_string) is not None
+        and _JAVASCRIPT_AGENT.match(request.headers.get("User-Agent", "")) is not None
+    )
 
 
 def _protocol(said: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from web.cursors import Action, Cursor
 from web.delivery import Deliver
 from web.feed import Bell, Feed, FeedAddress, FeedClosed
 from web.subscriptions import Subscriptions
+from web.telling import Standings, Teller
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,13 @@ class Relay:
         linger: float = LINGER,
         sweep_every: float = SWEEP_EVERY,
         burst: int = 1000,
+        standings: Standings | None = None,
     ) -> None:
         """`burst`: how many entries a member is sent at once before a resync is cheaper."""
         self.log = event_log
         self._commands = commands
         self._emitter = emitter
+        self.teller = Teller(emitter, standings if standings is not None else {})
         self._linger = linger
         self._sweep_every = sweep_every
         self._burst = burst
@@ -180,14 +183,12 @@ class Relay:
             self._emitter.deliver(feed.members, bell.entry)
             return
         cursor = feed.cursors.get(bell.run_id)
-        if cursor is None:
-            # Every run that had begun when somebody joined is known: this one is new.
+        if cursor is None:  # what had begun when somebody joined is known: this run is new
             cursor = feed.cursors[bell.run_id] = Cursor(bell.epoch)
-        step = (
-            cursors.hear(cursor, bell)
-            if isinstance(bell, Ring)
-            else cursors.hear_of_new_log(cursor, bell)
-        )
+        if isinstance(bell, Ring):
+            step = cursors.hear(cursor, bell)
+        else:
+            step = cursors.hear_of_new_log(cursor, bell)
         self._deliver(feed, bell.run_id, step.entries)
         if step.action is Action.READ:
             feed.behind.add(bell.run_id)
@@ -196,8 +197,9 @@ class Relay:
             feed.forget_oldest()
 
     def _deliver(self, feed: Feed, run_id: str, entries: Sequence[bytes]) -> None:
-        for entry in entries:
-            self._emitter.deliver(feed.listeners(run_id), entry)
+        if entries:
+            at, sids = feed.cursors[run_id], list(feed.listeners(run_id))
+            self.teller.entries(sids, run_id, at.epoch, at.seq, entries, ended=at.ended)
 
     # -- gaps ------------------------------------------------------------------------------
 

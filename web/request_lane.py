@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from socketio.packet import ACK
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 WAITING_MAX = 64  # requests of one socket
 
 Handler = Callable[[Connection, tuple[Any, ...]], Payload]
+_Work = Callable[[], None]
 Refused = Callable[[str, tuple[Any, ...], Payload], bytes | None]
 
 
@@ -64,7 +66,7 @@ class RequestLane:
         self._emitter = emitter
         self._handlers = handlers
         self._refused = refused
-        self._waiting: dict[str, deque[_Request]] = {}
+        self._waiting: dict[str, deque[_Work]] = {}
 
     def install(self) -> None:
         """Take the place of python-socketio's own dispatch."""
@@ -86,23 +88,33 @@ class RequestLane:
         request = _Request(connection, packet_id, str(data[0]), tuple(data[1:]))
         lane = self._waiting.get(sid)
         if lane is None:
-            self._waiting[sid] = deque([request])
-            threading.Thread(target=self._serve, args=(sid,), name="requests", daemon=True).start()
+            self.first(sid, partial(self._serve, request))
         elif len(lane) < WAITING_MAX:
-            lane.append(request)
+            lane.append(partial(self._serve, request))
         else:
             self._answer(request, _error(TooManyRequests()))
 
-    def _serve(self, sid: str) -> None:
+    def first(self, sid: str, work: _Work) -> None:
+        """Do something before the socket's first request."""
+        self._waiting[sid] = deque([work])
+        threading.Thread(target=self._run, args=(sid,), name="requests", daemon=True).start()
+
+    def is_idle(self, sid: str) -> bool:
+        """Whether every request of the socket is answered."""
+        return sid not in self._waiting
+
+    def _run(self, sid: str) -> None:
         lane = self._waiting[sid]
         while lane:
-            request = lane[0]
             try:
-                self._answer(request, self._result(request))
+                lane[0]()
             except Exception:  # the edge: one failed answer must not stop the lane
-                log.exception("request.unanswered event=%s", request.name[:50])
+                log.exception("request.unanswered sid=%s", sid)
             lane.popleft()
         del self._waiting[sid]
+
+    def _serve(self, request: _Request) -> None:
+        self._answer(request, self._result(request))
 
     def _result(self, request: _Request) -> Payload:
         handler = self._handlers.get(request.name)

@@ -17,7 +17,7 @@ from web.feed import Feed, FeedAddress, FeedClosed
 from web.payloads import ResumePayload
 from web.relay import Relay
 from web.resumed import build, is_stale
-from web.rooms import Rooms
+from web.rooms import Rooms, places
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +80,36 @@ class Resume:
             feed.seat(view)
         payload = self._build(feed.address, conversation, views, degraded=False)
         entry = encode("session.resync", {**payload, "event": "session.resync"})
-        self._emitter.deliver(feed.members, entry)
+        self._relay.teller.shown(feed.members, entry, places(views), _over(conversation))
 
-    def _join(self, connection: Connection, address: FeedAddress, cursor: Cursor | None) -> Payload:
+    def resync_one(self, connection: Connection, address: FeedAddress) -> None:
+        """Let the socket join with the session told anew: what it has cannot be continued.
+
+        Raises RedisAway, and DatabaseAway like `resync`.
+        """
+        self._join(connection, address, None, "session.resync")
+
+    def _join(
+        self,
+        connection: Connection,
+        address: FeedAddress,
+        cursor: Cursor | None,
+        name: str = "resumed",
+    ) -> Payload:
         tries_left = TRIES
         while True:
             tries_left -= 1
             feed = self._relay.open(address)
             conversation, degraded = self._conversation(address)
+            if degraded and name != "resumed":
+                raise DatabaseAway
             try:
                 with self._relay.hold(feed):
                     views = self._views(feed, conversation, cursor)
                     if tries_left > 0 and not degraded and is_stale(conversation, views):
                         continue
                     self._relay.advance(feed, views)
-                    return self._seat(connection, feed, conversation, views, cursor, degraded)
+                    return self._seat(connection, feed, conversation, views, cursor, degraded, name)
             except FeedClosed:
                 continue
 
@@ -113,6 +128,7 @@ class Resume:
         views: Sequence[LogView],
         cursor: Cursor | None,
         degraded: bool,
+        name: str,
     ) -> Payload:
         """Say what was, then admit: nothing can come between. Under the feed's lock."""
         missed = _missed(views, cursor, self._burst)
@@ -122,10 +138,19 @@ class Resume:
             payload = build(
                 feed.address, conversation, views, degraded=degraded, with_messages=False
             ) | {"replay": True}
-        self._emitter.deliver([connection.sid], encode("resumed", payload))
-        for entry in missed or ():
-            self._emitter.deliver([connection.sid], entry)
-        self._rooms.unmute(feed, connection)
+        if name == "resumed":
+            self._rooms.unmute(feed, connection)
+        mark = self._rooms.note(feed, connection, conversation.runs, views, told=name)
+        at = places(views)
+        if cursor is not None and missed:
+            at[cursor.run_id] = (cursor.epoch, cursor.after_seq)
+        sids, entry = [connection.sid], encode(name, {**payload, "event": name})
+        self._relay.teller.shown(sids, entry, at, _over(conversation), mark)
+        if cursor is not None and missed:
+            view = next(view for view in views if view.run_id == cursor.run_id)
+            self._relay.teller.entries(
+                sids, view.run_id, view.epoch, view.head, missed, ended=view.ended
+            )
         self._rooms.admit(feed, connection, conversation.runs)
         return payload
 
@@ -175,13 +200,19 @@ class Resume:
             try:
                 with self._relay.hold(feed):
                     payload = build(address, conversation, (), degraded=True)
-                    self._emitter.deliver([connection.sid], encode("resumed", payload))
+                    entry = encode("resumed", payload)
+                    self._relay.teller.shown([connection.sid], entry, {}, _over(conversation))
+                    self._rooms.note_later(feed, connection, conversation.runs)
                     # Others may know the log already, and this socket then lacks its beginning.
                     feed.unseated = bool(feed.cursors)
                     self._rooms.admit(feed, connection, conversation.runs)
                 return payload
             except FeedClosed:
                 continue
+
+
+def _over(conversation: Conversation) -> list[str]:
+    return [run.id for run in conversation.runs.values() if not run.is_open]
 
 
 def _missed(views: Sequence[LogView], cursor: Cursor | None, burst: int) -> list[bytes] | None:

@@ -1,23 +1,29 @@
 """Who is in which room: membership of sockets in feeds, changed under the feed's lock (R28)."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 from sqlalchemy.orm import Session
 
 from shared.db.conversation import RunInfo, read_run, recent_runs
 from shared.db.database import Database
+from shared.errors import RedisAway
+from shared.event_log import LogView
 from web.connections import Connection
 from web.feed import Feed, FeedAddress, FeedClosed
+from web.records import Records
 from web.relay import Relay
 
 
 class Rooms:
     """Joins by `run` and `resume`, leaves at disconnect."""
 
-    def __init__(self, relay: Relay, db: Database) -> None:
+    def __init__(self, relay: Relay, db: Database, records: Records | None = None) -> None:
+        """`records`: of the sockets that can be recovered, if there may be any."""
         self._relay = relay
         self._db = db
+        self._records = records
 
     def join(self, connection: Connection, address: FeedAddress) -> bool:
         """Let the socket hear from now on; False if it did already. Raises RedisAway, DatabaseAway.
@@ -28,14 +34,48 @@ class Rooms:
             feed = self._relay.open(address)
             if connection.sid in feed.members:
                 return False
-            runs = self._db.read(lambda session: _runs(session, address))
+            runs = self.runs(address)
             try:
                 with self._relay.hold(feed):
-                    self._relay.advance(feed, self._relay.read(feed, (), whole=False))
+                    views = self._relay.read(feed, (), whole=False)
+                    self._relay.advance(feed, views)
+                    self.note(feed, connection, runs, views, told="")
                     self.admit(feed, connection, runs)
                 return True
             except FeedClosed:
                 continue
+
+    def runs(self, address: FeedAddress) -> dict[str, RunInfo]:
+        """The open runs and the newest ended ones. Raises DatabaseAway."""
+        return self._db.read(lambda session: _runs(session, address))
+
+    def note(
+        self,
+        feed: Feed,
+        connection: Connection,
+        runs: dict[str, RunInfo],
+        views: Sequence[LogView],
+        *,
+        told: str,
+    ) -> int:
+        """Write down that the socket joins, before anything comes of it; the join's mark (P3).
+
+        `told`: the event that shows it the runs, if one does. Under the feed's lock. Raises
+        RedisAway.
+        """
+        if connection.standing is None or self._records is None:
+            return 0
+        at = places(views)
+        seen = [run.id for run in runs.values() if not run.is_open and run.announced]
+        seen += [view.run_id for view in views if view.ended]
+        mark = connection.standing.join(feed.address, at, seen, told=told)
+        self._records.save(connection.sid)
+        return mark
+
+    def note_later(self, feed: Feed, connection: Connection, runs: dict[str, RunInfo]) -> None:
+        """The same while Redis is away: written as soon as it is back."""
+        with suppress(RedisAway):
+            self.note(feed, connection, runs, (), told="")
 
     def admit(self, feed: Feed, connection: Connection, runs: dict[str, RunInfo]) -> None:
         """Make the socket a member, at the log's head. Under the feed's lock."""
@@ -57,14 +97,25 @@ class Rooms:
         with suppress(FeedClosed), self._relay.hold(feed):
             if connection.sid in feed.members:
                 feed.muted.setdefault(run_id, set()).add(connection.sid)
+        if connection.standing is not None and self._records is not None:
+            connection.standing.mute(feed.tag, run_id)
+            with suppress(RedisAway):  # then a moment later
+                self._records.save(connection.sid)
 
     def unmute(self, feed: Feed, connection: Connection) -> None:
         """It asked for the session again: it hears all of it. Under the feed's lock."""
         for sids in feed.muted.values():
             sids.discard(connection.sid)
+        if connection.standing is not None:
+            connection.standing.unmute(feed.tag)
 
     def leave(self, connection: Connection, tag: str) -> None:
         """The socket hears nothing more of the feed."""
+        if connection.standing is not None:
+            connection.standing.leave(tag)
+        self._leave(connection, tag)
+
+    def _leave(self, connection: Connection, tag: str) -> None:
         connection.feeds.discard(tag)
         feed = self._relay.find(tag)
         if feed is not None:
@@ -79,7 +130,12 @@ class Rooms:
 
     def _leave_all(self, connection: Connection) -> None:
         for tag in list(connection.feeds):
-            self.leave(connection, tag)
+            self._leave(connection, tag)
+
+
+def places(views: Sequence[LogView]) -> dict[str, tuple[int, int]]:
+    """Epoch and head of the logs that go on, by run id."""
+    return {view.run_id: (view.epoch, view.head) for view in views if not view.ended}
 
 
 def _runs(session: Session, address: FeedAddress) -> dict[str, RunInfo]:

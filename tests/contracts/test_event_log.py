@@ -150,10 +150,11 @@ def test_the_scripts_are_loaded_again_after_the_server_forgot_them(
     redis: Commands, log: EventLog, keys: RunKeys
 ) -> None:
     installed(log, keys)
+    append(log, Batch(keys, 1, 0, entries(1, 1)))
     redis.script_flush()
-    batches = [Batch(keys, 1, 0, entries(1, 1)), Batch(keys, 1, 1, entries(2, 1))]
+    batches = [Batch(keys, 1, 1, entries(2, 1)), Batch(keys, 1, 2, entries(3, 1))]
     assert [answer.status for answer in log.append(batches)] == [Status.OK, Status.OK]
-    assert stored(log, keys) == [*entries(1, 2)]
+    assert stored(log, keys) == [*entries(1, 3)]
 
 
 def test_the_end_is_written_once_and_closes_the_log(log: EventLog, keys: RunKeys) -> None:

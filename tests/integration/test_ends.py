@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.announcing import announce
 from shared.db.claims import Claim, claim, intend, note_attempt
+from shared.db.closing import replace_late
 from shared.db.models import ChaseRow, DeletionRow, RunRow, UsageRow
 from shared.errors import RedisAway
 from shared.event_log import EventLog
@@ -223,6 +224,7 @@ def test_a_transcript_that_arrives_late_is_taken_once(stand: WorkerStand) -> Non
         stand.db.write(lambda s: s.execute(update(ChaseRow).values(next_at=0.0)))
         chase_all(stand.parts)
     assert run_row(stand.db, run_id).gateway_synced
+    assert not stand.db.write(lambda s: replace_late(s, run_id, [], None))
     assert contents(stand).count(("tool", "a b")) == 1
     assert [role for role, _ in contents(stand)] == ["user", "assistant", "tool", "assistant"]
     assert usage_rows(stand) == 1

@@ -26,7 +26,7 @@ function connect({ url, token, profile = "default" }) {
     reconnectionDelay: 100,
     reconnectionDelayMax: 500,
   });
-  socket.on("connect", () => tell("connect", {}));
+  socket.on("connect", () => tell("connect", { recovered: socket.recovered }));
   socket.on("connect_error", (error) => tell("connect_error", { message: error.message }));
 }
 

@@ -1,0 +1,277 @@
+"""What a socket's offset and record together say: what it had, whatever was on its way."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from shared.events import encode
+from web.feed import FeedAddress
+from web.handshake import wants_recovery
+from web.standing import (
+    PLACES_MAX,
+    Joined,
+    Lost,
+    Offset,
+    Standing,
+    continued_record,
+    fresh_record,
+    lost,
+    parse_offset,
+)
+from web.telling import Teller, with_offset
+
+OWNER = "default"
+S = FeedAddress(OWNER, "s")
+
+
+def standing(offset: Offset | None = None) -> Standing:
+    return Standing("pid", {"first": "0"}, offset or Offset(0), lambda _: None)
+
+
+def back(one: Standing, offset: str | None) -> tuple[Lost, Joined]:
+    """What it had in its one session, if the client says `offset`."""
+    state = lost(one.record, parse_offset(offset) if offset is not None else None, OWNER)
+    (joined,) = state.feeds
+    return state, joined
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "1,", "1,a", "1,a:1", "1,a:1:", "1,a:1:2:3", "-1", "1,+,a:1:2", "1,a:1:2,+,+"],
+)
+def test_what_is_no_offset_of_ours_is_none(text: str) -> None:
+    assert parse_offset(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1,a:1:2\n", f"1,{'a' * 13}:1:2", "9" * 10, f"1{',a:1:2' * 1000}", None, 7, ["1"]],
+)
+def test_nor_is_what_is_too_long_or_no_text(text: object) -> None:
+    assert parse_offset(text) is None
+
+
+def test_an_offset_is_read_as_it_was_written() -> None:
+    one = standing(Offset(7, {"a": (2, 30), "b": None}))
+    assert one.offset() == "7,a:2:30,b:e"
+    assert parse_offset(one.offset()) == Offset(7, {"a": (2, 30), "b": None})
+
+
+def test_a_long_offset_is_cut_and_says_so() -> None:
+    one = standing()
+    for n in range(PLACES_MAX + 1):
+        text = one.moved(f"{n:012}", f"{n:012}:1:1000000")
+    offset = parse_offset(text)
+    assert offset is not None
+    assert (len(offset.places), offset.whole) == (PLACES_MAX, False)
+    assert len(text) < 1024
+
+
+def test_a_run_is_named_with_its_place_then_with_its_end_until_the_record_knows_it() -> None:
+    one = standing()
+    assert one.moved("a", "a:1:1") == "0,a:1:1"
+    assert one.moved("a", "a:1:2") == "0,a:1:2"
+    assert one.ended("a") == "0,a:e"
+    assert one.moved("b", "b:1:1") == "0,a:e,b:1:1"
+    one.ends_saved(one.ends_unsaved)
+    assert one.moved("b", "b:1:2") == "2,b:1:2"
+
+
+def test_a_place_of_the_join_holds_until_an_offset_names_another() -> None:
+    one = standing()
+    one.join(S, {"live": (1, 5)}, ["old"], told="")
+    state, joined = back(one, None)
+    assert state.place(joined, "live") == (1, 5)
+    assert state.has_all(joined, "old")
+    assert state.place(joined, "new") is None
+    assert not state.has_all(joined, "new")
+    state, joined = back(one, one.moved("live", "live:1:9"))
+    assert state.place(joined, "live") == (1, 9)
+
+
+def test_an_end_that_was_on_its_way_has_not_been_heard_although_the_record_knows_it() -> None:
+    one = standing()
+    one.join(S, {}, [], told="")
+    before = one.offset()
+    mid = one.moved("a", "a:1:3")
+    heard = one.ended("a")
+    one.ends_saved(one.ends_unsaved)
+    later = one.moved("b", "b:1:1")
+    assert "a" not in later
+    for said, place in ((None, None), (before, None), (mid, (1, 3))):
+        state, joined = back(one, said)
+        assert not state.has_all(joined, "a")
+        assert state.place(joined, "a") == place
+    for said in (heard, later):
+        state, joined = back(one, said)
+        assert state.has_all(joined, "a")
+
+
+def test_an_end_that_was_heard_counts_although_the_record_never_got_it() -> None:
+    one = standing()
+    one.join(S, {}, [], told="")
+    at_join = dict(one.record)
+    said = one.ended("a")
+    said = one.moved("b", "b:1:1")
+    state = lost(at_join, parse_offset(said), OWNER)
+    assert state.has_all(state.feeds[0], "a")
+
+
+def test_a_resumed_that_was_on_its_way_is_still_awaited() -> None:
+    one = standing()
+    before = one.offset()
+    mark = one.join(S, {"a": (1, 4)}, [], told="resumed")
+    said = one.shown(mark, {"a": (1, 4)}, [])
+    assert back(one, before)[1].awaits == "resumed"
+    assert back(one, None)[1].awaits == "resumed"
+    assert back(one, said)[1].awaits == ""
+
+
+def test_ends_between_do_not_make_an_awaited_resumed_look_received() -> None:
+    one = standing()
+    one.join(S, {}, [], told="")
+    one.ended("a")
+    said = one.moved("b", "b:1:1")
+    one.ends_saved(one.ends_unsaved)
+    one.join(S, {}, [], told="resumed")
+    assert back(one, said)[1].awaits == "resumed"
+    assert back(one, one.moved("b", "b:1:2"))[1].awaits == "resumed"
+
+
+def test_a_run_that_a_resumed_shows_whole_is_not_asked_for_again() -> None:
+    one = standing()
+    one.moved("a", "a:1:3")
+    mark = one.join(S, {}, [], told="resumed")
+    state, joined = back(one, one.shown(mark, {}, ["a"]))
+    assert state.has_all(joined, "a")
+
+
+def test_the_next_socket_begins_with_what_the_lost_one_certainly_had() -> None:
+    one = standing()
+    one.join(S, {"live": (1, 5)}, ["old"], told="")
+    one.mute(S.tag, "muted")
+    one.ended("done")
+    one.ends_saved(one.ends_unsaved)
+    said = one.moved("live", "live:1:9")
+    one.moved("live", "live:1:20")
+    one.ended("flying")
+    one.ends_saved(one.ends_unsaved)
+    record, now = continued_record(one.record, parse_offset(said))
+    again = Standing("pid", record, now, lambda _: None)
+    for text in (None, said, again.offset()):
+        state, joined = back(again, text)
+        assert state.place(joined, "live") == (1, 9)
+        assert state.has_all(joined, "done")
+        assert state.has_all(joined, "old")
+        assert not state.has_all(joined, "flying")
+        assert joined.muted == {"muted"}
+
+
+def test_a_run_that_went_on_after_a_loss_and_ended_is_not_sent_again_after_the_next() -> None:
+    one = standing()
+    one.join(S, {}, [], told="")
+    record, now = continued_record(one.record, parse_offset(one.moved("a", "a:1:9")))
+    again = Standing("pid", record, now, lambda _: None)
+    again.ended("a")
+    again.ends_saved(again.ends_unsaved)
+    state, joined = back(again, again.moved("b", "b:1:1"))
+    assert state.has_all(joined, "a")
+
+
+def test_an_awaited_resumed_is_awaited_after_a_second_loss() -> None:
+    one = standing()
+    one.join(S, {}, [], told="resumed")
+    record, now = continued_record(one.record, None)
+    again = Standing("pid", record, now, lambda _: None)
+    assert back(again, None)[1].awaits == "resumed"
+    assert back(again, again.moved("x", "x:1:1"))[1].awaits == "resumed"
+
+
+def test_a_socket_that_had_too_many_runs_does_not_guess() -> None:
+    one = standing()
+    one.join(S, {}, [], told="")
+    state, joined = back(one, "0,a:1:2,+")
+    assert state.place(joined, "a") == (1, 2)
+    with pytest.raises(KeyError):
+        state.place(joined, "b")
+
+
+def test_an_offset_of_another_life_says_nothing_about_this_one() -> None:
+    stale = parse_offset("5,a:1:7")
+    record, now = fresh_record(stale)
+    one = Standing("pid", record, now, lambda _: None)
+    one.join(S, {"a": (1, 2)}, [], told="")
+    state, joined = back(one, "5,a:1:7")
+    assert state.place(joined, "a") == (1, 2)
+    state, joined = back(one, one.moved("a", "a:1:3"))
+    assert state.place(joined, "a") == (1, 3)
+
+
+def test_who_leaves_a_session_does_not_come_back_to_it() -> None:
+    one = standing()
+    one.join(S, {}, [], told="")
+    one.mute(S.tag, "a")
+    one.leave(S.tag)
+    assert not one.joined()
+    assert lost(one.record, None, OWNER).feeds == []
+
+
+def test_records_stay_small_however_many_runs_and_sessions_there_are() -> None:
+    one = standing()
+    for n in range(1000):
+        one.join(FeedAddress(OWNER, f"s{n}"), {}, [], told="")
+        one.mute(S.tag, f"m{n}")
+        one.ended(f"r{n}")
+    assert len(one.record) < 350
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.sent: list[tuple[list[str], bytes]] = []
+
+    def deliver(self, sids: list[str], entry: bytes) -> None:
+        self.sent.append((list(sids), entry))
+
+
+def test_sockets_that_stand_alike_share_a_packet_and_others_get_plain_events() -> None:
+    kept = Kept()
+    teller = Teller(kept, {"a": standing(), "b": standing(), "c": standing(Offset(4))})  # type: ignore[arg-type]
+    entry = encode("message.delta", {"delta": 'x"]'})
+    teller.entries(["a", "b", "c", "python"], "run", 1, 8, [entry, entry], ended=True)
+    assert kept.sent == [
+        (["python"], entry),
+        (["a", "b"], with_offset(entry, "0,run:1:7")),
+        (["c"], with_offset(entry, "4,run:1:7")),
+        (["python"], entry),
+        (["a", "b"], with_offset(entry, "0,run:e")),
+        (["c"], with_offset(entry, "4,run:e")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "agent", "said", "wants"),
+    [
+        ("EIO=4&transport=websocket", None, {}, True),
+        ("profile=x&EIO=4&transport=polling&t=abc", "node-XMLHttpRequest", {}, True),
+        ("EIO=4&transport=polling&t=abc", "Mozilla/5.0 (X11)", {}, True),
+        ("transport=websocket&EIO=4&t=1.5", None, {}, False),
+        ("transport=polling&EIO=4&t=1.5", "python-requests/2.32", {}, False),
+        ("EIO=4&transport=websocket", "Python/3.11 aiohttp/3.12", {}, False),
+        ("EIO=4&transport=websocket", "Dart/3.5 (dart:io)", {}, False),
+        ("protocol=2&EIO=4&transport=websocket", None, {}, False),
+        ("EIO=4&transport=websocket", None, {"protocol": 2}, False),
+        ("protocol=2&recovery=1&EIO=4&transport=websocket", None, {}, True),
+        ("EIO=4&transport=websocket", None, {"recovery": 0}, False),
+        ("recovery=0&EIO=4&transport=websocket", "Mozilla/5.0", {}, False),
+        ("transport=websocket&EIO=4", "any", {"recovery": 1}, True),
+    ],
+)
+def test_offsets_go_to_those_who_ask_and_those_who_look_like_socket_io_client(
+    query: str, agent: str | None, said: dict[str, object], wants: bool
+) -> None:
+    headers = {"User-Agent": agent} if agent is not None else {}
+    with Flask("test").test_request_context(f"/?{query}", headers=headers) as context:
+        if agent is None:
+            context.request.environ.pop("HTTP_USER_AGENT", None)
+        assert wants_recovery(said) is wants

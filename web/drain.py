@@ -1,0 +1,67 @@
+"""Leaving: clients are sent to other processes, spread over a short time, all answers given."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.events import NAMESPACE
+from web.request_lane import RequestLane
+
+log = logging.getLogger(__name__)
+
+PER_SOCKET = 0.01  # seconds between two: those who come back cost others a subscription and reads
+FLUSH = 0.5  # seconds for what is queued on sockets to leave
+LOOK_EVERY = 0.02  # seconds
+
+
+class Drain:
+    """Transports are closed, as by a lost network: a DISCONNECT would end clients for good (P2)."""
+
+    def __init__(self, server: Any, lane: RequestLane, within: timedelta) -> None:
+        """`server` is a `socketio.Server`; `within`: all is closed by then, answered or not."""
+        self._server = server
+        self._lane = lane
+        self._within = within.total_seconds()
+        self._leaving = False
+
+    def refuses(self, environ: Mapping[str, Any]) -> bool:
+        """Whether a request is a new client on a connection that was kept alive."""
+        query = f"&{environ.get('QUERY_STRING', '')}"
+        return self._leaving and "&EIO=" in query and "&sid=" not in query
+
+    def run(self) -> None:
+        """Close all transports and wait until what they had queued has left."""
+        self._leaving = True
+        deadline = time.monotonic() + self._within
+        spread = min(self._within, PER_SOCKET * len(self._server.eio.sockets))
+        due = [
+            (time.monotonic() + random.uniform(0, spread), transport_id)
+            for transport_id in list(self._server.eio.sockets)
+        ]
+        closers = [
+            threading.Thread(target=self._close_at, args=(at, transport_id, deadline), daemon=True)
+            for at, transport_id in due
+        ]
+        for closer in closers:
+            closer.start()
+        for closer in closers:
+            closer.join()
+        time.sleep(FLUSH if closers else 0)
+        log.info("web.drained sockets=%s", len(closers))
+
+    def _close_at(self, at: float, transport_id: str, deadline: float) -> None:
+        time.sleep(max(0.0, at - time.monotonic()))
+        while self._busy(transport_id) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+        transport = self._server.eio.sockets.get(transport_id)
+        if transport is not None:
+            # `abort` leaves out Engine.IO's CLOSE packet, which some clients take for a dismissal.
+            transport.close(wait=False, abort=True, reason=self._server.reason.TRANSPORT_CLOSE)
+
+    def _busy(self, transport_id: str) -> bool:
+        sid = self._server.manager.sid_from_eio_sid(transport_id, NAMESPACE)
+        return sid is not None and not self._lane.is_idle(sid)
