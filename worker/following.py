@@ -26,6 +26,8 @@ def follow(parts: Parts, turn: Turn, *, open_stream: bool) -> Outcome:
         stop=settings.stop_timeout.total_seconds(),
         run=settings.run_deadline.total_seconds(),
     )
+    if not open_stream:
+        turn.log.add("run.reattached", {"mode": "polling"})
     watch = Watch(turn, limits)
     watch.start()
     try:
@@ -33,7 +35,7 @@ def follow(parts: Parts, turn: Turn, *, open_stream: bool) -> Outcome:
     finally:
         watch.finish()
     turn.check()
-    return outcome or _poll(parts, turn, limits)
+    return outcome or _poll(turn, limits, told=not open_stream)
 
 
 def _read(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
@@ -60,10 +62,9 @@ def _ended(turn: Turn, end: GatewayEnd) -> Outcome:
     return of_gateway(end, stop_asked=turn.stop_asked.is_set(), timed_out_run=turn.timed_out)
 
 
-def _poll(parts: Parts, turn: Turn, limits: Limits) -> Outcome:
+def _poll(turn: Turn, limits: Limits, *, told: bool) -> Outcome:
     """Ask for the status until it is terminal; show finished steps meanwhile (R4)."""
     assert turn.gateway_run_id is not None
-    told = False
     answered = time.monotonic()
     while True:
         turn.check()

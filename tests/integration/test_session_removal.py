@@ -380,6 +380,12 @@ def room(commands: Commands) -> Iterator[Room]:
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def empty_server(redis_server: RedisServer) -> None:
+    """Other tests leave logs of a session of the same name."""
+    redis_server.flush()
+
+
 def keys(commands: Commands) -> list[bytes]:
     tag = feed_tag(OWNER, SESSION, "")
     return list(commands.scan_iter(f"hf:{{{tag}}}:*"))
