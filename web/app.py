@@ -22,6 +22,7 @@ from web.drain import Drain
 from web.emitter import Emitter
 from web.handshake import Handshake
 from web.health import Health, add_routes
+from web.http_runs import add_run_route
 from web.records import Records
 from web.recovery import Recovery
 from web.relay import Relay
@@ -96,8 +97,10 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     lane.install()
     recovery = Recovery(db, relay, rooms, resume, records, lane, connections, emitter, burst)
     recovery.install(socketio.server)
-    Handshake(socketio, Authenticator(settings), connections, rooms, emitter, recovery)
+    authenticator = Authenticator(settings)
+    Handshake(socketio, authenticator, connections, rooms, emitter, recovery)
     add_routes(app, Health(db, commands, relay))
+    add_run_route(app, authenticator, requests)
     drain = Drain(socketio.server, lane, settings.web_drain)
     wsgi = _front(app, emitter, drain)
     return WebProcess(wsgi, relay, socketio, connections, emitter, db, records, drain)

@@ -53,9 +53,7 @@ class RunRequests:
 
     def start(self, connection: Connection, payload: RunPayload) -> intake.Accepted:
         """Accept a run: the socket hears of it before any worker can (R26)."""
-        new = self._new_run(connection, payload)
-        if new.session_id is None:
-            new = self._under_its_first_id(new)
+        new = self._new_run(connection.owner, connection.profile, payload)
         own_feed = new.run_id if new.session_id is None else None
         address = FeedAddress(new.owner, new.session_id, own_feed)
         joined = self._rooms.join(connection, address)
@@ -65,6 +63,13 @@ class RunRequests:
             if joined and new.session_id is None:
                 self._rooms.leave(connection, address.tag)
             raise
+        self._after(new, accepted)
+        return accepted
+
+    def accept(self, owner: str, profile: str, payload: RunPayload) -> intake.Accepted:
+        """Accept a run of somebody who has no socket here."""
+        new = self._new_run(owner, profile, payload)
+        accepted = self._write(new)
         self._after(new, accepted)
         return accepted
 
@@ -90,14 +95,14 @@ class RunRequests:
 
     # -- starting ---------------------------------------------------------------------------
 
-    def _new_run(self, connection: Connection, payload: RunPayload) -> intake.NewRun:
+    def _new_run(self, owner: str, profile: str, payload: RunPayload) -> intake.NewRun:
         text = payload.text
         long = len(text) > COUNT_ELSEWHERE
-        return intake.NewRun(
+        new = intake.NewRun(
             run_id=f"run_{uuid.uuid4().hex}",
-            owner=connection.owner,
+            owner=owner,
             session_id=payload.session_id,
-            profile=connection.profile,
+            profile=profile,
             input=payload.input,
             text=text,
             token_count=runtime.offload(tokens.count, text) if long else tokens.count(text),
@@ -107,6 +112,7 @@ class RunRequests:
             payload_hash=_hash(payload),
             on_busy=payload.on_busy,
         )
+        return self._under_its_first_id(new) if new.session_id is None else new
 
     def _under_its_first_id(self, new: intake.NewRun) -> intake.NewRun:
         """A repeated request without session watches the run that it made the first time."""

@@ -12,6 +12,8 @@ from worker.parts import Parts
 
 log = logging.getLogger(__name__)
 
+SHOWN = 16_000  # characters
+
 
 def tell_turn_started(parts: Parts, claim: Claim) -> None:
     """Ring `message.added` for the prompt, and `queue.updated` if it had waited."""
@@ -30,8 +32,16 @@ def _news(session: Session, claim: Claim) -> list[tuple[str, Payload]]:
     news: list[tuple[str, Payload]] = []
     message = prompt(session, claim.run_id)
     if message is not None:
-        news.append(("message.added", {**common, "message": message}))
+        news.append(("message.added", {**common, "message": _short(message)}))
     if claim.turn_no != 1:
         queue = waiting(session, claim.owner, claim.session_id)
         news.append(("queue.updated", {"session_id": claim.session_id, "queue": queue}))
     return news
+
+
+def _short(message: Payload) -> Payload:
+    """A prompt may be megabytes; as an event it is cut, and `resumed` has all of it."""
+    if len(message["content"]) <= SHOWN:
+        return message
+    kept = {key: value for key, value in message.items() if key != "content_blocks"}
+    return {**kept, "content": message["content"][:SHOWN], "truncated": True}

@@ -14,6 +14,7 @@ from shared.runs import ENDED, LIVE, OPEN, RunState
 Message = dict[str, Any]
 
 PAGE = 500  # messages
+SHOWN = 2_000  # characters of a waiting input: enough to tell it from the others
 ENDED_RUNS = 32  # a doorbell can hardly be later than that many runs
 
 
@@ -89,7 +90,7 @@ def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
         .order_by(RunRow.queue_no)
     )
     return [
-        {"run_id": row.id, "input": input_text(row.input), "created_at": row.created_at}
+        {"run_id": row.id, "input": input_text(row.input)[:SHOWN], "created_at": row.created_at}
         for row in rows
     ]
 
