@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
+from shared.db.models import UsageRow
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
 from tests.support.recording import Recording, answer
 from tests.support.stack import Stack
 
@@ -100,3 +103,35 @@ def test_a_web_process_that_is_told_to_stop_or_killed_costs_a_reconnect_and_no_w
 
 def shows(heard: Recording, run_id: str, text: str) -> bool:
     return heard.text(run_id).strip() == text
+
+
+def test_a_worker_killed_between_its_commit_and_the_announcement_doubles_nothing(
+    mortal: Stack, connect: Clients, new_session: Callable[[], str]
+) -> None:
+    client, session_id = connect(mortal), new_session()
+    tools = [{"after": 5, "name": "ls", "output": "a b"}]
+    script = talk(150, rate=100, tools=tools, usage={"input_tokens": 7, "output_tokens": 5})
+    run_id = client.run(script, session_id)
+    client.wait_until(lambda: client.deltas(run_id), what="some text")
+    owner = mortal.owner_of(run_id)
+    # Without Redis the end is written after a while, and cannot be told.
+    os.kill(mortal.redis.pid, signal.SIGSTOP)
+    try:
+        mortal.wait_for_row(run_id, within=40, state="completed", announced_at=None)
+        owner.kill()
+    finally:
+        os.kill(mortal.redis.pid, signal.SIGCONT)
+    mortal.workers.remove(owner)
+    wait_until(lambda: mortal.run_row(run_id).announced_at, within=30, what="somebody tells")
+    late = connect(mortal)
+    shown = late.resume(session_id)
+    assert shown["isWorking"] is False
+    assert answer(shown, run_id).split() == numbered(150).split()
+    assert [row.role for row in mortal.messages(run_id)] == [
+        "user", "assistant", "tool", "assistant",
+    ]  # fmt: skip
+    usage = mortal.read(lambda s: s.query(UsageRow).filter_by(run_id=run_id).all())
+    assert [(row.input_tokens, row.output_tokens) for row in usage] == [(7, 5)]
+    assert client.end(run_id, within=30)["status"] == "completed"
+    assert client.names(run_id).count("run.completed") == 1
+    mortal.add_worker()
