@@ -102,13 +102,6 @@ def spawn_from_signal(work: Callable[..., None], *args: Any) -> None:
     threading.Thread(target=work, args=args, daemon=True).start()
 
 
-def raise_in(thread: Any, error: BaseException) -> None:
-    """Raise `error` inside a green thread at its next switch."""
-    import eventlet
-
-    eventlet.kill(thread, error)
-
-
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; several processes may listen on one port (SO_REUSEPORT)."""
     import eventlet

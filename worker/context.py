@@ -16,7 +16,7 @@ from shared.compression_plan import LastCompression, Plan, Usage
 from shared.context_length import context_length
 from shared.db import compressions, snapshots
 from shared.db.claims import Claim, owned
-from shared.db.clock import DbNow
+from shared.db.clock import read_clock
 from shared.db.models import MessageRow, SessionRow
 from shared.db.snapshots import Stored
 from shared.history import build, workspace_instructions
@@ -71,7 +71,7 @@ def request_body(parts: Parts, turn: Turn, ephemeral_id: str) -> dict[str, Any]:
     """
     claim = turn.claim
     body: dict[str, Any] = {"input": gateway_input(claim.input), "session_id": ephemeral_id}
-    past = parts.db.read(lambda session: _read(session, claim))
+    past = parts.read(lambda session: _read(session, claim))
     instructions = workspace_instructions(past.workspace if past else None, claim.instructions)
     if claim.model:
         body["model"] = claim.model
@@ -189,7 +189,7 @@ def _read(session: Session, claim: Claim) -> Past | None:
         model=conversation.model if conversation else None,
         stored=snapshots.load(session, claim.owner, claim.session_id),
         last=compressions.last(session, claim.owner, claim.session_id),
-        now=float(session.scalar(select(DbNow())) or 0.0),
+        now=read_clock(session),
     )
 
 

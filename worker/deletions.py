@@ -4,11 +4,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.db import deletions
-from shared.db.clock import DbNow
+from shared.db.clock import read_clock
 from shared.db.deletions import Taken
 from shared.errors import GatewayError, GatewayLacks, GatewaySilent, Unavailable, UnknownProfile
 from worker.gateway import hermes_command
@@ -100,7 +99,7 @@ def sweep(parts: Parts) -> None:
 
 
 def _sweep_one(parts: Parts, profile: str) -> None:
-    before = parts.db.read(_now) - SWEEP_AFTER - parts.settings.run_deadline.total_seconds()
+    before = parts.db.read(read_clock) - SWEEP_AFTER - parts.settings.run_deadline.total_seconds()
     found: set[str] = set()
     for row in _all_sessions(parts.gateways.client(profile)):
         if is_ours(row, parts.settings.installation) and last_used(row) < before:
@@ -141,7 +140,3 @@ def last_used(row: Mapping[str, Any]) -> float:
     stamps = [row.get(key) for key in ("last_active", "ended_at", "started_at")]
     times = [float(s) for s in stamps if isinstance(s, int | float) and s > 0]
     return max(times, default=float("inf"))
-
-
-def _now(session: Session) -> float:
-    return float(session.scalar(select(DbNow())) or 0.0)

@@ -67,11 +67,6 @@ class LeaseKeeper:
         self._stopped.set()
         self._done.set()
 
-    @property
-    def healthy(self) -> bool:
-        """Whether the last renewal reached the database."""
-        return self._failures == 0
-
     def hold(self, lease: Lease) -> None:
         """Renew this lease from now on."""
         self._leases[lease.run_id] = lease

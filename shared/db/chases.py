@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, read_clock
 from shared.db.models import ChaseRow
 
 STOP: Final = "stop"  # ask the gateway to stop until it has
@@ -23,7 +23,7 @@ def chase(
     gateway_run_id: str | None,
 ) -> None:
     """Have it looked after. `kind` is one of the names above."""
-    now = float(session.scalar(select(DbNow())) or 0.0)
+    now = read_clock(session)
     session.add(
         ChaseRow(
             run_id=run_id,

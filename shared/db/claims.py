@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import read_clock
 from shared.db.endings import take_turn
 from shared.db.locks import lock_run, lock_session
 from shared.db.models import AttemptRow, RunRow
@@ -75,7 +75,7 @@ def claim(session: Session, run_id: str, worker: str, lease: float) -> Claim | R
     conversation = lock_session(session, run.owner, run.session_id)
     if not lock_run(session, run):
         return Refused(Refusal.UNKNOWN)
-    now = _now(session)
+    now = read_clock(session)
     refused = _refusal(session, run, now)
     if refused is not None:
         return refused
@@ -146,10 +146,6 @@ def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
     return Refused(Refusal.UNANNOUNCED, tuple(untold)) if untold else None
 
 
-def _now(session: Session) -> float:
-    return float(session.scalar(select(DbNow())) or 0.0)
-
-
 def owned(session: Session, claim: Claim) -> RunRow:
     """The run's row, locked with its session, if the claim still stands. Raises LostRun."""
     lock_session(session, claim.owner, claim.session_id)
@@ -191,7 +187,7 @@ def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int |
             fence=claim.fence,
             ephemeral_id=ephemeral_id,
             profile=claim.profile,
-            intent_at=_now(session),
+            intent_at=read_clock(session),
             gateway_pid=gateway_pid,
         )
     )
@@ -232,7 +228,7 @@ def put_back(session: Session, claim: Claim, *, last_seq: int, delay: float) -> 
     run.worker = None
     run.lease_until = None
     run.last_seq = last_seq
-    run.not_before = _now(session) + delay
+    run.not_before = read_clock(session) + delay
     return True
 
 

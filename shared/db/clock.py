@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Double
+from sqlalchemy import Double, select
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -22,3 +23,8 @@ def _postgresql(element: DbNow, compiler: Any, **options: Any) -> str:
 @compiles(DbNow, "sqlite")
 def _sqlite(element: DbNow, compiler: Any, **options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def read_clock(session: Session) -> float:
+    """The time now, on the database's clock: epoch seconds."""
+    return float(session.scalar(select(DbNow())) or 0.0)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from shared.content import clean_text
 from shared.db.claims import Claim, next_in_line, owned
-from shared.db.clock import DbNow
+from shared.db.clock import read_clock
 from shared.db.deletions import forget
 from shared.db.endings import Entries, fix_end
 from shared.db.locks import lock_run, lock_session
@@ -35,7 +35,6 @@ class Closing:
     payload: dict[str, Any]
     last_seq: int
     reason: str | None = None
-    before: Entries = field(default_factory=list)  # events that go before the last two
     rows: Sequence[Mapping[str, Any]] = ()
     usage: Mapping[str, Any] | None = None
     output: str | None = None
@@ -46,7 +45,7 @@ class Closing:
 def close(session: Session, claim: Claim, closing: Closing) -> str | None:
     """Write the end; the id of the session's next queued run. Raises LostRun."""
     run = owned(session, claim)
-    now = float(session.scalar(select(DbNow())) or 0.0)
+    now = read_clock(session)
     if claim.session_id is not None:
         _replace_rows(session, run, closing.rows, now)
     _store_usage(session, run, closing.usage, now)
@@ -56,7 +55,6 @@ def close(session: Session, claim: Claim, closing: Closing) -> str | None:
         forget(session, run.profile, ephemeral_id, saved=closing.synced)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
     entries: Entries = [
-        *closing.before,
         ("usage.updated", counted),
         (closing.event, {**closing.payload, **counted}),
     ]
@@ -92,7 +90,7 @@ def replace_late(
         return False
     if run.gateway_synced or run.state not in ENDED or run.turn_no is None:
         return False
-    now = float(session.scalar(select(DbNow())) or 0.0)
+    now = read_clock(session)
     _replace_rows(session, run, rows, now)
     _store_usage(session, run, usage, now)
     _update_session(session, run, rows, token_sums(session, run.owner, run.session_id), now)

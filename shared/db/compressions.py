@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shared.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
 from shared.db.claims import Claim, owned
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, read_clock
 from shared.db.deletions import forget, hasten
 from shared.db.models import CompressionRow
 
@@ -51,7 +51,7 @@ def begin(session: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begu
         first_turn=int(plan.head[0]["turn_no"]),
         last_turn=plan.reach,
         ephemeral_id=ephemeral_id,
-        started_at=float(session.scalar(select(DbNow())) or 0.0),
+        started_at=read_clock(session),
     )
     session.add(row)
     session.flush()

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, read_clock
 from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
 from shared.runs import OPEN
 
@@ -93,7 +93,7 @@ def take(session: Session, profile: str, limit: int) -> list[Taken]:
         .order_by(DeletionRow.created_at, DeletionRow.session_id)
         .limit(limit)
     ).all()
-    until = float(session.scalar(select(DbNow())) or 0.0) + HOLD
+    until = read_clock(session) + HOLD
     return [
         Taken(profile, session_id, failures, until)
         for session_id, failures, seen in rows

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, read_clock
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.stops import open_runs, request_stop
@@ -191,7 +191,7 @@ def _place(session: Session, new: NewRun, waiting: list[RunRow]) -> int:
 
 
 def _insert(session: Session, new: NewRun, profile: str, place: int, *, starts_now: bool) -> None:
-    now = session.scalar(select(DbNow())) or 0.0
+    now = read_clock(session)
     session.add(
         RunRow(
             id=new.run_id,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from shared.compression_plan import Snapshot
 from shared.db.claims import Claim, owned
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, read_clock
 from shared.db.models import MessageRow, SnapshotRow
 
 ROLES = ("user", "assistant", "tool")
@@ -64,7 +64,7 @@ def store(
             SnapshotRow(
                 owner=claim.owner,
                 session_id=claim.session_id,
-                updated_at=float(session.scalar(select(DbNow())) or 0.0),
+                updated_at=read_clock(session),
                 **values,
             )
         )

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
-from shared.db.clock import DbNow
+from shared.db.clock import read_clock
 from shared.db.models import UsageRow
 
 DAY: Final = 86_400.0  # seconds; epoch time has no leap seconds
@@ -85,7 +85,7 @@ class Span:
 
 def last_days(session: Session, days: int, owner: str | None = None) -> Span:
     """Today, by UTC and the database's clock, and the `days` - 1 days before."""
-    now = float(session.scalar(select(DbNow())) or 0.0)
+    now = read_clock(session)
     return Span(now - now % DAY - (days - 1) * DAY, owner=owner)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from deploy.ports import free_port
 from shared.db import deletions
 from shared.db.chases import chase
-from shared.db.clock import DbNow
+from shared.db.clock import read_clock
 from shared.db.deletions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
 from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
@@ -98,9 +98,7 @@ def rows(parts: Parts) -> dict[str, DeletionRow]:
 
 def wait_of(parts: Parts, name: str) -> float:
     """Seconds until it is tried again."""
-    return rows(parts)[name].next_attempt_at - parts.db.read(
-        lambda session: float(session.scalar(select(DbNow())) or 0.0)
-    )
+    return rows(parts)[name].next_attempt_at - parts.db.read(lambda session: read_clock(session))
 
 
 def let_time_pass(parts: Parts, seconds: float) -> None:
