@@ -1,12 +1,15 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check bench-sessions format lock wheel clean
+.PHONY: help env run test check red chaos bench bench-smoke bench-sessions format lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UP ?=
 TESTS ?=
+BENCH ?=
+RECORD ?=
+GUARDS ?=
 # Test processes; most tests wait for other processes. 0: all tests in one, with live output.
 JOBS ?= 2
 
@@ -26,6 +29,23 @@ check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+red: $(STAMP) ## prove that the reliability tests can fail (a part: make red GUARDS="R16 frozen-batch")
+	@$(BIN)/python -m tests.reliability.red -j $(JOBS) $(GUARDS)
+
+# Of the target chaos; an empty SEED draws one, which is printed.
+MINUTES ?= 5
+SEED ?=
+DATABASE ?= postgres
+chaos: $(STAMP) ## faults and load, judged (make chaos MINUTES=30 SEED=7 DATABASE=sqlite)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --database $(DATABASE) \
+		$(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+bench: $(STAMP) ## speed, measured: tables and plots into docs (a part: make bench BENCH="goals --rounds 3")
+	@$(BIN)/python -m tests.bench --write $(BENCH)
+
+bench-smoke: $(STAMP) ## a minute: what has moved since it was recorded (record: make bench-smoke RECORD=1)
+	@$(BIN)/python -m tests.bench.smoke $(if $(RECORD),--record)
 
 bench-sessions: $(STAMP) ## how long resume and the start of a run take on long sessions
 	@$(BIN)/python -m tests.bench.sessions

@@ -93,6 +93,13 @@ def _delete_session(arguments: argparse.Namespace, environ: Mapping[str, str]) -
     return delete_session(Settings.load(environ), arguments.owner, arguments.id)
 
 
+def _new_token(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.user_token import user_token
+
+    print(user_token(arguments.user))
+    return 0
+
+
 def _import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from deploy.import_sessions import Wanted, import_sessions
 
@@ -146,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
     command("migrate", _migrate, "bring the database to this version's schema")
     doctor = command("doctor", _doctor, "what is found, what is missing, what to do")
     doctor.add_argument("--json", action="store_true", help="for machines")
+    token = command("token", _new_token, "a fresh token of a user, and its line for TOKENS_FILE")
+    token.add_argument("user", help="its name; owner of the sessions begun with it")
     _add_data_commands(command)
     command("version", _version, "print the version")
     return parser

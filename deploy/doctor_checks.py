@@ -16,7 +16,9 @@ from deploy.embedded_redis import NO_RETRY, find_binary
 from deploy.errors import DeployError
 from deploy.gateway_probe import probe
 from deploy.ports import is_free
+from shared import user_tokens
 from shared.db import migrate
+from shared.errors import SettingsError
 from shared.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
@@ -40,6 +42,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_libraries(),
         _vocabulary(),
         _home(settings),
+        *_users(settings),
         *_redis(settings),
         _database(settings),
         _gateway(settings),
@@ -88,6 +91,18 @@ def _home(settings: Settings) -> Finding:
         advice = f"chmod 700 {home}: it holds the token and what was said"
         return Finding("home", NOTE, f"{home} has mode {mode:o}", advice)
     return Finding("home", OK, str(home))
+
+
+def _users(settings: Settings) -> Iterator[Finding]:
+    if settings.tokens_file is None:
+        return
+    try:
+        owners, _ = user_tokens.read(settings.tokens_file)
+    except SettingsError as error:
+        yield Finding("users", FAULT, str(error), "`holdfast token NAME` prints a line for it")
+        return
+    detail = f"{len(set(owners.values()))} with {len(owners)} tokens in {settings.tokens_file}"
+    yield Finding("users", OK, detail)
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:

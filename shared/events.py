@@ -57,8 +57,17 @@ RUN_EVENTS: Final = (
     EventDef("compression.completed", "compressed, beforeTokens, afterTokens, …", "Done with it."),
     EventDef("abort.started", "", "A person asked to stop; the gateway is being told."),
     EventDef("abort.completed", "synced", "The gateway has stopped (`synced`), or did not say so."),
-    EventDef("run.retrying", "reason, delay", "The gateway cannot take it now; tried again soon."),
-    EventDef("run.reattached", "mode", "Another worker goes on; `polling`: live text pauses."),
+    EventDef(
+        "run.retrying",
+        "reason, delay",
+        "The gateway cannot take it now, or did not say whether it has (`post_uncertain`); tried "
+        "again in about `delay` seconds.",
+    ),
+    EventDef(
+        "run.reattached",
+        "mode",
+        "The stream was lost. `replay`: live text goes on; `polling`: it pauses.",
+    ),
     EventDef("usage.updated", "inputTokens, outputTokens", "Tokens of the session's context."),
     EventDef(
         "run.completed",

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -13,12 +13,14 @@ from shared.settings import Settings
 
 HistoryFormat = Literal["auto", "anthropic", "openai", "text"]
 DEFAULT = "default"
+UNSAID = -1  # max_runs as GATEWAY_MAX_RUNS has it
 
 
 @dataclass(frozen=True)
 class Profile:
     """One gateway. `context_length` is in tokens; None means: not configured. `home`: its Hermes
-    home, if that is on this machine."""
+    home, if that is on this machine. `max_runs`: how many runs it gets at once from all workers
+    together; 0: as many as there are (R7)."""
 
     name: str
     url: str
@@ -26,6 +28,7 @@ class Profile:
     context_length: int | None = None
     history_format: HistoryFormat = "auto"
     home: Path | None = None
+    max_runs: int = 0
 
 
 class Profiles:
@@ -40,19 +43,21 @@ class Profiles:
         `PROFILES_FILE` names is as it says there.
 
         The file is TOML with one table per profile: `[profiles.work]`, keys `url`, `api_key`,
-        `context_length`, `history_format`, `home`. Raises SettingsError that names every fault.
+        `context_length`, `history_format`, `home`, `max_runs`. Raises SettingsError that names
+        every fault.
         """
         places = other_places(settings.hermes_home)
         places.pop(DEFAULT, None)
         profiles = {
-            name: Profile(name, place.url, place.api_key, home=place.home)
+            name: Profile(name, place.url, place.api_key, home=place.home, max_runs=UNSAID)
             for name, place in places.items()
         }
         main = main_place(settings.hermes_home)
         profiles[DEFAULT] = _default(settings, main)
         if settings.profiles_file is not None:
             profiles |= _read_file(settings, places | ({DEFAULT: main} if main else {}))
-        return cls(profiles)
+        most = settings.gateway_max_runs
+        return cls({name: _limited(profile, most) for name, profile in profiles.items()})
 
     def get(self, name: str) -> Profile:
         """The profile of that name. Raises UnknownProfile."""
@@ -72,11 +77,12 @@ def _default(settings: Settings, place: Place | None) -> Profile:
     The home's key goes only to the home's own gateway.
     """
     if place is None:
-        return Profile(DEFAULT, settings.hermes_url, settings.hermes_api_key)
+        return Profile(DEFAULT, settings.hermes_url, settings.hermes_api_key, max_runs=UNSAID)
     url = settings.hermes_url if settings.hermes_url_given else place.url
     theirs = url == place.url
     key = settings.hermes_api_key or (place.api_key if theirs else "")
-    return Profile(DEFAULT, url, key, home=place.home if _belongs(url, place) else None)
+    home = place.home if _belongs(url, place) else None
+    return Profile(DEFAULT, url, key, home=home, max_runs=UNSAID)
 
 
 def _belongs(url: str, place: Place) -> bool:
@@ -102,7 +108,7 @@ def _read_file(settings: Settings, places: Mapping[str, Place]) -> dict[str, Pro
     return profiles
 
 
-_KEYS = {"url", "api_key", "context_length", "history_format", "home"}
+_KEYS = {"url", "api_key", "context_length", "history_format", "home", "max_runs"}
 
 
 def _profile(
@@ -111,6 +117,7 @@ def _profile(
     unknown = set(table) - _KEYS
     url, length = table.get("url"), table.get("context_length")
     history_format = table.get("history_format", "auto")
+    max_runs = table.get("max_runs", UNSAID)
     if unknown:
         faults.append(f"PROFILES_FILE: profile {name}: unknown keys {sorted(unknown)}")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
@@ -119,6 +126,8 @@ def _profile(
         faults.append(f"PROFILES_FILE: profile {name}: context_length must be a positive number")
     if history_format not in get_args(HistoryFormat):
         faults.append(f"PROFILES_FILE: profile {name}: history_format {history_format!r}")
+    if max_runs != UNSAID and not (type(max_runs) is int and max_runs >= 0):
+        faults.append(f"PROFILES_FILE: profile {name}: max_runs must be a number, 0 for no limit")
     return Profile(
         name=name,
         url=str(url).rstrip("/"),
@@ -126,7 +135,12 @@ def _profile(
         context_length=length if isinstance(length, int) else None,
         history_format=history_format,  # type: ignore[arg-type]
         home=_home(table.get("home"), str(url), place),
+        max_runs=max_runs if isinstance(max_runs, int) else UNSAID,
     )
+
+
+def _limited(profile: Profile, most: int) -> Profile:
+    return replace(profile, max_runs=most) if profile.max_runs == UNSAID else profile
 
 
 def _home(named: object, url: str, place: Place | None) -> Path | None:

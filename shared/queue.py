@@ -14,12 +14,14 @@ from shared.settings import Settings
 log = logging.getLogger(__name__)
 
 RECONNECT_MOST: Final = 2.0  # seconds between tries
+WAIT_MOST: Final = 0.2  # seconds
 
 RUNS: Final = "runs"
 TAKEOVER: Final = "takeover"
 MAINTENANCE: Final = "maintenance"
 
 RUN_TURN: Final = "holdfast.run_turn"
+TAKE_OVER: Final = "holdfast.take_over"
 STOP_RUN: Final = "holdfast.stop_run"
 ANSWER: Final = "holdfast.answer_approval"
 REAP: Final = "holdfast.reap"
@@ -38,8 +40,8 @@ def celery_app(settings: Settings) -> Celery:
     app.conf.update(
         broker_transport_options={
             "visibility_timeout": 7200,
-            "max_connections": settings.worker_concurrency + 50,
-            "socket_timeout": 10,
+            "max_connections": settings.worker_concurrency + settings.takeover_slots + 50,
+            "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
             "health_check_interval": 25,
@@ -52,7 +54,7 @@ def celery_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         task_default_queue=RUNS,
-        task_publish_retry_policy={"max_retries": 3, "interval_max": 0.5},
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0.0},
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_send_task_events=True,
@@ -73,6 +75,12 @@ class _Connection(Connection):
         super().ensure_connection(errback, max_retries, **pauses, **options)  # type: ignore[no-untyped-call]
         return self
 
+    def drain_events(self, **options: Any) -> Any:
+        """Wait for a message, but only a moment: Celery waits two seconds, twice, before
+        it notices that it was told to stop."""
+        timeout = min(options.pop("timeout", None) or WAIT_MOST, WAIT_MOST)
+        return super().drain_events(timeout=timeout, **options)  # type: ignore[no-untyped-call]
+
 
 class _Amqp(AMQP):  # type: ignore[misc]
     Connection = _Connection
@@ -90,7 +98,7 @@ class TaskQueue:
 
     def take_over(self, run_id: str) -> bool:
         """Have some worker try to claim a run whose owner is gone (R18)."""
-        return self._send(RUN_TURN, TAKEOVER, run_id)
+        return self._send(TAKE_OVER, TAKEOVER, run_id)
 
     def stop_run(self, run_id: str) -> bool:
         """Have some worker tell the gateway to stop the run (R9)."""

@@ -4,10 +4,10 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-__all__ = ["Commands", "RedisError", "command_client", "pubsub_client"]
+__all__ = ["Commands", "RedisError", "ResponseError", "command_client", "pubsub_client"]
 
 Commands = Redis
 

@@ -9,6 +9,12 @@ PREFIX: Final = "hf"
 #: Worker processes listen here for "stop this run"; a hint, the database has the flag.
 CONTROL: Final = f"{PREFIX}:control"
 
+#: String: who did the reaper's last tick. Lives for two ticks; without it the clock has stopped.
+LAST_TICK: Final = f"{PREFIX}:last-tick"
+
+#: String: written and gone at once, to see whether Redis takes writes before a run is accepted.
+WRITABLE: Final = f"{PREFIX}:writable"
+
 #: A relay sends itself a word here to prove that it hears (FAILURES 29).
 RELAY_ECHO: Final = f"{PREFIX}:echo:"
 

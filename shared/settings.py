@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from shared.errors import SettingsError
+from shared.sqlite_url import busy_seconds, is_sqlite
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class Settings:
     database_url: str
     auth_token: str = field(repr=False)
     auth_disabled: bool
+    tokens_file: Path | None
     hermes_url: str
     hermes_url_given: bool  # else the Hermes home may name another
     hermes_api_key: str = field(repr=False)
@@ -33,6 +35,7 @@ class Settings:
     transports: tuple[str, ...]
     installation: str
     worker_concurrency: int
+    takeover_slots: int
     queue_cap: int
     lease: timedelta
     flush_interval: timedelta
@@ -40,6 +43,8 @@ class Settings:
     start_deadline: timedelta
     run_deadline: timedelta
     post_timeout: timedelta
+    post_margin: timedelta
+    gateway_max_runs: int
     connect_timeout: timedelta
     drain: timedelta
     web_drain: timedelta
@@ -74,6 +79,7 @@ class Settings:
             ),
             auth_token=read.text("AUTH_TOKEN", ""),
             auth_disabled=read.flag("AUTH_DISABLED"),
+            tokens_file=read.optional_path("TOKENS_FILE"),
             hermes_url=read.url("HERMES_URL", "http://127.0.0.1:8642", ("http", "https")),
             hermes_url_given=bool(read.text("HERMES_URL", "")),
             hermes_api_key=read.text("HERMES_API_KEY", ""),
@@ -83,6 +89,7 @@ class Settings:
             transports=read.words("TRANSPORTS", "websocket,polling"),
             installation=read.name("INSTALLATION", "hf"),
             worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
+            takeover_slots=read.integer("TAKEOVER_SLOTS", 200, 1, 5000),
             queue_cap=read.integer("QUEUE_CAP", 20, 1, 1000),
             lease=read.seconds("LEASE_SECONDS", 15, 1),
             flush_interval=read.seconds("FLUSH_INTERVAL", 0.010, 0),
@@ -90,6 +97,8 @@ class Settings:
             start_deadline=read.seconds("START_DEADLINE", 120, 0),
             run_deadline=read.seconds("RUN_DEADLINE", 6 * 3600, 1),
             post_timeout=read.seconds("POST_TIMEOUT", 120, 0.1),
+            post_margin=read.seconds("POST_MARGIN", 5, 0.1),
+            gateway_max_runs=read.integer("GATEWAY_MAX_RUNS", 0, 0, 100_000),
             connect_timeout=read.seconds("CONNECT_TIMEOUT", 3.05, 0.1),
             drain=read.seconds("DRAIN_SECONDS", 300, 0),
             web_drain=read.seconds("WEB_DRAIN_SECONDS", 5, 0),
@@ -107,8 +116,30 @@ class Settings:
             set(settings.transports) <= {"websocket", "polling"} and settings.transports != (),
             "TRANSPORTS: websocket and polling are the only ones",
         )
+        read.require(
+            not (settings.auth_disabled and settings.tokens_file),
+            "TOKENS_FILE: nobody needs a token while AUTH_DISABLED is set; unset one of them",
+        )
+        _require_lease(read, settings)
         read.finish()
         return settings
+
+
+def _require_lease(read: "_Reader", settings: Settings) -> None:
+    """A lease survives renewals that wait for SQLite's one writer (R35)."""
+    if not is_sqlite(settings.database_url):
+        return
+    try:
+        busy = busy_seconds(settings.database_url)
+    except ValueError:
+        read.require(False, "DATABASE_URL: timeout= needs a number of seconds")
+        return
+    least = 3 * busy / (1 - 3 * settings.renew_every / settings.lease)
+    read.require(
+        settings.lease.total_seconds() >= least,
+        f"LEASE_SECONDS: on SQLite at least {least:g}, three times renewal interval plus busy "
+        f"timeout ({busy:g} s; `?timeout=` of DATABASE_URL)",
+    )
 
 
 def _driver(url: str) -> str:

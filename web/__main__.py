@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from shared import runtime, tokens
+from shared import runtime, tokens, user_tokens
 from shared.errors import SettingsError
 from shared.profiles import Profiles
 from shared.settings import Settings
@@ -59,10 +59,12 @@ def _require(settings: Settings) -> None:
     faults = []
     if not settings.redis_url:
         faults.append("REDIS_URL: is missing; `holdfast up` brings a server of its own")
-    if not settings.auth_token and not settings.auth_disabled:
+    if not (settings.auth_token or settings.tokens_file or settings.auth_disabled):
         faults.append("AUTH_TOKEN: is missing, so nobody could connect")
     if faults:
         raise SettingsError(faults)
+    if settings.tokens_file is not None:
+        user_tokens.read(settings.tokens_file)
 
 
 def _stop_flag() -> list[int]:

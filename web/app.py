@@ -80,7 +80,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         event_log, commands, subscriber, emitter, burst=burst, standings=records.standings
     )
     rooms = Rooms(relay, db, records)
-    resume = Resume(db, event_log, relay, rooms, emitter, burst)
+    resume = Resume(db, event_log, relay, rooms, emitter, burst, emitter.pacing)
     relay.resync = resume.resync
     queue = TaskQueue(celery_app(settings))
     requests = RunRequests(

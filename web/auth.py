@@ -1,12 +1,20 @@
 """Who a connection is."""
 
 import hmac
+import logging
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from shared.errors import HoldfastError
+from shared import user_tokens
+from shared.errors import HoldfastError, SettingsError
 from shared.settings import Settings
+from shared.user_tokens import Stamp
+
+log = logging.getLogger(__name__)
 
 SHARED_OWNER = "default"  # whoever has the one shared token is the same owner
+SETTLED_NS = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
 class Unauthenticated(HoldfastError):
@@ -22,21 +30,69 @@ class Principal:
     owner: str
 
 
+class Users:
+    """The users of `TOKENS_FILE`, as the file says now."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SettingsError if the file cannot be used."""
+        self._path = path
+        self._owners, stamp = user_tokens.read(path)
+        self._stamp = _settled(stamp)
+
+    def owner(self, token: str) -> str | None:
+        """Whose token it is. Takes as long for one that nobody has."""
+        self._reload()
+        given = user_tokens.digest(token)
+        found = None
+        for digest, owner in self._owners.items():
+            if hmac.compare_digest(digest, given):
+                found = owner
+        return found
+
+    def _reload(self) -> None:
+        """Read the file again if it has changed. A faulty one changes nothing but the log."""
+        try:
+            stamp = Stamp.of(self._path.stat())
+            if stamp == self._stamp:
+                return
+            owners, read = user_tokens.read(self._path)
+        except SettingsError as error:
+            log.error("tokens.unreadable error=%s", "; ".join(error.faults))
+            return
+        except OSError as error:
+            log.error("tokens.unreadable error=%s", type(error).__name__)
+            return
+        if owners != self._owners:
+            log.info("tokens.changed users=%s tokens=%s", len(set(owners.values())), len(owners))
+        self._owners, self._stamp = owners, _settled(read)
+
+
+def _settled(stamp: Stamp) -> Stamp | None:
+    return stamp if time.time_ns() - stamp.changed_ns > SETTLED_NS else None
+
+
 class Authenticator:
-    """Knows the one shared token. Without a token it lets nobody in."""
+    """Knows the one shared token and those of users. Without any it lets nobody in."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError if `TOKENS_FILE` cannot be used."""
         self._token = settings.auth_token
         self._disabled = settings.auth_disabled
+        self._users = Users(settings.tokens_file) if settings.tokens_file is not None else None
 
     def authenticate(self, token: object) -> Principal:
         """The principal that the token stands for. Raises Unauthenticated."""
-        if not self._disabled and not self._matches(token):
+        if self._disabled:
+            return Principal(SHARED_OWNER)
+        if not isinstance(token, str):
             raise Unauthenticated()
-        return Principal(SHARED_OWNER)
+        if self._is_shared(token):
+            return Principal(SHARED_OWNER)
+        owner = self._users.owner(token) if self._users is not None else None
+        if owner is None:
+            raise Unauthenticated()
+        return Principal(owner)
 
-    def _matches(self, token: object) -> bool:
-        if not isinstance(token, str) or not self._token:
-            return False
+    def _is_shared(self, token: str) -> bool:
         given = token.encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self._token.encode())
+        return bool(self._token) and hmac.compare_digest(given, self._token.encode())

@@ -17,6 +17,7 @@ from engineio.packet import Packet as TransportPacket
 
 from shared.events import NAMESPACE
 from web.connections import Connection, Connections
+from web.pacing import Pacing
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,14 @@ EVENT_OF_NAMESPACE = f"2{NAMESPACE},"
 class Emitter:
     """Delivers encoded events; sockets whose queue is full are closed, since they can resume."""
 
-    def __init__(self, server: Any, connections: Connections, queue_max: int) -> None:
+    def __init__(
+        self, server: Any, connections: Connections, queue_max: int, pacing: Pacing | None = None
+    ) -> None:
         """`server` is a `socketio.Server`."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
+        self.pacing = pacing or Pacing()
         self._upgraded: dict[str, Any] = {}  # transport id -> environ of its WebSocket request
         self.dropped = 0  # slow sockets closed so far
 
@@ -58,6 +62,7 @@ class Emitter:
             return
         connection.closed = True
         self.dropped += 1
+        self.pacing.dropped(connection.feeds)
         log.warning("socket.too_slow sid=%s queue_max=%s", connection.sid, self._queue_max)
         threading.Thread(target=self.close, args=(connection,), name="drop", daemon=True).start()
 

@@ -143,6 +143,7 @@ class Recovery:
                 connection, ResumePayload(session_id=address.session_id, run_id=address.run_id)
             )
             return
+        self._resume.pace(address)
         try:
             if joined.awaits or not self._continue(connection, state, joined):
                 log.info("socket.resync sid=%s", connection.sid)

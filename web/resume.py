@@ -14,6 +14,7 @@ from shared.events import Payload, encode
 from web.connections import Connection
 from web.delivery import Deliver
 from web.feed import Feed, FeedAddress, FeedClosed
+from web.pacing import Pacing
 from web.payloads import ResumePayload
 from web.relay import Relay
 from web.resumed import build, is_stale
@@ -45,6 +46,7 @@ class Resume:
         rooms: Rooms,
         emitter: Deliver,
         burst: int,
+        pacing: Pacing | None = None,
     ) -> None:
         """`burst`: how many entries are replayed at most; more is told as messages."""
         self._db = db
@@ -53,11 +55,13 @@ class Resume:
         self._rooms = rooms
         self._emitter = emitter
         self._burst = burst
+        self._pacing = pacing or Pacing()
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
         """Send `resumed`, let the socket join; run, session and state for the acknowledgement."""
         run_id = payload.run_id if payload.session_id is None else None
         address = FeedAddress(connection.owner, payload.session_id, run_id)
+        self.pace(address)
         cursor = None
         if payload.run_id is not None and payload.has_cursor:
             cursor = Cursor(payload.run_id, payload.epoch or 0, payload.after_seq or 0)
@@ -66,6 +70,10 @@ class Resume:
         except RedisAway:
             sent = self._without_log(connection, address)
         return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
+
+    def pace(self, address: FeedAddress) -> None:
+        """Wait, if sockets of this session were too slow of late (R31)."""
+        self._pacing.wait(address.tag)
 
     def resync(self, feed: Feed) -> None:
         """Give all members the session anew. Under the feed's lock.

@@ -17,8 +17,8 @@ from shared.event_log import EventLog
 from shared.events import session_bell
 from shared.profiles import Profiles
 from shared.queue import TaskQueue
-from shared.redis_clients import Commands, RedisError
-from shared.redis_keys import CONTROL
+from shared.redis_clients import Commands, RedisError, ResponseError
+from shared.redis_keys import CONTROL, WRITABLE
 from web.connections import Connection
 from web.feed import FeedAddress
 from web.payloads import AbortPayload, CancelPayload, RunPayload
@@ -53,6 +53,7 @@ class RunRequests:
 
     def start(self, connection: Connection, payload: RunPayload) -> intake.Accepted:
         """Accept a run: the socket hears of it before any worker can (R26)."""
+        self._require_redis()
         new = self._new_run(connection.owner, connection.profile, payload)
         own_feed = new.run_id if new.session_id is None else None
         address = FeedAddress(new.owner, new.session_id, own_feed)
@@ -68,6 +69,7 @@ class RunRequests:
 
     def accept(self, owner: str, profile: str, payload: RunPayload) -> intake.Accepted:
         """Accept a run of somebody who has no socket here."""
+        self._require_redis()
         new = self._new_run(owner, profile, payload)
         accepted = self._write(new)
         self._after(new, accepted)
@@ -94,6 +96,16 @@ class RunRequests:
         return stopped
 
     # -- starting ---------------------------------------------------------------------------
+
+    def _require_redis(self) -> None:
+        """A run that nobody could be shown is refused before it is written down. Full memory and a
+        full disk show only when something is written. Raises RedisAway."""
+        try:
+            self._commands.set(WRITABLE, b"", px=1000)
+        except ResponseError as error:
+            raise RedisAway("Redis takes no writes now; try again shortly.") from error
+        except RedisError as error:
+            raise RedisAway from error
 
     def _new_run(self, owner: str, profile: str, payload: RunPayload) -> intake.NewRun:
         text = payload.text
@@ -206,6 +218,7 @@ class RunRequests:
             self._commands.publish(CONTROL, f"stop {run_id}")
         except RedisError as error:
             log.warning("run.stop_unheard run_id=%s error=%s", run_id, type(error).__name__)
+            return  # the client is waiting; a task could not be sent either
         self._queue.stop_run(run_id)
 
     # -- session events -----------------------------------------------------------------------

@@ -16,12 +16,15 @@ from shared.queue import (
     TAKEOVER,
     celery_app,
 )
+from shared.redis_clients import command_client
 from shared.settings import Settings
+from worker.admission import Admission
 from worker.build import build
 from worker.control import ControlListener
 from worker.drain import drain
 from worker.parts import Parts
 from worker.tasks import register_maintenance_tasks, register_run_tasks
+from worker.tick import LastTick, StandbyTicker
 
 CHASE_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
@@ -35,14 +38,15 @@ def run_worker(settings: Settings) -> None:
     _allow_root()
     app = celery_app(settings)
     parts = build(settings)
-    register_run_tasks(app, parts)
-    _with_services(settings, parts)
+    admission = Admission(settings.worker_concurrency)
+    register_run_tasks(app, parts, admission)
+    _with_services(settings, parts, admission)
     app.worker_main(
         [
             "--quiet",
             "worker",
             "--pool=eventlet",
-            f"--concurrency={settings.worker_concurrency}",
+            f"--concurrency={settings.worker_concurrency + settings.takeover_slots}",
             f"--queues={RUNS},{TAKEOVER}",
             f"--hostname=runs-{_short(parts)}@%h",
             f"--loglevel={settings.log_level}",
@@ -56,7 +60,7 @@ def run_maintenance(settings: Settings) -> None:
     _allow_root()
     app = celery_app(settings)
     parts = build(settings)
-    register_maintenance_tasks(app, parts)
+    register_maintenance_tasks(app, parts, _last_tick(settings, parts))
 
     def started(**_: Any) -> None:
         app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
@@ -109,7 +113,12 @@ def _short(parts: Parts) -> str:
     return parts.name.rpartition(":")[2]
 
 
-def _with_services(settings: Settings, parts: Parts) -> None:
+def _last_tick(settings: Settings, parts: Parts) -> LastTick:
+    redis = command_client(settings.redis_url)
+    return LastTick(redis, settings.reap_every.total_seconds(), parts.name)
+
+
+def _with_services(settings: Settings, parts: Parts, admission: Admission) -> None:
     """Start the process's own threads when the worker is ready, and stop them with it."""
 
     def stop(run_id: str) -> None:
@@ -118,16 +127,21 @@ def _with_services(settings: Settings, parts: Parts) -> None:
             turn.ask_stop()
 
     control = ControlListener(settings.redis_url, stop)
+    standby = StandbyTicker(parts, _last_tick(settings, parts))
 
-    def started(**_: Any) -> None:
+    def started(sender: Any, **_: Any) -> None:
+        admission.attach(sender)
+        standby.start()
         parts.publisher.start()
         parts.leases.start()
         control.start()
 
     def shutting_down(**_: Any) -> None:
+        admission.close()
         drain(parts)
 
     def stopped(**_: Any) -> None:
+        standby.stop()
         control.stop()
         parts.publisher.stop()
         parts.leases.stop()

@@ -5,6 +5,7 @@ import logging
 
 from sqlalchemy.orm import Session
 
+from shared.db.attempts import note_double_post, was_proved_absent
 from shared.db.chases import SYNC, again, done, due
 from shared.db.deletions import forget
 from shared.db.models import ChaseRow
@@ -69,9 +70,18 @@ def _look(parts: Parts, gateway: GatewayClient, row: ChaseRow) -> str | None:
     session = gateway.session(row.ephemeral_id)
     if session is None:
         return None
+    _count_if_repeated(parts, row)
     transcript = gateway.transcript(row.ephemeral_id)
     answers = [m for m in (transcript.messages if transcript else []) if _is_answer(m)]
     return "found" if answers or session.get("ended_at") else None
+
+
+def _count_if_repeated(parts: Parts, row: ChaseRow) -> None:
+    """The gateway has what was proved absent: its sender was frozen inside the send (R3)."""
+    if not parts.db.read(lambda s: was_proved_absent(s, row.run_id, row.ephemeral_id)):
+        return
+    if parts.db.write(lambda s: note_double_post(s, row.run_id, row.ephemeral_id)):
+        log.error("run.double_post run_id=%s ephemeral_id=%s", row.run_id, row.ephemeral_id)
 
 
 def _is_answer(message: dict[str, object]) -> bool:

@@ -5,45 +5,78 @@ import time
 
 from shared.errors import GatewayError, GatewayLostRun, StreamBroken
 from shared.runs import Reason
+from worker.deadline import WAITING, RunClock
+from worker.gateway.client import RunStatus
 from worker.gateway.translation import GatewayEnd, gateway_end, translate
 from worker.joining import tail
 from worker.outcome import Outcome, aborted, failed, of_gateway, of_status, timed_out
 from worker.parts import Parts
+from worker.place import POLLING, REATTACHED, REPLAY, Place, Replay
 from worker.turn import Turn
 from worker.watch import Limits, Watch, send_stop
 
 log = logging.getLogger(__name__)
 
 POLL = 2.0  # seconds between questions while there is no stream
+REOPEN = 0.2  # seconds before a stream that may be replayed is opened again
+MOST_FRUITLESS = 3  # readings of it that brought nothing
 GATEWAY_AWAY = 120.0  # seconds without any answer before the run is given up
 
 
 def follow(parts: Parts, turn: Turn, *, open_stream: bool) -> Outcome:
-    """The run's outcome. Raises LostRun when the run belongs to somebody else meanwhile."""
+    """The run's outcome. `open_stream`: nobody has read its stream yet.
+
+    Raises LostRun when the run belongs to somebody else meanwhile.
+    """
     settings = parts.settings
     limits = Limits(
-        silence=settings.watchdog.total_seconds(),
-        stop=settings.stop_timeout.total_seconds(),
-        run=settings.run_deadline.total_seconds(),
+        silence=settings.watchdog.total_seconds(), stop=settings.stop_timeout.total_seconds()
     )
-    if not open_stream:
-        turn.log.add("run.reattached", {"mode": "polling"})
-    watch = Watch(turn, limits)
+    clock = RunClock(turn.began, settings.run_deadline.total_seconds())
+    replayed = not open_stream and _replays(turn)
+    if replayed:
+        turn.log.add(REATTACHED, {"mode": REPLAY})
+    elif not open_stream:
+        turn.log.add(REATTACHED, {"mode": POLLING})
+    watch = Watch(turn, limits, clock)
     watch.start()
     try:
-        outcome = _read(parts, turn, watch) if open_stream else None
+        outcome = _stream(parts, turn, watch) if open_stream or replayed else None
     finally:
         watch.finish()
     turn.check()
-    return outcome or _poll(turn, limits, told=not open_stream)
+    return outcome or _poll(turn, limits, clock, told=not (open_stream or replayed))
 
 
-def _read(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
-    """Pass on the stream's events; None if it ended without telling the end."""
+def _replays(turn: Turn) -> bool:
+    """Whether the stream may be opened once more, and we know where we are in it (R1)."""
+    return turn.log.place.certain and turn.gateway.replays()
+
+
+def _stream(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
+    """Read the stream; if it breaks and the gateway replays it, again, skipping what is known.
+
+    None if it ended without telling the end, and nothing is gained by opening it again.
+    """
+    place, fruitless = turn.log.place.copy(), 0
+    while True:
+        before = (place.characters, place.others)
+        outcome = _read(parts, turn, watch, place)
+        if outcome is not None or turn.lost or watch.gave_up:
+            return outcome
+        fruitless = 0 if (place.characters, place.others) != before else fruitless + 1
+        if fruitless == MOST_FRUITLESS or not _replays(turn):
+            return None
+        turn.log.add(REATTACHED, {"mode": REPLAY})
+        time.sleep(REOPEN)
+
+
+def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | None:
+    """Pass on what the stream has beyond `place`, which moves on; None if it broke."""
     assert turn.gateway_run_id is not None
     parts.note_attempt(turn.claim, stream_opened=True)
+    replay = Replay(place)
     max_bytes = parts.settings.event_max_bytes
-    add = turn.log.add
     try:
         turn.stream = turn.gateway.events(turn.gateway_run_id)
         for event in turn.stream:
@@ -52,7 +85,10 @@ def _read(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
             if end is not None:
                 return _ended(turn, end)
             for name, payload in translate(event, max_bytes):
-                add(name, payload)
+                new = replay.rest(name, payload)
+                if new is not None:
+                    turn.log.add(name, new)
+                    place.count(name, new)
     except (StreamBroken, GatewayLostRun) as error:
         log.info("stream.broken run_id=%s error=%s", turn.run_id, error)
     return None
@@ -62,12 +98,16 @@ def _ended(turn: Turn, end: GatewayEnd) -> Outcome:
     return of_gateway(end, stop_asked=turn.stop_asked.is_set(), timed_out_run=turn.timed_out)
 
 
-def _poll(turn: Turn, limits: Limits, *, told: bool) -> Outcome:
+def _poll(turn: Turn, limits: Limits, clock: RunClock, *, told: bool) -> Outcome:
     """Ask for the status until it is terminal; show finished steps meanwhile (R4)."""
     assert turn.gateway_run_id is not None
     answered = time.monotonic()
+    status: RunStatus | None = None
     while True:
         turn.check()
+        if clock.tick(waiting=status is not None and status.status == WAITING):
+            turn.timed_out = True
+            turn.ask_stop()
         outcome = _given_up(turn, limits, answered)
         if outcome is not None:
             return outcome
@@ -75,16 +115,16 @@ def _poll(turn: Turn, limits: Limits, *, told: bool) -> Outcome:
             status = turn.gateway.status(turn.gateway_run_id)
             answered = time.monotonic()
             if status is not None and status.terminal:
-                show_tail(turn)
+                show_tail(turn, told=told)
                 return of_status(
                     status, stop_asked=turn.stop_asked.is_set(), timed_out_run=turn.timed_out
                 )
             if status is None:
-                return _unknown_run(turn)
+                return _unknown_run(turn, told=told)
             if not told:
                 told = True
-                turn.log.add("run.reattached", {"mode": "polling"})
-            show_tail(turn)
+                turn.log.add(REATTACHED, {"mode": POLLING})
+            show_tail(turn, told=told)
         except GatewayError as error:
             log.info("poll.failed run_id=%s error=%s", turn.run_id, error)
         turn.changed.clear()
@@ -93,9 +133,6 @@ def _poll(turn: Turn, limits: Limits, *, told: bool) -> Outcome:
 
 def _given_up(turn: Turn, limits: Limits, answered: float) -> Outcome | None:
     now = time.monotonic()
-    if now - turn.began > limits.run:
-        turn.timed_out = True
-        turn.ask_stop()
     if turn.stop_asked.is_set():
         send_stop(turn)
         if now - turn.stop_asked_at > limits.stop:
@@ -107,9 +144,9 @@ def _given_up(turn: Turn, limits: Limits, answered: float) -> Outcome | None:
     return None
 
 
-def _unknown_run(turn: Turn) -> Outcome:
+def _unknown_run(turn: Turn, *, told: bool) -> Outcome:
     """The gateway has forgotten the run, most likely by a restart; its transcript may be there."""
-    show_tail(turn)
+    show_tail(turn, told=told)
     if turn.stop_asked.is_set():
         return aborted(gateway_done=True)
     return failed(
@@ -118,8 +155,9 @@ def _unknown_run(turn: Turn) -> Outcome:
     )
 
 
-def show_tail(turn: Turn) -> None:
-    """Add what the gateway's transcript has beyond the log (R5)."""
+def show_tail(turn: Turn, *, told: bool) -> None:
+    """Add what the gateway's transcript has beyond the log (R5); say first that it comes by asking,
+    since from then on the log does not tell any more where in the stream it is."""
     if turn.ephemeral_id is None or not turn.log.wait_settled(5.0):
         return
     try:
@@ -128,5 +166,8 @@ def show_tail(turn: Turn) -> None:
         return
     if transcript is None or transcript.session_id != turn.ephemeral_id:
         return
-    for name, payload in tail(turn.log.transcript.messages(), transcript.messages).events:
+    found = tail(turn.log.transcript.messages(), transcript.messages).events
+    if found and not told:
+        turn.log.add(REATTACHED, {"mode": POLLING})
+    for name, payload in found:
         turn.log.add(name, payload)

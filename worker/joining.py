@@ -6,6 +6,8 @@ from typing import Any
 
 from shared.events import Payload
 
+PIECE = 16_384  # characters: what comes at once is split like what is streamed
+OUTPUT_MOST = 4_000  # characters that an event shows of a tool's result; the rows have all of it
 SYNTHETIC = ("Operation interrupted",)  # lines that a Hermes writes when it was stopped
 
 
@@ -93,8 +95,8 @@ def _continue_text(seen: str, text: str, more_was_shown: bool, result: Tail) -> 
 
 
 def _add_text(text: str, result: Tail) -> None:
-    if text:
-        result.events.append(("message.delta", {"delta": text}))
+    for start in range(0, len(text), PIECE):
+        result.events.append(("message.delta", {"delta": text[start : start + PIECE]}))
 
 
 def _add_calls(message: Mapping[str, Any], result: Tail) -> None:
@@ -119,7 +121,10 @@ def _tool(
     elif left:
         result.diverged = True
         return
-    completed: Payload = {"tool": name, "error": False, "output": str(message.get("content") or "")}
+    output = str(message.get("content") or "")
+    completed: Payload = {"tool": name, "error": False, "output": output[:OUTPUT_MOST]}
+    if len(output) > OUTPUT_MOST:
+        completed["truncated"] = True
     if isinstance(call_id, str):
         completed["tool_call_id"] = call_id
     result.events.append(("tool.completed", completed))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import make_url
 
-from shared.db.database import SQLITE_BUSY_MS
+from shared.sqlite_url import busy_seconds, is_sqlite
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LeaseConnection(Protocol):
 
 def connect(database_url: str) -> LeaseConnection:
     """A connection for the calling OS thread."""
-    if database_url.startswith("sqlite"):
+    if is_sqlite(database_url):
         return _Sqlite(database_url)
     return _Postgresql(database_url)
 
@@ -62,7 +62,7 @@ def _renewed(rows: Sequence[Sequence[Any]]) -> list[Renewed]:
 class _Sqlite:
     def __init__(self, url: str) -> None:
         self._connection = sqlite3.connect(
-            make_url(url).database or "", timeout=SQLITE_BUSY_MS / 1000, isolation_level=None
+            make_url(url).database or "", timeout=busy_seconds(url), isolation_level=None
         )
 
     def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:

@@ -2,47 +2,79 @@
 
 import logging
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
 
 from shared.announcing import announce
 from shared.db.approvals import forgotten_answers
 from shared.db.endings import unannounced
-from shared.db.sweeps import forgotten, lapsed
-from shared.errors import Unavailable
+from shared.db.sweeps import forgotten, forsaken, ping
+from shared.errors import DatabaseAway, Unavailable
 from worker.parts import Parts
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 FORGOTTEN = 30.0  # seconds that a queued run may wait before it is enqueued again
+FORSAKEN = 10.0  # the same for one whose lease has lapsed: its message was lost
 FORGOTTEN_ANSWER = 10.0  # seconds that an agent waits for an answer whose task was lost
-LIMIT = 100  # rows of one tick (R35)
+LIMIT = 100  # rows of one transaction (R35)
+ROUNDS = 20  # transactions of one step in one tick
 
 
 class Reaper:
-    """Called by every tick of beat. It waits for one lease of unbroken contact with the database
-    before it takes runs over, so a short outage is no takeover storm (R13)."""
+    """Called by every tick. It waits for one lease of unbroken contact with the database before it
+    takes runs over, so a short outage is no takeover storm (R13)."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._contact_since: float | None = None
 
     def tick(self) -> None:
-        """Announce ends, enqueue forgotten runs and lapsed ones."""
+        """Announce ends, enqueue forgotten runs and lapsed ones. Never raises: one step that fails
+        stops neither the others nor the next tick (F33)."""
+        self.keep_contact()
+        self._step("announce", self._announce)
+        self._step("enqueue", self._enqueue_forgotten)
+        self._step("answers", self._send_forgotten_answers)
+        self._step("take_over", self._take_over_lapsed)
+
+    def keep_contact(self) -> None:
+        """Note whether the database is there. For a reaper that may have to begin at any time."""
         try:
-            self._announce()
-            self._enqueue_forgotten()
-            self._send_forgotten_answers()
-            self._take_over_lapsed()
-        except Unavailable as error:
-            self._contact_since = None
-            log.warning("reaper.waiting error=%s", type(error).__name__)
+            self._parts.db.read(ping)
+        except DatabaseAway:
+            self._lost_contact()
+            return
+        if self._contact_since is None:
+            self._contact_since = time.monotonic()
+
+    def _step(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except DatabaseAway:
+            self._lost_contact()
+        except Unavailable as error:  # Redis: that says nothing about owners and their leases
+            log.warning("reaper.waiting step=%s error=%s", name, type(error).__name__)
+        except Exception:  # the edge of the step
+            log.exception("reaper.failed step=%s", name)
+
+    def _lost_contact(self) -> None:
+        self._contact_since = None
+        log.warning("reaper.waiting error=DatabaseAway")
 
     def _announce(self) -> None:
         for run_id in self._parts.db.read(lambda session: unannounced(session, LIMIT)):
-            announce(self._parts.db, self._parts.log, run_id)
-            log.info("run.announced_late run_id=%s", run_id)
+            self._step(f"announce run_id={run_id}", lambda: self._announce_one(run_id))  # noqa: B023
+
+    def _announce_one(self, run_id: str) -> None:
+        announce(self._parts.db, self._parts.log, run_id)
+        log.info("run.announced_late run_id=%s", run_id)
 
     def _enqueue_forgotten(self) -> None:
-        for run_id in self._parts.db.write(lambda session: forgotten(session, FORGOTTEN, LIMIT)):
+        for run_id in self._marked(lambda session: forgotten(session, FORGOTTEN, LIMIT)):
             log.info("run.enqueued_again run_id=%s", run_id)
             self._parts.queue.run_turn(run_id)
 
@@ -53,12 +85,17 @@ class Reaper:
             self._parts.queue.answer_approval(run_id, approval_id)
 
     def _take_over_lapsed(self) -> None:
-        runs = self._parts.db.read(lambda session: lapsed(session, LIMIT))
-        now = time.monotonic()
-        if self._contact_since is None:
-            self._contact_since = now
-        if now - self._contact_since < self._parts.settings.lease.total_seconds():
+        since, lease = self._contact_since, self._parts.settings.lease.total_seconds()
+        if since is None or time.monotonic() - since < lease:
             return
-        for run_id in runs:
+        for run_id in self._marked(lambda session: forsaken(session, FORSAKEN, LIMIT)):
             log.warning("run.reclaimed run_id=%s", run_id)
             self._parts.queue.take_over(run_id)
+
+    def _marked(self, work: Callable[[Session], list[T]]) -> Iterable[T]:
+        """All that there is, in transactions of `LIMIT` rows; `work` marks what it finds."""
+        for _ in range(ROUNDS):
+            found = self._parts.db.write(work)
+            yield from found
+            if len(found) < LIMIT:
+                return

@@ -16,6 +16,7 @@ from shared.events import DELTAS, Payload
 from shared.redis_keys import RunKeys
 from shared.state_events import StateEvents
 from shared.transcript import Transcript
+from worker.place import Place, delta_field
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500
@@ -43,6 +44,7 @@ class RunLog:
         self.tail_bytes = 0
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
+        self.place = Place()
         self.on_lost: Callable[[], None] = lambda: None
         self.ring: Callable[[], None] = lambda: None  # tells the publisher that there is work
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
@@ -93,8 +95,7 @@ class RunLog:
                 break
             size += len(entry)
             taken.append(entry)
-            self.transcript.apply(payload)
-            self.state_events.apply(payload)
+            self._apply(name, payload)
         del self._pending[: len(taken)]
         return taken
 
@@ -114,6 +115,7 @@ class RunLog:
             {
                 "transcript": self.transcript.to_state(),
                 "state_events": self.state_events.to_state(),
+                "place": self.place.to_state(),
             }
         )
 
@@ -127,12 +129,16 @@ class RunLog:
             state = orjson.loads(checkpoint)
             self.transcript = Transcript.from_state(state["transcript"])
             self.state_events = StateEvents.from_state(state["state_events"])
+            self.place = Place.from_state(state.get("place"))
         self.base, self.checkpoint, self.tail = base, checkpoint or b"", list(entries)
         self.tail_bytes = sum(map(len, entries))
         for entry in entries:
-            _, payload = events.decode(entry)
-            self.transcript.apply(payload)
-            self.state_events.apply(payload)
+            self._apply(*events.decode(entry))
+
+    def _apply(self, name: str, payload: Payload) -> None:
+        self.transcript.apply(payload)
+        self.state_events.apply(payload)
+        self.place.count(name, payload)
 
     def lose(self) -> None:
         """The run is no longer ours: nothing more is written."""
@@ -162,8 +168,3 @@ class RunLog:
 
 
 MERGED_CHARS = 32_768  # a merged delta stays a small event
-
-
-def delta_field(payload: Mapping[str, Any]) -> str:
-    """The field that holds a delta's text (P11): `text` for reasoning, else `delta`."""
-    return "text" if "text" in payload else "delta"

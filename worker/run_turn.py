@@ -5,6 +5,7 @@ import time
 
 from shared.announcing import announce
 from shared.db.claims import Claim, Refusal, Refused, claim, put_back
+from shared.db.permits import permitted
 from shared.errors import LostRun, Unavailable, UnknownProfile
 from shared.runs import Reason
 from worker.finish import end_unopened, finish
@@ -37,9 +38,10 @@ def run_turn(parts: Parts, run_id: str) -> None:
     except (LostRun, Unavailable) as error:
         log.warning("run.not_opened run_id=%s error=%s", run_id, type(error).__name__)
         return  # the lease lapses and the reaper has somebody try again
+    ended = False
     try:
         tell_turn_started(parts, claimed)
-        _do(parts, turn)
+        ended = _do(parts, turn)
     except LostRun:
         log.warning("run.lost run_id=%s fence=%s", run_id, claimed.fence)
     finally:
@@ -48,13 +50,27 @@ def run_turn(parts: Parts, run_id: str) -> None:
         parts.leases.release(run_id)
         if parts.turns.get(run_id) is turn:
             del parts.turns[run_id]
+    if ended:
+        wake_waiting(parts, claimed.profile)
+
+
+def wake_waiting(parts: Parts, profile: str) -> None:
+    """Enqueue the runs that have a permit now (R7); what is missed here, the reaper finds."""
+    most = parts.gateways.max_runs(profile)
+    if most == 0:
+        return
+    try:
+        for run_id in parts.db.read(lambda session: permitted(session, profile, most)):
+            parts.queue.run_turn(run_id)
+    except Unavailable as error:
+        log.warning("permits.not_told profile=%s error=%s", profile, type(error).__name__)
 
 
 def take(parts: Parts, run_id: str) -> Claim | None:
     """The claim of the run; None if it is not to be had, and somebody else sees to it."""
-    lease = parts.settings.lease.total_seconds()
+    lease, limits = parts.settings.lease.total_seconds(), parts.gateways.max_runs
     for _ in range(3):
-        answer = parts.db.write(lambda session: claim(session, run_id, parts.name, lease))
+        answer = parts.db.write(lambda session: claim(session, run_id, parts.name, lease, limits))
         if isinstance(answer, Claim):
             log.info(
                 "run.claimed run_id=%s fence=%s waited=%.3f", run_id, answer.fence, answer.waited
@@ -62,6 +78,8 @@ def take(parts: Parts, run_id: str) -> Claim | None:
             return answer
         if answer.why is not Refusal.UNANNOUNCED:
             log.info("run.not_claimed run_id=%s why=%s", run_id, answer.why)
+            if answer.why is Refusal.NO_PERMIT:
+                wake_waiting(parts, answer.profile)
             return None
         _announce_all(parts, answer)
     return None
@@ -72,12 +90,12 @@ def _announce_all(parts: Parts, refused: Refused) -> None:
         announce(parts.db, parts.log, predecessor)
 
 
-def _do(parts: Parts, turn: Turn) -> None:
+def _do(parts: Parts, turn: Turn) -> bool:
+    """Whether the run has ended; else it is back in the queue. Raises LostRun, Unavailable."""
     try:
         outcome = _outcome(parts, turn)
     except PutBack as later:
-        _put_back(parts, turn, later)
-        return
+        return not _put_back(parts, turn, later)
     except (LostRun, Unavailable):
         raise
     except Exception:  # the edge: a fault of ours must not leave the session working for ever
@@ -85,6 +103,7 @@ def _do(parts: Parts, turn: Turn) -> None:
         done = turn.gateway_run_id is None
         outcome = failed(Reason.INTERNAL, "Something went wrong on the server.", gateway_done=done)
     finish(parts, turn, outcome)
+    return True
 
 
 def _outcome(parts: Parts, turn: Turn) -> Outcome:
@@ -101,8 +120,10 @@ def _outcome(parts: Parts, turn: Turn) -> Outcome:
     return follow(parts, turn, open_stream=True)
 
 
-def _put_back(parts: Parts, turn: Turn, later: PutBack) -> None:
-    turn.log.add("run.retrying", {"reason": later.reason, "delay": round(later.delay, 3)})
+def _put_back(parts: Parts, turn: Turn, later: PutBack) -> bool:
+    """Whether the run waits; it has ended if a person stopped it meanwhile."""
+    if not later.told:
+        turn.log.add("run.retrying", {"reason": later.reason, "delay": round(later.delay, 3)})
     turn.log.wait_settled(5.0)
     last_seq = turn.log.head
     waits = parts.write(
@@ -110,7 +131,8 @@ def _put_back(parts: Parts, turn: Turn, later: PutBack) -> None:
     )
     if not waits:
         finish(parts, turn, aborted(gateway_done=True))
-        return
+        return False
     parts.leases.release(turn.run_id)
     log.info("run.put_back run_id=%s delay=%.1f reason=%s", turn.run_id, later.delay, later.reason)
     parts.queue.run_turn(turn.run_id, delay=later.delay + 0.05)
+    return True

@@ -4,7 +4,10 @@ import logging
 import random
 import time
 
-from shared.db.chases import STOP, UNCERTAIN_POST, chase
+from sqlalchemy.orm import Session
+
+from shared.db.attempts import note_double_post, repeats
+from shared.db.chases import STOP, chase
 from shared.db.claims import intend
 from shared.db.compressions import seconds_of
 from shared.errors import (
@@ -19,6 +22,7 @@ from worker.context import request_body
 from worker.ephemeral import ephemeral_id
 from worker.outcome import Outcome, failed
 from worker.parts import Parts
+from worker.proving import prove_absent
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -28,12 +32,16 @@ RETRY_FIRST, RETRY_MOST = 1.0, 15.0  # seconds between tries at a gateway that h
 
 
 class PutBack(Exception):
-    """The gateway cannot take the run now: it returns to its place in the queue (R7)."""
+    """The gateway cannot take the run now: it returns to its place in the queue (R7).
 
-    def __init__(self, reason: Reason | str, delay: float) -> None:
+    `told`: clients know that it is tried again.
+    """
+
+    def __init__(self, reason: Reason | str, delay: float, *, told: bool = False) -> None:
         super().__init__(reason)
         self.reason = str(reason)
         self.delay = delay
+        self.told = told
 
 
 def start(parts: Parts, turn: Turn) -> Outcome | None:
@@ -55,7 +63,7 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
         parts.note_attempt(turn.claim, never_sent=True)
         return _later(parts, turn, error)
     except PostUncertain as error:
-        return _uncertain(parts, turn, error)
+        return _prove_or_end(parts, turn, error)
     except GatewayError as error:
         parts.note_attempt(turn.claim, never_sent=True)
         return failed(Reason.GATEWAY_ERROR, str(error))
@@ -85,42 +93,54 @@ def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
         parts.note_attempt(turn.claim, gateway_run_id=gateway_run_id)
     except LostRun:
         log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
-        _chase(parts, turn, STOP, gateway_run_id)
-        turn.gateway.stop(gateway_run_id)
+        _count_double_post(parts, turn, gateway_run_id)
+        _stop(turn, gateway_run_id)
         raise
+
+
+def _count_double_post(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
+    """The chase goes on stopping it, then has its session deleted."""
+    ephemeral = str(turn.ephemeral_id)
+
+    def work(session: Session) -> None:
+        note_double_post(session, turn.run_id, ephemeral)
+        chase(
+            session,
+            run_id=turn.run_id,
+            profile=turn.claim.profile,
+            kind=STOP,
+            ephemeral_id=ephemeral,
+            gateway_run_id=gateway_run_id,
+        )
+
+    parts.write(work)
+
+
+def _stop(turn: Turn, gateway_run_id: str) -> None:
+    try:
+        turn.gateway.stop(gateway_run_id)
+    except GatewayError as error:
+        log.warning("stop.failed run_id=%s error=%s", turn.run_id, error)
 
 
 def _later(parts: Parts, turn: Turn, error: GatewayRefused) -> Outcome:
     """Capacity is not failure (R7): wait, until the start deadline."""
     waited = turn.claim.since_first_claim + (time.monotonic() - turn.began)
-    waited -= parts.db.read(lambda session: seconds_of(session, turn.run_id))
+    waited -= parts.read(lambda session: seconds_of(session, turn.run_id))
+    waited -= parts.read(lambda session: repeats(session, turn.run_id))[1]
     if waited > parts.settings.start_deadline.total_seconds():
         busy = isinstance(error, GatewayBusy)
         reason = Reason.START_DEADLINE if busy else Reason.GATEWAY_UNREACHABLE
         return failed(reason, str(error))
-    delay = error.retry_after or min(max(RETRY_FIRST, waited / 2), RETRY_MOST)
+    delay = max(error.retry_after or RETRY_FIRST, min(waited / 4, RETRY_MOST))
     raise PutBack(error.code, delay * random.uniform(0.9, 1.3)) from error
 
 
-def _uncertain(parts: Parts, turn: Turn, error: PostUncertain) -> Outcome:
+def _prove_or_end(parts: Parts, turn: Turn, error: PostUncertain) -> Outcome:
+    """Nobody knows whether the gateway has it. Proved that it has not, the run is posted again by
+    its next claim, as another attempt; else the Outcome. Raises PutBack, LostRun."""
     log.warning("run.post_uncertain run_id=%s error=%s", turn.run_id, error)
-    _chase(parts, turn, UNCERTAIN_POST, None)
-    return failed(
-        Reason.POST_UNCERTAIN,
-        "The gateway did not say whether it took the run, so it is not sent again.",
-        gateway_done=False,
-    )
-
-
-def _chase(parts: Parts, turn: Turn, kind: str, gateway_run_id: str | None) -> None:
-    assert turn.ephemeral_id is not None
-    parts.write(
-        lambda session: chase(
-            session,
-            run_id=turn.run_id,
-            profile=turn.claim.profile,
-            kind=kind,
-            ephemeral_id=str(turn.ephemeral_id),
-            gateway_run_id=gateway_run_id,
-        )
-    )
+    ended = prove_absent(parts, turn)
+    if ended is None:
+        raise PutBack(Reason.POST_UNCERTAIN, 0.0, told=True)
+    return ended

@@ -1,4 +1,4 @@
-"""Going on with what an owner before left (R3, R14, R18): re-attach, never execute again.
+"""Going on with what an owner before left (R3, R14, R18): re-attach, repeat only after proof.
 
 `reattach` follows the gateway's run if there is one. Runs of other attempts that the gateway may
 still be working on are stopped.
@@ -11,8 +11,9 @@ from shared.db.claims import attempts
 from shared.db.models import AttemptRow
 from shared.runs import Reason
 from worker.following import follow
-from worker.outcome import Outcome, aborted, failed
+from worker.outcome import Outcome, failed
 from worker.parts import Parts
+from worker.proving import prove_absent
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -26,35 +27,28 @@ def reattach(parts: Parts, turn: Turn) -> Outcome | None:
     Raises LostRun, DatabaseAway.
     """
     earlier = parts.read(lambda session: attempts(session, turn.run_id))
-    if not earlier:
-        return None if turn.claim.takeovers <= MOST_TAKEOVERS else _too_many()
     known = [attempt for attempt in earlier if attempt.gateway_run_id is not None]
+    pending = [a for a in earlier if a.gateway_run_id is None and a.proved_absent_at is None]
     for attempt in known[:-1]:
         _chase(parts, attempt, STOP)
-    if not known:
-        return _uncertain(parts, turn, earlier[-1])
-    turn.ephemeral_id = known[-1].ephemeral_id
-    turn.gateway_run_id = known[-1].gateway_run_id
-    if turn.claim.takeovers > MOST_TAKEOVERS:
+    if known:
+        turn.ephemeral_id = known[-1].ephemeral_id
+        turn.gateway_run_id = known[-1].gateway_run_id
+    too_many = turn.claim.takeovers > MOST_TAKEOVERS
+    if known or too_many:
+        for attempt in pending:
+            _chase(parts, attempt, UNCERTAIN_POST)
+    if too_many:
         return _too_many()
+    if not known:
+        # Its owner died while it posted, or before: nobody knows whether the gateway has it (R2).
+        return prove_absent(parts, turn) if pending else None
     log.info("run.reattaching run_id=%s fence=%s", turn.run_id, turn.claim.fence)
     return follow(parts, turn, open_stream=not known[-1].stream_opened)
 
 
 def _too_many() -> Outcome:
     return failed(Reason.WORKER_LOST, "Too many servers died of this run.", gateway_done=False)
-
-
-def _uncertain(parts: Parts, turn: Turn, attempt: AttemptRow) -> Outcome:
-    """Its owner died while it posted: nobody knows whether the gateway has it (R2)."""
-    _chase(parts, attempt, UNCERTAIN_POST)
-    if turn.stop_asked.is_set():
-        return aborted(gateway_done=False)
-    return failed(
-        Reason.POST_UNCERTAIN,
-        "The server died while it handed the run to the gateway, so it is not sent again.",
-        gateway_done=False,
-    )
 
 
 def _chase(parts: Parts, attempt: AttemptRow, kind: str) -> None:

@@ -3,7 +3,17 @@
 from celery import Celery
 
 from shared.errors import GatewayError, Unavailable
-from shared.queue import ANSWER, CHASE, DELETE_EPHEMERAL, REAP, RUN_TURN, STOP_RUN, SWEEP_EPHEMERAL
+from shared.queue import (
+    ANSWER,
+    CHASE,
+    DELETE_EPHEMERAL,
+    REAP,
+    RUN_TURN,
+    STOP_RUN,
+    SWEEP_EPHEMERAL,
+    TAKE_OVER,
+)
+from worker.admission import Admission
 from worker.approving import answer_approval
 from worker.chaser import chase_all
 from worker.deletions import delete_due, sweep
@@ -11,22 +21,37 @@ from worker.parts import Parts
 from worker.reaper import Reaper
 from worker.run_turn import run_turn
 from worker.stopping import stop_run
+from worker.tick import LastTick
 
 
-def register_run_tasks(app: Celery, parts: Parts) -> None:
+def register_run_tasks(app: Celery, parts: Parts, admission: Admission) -> None:
     """What the green worker does: runs."""
 
     @app.task(name=RUN_TURN)
     def _run_turn(run_id: str) -> None:
+        if not admission.enter():
+            parts.queue.run_turn(run_id)  # for a worker that has a slot, or stays (R22)
+            return
+        try:
+            run_turn(parts, run_id)
+        finally:
+            admission.leave()
+
+    @app.task(name=TAKE_OVER)
+    def _take_over(run_id: str) -> None:
+        if parts.duty.draining:
+            parts.queue.take_over(run_id)  # it keeps its place among those that wait for nobody
+            return
         run_turn(parts, run_id)
 
 
-def register_maintenance_tasks(app: Celery, parts: Parts) -> None:
+def register_maintenance_tasks(app: Celery, parts: Parts, last_tick: LastTick) -> None:
     """What the maintenance worker does: short jobs, all of them idempotent."""
     reaper = Reaper(parts)
 
     @app.task(name=REAP)
     def _reap() -> None:
+        last_tick.note()
         reaper.tick()
 
     @app.task(name=CHASE)

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 from shared.errors import GatewayError
+from worker.deadline import WAITING, RunClock
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -20,19 +21,21 @@ LAST_WORDS = 2.0  # seconds of silence after a terminal status before the stream
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: silence before the status is asked, patience after /stop, a run's whole life."""
+    """Seconds: silence before the status is asked, patience after /stop."""
 
     silence: float
     stop: float
-    run: float
 
 
 class Watch:
-    """`start` once, `finish` when the reader is done."""
+    """`start` once, `finish` when the reader is done. `gave_up`: it cut the stream for good."""
 
-    def __init__(self, turn: Turn, limits: Limits) -> None:
+    def __init__(self, turn: Turn, limits: Limits, clock: RunClock) -> None:
+        self.gave_up = False
         self._turn = turn
         self._limits = limits
+        self._clock = clock
+        self._waiting = True  # as the gateway last said, of a run whose log has an open question
         self._heard = time.monotonic()
         self._asked = 0.0
         self._done = threading.Event()
@@ -50,6 +53,7 @@ class Watch:
     def heard(self) -> None:
         """The stream has brought an event."""
         self._heard = time.monotonic()
+        self._waiting = True
 
     def _run(self) -> None:
         while not self._done.is_set():
@@ -65,14 +69,23 @@ class Watch:
         if turn.lost:
             turn.cut_stream()
             return
-        if time.monotonic() - turn.began > self._limits.run and not turn.timed_out:
+        if self._clock.tick(waiting=self._waits_for_a_person()) and not turn.timed_out:
             turn.timed_out = True
             turn.ask_stop()
         if turn.stop_asked.is_set():
             send_stop(turn)
             if time.monotonic() - turn.stop_asked_at > self._limits.stop:
-                turn.cut_stream()
+                self._give_up()
         self._ask_if_silent()
+
+    def _waits_for_a_person(self) -> bool:
+        """A question is open and nothing moves: a gateway may drop a question without a word."""
+        silent = time.monotonic() - self._heard >= TICK / 2
+        return self._waiting and silent and bool(self._turn.log.state_events.open_approvals())
+
+    def _give_up(self) -> None:
+        self.gave_up = True
+        self._turn.cut_stream()
 
     def _ask_if_silent(self) -> None:
         silent = time.monotonic() - self._heard
@@ -85,20 +98,26 @@ class Watch:
             status = self._turn.gateway.status(self._turn.gateway_run_id)
         except GatewayError:
             return  # it may be restarting; the stream's own end tells
+        self._waiting = status is not None and status.status == WAITING
         if status is None or (status.terminal and silent > LAST_WORDS):
             log.info("stream.silent_end run_id=%s silent=%.1f", self._turn.run_id, silent)
-            self._turn.cut_stream()
+            self._give_up()
 
 
 def send_stop(turn: Turn) -> None:
     """Say that the run is being stopped, once, and tell the gateway until it has heard."""
     if turn.stop_sent or turn.gateway_run_id is None:
         return
-    if turn.stop_announced is False and not turn.timed_out:
-        turn.stop_announced = True
-        turn.log.add("abort.started", {})
+    say_stopping(turn)
     try:
         turn.gateway.stop(turn.gateway_run_id)
         turn.stop_sent = True
     except GatewayError as error:
         log.warning("stop.failed run_id=%s error=%s", turn.run_id, error)
+
+
+def say_stopping(turn: Turn) -> None:
+    """Tell clients once that the run is being stopped, if a person asked for it."""
+    if not turn.stop_announced and not turn.timed_out:
+        turn.stop_announced = True
+        turn.log.add("abort.started", {})

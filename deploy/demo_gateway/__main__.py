@@ -33,6 +33,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--keepalive", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--session-delay", type=float, default=0.15, metavar="SECONDS")
     parser.add_argument("--model", default="demo-model")
+    parser.add_argument("--journal", type=Path, help="file that gets all that it does, at once")
     parser.add_argument("--replay", action="store_true", help="streams may be read again")
     return parser.parse_args(arguments)
 
@@ -47,6 +48,7 @@ def main() -> None:
         session_delay=arguments.session_delay,
         replay=arguments.replay,
         model=arguments.model,
+        journal=arguments.journal,
     )
     try:
         asyncio.run(_serve(build_gateway(options), arguments))

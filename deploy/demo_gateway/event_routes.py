@@ -33,7 +33,7 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
     run.record.readers_opened += 1
     try:
         await response.prepare(request)
-        await _copy(reader, request, response)
+        await _copy(reader, request, response, run.order.script.cut_bytes)
     except ConnectionResetError:
         pass  # the reader went away: noticed, as in the real gateway, by the next write
     finally:
@@ -50,10 +50,15 @@ async def _listed_run(gateway: Gateway, run_id: str) -> Run | None:
     return None
 
 
-async def _copy(reader: Reader, request: web.Request, response: web.StreamResponse) -> None:
+async def _copy(
+    reader: Reader, request: web.Request, response: web.StreamResponse, limit: int | None
+) -> None:
     while True:
         frames = await reader.take()
-        await response.write(_joined(frames))
+        data = _joined(frames)
+        await response.write(data[:limit])
+        if limit is not None and (limit := limit - len(data)) <= 0:
+            frames = [Mark.CUT]
         if not frames or not isinstance(frames[-1], Mark):
             continue
         if frames[-1] is Mark.CUT and request.transport is not None:

@@ -26,6 +26,7 @@ class Fault(BaseModel):
 
     post_status        `POST /v1/runs` answers so, with `Retry-After: retry_after`
     post_hang_seconds  it answers that late; with `post_never` the connection then closes instead
+    post_hold_seconds  it is taken on that late only: until then nothing shows it
     post_reset         the connection is reset after the request was read
     accepted           whether the run goes on all the same (default: only when hanging)
     script             the runs posted play this instead of what their input says
@@ -40,6 +41,7 @@ class Fault(BaseModel):
     retry_after: Seconds | None = None
     post_hang_seconds: Seconds | None = None
     post_never: bool = False
+    post_hold_seconds: Seconds | None = None
     post_reset: bool = False
     accepted: bool | None = None
     script: Script | None = None
@@ -60,7 +62,8 @@ class Fault(BaseModel):
         chosen = [self.post_status is not None, self.post_hang_seconds is not None, self.post_reset]
         if sum(chosen) > 1:
             raise ValueError("post_status, post_hang_seconds and post_reset exclude each other")
-        if not (any(chosen) or self.script or self.latency_ms or self._errors()):
+        asked = (*chosen, self.post_hold_seconds, self.script, self.latency_ms, self._errors())
+        if not any(asked):
             raise ValueError("a fault must ask for something")
         return self
 
@@ -87,11 +90,11 @@ class Fault(BaseModel):
         return {name: status for name, status in found.items() if status is not None}
 
     def _concerns_posts(self) -> bool:
-        asked = (self.post_status, self.post_hang_seconds, self.script)
+        asked = (self.post_status, self.post_hang_seconds, self.post_hold_seconds, self.script)
         return any(value is not None for value in asked) or self.post_reset or self._only_latency()
 
     def _only_latency(self) -> bool:
-        asked = (self.post_status, self.post_hang_seconds, self.script)
+        asked = (self.post_status, self.post_hang_seconds, self.post_hold_seconds, self.script)
         nothing = all(value is None for value in asked) and not self.post_reset
         return nothing and not self._errors()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 
 from .faults import Faults
+from .journal import Journal
 from .play import play
 from .record import Record
 from .runs import Runs
@@ -23,6 +25,7 @@ class Options:
     session_delay: float = 0.15
     replay: bool = False
     model: str = "demo-model"
+    journal: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 
 def build_gateway(options: Options) -> Gateway:
     """Put the parts together; nothing runs yet."""
-    sessions, record = SessionStore(), Record()
+    sessions, record = SessionStore(), Record(Journal(options.journal))
     runs = Runs(
         sessions,
         record,

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from .journal import Journal
 from .sessions import Message
 
 MAX_RUNS = 2_000
@@ -32,11 +33,13 @@ class RunRecord:
     stops: int = 0
     status: str = "queued"
     ended: bool = False
+    journal: Journal = field(default_factory=Journal)
     _texts: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
         """One message delta was produced."""
         self._texts.append(text)
+        self.journal.write("token", self.run_id, text=text)
         self.tokens_sent += 1
         self.characters += len(text)
 
@@ -44,6 +47,7 @@ class RunRecord:
         """The run has ended: one string instead of many."""
         self._texts = ["".join(self._texts)]
         self.ended = True
+        self.journal.write("end", self.run_id, status=self.status, messages=self.messages)
 
     def as_json(self) -> dict[str, Any]:
         """The record as `/demo/record` shows it."""
@@ -64,7 +68,8 @@ class RunRecord:
 class Record:
     """Runs, posts, stops and deletes of this process, bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal()
         self.posts = 0
         self.refused_posts = 0
         self._runs: deque[RunRecord] = deque()
@@ -73,6 +78,8 @@ class Record:
 
     def add_run(self, run: RunRecord) -> None:
         """Begin a run's record, letting go of old ones."""
+        run.journal = self.journal
+        self.journal.write("post", run.run_id, session_id=run.session_id)
         self._runs.append(run)
         characters = sum(known.characters for known in self._runs)
         while self._runs[0].ended and (len(self._runs) > MAX_RUNS or characters > MAX_TEXT):
@@ -81,6 +88,7 @@ class Record:
     def add_stop(self, run_id: str, *, found: bool) -> None:
         """Somebody asked to stop a run."""
         self._stops.append({"run_id": run_id, "found": found})
+        self.journal.write("stop", run_id, found=found)
 
     def add_delete(self, session_id: str, *, found: bool) -> None:
         """Somebody deleted a session."""

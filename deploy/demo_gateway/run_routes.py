@@ -42,6 +42,7 @@ async def _post_with_fault(
 ) -> web.StreamResponse:
     if fault.script is not None:
         order = replace(order, script=fault.script)
+    await asyncio.sleep(fault.post_hold_seconds or 0)
     run = gateway.runs.start(order) if fault.accepts else None
     gateway.record.refused_posts += run is None
     await asyncio.sleep((fault.post_hang_seconds or 0) + fault.latency_ms / 1000)

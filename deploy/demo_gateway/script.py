@@ -90,6 +90,7 @@ class Script(_Part):
     event_bytes     one delta of that size, after `event_bytes_after` deltas
     nul, surrogate  one delta with a NUL character, with a lone surrogate, before the text
     cut             drop the reader's connection after that many deltas; the run goes on
+    cut_bytes       the same after that many bytes, in the middle of a line
     end             `hang`: works until stopped; `no_end`: completed, but the stream closes without
                     saying so; `silent`: completed, but the stream neither says so nor closes
     output          the final answer that status, event and transcript give, if not the text
@@ -114,6 +115,7 @@ class Script(_Part):
     nul: bool = False
     surrogate: bool = False
     cut: Position | None = None
+    cut_bytes: Position | None = None
     end: End = "completed"
     error: str = "the script asked for a failure"
     output: str | None = None

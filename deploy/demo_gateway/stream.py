@@ -66,6 +66,8 @@ class EventStream:
 
     def attach(self, keepalive: float) -> Reader:
         """A reader that gets an empty list after `keepalive` seconds of silence."""
+        # A cut hits who reads at the time, not those who read it again.
+        self._kept = [b": cut\n\n" if frame is Mark.CUT else frame for frame in self._kept]
         reader = Reader(self, keepalive)
         self.readers.append(reader)
         self.opened += 1

@@ -1,5 +1,6 @@
 """Who may work on a run: claim, renewal's rows, attempts, giving back (R3, R11-R13, R23)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,6 +12,7 @@ from shared.db.clock import read_clock
 from shared.db.endings import take_turn
 from shared.db.locks import lock_run, lock_session
 from shared.db.models import AttemptRow, RunRow
+from shared.db.permits import has_permit
 from shared.errors import LostRun
 from shared.redis_keys import RunKeys, feed_tag
 from shared.runs import ENDED, LIVE, RunState
@@ -53,19 +55,29 @@ class Refusal(StrEnum):
     NOT_FIRST = "not_first"
     TOO_EARLY = "too_early"
     UNANNOUNCED = "unannounced"
+    NO_PERMIT = "no_permit"
 
 
 @dataclass(frozen=True)
 class Refused:
-    """`predecessors`: ended runs that must be announced before this one can start."""
+    """`predecessors`: ended runs that must be announced before this one can start. `profile`: of
+    a run without permit."""
 
     why: Refusal
     predecessors: tuple[str, ...] = ()
+    profile: str = ""
 
 
-def claim(session: Session, run_id: str, worker: str, lease: float) -> Claim | Refused:
+def claim(
+    session: Session,
+    run_id: str,
+    worker: str,
+    lease: float,
+    max_runs: Callable[[str], int] = lambda profile: 0,
+) -> Claim | Refused:
     """Take a queued run, or one whose lease has lapsed, for `lease` seconds.
 
+    `max_runs`: how many runs of a profile may be live at once (R7); 0: any number.
     Two claims of one session wait for each other on the session's row, so exactly one gets it;
     the partial unique index stands behind that lock.
     """
@@ -79,6 +91,8 @@ def claim(session: Session, run_id: str, worker: str, lease: float) -> Claim | R
     refused = _refusal(session, run, now)
     if refused is not None:
         return refused
+    if run.state == RunState.QUEUED and not has_permit(session, run, max_runs(run.profile)):
+        return Refused(Refusal.NO_PERMIT, profile=run.profile)
     lapsed = run.state in LIVE
     if conversation is not None:
         take_turn(session, run, conversation)
@@ -233,8 +247,12 @@ def put_back(session: Session, claim: Claim, *, last_seq: int, delay: float) -> 
 
 
 def release(session: Session, claim: Claim, last_seq: int) -> None:
-    """Give a live run away; that counts as no failure (R22). Raises LostRun."""
+    """Give a live run away; that counts as no failure (R22). Raises LostRun.
+
+    The fence moves on, so that a renewal that was under way does not take it back.
+    """
     run = owned(session, claim)
+    run.fence += 1
     run.lease_until = 0.0
     run.last_seq = last_seq
     run.takeovers -= 1

@@ -15,13 +15,14 @@ from sqlalchemy.pool import NullPool
 
 from shared import runtime
 from shared.errors import DatabaseAway
+from shared.sqlite_url import busy_seconds, is_sqlite
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
 log = logging.getLogger(__name__)
 
-SQLITE_BUSY_MS = 1000  # R35: the lease is at least three times renewal interval + this
 TRIES = 8
+PATIENCE = 5.0  # seconds for which one unit of work meets others, then it gives up
 
 
 class Database:
@@ -33,7 +34,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
-        self.is_sqlite = url.startswith("sqlite")
+        self.is_sqlite = is_sqlite(url)
         self._engine = _engine(url, pool_size)
         self._reader = self._engine.execution_options(
             **{"holdfast_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
@@ -56,28 +57,38 @@ class Database:
         self._engine.dispose()
 
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
+        deadline = time.monotonic() + PATIENCE
         for left in reversed(range(TRIES)):
             try:
-                return self._once(engine, work)
+                return self._once(engine, work, deadline)
             except DBAPIError as error:
                 if not _conflict(error):
                     raise _translated(error) from error
-                if not left:
-                    raise DatabaseAway("The database is too busy; try again shortly.") from error
+                if not left or time.monotonic() > deadline:
+                    raise _too_busy() from error
             time.sleep(random.uniform(0.005, 0.05))
         raise AssertionError("unreachable")
 
-    def _once(self, engine: Engine, work: Work[T]) -> T:
+    def _once(self, engine: Engine, work: Work[T], deadline: float) -> T:
         if not self.is_sqlite:
             return _transaction(engine, work)
-        with self._one_at_a_time:
+        # Waiting has an end here, too: behind a locked database the units of work queue up.
+        if not self._one_at_a_time.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise _too_busy()
+        try:
             result: T = runtime.offload(_transaction, engine, work)
-            return result
+        finally:
+            self._one_at_a_time.release()
+        return result
 
 
 def _transaction(engine: Engine, work: Work[T]) -> T:
     with Session(engine, expire_on_commit=False) as session, session.begin():
         return work(session)
+
+
+def _too_busy() -> DatabaseAway:
+    return DatabaseAway("The database is too busy; try again shortly.")
 
 
 def _conflict(error: DBAPIError) -> bool:
@@ -88,13 +99,23 @@ def _conflict(error: DBAPIError) -> bool:
 
 
 def _translated(error: DBAPIError) -> Exception:
+    if _full(error):
+        return DatabaseAway("The database's disk is full; free some space, then try again.")
     away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return DatabaseAway() if away else error
 
 
+def _full(error: DBAPIError) -> bool:
+    """No space is left: SQLITE_FULL, or PostgreSQL's 53100."""
+    return (
+        getattr(error.orig, "sqlstate", None) == "53100"
+        or getattr(error.orig, "sqlite_errorname", None) == "SQLITE_FULL"
+    )
+
+
 def _engine(url: str, pool_size: int) -> Engine:
     common: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
-    if not url.startswith("sqlite"):
+    if not is_sqlite(url):
         return create_engine(
             url,
             pool_size=pool_size,
@@ -106,7 +127,7 @@ def _engine(url: str, pool_size: int) -> Engine:
             **common,
         )
     engine = create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **common
+        url, poolclass=NullPool, connect_args={"timeout": busy_seconds(url)}, **common
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -123,7 +144,6 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
-        f"busy_timeout={SQLITE_BUSY_MS}",
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")

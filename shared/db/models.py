@@ -180,6 +180,9 @@ class AttemptRow(Base):
     gateway_pid: Mapped[int | None]
     gateway_run_id: Mapped[str | None]
     stream_opened: Mapped[bool] = mapped_column(Boolean, default=False)
+    proved_absent_at: Mapped[float | None]  # the gateway never had it, so it was posted again (R2)
+    proof: Mapped[str | None] = mapped_column(String(16))  # see shared.db.attempts
+    double_post: Mapped[bool] = mapped_column(Boolean, default=False)  # it was one too many (R3)
 
 
 class ApprovalRow(Base):

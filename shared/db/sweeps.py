@@ -1,22 +1,56 @@
 """What the reaper looks for: runs that somebody should see to (R13, R18, R34)."""
 
-from sqlalchemy import ColumnElement, Select, exists, select, update
+from sqlalchemy import ColumnElement, Select, exists, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
 from shared.runs import LIVE, RunState
 
+_LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
+
+
+def ping(session: Session) -> None:
+    """Returns if the database answers."""
+    session.execute(text("SELECT 1"))
+
 
 def lapsed(session: Session, limit: int) -> list[str]:
     """Live runs whose owner has not renewed in time, the longest first."""
     rows = session.scalars(
-        select(RunRow.id)
-        .where(RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
-        .order_by(RunRow.lease_until)
-        .limit(limit)
+        select(RunRow.id).where(*_LAPSED).order_by(RunRow.lease_until).limit(limit)
     )
     return list(rows)
+
+
+def forsaken(session: Session, seconds: float, limit: int) -> list[str]:
+    """Lapsed runs that nobody was told of since they lapsed, or not for `seconds`.
+
+    Each is marked as told now, by compare-and-set: one message per lapse, and another if that one
+    was lost.
+    """
+    found = session.scalars(
+        select(RunRow.id)
+        .where(*_LAPSED, _untold(seconds))
+        .order_by(RunRow.lease_until)
+        .limit(limit)
+    ).all()
+    return [run_id for run_id in found if _mark_forsaken(session, run_id, seconds)]
+
+
+def _untold(seconds: float) -> ColumnElement[bool]:
+    told = RunRow.enqueued_at
+    return told.is_(None) | (told < RunRow.lease_until) | (told < DbNow() - seconds)
+
+
+def _mark_forsaken(session: Session, run_id: str, seconds: float) -> bool:
+    marked = session.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, *_LAPSED, _untold(seconds))
+        .values(enqueued_at=DbNow())
+        .returning(RunRow.id)
+    )
+    return marked.first() is not None
 
 
 def forgotten(session: Session, seconds: float, limit: int) -> list[str]:

@@ -45,6 +45,18 @@ def test_a_question_can_be_denied(stack: Stack, client: SocketClient, session_id
     client.end(run_id)
 
 
+def test_an_answer_to_another_question_than_the_open_one_is_refused(
+    client: SocketClient, session_id: str
+) -> None:
+    run_id = client.run(asking(), session_id)
+    asked = client.wait_for("approval.request")
+    answer = {"session_id": session_id, "choice": "once"}
+    other = client.call("approval", {**answer, "approval_id": asked["seq"] + 1})
+    assert other["error"]["code"] == "expired"
+    assert client.call("approval", answer)["ok"]
+    client.end(run_id)
+
+
 def test_an_answer_to_nothing_a_strangers_or_a_senseless_one_is_refused(
     stack: Stack, client: SocketClient, session_id: str
 ) -> None:

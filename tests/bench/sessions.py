@@ -6,23 +6,29 @@ Real processes; the direct read is the same run read straight from the gateway, 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 import requests
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow, SessionRow
+from tests.bench.databases import databases
 from tests.bench.raw_client import RawClient
-from tests.support.demo_gateway import scripted
-from tests.support.postgres import PostgresServer, find_binaries
+from tests.bench.spread import Spread
+from tests.support.demo_gateway import DemoGateway, scripted
 from tests.support.stack import TOKEN, Stack
 
 OWNER = "default"
 WORD = "lorem ipsum dolor sit amet consectetur adipiscing elit "
+
+RESUME_400 = "resume, 400 messages, 400 KB"
+RESUME_2000 = "resume, 2,000 messages, last 500"
+FIRST_EMPTY = "first token, empty session"
+FIRST_2000 = "first token, 2,000 messages, 2 MB"
+FIRST_DIRECT = "first token, direct read"
+GOALS = {RESUME_400: "15", RESUME_2000: "25", FIRST_2000: "120"}
 
 
 def seed(stack: Stack, session_id: str, count: int, size: int) -> None:
@@ -83,9 +89,8 @@ def first_token_time(stack: Stack, session_id: str) -> float:
     return 1000 * (arrived - began)
 
 
-def direct_first_token_time(stack: Stack) -> float:
+def direct_first_token_time(gateway: DemoGateway) -> float:
     """The same, straight from the gateway."""
-    gateway = stack.gateway
     http = requests.Session()
     http.headers["Authorization"] = f"Bearer {gateway.key}"
     began = time.monotonic()
@@ -99,26 +104,26 @@ def direct_first_token_time(stack: Stack) -> float:
     raise AssertionError("no token")
 
 
-def measured(rounds: int, work: Callable[[], float]) -> str:
-    """Median and range of some rounds after one that does not count."""
+def spread(rounds: int, work: Callable[[], float]) -> Spread:
+    """Of some rounds after one that does not count."""
     work()
-    values = sorted(work() for _ in range(rounds))
-    return f"{statistics.median(values):7.1f}  ({values[0]:.1f} - {values[-1]:.1f})"
+    return Spread.of([work() for _ in range(rounds)])
 
 
-def table(stack: Stack, rounds: int, database: str) -> None:
-    """Print the rows for one database."""
+def measured_sessions(
+    stack: Stack, gateway: DemoGateway, rounds: int
+) -> dict[str, dict[str, Spread]]:
+    """Milliseconds of each kind of work."""
     for name, count, size in (("r400", 400, 1000), ("r2000", 2000, 1000)):
         seed(stack, name, count, size)
-    rows: list[tuple[str, Callable[[], float], str]] = [
-        ("resume, 400 messages, 400 KB", lambda: resume_time(stack, "r400"), "15"),
-        ("resume, 2,000 messages, last 500", lambda: resume_time(stack, "r2000"), "25"),
-        ("first token, empty session", lambda: first_token_time(stack, f"e{time.time()}"), "-"),
-        ("first token, 2,000 messages, 2 MB", lambda: first_token_time(stack, "r2000"), "120"),
-        ("first token, direct read", lambda: direct_first_token_time(stack), "-"),
-    ]
-    for what, work, goal in rows:
-        print(f"{database:11} {what:36} {measured(rounds, work):>26}   goal {goal:>4}")
+    rows: dict[str, Callable[[], float]] = {
+        RESUME_400: lambda: resume_time(stack, "r400"),
+        RESUME_2000: lambda: resume_time(stack, "r2000"),
+        FIRST_EMPTY: lambda: first_token_time(stack, f"e{time.time()}"),
+        FIRST_2000: lambda: first_token_time(stack, "r2000"),
+        FIRST_DIRECT: lambda: direct_first_token_time(gateway),
+    }
+    return {what: {"ms": spread(rounds, work)} for what, work in rows.items()}
 
 
 def main() -> None:
@@ -126,26 +131,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds: int = parser.parse_args().rounds
-    settings: dict[str, Any] = {"LOG_LEVEL": "INFO"}
     print(f"{'database':11} {'what':36} {'ms: median (range)':>26}")
-    _one("sqlite", "", rounds, settings)
-    binaries = find_binaries()
-    if binaries is None:
-        print("postgresql  left out: no server on this machine")
-        return
-    server = PostgresServer(binaries)
-    try:
-        _one("postgresql", server.create_database("bench"), rounds, settings)
-    finally:
-        server.stop()
-
-
-def _one(database: str, url: str, rounds: int, settings: dict[str, Any]) -> None:
-    stack = Stack(database_url=url, **settings)
-    try:
-        table(stack.start(), rounds, database)
-    finally:
-        stack.stop()
+    with databases() as found:
+        for database, fresh in found.items():
+            stack = Stack(database_url=fresh())
+            try:
+                rows = measured_sessions(stack.start(), stack.gateway, rounds)
+            finally:
+                stack.stop()
+            for what, numbers in rows.items():
+                goal = GOALS.get(what, "-")
+                print(f"{database:11} {what:36} {numbers['ms']!s:>26}   goal {goal:>4}")
 
 
 if __name__ == "__main__":

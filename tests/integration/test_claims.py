@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -161,6 +161,17 @@ def test_a_handed_over_run_is_taken_at_once_and_counts_as_no_failure(db: Databas
     db.write(lambda session: claims.release(session, claim, 7))
     again = taken(db, run_id)
     assert (again.lapsed, again.takeovers, again.last_seq) == (True, 0, 7)
+
+
+def test_a_renewal_under_way_does_not_take_back_what_was_handed_over(
+    db: Database, database_url: str
+) -> None:
+    claim = taken(db, add_run(db, None))
+    db.write(lambda session: claims.release(session, claim, 7))
+    connection = connect(database_url)
+    assert connection.renew([(claim.run_id, claim.fence, 7)], 60.0) == []
+    connection.close()
+    assert taken(db, claim.run_id).lapsed
 
 
 def test_a_run_that_was_put_back_keeps_its_place_and_waits(db: Database) -> None:
@@ -336,6 +347,24 @@ def test_a_unit_of_work_that_fails_leaves_nothing(db: Database) -> None:
     with pytest.raises(KeyError):
         db.write(work)
     assert why(db, "run_x") is Refusal.UNKNOWN
+
+
+def test_a_reading_shows_one_moment_even_while_others_write(
+    db: Database, database_url: str
+) -> None:
+    add_session(db, "s")
+    run_id = add_run(db, "s")
+    other = Database(database_url)
+
+    def work(session: Session) -> list[str | None]:
+        which = select(RunRow.state).where(RunRow.id == run_id)
+        before = session.scalar(which)
+        taken(other, run_id)
+        return [before, session.scalar(which)]
+
+    assert db.read(work) == ["queued", "queued"]
+    assert run_row(db, run_id).state == "running"
+    other.close()
 
 
 def test_two_writers_lose_no_update(db: Database) -> None:

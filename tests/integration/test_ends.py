@@ -166,24 +166,6 @@ def test_a_run_that_was_never_posted_starts_anew(stand: WorkerStand) -> None:
     assert (row.state, row.takeovers, row.fence) == ("completed", 1, 2)
 
 
-@pytest.mark.parametrize("stopped", [False, True])
-def test_a_post_that_nobody_knows_of_is_not_repeated(stand: WorkerStand, stopped: bool) -> None:
-    run_id = waiting_run(stand)
-    owner = dead_owner(stand, run_id)
-    stand.db.write(lambda s: intend(s, owner, "eph_uncertain", None))
-    if stopped:
-        asked = update(RunRow).values(state="stopping", stop_requested_at=1.0)
-        stand.db.write(lambda s: s.execute(asked))
-    posts = stand.gateway.record()["posts"]
-    run_turn(stand.parts, run_id)
-    row = run_row(stand.db, run_id)
-    expected = ("aborted", "aborted") if stopped else ("failed", "post_uncertain")
-    assert (row.state, row.reason) == expected
-    assert stand.gateway.record()["posts"] == posts
-    kinds = stand.db.read(lambda s: list(s.scalars(select(ChaseRow.kind))))
-    assert kinds == ["uncertain_post"]
-
-
 def test_a_run_that_was_to_stop_is_stopped_by_its_next_owner(stand: WorkerStand) -> None:
     run_id = waiting_run(stand)
     posted_by(stand, dead_owner(stand, run_id), tokens=5000, opened=True, rate=100)

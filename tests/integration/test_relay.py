@@ -14,7 +14,7 @@ from shared.event_log import Batch
 from shared.events import session_bell
 from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
-from tests.support.web_stand import LiveRun, WebStand, address
+from tests.support.web_stand import LiveRun, WebStand, address, without_bell
 from web.connections import Connection
 
 
@@ -26,17 +26,6 @@ def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
     stand = WebStand(redis_server.url, url)
     yield stand
     stand.stop()
-
-
-def without_bell(stand: WebStand, run: LiveRun, *deltas: str) -> None:
-    """Append to the log, but nobody is told: what a lost doorbell leaves behind."""
-    entries = tuple(
-        run._entry("message.delta", run.head + 1 + i, delta=d) for i, d in enumerate(deltas)
-    )
-    for i, entry in enumerate(entries):
-        stand.commands.xadd(run.keys.log, {"d": entry, "f": run.fence}, id=f"{run.head + 1 + i}-0")
-    run.head += len(entries)
-    stand.commands.hset(run.keys.meta, "head", run.head)
 
 
 def test_members_get_each_delta_once_and_in_order(stand: WebStand) -> None:

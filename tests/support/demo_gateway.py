@@ -28,6 +28,8 @@ def scripted(**fields: Any) -> str:
 class DemoGateway:
     """A running demo gateway: `url`, `key`, `pid`, its faults, its record, its API."""
 
+    MODULE = "deploy.demo_gateway"
+
     def __init__(self, process: subprocess.Popen[str], url: str, key: str) -> None:
         self.url = url
         self.key = key
@@ -44,7 +46,7 @@ class DemoGateway:
         `options` are those of the command line: `max_runs=0`, `keepalive=0.2`, `replay=True`,
         `session_delay=0`; `port=N` for a fixed port, to start one again in the same place.
         """
-        command = [sys.executable, "-m", "deploy.demo_gateway", *_arguments(key, options)]
+        command = [sys.executable, "-m", cls.MODULE, *_arguments(key, options)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -28,8 +28,17 @@ T = TypeVar("T")
 TOKEN = "the-token-of-the-tests"
 LOG_SHOWN = 5_000  # characters of each process when a test fails
 # The variables that change what Holdfast does; the caller's own must not reach it.
-OURS = re.compile(r"^(HOLDFAST_|HERMES_|AUTH_|REDIS_URL|DATABASE_URL|PORT$|PROFILES_FILE)")
+OURS = re.compile(
+    r"^(HOLDFAST_|HERMES_|AUTH_|REDIS_URL|DATABASE_URL|PORT$|PROFILES_FILE|TOKENS_FILE)"
+)
 ACCIDENT = re.compile(r"^Traceback|\b(ERROR|CRITICAL)\b", re.MULTILINE)
+
+
+def with_short_wait(database_url: str, lease: object) -> str:
+    """On SQLite a short lease needs a short wait for other writers (R35)."""
+    if lease is None or not database_url.startswith("sqlite"):
+        return database_url
+    return f"{database_url}?timeout={float(str(lease)) / 10:g}"
 
 
 class Stack:
@@ -52,7 +61,9 @@ class Stack:
         self._demo = None if gateway else DemoGateway.start(key="key-of-the-demo", max_runs=0)
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        self._database_url = database_url or f"sqlite:///{self.folder / 'test.db'}"
+        self._database_url = with_short_wait(
+            database_url or f"sqlite:///{self.folder / 'test.db'}", settings.get("LEASE_SECONDS")
+        )
         url, key = gateway or (self.gateway.url, self.gateway.key)
         self.environment = {
             "HOLDFAST_HOME": str(self.folder),
@@ -83,8 +94,9 @@ class Stack:
         upgrade(self._database_url)
         self.web = [self._start_web(n) for n in range(self._counts["web"])]
         self.workers = [self._start_worker(n) for n in range(self._counts["worker"])]
-        others = [self._start("maintenance", "worker", "maintenance")]
-        self._start("beat", "worker", "beat")
+        self.maintenance = self._start("maintenance", "worker", "maintenance")
+        self.beat = self._start("beat", "worker", "beat")
+        others = [self.maintenance]
         for process in (*self.workers, *others):
             process.wait_for_log(" ready.", within=40)
         for process in self.web:
@@ -119,6 +131,17 @@ class Stack:
         self.workers.append(worker)
         worker.wait_for_log(" ready.", within=40)
         return worker
+
+    def add_web(self) -> RunningProcess:
+        """One more web process on the same port, listening."""
+        process = self._start_web(len(self.web))
+        self.web.append(process)
+        process.wait_for_log("web.listening")
+        return process
+
+    def restart_beat(self) -> None:
+        """Start a beat; an earlier one has ended."""
+        self.beat = self._start(f"beat.{len(self._processes.started)}", "worker", "beat")
 
     def owner_of(self, run_id: str) -> RunningProcess:
         """The worker process that has the run."""
@@ -217,7 +240,7 @@ class Stack:
         return self._start(f"web.{number}.{len(self._processes.started)}", "web")
 
     def _start_worker(self, number: int) -> RunningProcess:
-        return self._start(f"worker.{number}", "worker", "runs")
+        return self._start(f"worker.{number}.{len(self._processes.started)}", "worker", "runs")
 
     def _start(self, name: str, *module: str) -> RunningProcess:
         blank = {variable: "" for variable in os.environ if OURS.match(variable)}

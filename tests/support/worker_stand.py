@@ -28,6 +28,7 @@ from tests.support.hermes import HermesGateway
 from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.rows import OWNER, add_run, add_session
+from tests.support.stack import with_short_wait
 from worker.build import build
 from worker.run_turn import run_turn
 
@@ -48,6 +49,7 @@ class WorkerStand:
         context_length: int,
         **settings: object,
     ) -> None:
+        database_url = with_short_wait(database_url, settings.get("LEASE_SECONDS"))
         upgrade(database_url)
         self._gateway = gateway
         self.installation = f"t{uuid.uuid4().hex[:8]}"

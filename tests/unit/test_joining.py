@@ -72,3 +72,14 @@ def test_the_lines_that_a_stopped_gateway_writes_are_not_shown() -> None:
 def test_a_call_without_text_is_shown_as_a_call() -> None:
     stored = [{"role": "assistant", "content": "", "tool_calls": [CALL]}]
     assert tail([], stored).events == [("tool.started", {"tool": "ls", "tool_call_id": "c1"})]
+
+
+def test_a_giant_tail_comes_in_pieces() -> None:
+    stored = [
+        {"role": "assistant", "content": "g" * 1_000_000},
+        {"role": "tool", "content": "o" * 1_000_000},
+    ]
+    events = tail([], stored).events
+    assert "".join(payload["delta"] for name, payload in events[:-1]) == "g" * 1_000_000
+    assert max(len(payload["delta"]) for _, payload in events[:-1]) < 100_000
+    assert (len(events[-1][1]["output"]) < 100_000, events[-1][1]["truncated"]) == (True, True)

@@ -65,6 +65,14 @@ class SessionPage:
     more: bool
 
 
+@dataclass(frozen=True)
+class GatewayWork:
+    """What a gateway says of itself: its process, and how many runs it works on. None: unsaid."""
+
+    pid: int | None
+    active: int | None
+
+
 class GatewayClient:
     """One gateway, with a pool of kept connections that all runs of the process share."""
 
@@ -211,11 +219,21 @@ class GatewayClient:
     def pid(self) -> int | None:
         """The gateway's process id, if it tells; it changes with a restart (R2)."""
         try:
-            answer = self._ask("GET", "/health/detailed")
+            return self.work().pid
         except GatewayError:
             return None
-        pid = (answer or {}).get("pid")
-        return pid if isinstance(pid, int) else None
+
+    def work(self) -> GatewayWork:
+        """Which process it is and what it works on. Raises GatewayError."""
+        return read_work(self._ask("GET", "/health/detailed") or {})
+
+    def replays(self) -> bool:
+        """Whether each reader of a run's events gets them from the first one on (R1)."""
+        try:
+            features = (self._ask("GET", "/v1/capabilities") or {}).get("features")
+        except GatewayError:
+            return False
+        return isinstance(features, dict) and features.get("run_events_replay") is True
 
     def _ask(
         self, method: str, path: str, about: str = "", json: Any = None
@@ -240,6 +258,21 @@ class GatewayClient:
         if answer is None:
             raise GatewayError(f"{method} {path}: the answer is not a JSON object")
         return answer
+
+
+def read_work(answer: Mapping[str, Any]) -> GatewayWork:
+    """`/health/detailed` of a Hermes: runs stand under the readiness check of its queues, other
+    work in `active_agents`."""
+    pid = answer.get("pid")
+    found: Any = answer
+    for key in ("readiness", "checks", "background_queues", "active_api_runs"):
+        found = found.get(key) if isinstance(found, dict) else None
+    agents = answer.get("active_agents")
+    known = isinstance(found, int)
+    return GatewayWork(
+        pid if isinstance(pid, int) else None,
+        max(found, agents if isinstance(agents, int) else 0) if known else None,
+    )
 
 
 def _path(name: str) -> str:

@@ -1,6 +1,6 @@
 """The gateway clients of this process, one per profile."""
 
-from shared.errors import GatewayError
+from shared.errors import GatewayError, UnknownProfile
 from shared.profiles import HistoryFormat, Profile, Profiles
 from shared.settings import Settings
 from worker.gateway.client import GatewayClient
@@ -22,6 +22,13 @@ class Gateways:
     def names(self) -> list[str]:
         """All profiles."""
         return self._profiles.names()
+
+    def max_runs(self, name: str) -> int:
+        """How many runs of the profile may be live at once; 0: any number (R7)."""
+        try:
+            return self._profiles.get(name).max_runs
+        except UnknownProfile:
+            return 0  # the claim goes on, to end it
 
     def client(self, name: str) -> GatewayClient:
         """The client of the profile's gateway. Raises UnknownProfile."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.events import DELTAS, RESERVED, Payload
-from worker.run_log import delta_field
+from worker.place import delta_field
 
 GATEWAY_ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 _OURS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})

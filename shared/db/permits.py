@@ -1,0 +1,65 @@
+"""Permits: how many runs of a profile are live at once, over all workers; oldest first (R7)."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, or_, select, text, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from shared.db.clock import DbNow
+from shared.db.models import RunRow
+from shared.runs import LIVE, RunState
+
+
+def has_permit(session: Session, run: RunRow, most: int) -> bool:
+    """Whether the queued run may become live; `most` of its profile may, 0: any number.
+
+    A run has to wait for those of its profile that could start and were accepted earlier.
+    """
+    if most == 0:
+        return True
+    _one_at_a_time(session, run.profile)
+    older = tuple_(RunRow.created_at, RunRow.id) < (run.created_at, run.id)
+    waiting = select(func.count()).where(*_startable(run.profile), older)
+    return _live(session, run.profile) + (session.scalar(waiting) or 0) < most
+
+
+def permitted(session: Session, profile: str, most: int) -> list[str]:
+    """The queued runs of the profile that may start now, oldest first; none without a limit."""
+    free = most - _live(session, profile)
+    if most == 0 or free <= 0:
+        return []
+    rows = session.scalars(
+        select(RunRow.id)
+        .where(*_startable(profile))
+        .order_by(RunRow.created_at, RunRow.id)
+        .limit(free)
+    )
+    return list(rows)
+
+
+def _live(session: Session, profile: str) -> int:
+    mine = (RunRow.profile == profile, RunRow.state.in_([*LIVE]))
+    return session.scalar(select(func.count()).select_from(RunRow).where(*mine)) or 0
+
+
+def _startable(profile: str) -> tuple[ColumnElement[bool], ...]:
+    """Queued, not told to wait, and first in line of a session without a live run."""
+    other = aliased(RunRow)
+    same = (other.owner == RunRow.owner) & (other.session_id == RunRow.session_id)
+    ahead: Any = or_(
+        other.state.in_([*LIVE]),
+        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no),
+    )
+    return (
+        RunRow.profile == profile,
+        RunRow.state == RunState.QUEUED,
+        or_(RunRow.not_before.is_(None), RunRow.not_before <= DbNow()),
+        ~exists().where(same & ahead),
+    )
+
+
+def _one_at_a_time(session: Session, profile: str) -> None:
+    """Claims of one profile count one after the other. SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(hashtext('holdfast.permits'), hashtext(:name))")
+        session.execute(lock, {"name": profile})

@@ -1,0 +1,89 @@
+"""The file of user tokens: which SHA-256 stands for which owner (ADR 0011). No token is in it.
+
+[users]
+alice = ["<64 hex digits>", "<another one, while she changes over>"]
+bob = "<64 hex digits>"
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shared.errors import SettingsError
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+MOST_BYTES: Final = 4_000_000
+FORBIDDEN: Final = 0o027  # a group may read, since secrets are mounted so; nobody else anything
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What of a file changes when somebody writes it."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        return cls(max(status.st_mtime_ns, status.st_ctime_ns), status.st_size, status.st_ino)
+
+
+def new_token() -> str:
+    """256 random bits, so a plain hash of it cannot be searched."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> str:
+    """What the file has instead of the token: SHA-256 in lower-case hex."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read(path: Path) -> tuple[dict[str, str], Stamp]:
+    """Digest -> owner, and the stamp of the file as it was read.
+
+    Raises SettingsError that names every fault; digests and tokens are never named.
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_mode & FORBIDDEN:
+                mode = f"{status.st_mode & 0o777:o}"
+                raise SettingsError([f"TOKENS_FILE: {path} has mode {mode}; chmod 600 {path}"])
+            tables = tomllib.loads(file.read(MOST_BYTES).decode())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError([f"TOKENS_FILE: {path}: {type(error).__name__}"]) from error
+    return _owners(tables), Stamp.of(status)
+
+
+def check_name(name: str) -> str | None:
+    """What is wrong with a user's name, if anything."""
+    if NAME.fullmatch(name):
+        return None
+    return f"user {name[:100]!r}: up to 100 letters, digits and . _ @ + -"
+
+
+def _owners(tables: Mapping[str, object]) -> dict[str, str]:
+    users = tables.get("users")
+    if set(tables) != {"users"} or not isinstance(users, Mapping):
+        raise SettingsError(["TOKENS_FILE: needs the table [users], and no other"])
+    faults: list[str] = []
+    owners: dict[str, str] = {}
+    for name, value in users.items():
+        if fault := check_name(name):
+            faults.append(f"TOKENS_FILE: {fault}")
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, str) or not DIGEST.fullmatch(one.lower()):
+                faults.append(f"TOKENS_FILE: user {name[:100]!r}: SHA-256 has 64 hex digits")
+            elif owners.setdefault(one.lower(), name) != name:
+                faults.append(f"TOKENS_FILE: user {name[:100]!r} has a token of another user")
+    if faults:
+        raise SettingsError(faults)
+    return owners

@@ -1,0 +1,39 @@
+"""The bench kit runs: small loads, every token judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.compare import compared, sound
+from tests.bench.idle import idle_numbers
+from tests.bench.plan import Load
+from tests.bench.plant import Plant
+
+
+@pytest.fixture(scope="module")
+def plant() -> Iterator[Plant]:
+    built = Plant(web=2)
+    try:
+        built.start()
+        yield built
+    finally:
+        built.stop()
+
+
+def test_a_load_is_read_directly_and_through_holdfast_without_loss(plant: Plant) -> None:
+    numbers = compared(plant, Load(3, 40), rounds=1)
+    assert numbers["tokens/s"].median > 0
+    assert numbers["redis log bytes"].median > 0
+
+
+def test_each_token_of_a_paced_load_has_a_latency(plant: Plant) -> None:
+    found = sound(plant.through(Load(2, 60, 40.0)))
+    assert found.tokens == 120
+    assert 0 < found.steady_tokens <= 120
+    assert 0 < found.latency_p50 <= found.latency_p99 <= found.latency_max
+
+
+def test_idle_sockets_are_opened_and_weighed(plant: Plant) -> None:
+    assert idle_numbers(plant, 20, 0.1)["sockets opened/s"] > 0

@@ -1,0 +1,63 @@
+"""What a reader is to do, and what it found: the words between the bench and its client process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Load:
+    """Runs that start together: so many, of so many tokens, so many a second (0: flat out)."""
+
+    runs: int
+    tokens: int
+    rate: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """Tokens of all runs."""
+        return self.runs * self.tokens
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One reading. `urls`: web processes, taken in turn; empty for a direct read."""
+
+    load: Load
+    gateway: str
+    key: str
+    urls: list[str]
+    token: str
+    pids: dict[str, list[int]]  # whose CPU and memory are noted
+    sessions: list[str]  # one per run; runs of a direct read take them as tags only
+    deadline: float = 120.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """One reading as measured; times in seconds, `latency` in milliseconds per token.
+
+    Latency and CPU of a paced load are those of its steady part, from the moment when all runs
+    have begun to the first one's end; `steady_tokens` came in it. Flat out, all is steady.
+    """
+
+    tokens: int
+    steady_tokens: int
+    seconds: float
+    first_token: list[float]
+    latency_p50: float
+    latency_p99: float
+    latency_max: float
+    frames: int
+    cpu: dict[str, float]
+    memory: dict[str, int]  # growth of resident bytes at its highest
+    faults: list[str] = field(default_factory=list)  # loss, order, ends that were no completion
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second."""
+        return self.tokens / self.seconds
+
+    def cpu_per_token(self, role: str) -> float:
+        """Microseconds."""
+        return 1e6 * self.cpu.get(role, 0.0) / max(1, self.steady_tokens)

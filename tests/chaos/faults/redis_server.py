@@ -1,0 +1,108 @@
+"""Redis goes away, forgets, or cuts connections."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from tests.chaos.faults.base import Fault
+
+if TYPE_CHECKING:
+    from tests.chaos.stage import Stage
+
+
+class RedisTerminated(Fault):
+    """A clean restart with the append-only file: nothing is lost."""
+
+    resource, weight = "redis", 2
+    holds = (0.2, 3.0)
+
+    def inject(self, stage: Stage) -> None:
+        stage.redis.terminate()
+
+    def heal(self, stage: Stage) -> None:
+        stage.redis.restart()
+
+
+class RedisKilled(Fault):
+    """SIGKILL under `appendfsync everysec`; the file is written by the kernel, so it is whole."""
+
+    resource, weight = "redis", 2
+    holds = (0.2, 3.0)
+
+    def inject(self, stage: Stage) -> None:
+        stage.redis.kill()
+
+    def heal(self, stage: Stage) -> None:
+        stage.redis.restart()
+
+
+class RedisFrozen(Fault):
+    """Half open: connections stand, no answers come."""
+
+    resource = "redis"
+    holds = (0.5, 3.0)
+
+    def inject(self, stage: Stage) -> None:
+        self.pid = stage.redis.pid
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def heal(self, stage: Stage) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+
+class RedisSlow(Fault):
+    """Every command waits."""
+
+    resource = "redis"
+
+    def inject(self, stage: Stage) -> None:
+        with stage.command() as client:
+            client.execute_command("CLIENT", "PAUSE", 300 + self.number, "ALL")
+
+
+class RedisFlushed(Fault):
+    """FLUSHALL while the owners live: they fill the logs again."""
+
+    resource, weight = "redis", 1
+
+    def inject(self, stage: Stage) -> None:
+        stage.redis.flush()
+
+
+class PubsubCut(Fault):
+    """CLIENT KILL TYPE pubsub: doorbells that ring meanwhile are lost."""
+
+    resource, weight = "redis", 4
+
+    def inject(self, stage: Stage) -> None:
+        with stage.command() as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+
+class ConnectionsCut(Fault):
+    """CLIENT KILL TYPE normal: commands and Celery's own connections."""
+
+    resource, weight = "redis", 3
+
+    def inject(self, stage: Stage) -> None:
+        with stage.command() as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+class BufferCut(Fault):
+    """The output buffer for subscribers is too small: Redis cuts them off without a word."""
+
+    resource = "redis"
+    holds = (0.5, 1.5)
+
+    def inject(self, stage: Stage) -> None:
+        self._limit(stage, "pubsub 1 1 0")
+
+    def heal(self, stage: Stage) -> None:
+        self._limit(stage, "pubsub 268435456 67108864 60")
+
+    def _limit(self, stage: Stage, value: str) -> None:
+        with stage.command() as client:
+            client.config_set("client-output-buffer-limit", value)

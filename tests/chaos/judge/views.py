@@ -1,0 +1,83 @@
+"""What a page showed of each run in the end: a fold of its events that knows no product code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.chaos.evidence import Heard, Page
+
+ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
+
+
+@dataclass
+class View:
+    """One run on one page."""
+
+    run_id: str
+    text: str = ""
+    epoch: int = 0
+    seq: int = 0
+    ends: int = 0
+    over: bool = False  # its end was heard, or it was shown as ended
+    resync: bool = False  # the end said: read again
+    unsure: bool = False  # a degraded answer lacks something; the next one must repair it
+    problems: list[str] = field(default_factory=list)
+
+
+def views(page: Page) -> dict[str, View]:
+    """By run id."""
+    found: dict[str, View] = {}
+    for heard in page.heard:
+        if heard.shown is not None:
+            _show(found, heard, heard.shown)
+        elif heard.run_id and heard.seq:
+            _event(found.setdefault(heard.run_id, View(heard.run_id)), heard)
+        elif heard.name in ENDS:
+            _end(found.setdefault(heard.run_id, View(heard.run_id)), heard)
+    return found
+
+
+def _show(found: dict[str, View], heard: Heard, shown: dict[str, object]) -> None:
+    """The whole session anew: what was there before counts no more."""
+    if shown["replay"]:
+        return
+    texts = shown["texts"]
+    assert isinstance(texts, dict)
+    if shown["degraded"]:
+        for view in (*found.values(), found.setdefault(heard.run_id, View(heard.run_id))):
+            view.unsure = True
+        return
+    for run_id in {*found, *texts}:
+        view = found.setdefault(run_id, View(run_id))
+        live = run_id == heard.run_id and heard.epoch > 0
+        if live or run_id in texts:
+            view.text = texts.get(run_id, "")
+            view.unsure = False
+        if live:
+            view.epoch, view.seq, view.over = heard.epoch, heard.seq, False
+        elif run_id in texts and run_id != heard.run_id:
+            view.over, view.resync = True, False
+
+
+def _event(view: View, heard: Heard) -> None:
+    at = f"{heard.name} seq {heard.epoch}/{heard.seq}"
+    if view.over:
+        view.problems.append(f"after the end: {at}")
+    elif view.epoch and heard.epoch != view.epoch:
+        view.problems.append(f"epoch changed without session.resync: {at}, had {view.epoch}")
+    elif heard.seq <= view.seq:
+        view.problems.append(f"doubled: {at}, had {view.seq}")
+    elif heard.seq > view.seq + 1 and not view.unsure:
+        view.problems.append(f"gap: {at}, had {view.seq}")
+    view.epoch, view.seq = heard.epoch, heard.seq
+    view.text += heard.text
+    if heard.name in ENDS:
+        _end(view, heard)
+
+
+def _end(view: View, heard: Heard) -> None:
+    view.ends += 1
+    if view.ends > 1:
+        view.problems.append(f"ended twice: {heard.name} seq {heard.seq}")
+    view.over = True
+    view.resync = heard.detail.endswith("/resync")

@@ -1,0 +1,63 @@
+"""One run of the kit: a stage, a plan, a judgement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.judge.verdict import judge
+from tests.chaos.report import summary
+from tests.chaos.schedule import Plan
+from tests.chaos.show import perform
+from tests.chaos.stage import Stage
+from tests.chaos.story import story
+
+STORIES = 12  # runs of which all is told
+
+
+@dataclass
+class Outcome:
+    """What came of it. `folder`: the processes' logs, kept if there are violations."""
+
+    result: dict[str, Any]
+    violations: list[Violation]
+    stories: list[str]
+    folder: Path | None
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    say: Callable[[str], None],
+    web: int = 2,
+    workers: int = 2,
+    lease: float = 15.0,
+    warm_up: float = 60.0,
+) -> Outcome:
+    """Carry a plan out and judge it. `warm_up`: seconds after which memory is compared."""
+    stage = Stage(postgres=plan.database == "postgres", web=web, workers=workers, lease=lease)
+    violations: list[Violation] = []
+    try:
+        stage.start()
+        evidence = asyncio.run(perform(plan, stage, say, warm_up))
+        violations = judge(evidence)
+        logs = {process.name: process.log() for process in stage.processes()}
+    except BaseException:
+        say(f"logs are kept in {stage.end(keep=True)}")
+        raise
+    folder = stage.end(keep=bool(violations))
+    return Outcome(
+        summary(plan, evidence, violations),
+        violations,
+        _stories(evidence, violations, logs),
+        folder,
+    )
+
+
+def _stories(evidence: Evidence, violations: list[Violation], logs: dict[str, str]) -> list[str]:
+    told = list(dict.fromkeys(v.run_id for v in violations if v.run_id))
+    return [story(evidence, run_id, logs) for run_id in told[:STORIES]]

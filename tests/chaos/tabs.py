@@ -1,0 +1,193 @@
+"""Two kinds of browser tabs. Both record what they get; neither repairs anything by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.evidence import Heard, Page
+from tests.chaos.hearing import note
+from tests.chaos.wire import Lost, Wire
+
+ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
+RECONNECT = (0.2, 1.0)  # seconds: the first try after a loss, and at most between tries
+
+
+class Tab:
+    """Keeps itself connected. `page` is what it shows since it was loaded."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, name: str) -> None:
+        self.name = name
+        self.session_id = name.partition("/")[0]
+        self._http, self._url, self._token = http, url, token
+        self.pages: list[Page] = []
+        self.ended: set[str] = set()  # runs whose end any page of this tab has heard
+        self.wire: Wire | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._reloading = False
+
+    @property
+    def page(self) -> Page:
+        """The page that is open."""
+        return self.pages[-1]
+
+    def open(self) -> None:
+        """Load the page and stay until `close`."""
+        self.pages.append(Page(self.name, self.session_id, time.time()))
+        self._task = asyncio.create_task(self._live(), name=self.name)
+
+    async def reload(self) -> None:
+        """The person presses F5."""
+        self.page.closed = time.time()
+        self.forget()
+        self._reloading = True
+        if self.wire is not None:
+            await self.wire.close()
+
+    async def drop(self) -> None:
+        """The network goes away for a moment."""
+        if self.wire is not None:
+            await self.wire.close()
+
+    def forget(self) -> None:
+        """What a fresh page does not know."""
+
+    async def close(self) -> None:
+        """Leave for good."""
+        self.page.closed = time.time()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self.wire is not None:
+            await self.wire.close()
+
+    async def call(self, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Ask over the present connection. Raises Lost."""
+        if self.wire is None:
+            raise Lost("not connected")
+        return await self.wire.call(name, {"session_id": self.session_id, **payload})
+
+    async def emit(self, name: str, payload: dict[str, Any]) -> None:
+        """Send over the present connection. Raises Lost."""
+        if self.wire is None:
+            raise Lost("not connected")
+        await self.wire.emit(name, {"session_id": self.session_id, **payload})
+
+    async def _live(self) -> None:
+        delay = 0.0
+        while True:
+            await asyncio.sleep(delay)
+            wire = Wire(self._http, self._url, self._hear)
+            try:
+                await self._come(wire)
+                delay = RECONNECT[0]
+                await wire.gone.wait()
+            except Lost:
+                delay = min(max(delay, RECONNECT[0]) * 2, RECONNECT[1])
+            finally:
+                self.wire = None
+                await wire.close()
+            if self._reloading:
+                self._reloading, delay = False, 0.05
+                self.pages.append(Page(self.name, self.session_id, time.time()))
+
+    async def _come(self, wire: Wire) -> None:
+        raise NotImplementedError
+
+    async def _show(self, wire: Wire, **cursor: Any) -> dict[str, Any]:
+        """Ask for the session. Raises Lost."""
+        answer = await wire.call("resume", {"session_id": self.session_id, **cursor})
+        if not answer.get("ok"):
+            await asyncio.sleep(0.2)
+            raise Lost(str(answer))
+        return answer
+
+    def _hear(self, name: str, arguments: list[Any]) -> None:
+        payload = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
+        heard = note(name, payload)
+        self.page.heard.append(heard)
+        if name in ENDS:
+            self.ended.add(heard.run_id)
+        self.take(heard, payload, arguments)
+
+    def take(self, heard: Heard, payload: dict[str, Any], arguments: list[Any]) -> None:
+        """What this kind of tab remembers of an event."""
+        raise NotImplementedError
+
+
+class OldTab(Tab):
+    """The existing client: knows nothing of seq, is recovered by socket.io-client (P3)."""
+
+    kind = "old"
+    pid = ""
+    offset = ""
+
+    def forget(self) -> None:
+        self.pid = self.offset = ""
+
+    async def _come(self, wire: Wire) -> None:
+        asked = {"pid": self.pid, "offset": self.offset} if self.pid else {}
+        answer = await wire.connect({"token": self._token, "recovery": "1", **asked})
+        recovered = bool(self.pid) and answer.get("pid") == self.pid
+        self.pid = str(answer.get("pid", ""))
+        self.wire = wire
+        if asked and not recovered:
+            self.note("unrecovered")
+        if not recovered:
+            self.offset = ""
+            await self._show(wire)
+
+    def note(self, what: str) -> None:
+        """Something that happened to the tab rather than came over the wire."""
+        self.page.heard.append(Heard(time.time(), what, "", 0, 0))
+
+    def take(self, heard: Heard, payload: dict[str, Any], arguments: list[Any]) -> None:
+        if arguments and isinstance(arguments[-1], str):
+            self.offset = arguments[-1]
+
+
+class ModernTab(Tab):
+    """Knows seq: comes back with its cursor, reads again when it is told to."""
+
+    kind = "modern"
+    cursor: tuple[str, int, int] | None = None
+
+    def forget(self) -> None:
+        self.cursor = None
+
+    async def _come(self, wire: Wire) -> None:
+        await wire.connect({"token": self._token, "protocol": "2"})
+        self.wire = wire
+        cursor = self.cursor
+        if cursor is None:
+            await self._show(wire)
+            return
+        run_id, epoch, seq = cursor
+        answer = await self._show(wire, run_id=run_id, epoch=epoch, after_seq=seq)
+        if answer.get("run_id") != run_id:
+            await self._show(wire)  # another run has begun, or ended, meanwhile
+
+    def take(self, heard: Heard, payload: dict[str, Any], arguments: list[Any]) -> None:
+        if heard.shown is not None:
+            if not payload.get("replay"):
+                self.cursor = None
+                if payload.get("seq") is not None:
+                    self.cursor = (heard.run_id, heard.epoch, heard.seq)
+        elif heard.name in ENDS:
+            self.cursor = None
+            if payload.get("resync") and self.wire is not None:
+                self._reread(self.wire)
+        elif heard.seq:
+            self.cursor = (heard.run_id, heard.epoch, heard.seq)
+
+    def _reread(self, wire: Wire) -> None:
+        async def work() -> None:
+            with contextlib.suppress(Lost):
+                await self._show(wire)
+
+        self._rereading = asyncio.create_task(work())

@@ -1,0 +1,275 @@
+"""The judge finds what is wrong: each test spoils a sound record in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.doctored import RUN, START, TOKENS, heard, row, sound
+from tests.chaos.evidence import Evidence, Grown, Injected, Produced, Sent
+from tests.chaos.judge.pauses import by_fault
+from tests.chaos.judge.tokens import compare
+from tests.chaos.judge.verdict import judge
+from tests.chaos.report import summary, table
+from tests.chaos.schedule import draw
+from tests.chaos.story import story
+
+
+def kinds(evidence: Evidence) -> set[str]:
+    return {violation.kind for violation in judge(evidence)}
+
+
+def test_a_sound_record_has_no_violation() -> None:
+    assert judge(sound()) == []
+
+
+def lose_a_token(evidence: Evidence) -> None:
+    page = evidence.pages[0]
+    page.heard[4] = replace(page.heard[4], text="")
+
+
+def lose_an_event(evidence: Evidence) -> None:
+    del evidence.pages[1].heard[4]
+
+
+def double_a_token(evidence: Evidence) -> None:
+    page = evidence.pages[0]
+    page.heard[4] = replace(page.heard[4], text=page.heard[4].text * 2)
+
+
+def double_an_event(evidence: Evidence) -> None:
+    evidence.pages[0].heard.insert(4, evidence.pages[0].heard[4])
+
+
+def swap_two_tokens(evidence: Evidence) -> None:
+    events = evidence.pages[0].heard
+    events[4], events[5] = replace(events[4], text=TOKENS[3]), replace(events[5], text=TOKENS[2])
+
+
+def swap_two_events(evidence: Evidence) -> None:
+    events = evidence.pages[1].heard
+    events[4], events[5] = events[5], events[4]
+
+
+def end_twice(evidence: Evidence) -> None:
+    end = {"event": "run.completed", "seq": 13}
+    evidence.pages[0].heard.append(heard(end, START + 3))
+
+
+def end_twice_in_the_log(evidence: Evidence) -> None:
+    evidence.logs[RUN].append((13, {"event": "run.failed", "seq": 13}))
+
+
+def never_tell_the_end(evidence: Evidence) -> None:
+    evidence.pages[0].heard.pop()
+
+
+def never_show_the_run(evidence: Evidence) -> None:
+    del evidence.pages[1].heard[1:]
+
+
+def go_on_after_the_end(evidence: Evidence) -> None:
+    evidence.pages[0].heard.append(heard({"event": "message.delta", "seq": 13}, START + 3))
+
+
+def change_the_epoch(evidence: Evidence) -> None:
+    events = evidence.pages[0].heard
+    events[5:] = [replace(one, epoch=2) for one in events[5:]]
+
+
+def leave_a_gap_in_the_log(evidence: Evidence) -> None:
+    del evidence.logs[RUN][3]
+
+
+def post_twice(evidence: Evidence) -> None:
+    evidence.produced["gw_0"] = Produced("gw_0", "eph_1", START - 1, 77, [], 0, "completed")
+
+
+def post_unseen(evidence: Evidence) -> None:
+    evidence.produced["gw_2"] = Produced("gw_2", "eph_2", START, 77)
+
+
+def answer_without_a_post(evidence: Evidence) -> None:
+    evidence.attempts.clear()
+
+
+def leave_it_open(evidence: Evidence) -> None:
+    evidence.runs[RUN] = row(state="running", ended_at=None, announced_at=None)
+
+
+def leave_it_unannounced(evidence: Evidence) -> None:
+    evidence.runs[RUN] = row(announced_at=None)
+
+
+def fail_without_a_fault(evidence: Evidence) -> None:
+    evidence.runs[RUN] = row(state="failed", reason="gateway_lost_run")
+
+
+def fail_inside(evidence: Evidence) -> None:
+    evidence.runs[RUN] = row(state="failed", reason="internal")
+    evidence.faults.append(Injected("GatewayKilled", START, START + 1))
+
+
+def abort_unasked(evidence: Evidence) -> None:
+    evidence.runs[RUN] = row(state="aborted", reason="aborted")
+
+
+def store_too_little(evidence: Evidence) -> None:
+    evidence.messages[RUN][1]["content"] = "".join(TOKENS[:-1])
+
+
+def forget_a_tool(evidence: Evidence) -> None:
+    evidence.produced["gw_1"].messages.append({"role": "tool", "content": "out"})
+
+
+def forget_a_prompt(evidence: Evidence) -> None:
+    evidence.sent.append(Sent(START, "s0", "s0x1", "s0x1", "run_2", "ok"))
+
+
+def lose_a_prompt_on_the_way(evidence: Evidence) -> None:
+    evidence.sent.append(Sent(START, "s0", "s0x1", "", "", "unheard"))
+
+
+def do_a_prompt_twice(evidence: Evidence) -> None:
+    evidence.runs["run_2"] = row(id="run_2", session_id="s9")
+
+
+def keep_a_key(evidence: Evidence) -> None:
+    evidence.keys["hf:{x}:meta:run_1"] = -1
+
+
+def keep_listening(evidence: Evidence) -> None:
+    evidence.channels.append("hf:{x}:bell")
+
+
+def grow(evidence: Evidence) -> None:
+    evidence.memory.append(Grown("web.0", 1, 100, 111, 600, (1, 1), (9, 9)))
+
+
+def fall_silent(evidence: Evidence) -> None:
+    evidence.faults.append(Injected("WebKilled", START + 0.3, START + 0.3))
+    page = evidence.pages[0]
+    page.heard[4:] = [replace(one, at=one.at + 3) for one in page.heard[4:]]
+
+
+def break_a_fault(evidence: Evidence) -> None:
+    evidence.broken.append("WebTerminated: exit code 1")
+
+
+SPOILERS: list[tuple[str, Callable[[Evidence], None]]] = [
+    ("text", lose_a_token),
+    ("seq", lose_an_event),
+    ("text", double_a_token),
+    ("seq", double_an_event),
+    ("text", swap_two_tokens),
+    ("seq", swap_two_events),
+    ("ended twice", end_twice),
+    ("ended twice", end_twice_in_the_log),
+    ("end untold", never_tell_the_end),
+    ("text", never_show_the_run),
+    ("seq", go_on_after_the_end),
+    ("seq", change_the_epoch),
+    ("log", leave_a_gap_in_the_log),
+    ("posts", post_twice),
+    ("posts", post_unseen),
+    ("posts", answer_without_a_post),
+    ("open run", leave_it_open),
+    ("open run", leave_it_unannounced),
+    ("end", fail_without_a_fault),
+    ("end", fail_inside),
+    ("end", abort_unasked),
+    ("transcript", store_too_little),
+    ("transcript", forget_a_tool),
+    ("prompt", forget_a_prompt),
+    ("prompt", lose_a_prompt_on_the_way),
+    ("prompt", do_a_prompt_twice),
+    ("key without TTL", keep_a_key),
+    ("subscription", keep_listening),
+    ("memory", grow),
+    ("pause", fall_silent),
+    ("fault", break_a_fault),
+]
+
+
+@pytest.mark.parametrize(("kind", "spoil"), SPOILERS, ids=[s.__name__ for _, s in SPOILERS])
+def test_what_is_wrong_is_found(kind: str, spoil: Callable[[Evidence], None]) -> None:
+    evidence = sound()
+    spoil(evidence)
+    assert kind in kinds(evidence)
+
+
+def test_lost_doubled_and_swapped_tokens_are_told_apart() -> None:
+    wanted = "".join(TOKENS)
+    lost = compare(wanted, wanted.replace(TOKENS[3], ""))
+    doubled = compare(wanted, wanted + TOKENS[9])
+    swapped = compare(wanted, "".join([*TOKENS[:3], TOKENS[4], TOKENS[3], *TOKENS[5:]]))
+    assert lost is not None
+    assert doubled is not None
+    assert swapped is not None
+    assert (lost.lost, lost.doubled, lost.disordered) == (1, 0, 0)
+    assert (doubled.lost, doubled.doubled, doubled.disordered) == (0, 1, 0)
+    assert (swapped.lost, swapped.doubled, swapped.disordered) == (0, 0, 1)
+
+
+def test_a_death_of_the_gateway_explains_a_lost_run_and_a_second_post() -> None:
+    evidence = sound()
+    evidence.produced["gw_0"] = Produced("gw_0", "eph_1", START - 1, 66)
+    assert judge(evidence) == []
+    evidence.runs[RUN] = row(state="failed", reason="gateway_lost_run")
+    evidence.faults.append(Injected("GatewayKilled", START + 1, START + 2))
+    assert judge(evidence) == []
+
+
+def test_a_page_that_was_left_early_needs_only_a_beginning() -> None:
+    evidence = sound()
+    page = evidence.pages[0]
+    page.until_end = False
+    del page.heard[5:]
+    assert judge(evidence) == []
+    page.heard[3] = replace(page.heard[3], text="something else;")
+    assert kinds(evidence) == {"text"}
+
+
+def test_a_session_shown_anew_replaces_what_was_there() -> None:
+    evidence = sound()
+    shown = {"replay": False, "degraded": False, "working": True}
+    page = evidence.pages[0]
+    again = replace(page.heard[0], run_id=RUN, epoch=2, seq=5)
+    page.heard[5:] = [
+        replace(again, shown={**shown, "texts": {RUN: "".join(TOKENS[:3])}}),
+        *(replace(one, epoch=2, seq=one.seq + 1) for one in page.heard[5:]),
+    ]
+    assert judge(evidence) == []
+
+
+def test_the_longest_pause_is_put_down_to_the_fault() -> None:
+    evidence = sound()
+    fall_silent(evidence)
+    assert by_fault(evidence)["WebKilled"].seconds == pytest.approx(3.0, abs=0.2)
+
+
+def test_the_table_and_the_story_tell_of_it() -> None:
+    evidence = sound()
+    lose_a_token(evidence)
+    found = judge(evidence)
+    told = table(summary(draw(7, 60, "sqlite"), evidence, found))
+    assert "seed 7" in told
+    assert "lost             1" in told
+    assert "gateway gw_1" in story(evidence, RUN, {"worker.0": f"run.claimed run_id={RUN}"})
+
+
+def test_the_same_seed_draws_the_same_plan() -> None:
+    def drawn(seed: int) -> str:
+        plan = draw(seed, 120, "postgres")
+        return repr((plan.sessions, [(at, f.name, vars(f)) for at, f in plan.faults]))
+
+    assert drawn(5) == drawn(5)
+    assert drawn(5) != drawn(6)
+
+
+def test_thirty_minutes_have_three_hundred_faults_and_three_thousand_runs() -> None:
+    plan = draw(1, 1800, "postgres")
+    assert len(plan.faults) >= 300
+    assert plan.runs >= 3000

@@ -1,0 +1,148 @@
+"""Leases are renewed whatever the runs do, and whoever lost one hears of it (R12, R13)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from tests.support.processes import wait_until
+from worker import leases
+from worker.lease_statement import Renewed
+from worker.leases import Lease, LeaseKeeper
+
+LEASE = 5.0
+
+
+class Rows:
+    """A database that has these runs with us, and is `away` when told so."""
+
+    def __init__(self, *ours: str, stopped: Sequence[str] = ()) -> None:
+        self.ours = set(ours)
+        self.stopped = set(stopped)
+        self.away = False
+        self.slow = 0.0
+        self.connections = 0
+        self.statements: list[list[str]] = []
+
+    def connect(self) -> Rows:
+        self.connections += 1
+        return self
+
+    def renew(self, wanted: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:
+        if self.away:
+            raise OSError("away")
+        time.sleep(self.slow)
+        self.statements.append([run_id for run_id, _, _ in wanted])
+        return [Renewed(r, r in self.stopped) for r, _, _ in wanted if r in self.ours]
+
+    def close(self) -> None: ...
+
+
+class Held:
+    """A keeper with these leases, started."""
+
+    def __init__(self, rows: Rows, *run_ids: str) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.keeper = LeaseKeeper(rows.connect, timedelta(seconds=LEASE), timedelta(seconds=0.05))
+        for run_id in run_ids:
+            self.keeper.hold(self._lease(run_id))
+        self.keeper.start()
+
+    def _lease(self, run_id: str) -> Lease:
+        return Lease(
+            run_id,
+            fence=1,
+            until=time.monotonic() + LEASE,
+            last_seq=lambda: 0,
+            on_stop=lambda: self.told.append((run_id, "stop")),
+            on_lost=lambda: self.told.append((run_id, "lost")),
+        )
+
+    def lease(self, run_id: str) -> Lease:
+        return next(lease for lease in self.keeper.held() if lease.run_id == run_id)
+
+
+def test_all_runs_are_renewed_in_one_statement_and_each_is_told_what_concerns_it() -> None:
+    rows = Rows("ours", "stopped", stopped=["stopped"])
+    held = Held(rows, "ours", "stopped", "taken")
+    wait_until(lambda: len(held.told) >= 2, what="both are told")
+    wait_until(lambda: len(rows.statements) > 8, what="more renewals")
+    held.keeper.stop()
+    assert sorted(held.told) == [("stopped", "stop"), ("taken", "lost")], "each once"
+    assert rows.statements[0] == ["ours", "stopped", "taken"]
+    assert held.lease("ours").remaining() > LEASE - 1
+
+
+def test_a_lease_counts_from_before_the_question() -> None:
+    rows = Rows("ours")
+    rows.slow = 0.5
+    held = Held(rows, "ours")
+    wait_until(lambda: rows.statements, what="a renewal")
+    time.sleep(0.1)
+    assert held.lease("ours").remaining() <= LEASE - 0.5
+    held.keeper.stop()
+
+
+def test_a_database_that_is_away_loses_no_run_and_is_asked_anew() -> None:
+    rows = Rows("ours")
+    held = Held(rows, "ours")
+    wait_until(lambda: rows.statements, what="a renewal")
+    rows.away = True
+    wait_until(lambda: rows.connections > 2, what="it tries again, on new connections")
+    rows.away = False
+    known = len(rows.statements)
+    wait_until(lambda: len(rows.statements) > known, what="renewals go on")
+    held.keeper.stop()
+    assert held.told == []
+
+
+BLOCKED_HUB = """
+from shared import runtime
+runtime.patch()
+import time
+from tests.integration.test_leases import Held, Rows
+from worker import leases
+leases.HUB_STUCK = 1.0
+rows = Rows("ours")
+held = Held(rows, "ours")
+time.sleep(0.5)
+block = runtime._original("time").sleep
+before = len(rows.statements)
+block(0.9)
+assert len(rows.statements) > before + 5, "renewed while the hub stood still"
+block(1.0)
+stuck = len(rows.statements)
+block(1.0)
+assert len(rows.statements) <= stuck + 1, "not for a hub that is stuck: nobody would hear a stop"
+time.sleep(0.6)
+assert len(rows.statements) > stuck + 1, "and again when it moves"
+print("fine")
+"""
+
+
+def test_a_blocked_hub_does_not_starve_the_renewal_and_a_stuck_one_ends_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED_HUB], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_a_released_lease_is_renewed_no_more() -> None:
+    rows = Rows("ours")
+    held = Held(rows, "ours", "other")
+    wait_until(lambda: rows.statements, what="a renewal")
+    held.keeper.release("ours")
+    known = len(rows.statements)
+    wait_until(lambda: len(rows.statements) > known + 2, what="more renewals")
+    held.keeper.stop()
+    assert rows.statements[-1] == ["other"]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "WATCH", 0.05)

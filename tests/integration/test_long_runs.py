@@ -1,0 +1,172 @@
+"""Runs that are silent, ask a person, or cannot be done: their clocks, and no second try (R8)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from shared.db.approvals import answer
+from shared.db.models import ApprovalRow, RunRow
+from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.processes import wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.rows import add_run, add_session, run_row
+from tests.support.worker_stand import SESSION, WorkerStand
+from worker import reaper
+from worker.approving import answer_approval
+from worker.reaper import Reaper
+from worker.run_turn import run_turn
+from worker.stopping import stop_run
+
+DEADLINE = 2.0
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[DemoGateway]:
+    with DemoGateway.start(key="a-key-of-long-runs", max_runs=0, session_delay=0.0) as started:
+        yield started
+
+
+@pytest.fixture
+def stand(tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway) -> Iterator[WorkerStand]:
+    made = WorkerStand(
+        tmp_path,
+        f"sqlite:///{tmp_path / 'test.db'}",
+        redis_server,
+        gateway,
+        context_length=200_000,
+        LEASE_SECONDS=1,
+        STOP_TIMEOUT=1,
+        WATCHDOG_SECONDS=0.3,
+        RUN_DEADLINE=DEADLINE,
+    )
+    add_session(made.db, SESSION)
+    yield made
+    made.stop()
+
+
+def waiting_run(stand: WorkerStand, **script: object) -> str:
+    return add_run(stand.db, SESSION, text=scripted(**{"tokens": 5, **script}))
+
+
+def is_asked(stand: WorkerStand, run_id: str) -> bool:
+    turn = stand.parts.turns.get(run_id)
+    return turn is not None and bool(turn.log.state_events.open_approvals()) and turn.log.idle
+
+
+def allow(stand: WorkerStand, run_id: str) -> int:
+    """A person's answer is written down; its number."""
+    (asked,) = stand.parts.turns[run_id].log.state_events.open_approvals()
+    stand.db.write(lambda s: answer(s, run_id, asked["seq"], "once"))
+    return int(asked["seq"])
+
+
+def test_a_run_that_takes_too_long_is_stopped_and_fails(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand, tokens=5000, rate=20)
+    began = time.monotonic()
+    run_turn(stand.parts, run_id)
+    assert time.monotonic() - began < DEADLINE + 5
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason) == ("failed", "timeout")
+    assert stand.posts("eph")[0]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_time_in_which_a_person_is_asked_does_not_count(stand: WorkerStand, cut: bool) -> None:
+    run_id = waiting_run(stand, approval={"after": 2})
+    thread = stand.begin(run_id)
+    wait_until(lambda: is_asked(stand, run_id), what="the question")
+    if cut:
+        stand.parts.turns[run_id].cut_stream()  # from now on the gateway is asked
+    time.sleep(DEADLINE + 1)  # what is tested is the time that passes
+    assert thread.is_alive()
+    answer_approval(stand.parts, run_id, allow(stand, run_id))
+    thread.join(10)
+    assert run_row(stand.db, run_id).state == "completed"
+
+
+def test_a_question_that_the_gateway_dropped_does_not_stop_the_clock(stand: WorkerStand) -> None:
+    tool = {"after": 3, "name": "sleep", "seconds": 60}
+    run_id = waiting_run(stand, approval={"after": 2, "timeout": 0.2}, tools=[tool])
+    run_turn(stand.parts, run_id)
+    assert run_row(stand.db, run_id).reason == "timeout"
+
+
+def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.following.POLL", 0.1)
+    sent: list[str] = []
+    for name in ("run_turn", "take_over"):
+        monkeypatch.setattr(stand.parts.queue, name, lambda run_id, **_: sent.append(run_id))
+    # More than the lease, the watchdog and the reaper's patience, less than the deadline.
+    run_id = waiting_run(stand, tools=[{"after": 2, "name": "sleep", "seconds": 1.8}], rate=0)
+    watcher = Reaper(stand.parts)
+    watcher.tick()
+    thread = stand.begin(run_id)
+    while thread.is_alive():
+        watcher.tick()
+        thread.join(0.2)
+    assert run_row(stand.db, run_id).state == "completed"
+    assert sent == []
+    (posted,) = stand.posts("eph")
+    assert (posted["readers_opened"], posted["stops"]) == (1, 0)
+    assert "run.reattached" not in stand.names(run_id)
+
+
+def test_an_answer_whose_task_was_lost_is_sent_by_the_reaper(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = waiting_run(stand, approval={"after": 2})
+    thread = stand.begin(run_id)
+    wait_until(lambda: is_asked(stand, run_id), what="the question")
+    asked = allow(stand, run_id)
+    sent: list[tuple[str, int]] = []
+    monkeypatch.setattr(stand.parts.queue, "answer_approval", lambda *task: sent.append(task))
+    Reaper(stand.parts).tick()
+    assert sent == []
+    earlier = ApprovalRow.answered_at - reaper.FORGOTTEN_ANSWER - 1
+    stand.db.write(lambda s: s.execute(update(ApprovalRow).values(answered_at=earlier)))
+    Reaper(stand.parts).tick()
+    assert sent == [(run_id, asked)]
+    answer_approval(stand.parts, run_id, asked)
+    thread.join(10)
+    assert run_row(stand.db, run_id).state == "completed"
+    assert stand.db.read(lambda s: s.scalar(select(ApprovalRow.outcome))) == "done"
+
+
+def test_a_run_whose_profile_is_gone_fails_and_the_next_one_starts(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(stand.parts.queue, "run_turn", lambda run_id, **_: sent.append(run_id))
+    run_id = waiting_run(stand)
+    following = add_run(stand.db, SESSION, text=scripted(tokens=2), queue_no=2)
+    gone = update(RunRow).where(RunRow.id == run_id).values(profile="vanished")
+    stand.db.write(lambda s: s.execute(gone))
+    run_turn(stand.parts, run_id)
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason, row.announced_at is None) == ("failed", "gateway_error", False)
+    assert "vanished" in str(stand.event(run_id, "run.failed")["error"])
+    assert sent == [following]
+    run_turn(stand.parts, following)
+    assert run_row(stand.db, following).state == "completed"
+
+
+def has_started(stand: WorkerStand, run_id: str) -> bool:
+    turn = stand.parts.turns.get(run_id)
+    return turn is not None and turn.log.transcript.produced_text
+
+
+def test_a_stop_that_any_worker_sends_reaches_every_attempt(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand, tokens=5000, rate=20)
+    thread = stand.begin(run_id)
+    wait_until(lambda: has_started(stand, run_id), what="it is posted")
+    stop_run(stand.parts, run_id)
+    assert stand.posts("eph")[0]["stops"] == 1
+    thread.join(10)
+    assert run_row(stand.db, run_id).state == "failed"  # nobody of ours had asked for it

@@ -1,0 +1,347 @@
+"""The reaper, its clock, and what it does when something fails (R13, R18, R34, R35)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from shared.db import claims, sweeps
+from shared.db.database import Database
+from shared.db.models import RunRow
+from shared.errors import DatabaseAway, RedisAway, SettingsError
+from shared.queue import RUNS, TAKEOVER
+from shared.redis_clients import command_client
+from shared.redis_keys import LAST_TICK
+from shared.settings import Settings
+from tests.support.demo_gateway import DemoGateway
+from tests.support.redis_server import RedisServer
+from tests.support.rows import add_run, run_row
+from tests.support.worker_stand import WorkerStand
+from worker import reaper as reaper_module
+from worker.admission import Admission
+from worker.parts import Parts
+from worker.reaper import Reaper
+from worker.tick import LastTick, StandbyTicker
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[DemoGateway]:
+    with DemoGateway.start(key="a-key-of-the-reaper", max_runs=0) as started:
+        yield started
+
+
+@pytest.fixture
+def stand(
+    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
+) -> Iterator[WorkerStand]:
+    made = WorkerStand(
+        tmp_path,
+        database_url,
+        redis_server,
+        gateway,
+        context_length=200_000,
+        LEASE_SECONDS=1,
+        REAP_SECONDS=0.2,
+    )
+    yield made
+    made.stop()
+
+
+class Sent:
+    """A queue that remembers."""
+
+    def __init__(self) -> None:
+        self.taken_over: list[str] = []
+        self.enqueued: list[str] = []
+
+    def take_over(self, run_id: str) -> bool:
+        self.taken_over.append(run_id)
+        return True
+
+    def run_turn(self, run_id: str) -> bool:
+        self.enqueued.append(run_id)
+        return True
+
+
+def reaping(stand: WorkerStand) -> tuple[Parts, Sent]:
+    """The parts with such a queue."""
+    sent = Sent()
+    return Parts(**{**vars(stand.parts), "queue": sent}), sent
+
+
+def ready_reaper(parts: Parts) -> Reaper:
+    """One that had contact for longer than a lease."""
+    reaper = Reaper(parts)
+    reaper._contact_since = time.monotonic() - 100
+    return reaper
+
+
+def lapsed_run(stand: WorkerStand) -> str:
+    run_id = add_run(stand.db, None, enqueued_at=1.0)
+    stand.db.write(lambda s: claims.claim(s, run_id, "dead", -1.0))
+    return run_id
+
+
+def test_a_lapsed_run_is_sent_once_and_again_only_if_nobody_came(stand: WorkerStand) -> None:
+    parts, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    for _ in range(3):
+        reaper.tick()
+    assert sent.taken_over == [run_id]
+    long_ago = reaper_module.FORSAKEN + 1
+    told = run_row(stand.db, run_id).enqueued_at or 0.0
+    stand.db.write(
+        lambda s: s.execute(update(RunRow).values(enqueued_at=told - long_ago, lease_until=1.0))
+    )
+    reaper.tick()
+    assert sent.taken_over == [run_id, run_id], "the first message was lost"
+
+
+def test_a_run_that_lapses_again_is_sent_at_once(stand: WorkerStand) -> None:
+    parts, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    reaper.tick()
+    stand.db.write(lambda s: claims.claim(s, run_id, "next", 0.2))
+    deadline = time.monotonic() + 5
+    while len(sent.taken_over) < 2:
+        assert time.monotonic() < deadline, "it has lapsed a second time"
+        reaper.tick()
+    assert sent.taken_over == [run_id, run_id]
+
+
+def test_two_beats_at_once_send_each_run_once(stand: WorkerStand) -> None:
+    parts, sent = reaping(stand)
+    lapsed = {lapsed_run(stand) for _ in range(20)}
+    waiting = {add_run(stand.db, None, created_at=1.0) for _ in range(20)}
+    reapers = [ready_reaper(parts) for _ in range(3)]
+    threads = [threading.Thread(target=reaper.tick) for reaper in reapers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(sent.taken_over) == sorted(lapsed)
+    assert sorted(sent.enqueued) == sorted(waiting)
+
+
+def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, sent = reaping(stand)
+    for _ in range(120):
+        add_run(stand.db, None, created_at=1.0)
+    sizes = []
+    forgotten = sweeps.forgotten
+
+    def counted(*arguments: Any) -> list[str]:
+        sizes.append(len(found := forgotten(*arguments)))
+        return found
+
+    monkeypatch.setattr(reaper_module, "forgotten", counted)
+    Reaper(parts).tick()
+    assert sizes == [100, 20]
+    assert len(sent.enqueued) == 120
+
+
+def test_nothing_is_taken_over_before_one_lease_of_unbroken_contact(stand: WorkerStand) -> None:
+    parts, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    away = Parts(**{**vars(parts), "db": _Away()})
+    reaper._parts = away
+    reaper.tick()
+    reaper._parts = parts
+    reaper.tick()
+    assert sent.taken_over == [], "the owner may be back as well, and renew"
+    deadline = time.monotonic() + 5
+    while not sent.taken_over:
+        assert time.monotonic() < deadline
+        reaper.tick()
+    assert sent.taken_over == [run_id]
+
+
+def test_a_redis_that_is_away_delays_no_takeover(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+
+    def announce(*_: object) -> None:
+        raise RedisAway
+
+    monkeypatch.setattr(reaper_module, "unannounced", lambda *_: ["a"])
+    monkeypatch.setattr(reaper_module, "announce", announce)
+    reaper.tick()
+    assert sent.taken_over == [run_id]
+
+
+class _Away:
+    def read(self, work: object) -> None:
+        raise DatabaseAway
+
+    write = read
+
+
+def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+
+    def broken(*_: object) -> list[str]:
+        raise ValueError("a row that nobody planned")
+
+    monkeypatch.setattr(reaper_module, "unannounced", broken)
+    monkeypatch.setattr(reaper_module, "forgotten", broken)
+    reaper.tick()
+    assert sent.taken_over == [run_id]
+    assert "reaper.failed step=announce" in caplog.text
+
+
+def test_an_end_that_cannot_be_announced_does_not_hold_up_the_others(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def announce(_db: object, _log: object, run_id: str) -> None:
+        if run_id == "bad":
+            raise ValueError
+        told.append(run_id)
+
+    monkeypatch.setattr(reaper_module, "unannounced", lambda *_: ["a", "bad", "b"])
+    monkeypatch.setattr(reaper_module, "announce", announce)
+    Reaper(reaping(stand)[0]).tick()
+    assert told == ["a", "b"]
+
+
+# --- the clock ---------------------------------------------------------------------------------
+
+
+def test_a_worker_ticks_when_nobody_did_for_two_intervals_and_only_one_of_them(
+    stand: WorkerStand, redis_server: RedisServer
+) -> None:
+    parts, sent = reaping(stand)
+    redis = command_client(redis_server.url)
+    redis.delete(LAST_TICK)
+    marks = [LastTick(redis, 0.2, f"w{n}") for n in range(3)]
+    standbys = [StandbyTicker(parts, mark) for mark in marks]
+    for standby in standbys:
+        standby._reaper._contact_since = time.monotonic() - 100
+    run_id = lapsed_run(stand)
+    marks[0].note()
+    for standby in standbys:
+        standby.look()
+    assert sent.taken_over == [], "somebody ticked just now"
+    deadline = time.monotonic() + 5
+    while not sent.taken_over:
+        assert time.monotonic() < deadline, "nobody ticked for two intervals"
+        for standby in standbys:
+            standby.look()
+    assert sent.taken_over == [run_id]
+    assert [mark.take_over() for mark in marks] == [False] * 3
+    assert 0 < redis.pttl(LAST_TICK) <= 400
+    redis.close()
+
+
+def test_a_standby_goes_on_after_an_error(
+    stand: WorkerStand, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def look(self: StandbyTicker) -> None:
+        looks.append(1)
+        raise ValueError
+
+    monkeypatch.setattr(StandbyTicker, "look", look)
+    standby = StandbyTicker(stand.parts, LastTick(command_client(redis_server.url), 0.2, "w"))
+    standby.start()
+    deadline = time.monotonic() + 5
+    while len(looks) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    standby.stop()
+
+
+# --- slots -------------------------------------------------------------------------------------
+
+
+class Consumer:
+    """What Celery's consumer does, as far as Admission goes: asked now, done between messages."""
+
+    def __init__(self) -> None:
+        self.queues = {RUNS: 1, TAKEOVER: 1}
+        self.app = SimpleNamespace(amqp=SimpleNamespace(queues=self))
+        self.consume_from = self.queues
+        self._asked: list[Any] = []
+
+    def call_soon(self, work: Any) -> None:
+        self._asked.append(work)
+
+    def settle(self) -> set[str]:
+        while self._asked:
+            self._asked.pop()()
+        return set(self.queues)
+
+    def add_task_queue(self, queue: str) -> None:
+        self.queues[queue] = 1
+
+    def cancel_task_queue(self, queue: str) -> None:
+        del self.queues[queue]
+
+
+def test_the_queue_of_runs_is_left_while_all_ordinary_slots_are_taken() -> None:
+    consumer, admission = Consumer(), Admission(2)
+    admission.attach(consumer)
+    assert [admission.enter(), consumer.settle()] == [True, {RUNS, TAKEOVER}]
+    assert [admission.enter(), consumer.settle()] == [True, {TAKEOVER}]
+    assert not admission.enter(), "a message that was under way goes back"
+    admission.leave()
+    assert consumer.settle() == {RUNS, TAKEOVER}
+    assert admission.enter()
+
+
+def test_a_worker_that_leaves_takes_from_no_queue() -> None:
+    consumer, admission = Consumer(), Admission(2)
+    admission.attach(consumer)
+    assert admission.enter()
+    admission.close()
+    assert consumer.settle() == set()
+    assert not admission.enter()
+    admission.leave()
+    assert consumer.settle() == set()
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "lease", "fits"),
+    [
+        ("sqlite:////tmp/x.db", "7.4", False),
+        ("sqlite:////tmp/x.db", "7.5", True),
+        ("sqlite:////tmp/x.db?timeout=2", "8", False),
+        ("sqlite:////tmp/x.db?timeout=2", "15", True),
+        ("sqlite:////tmp/x.db?timeout=soon", "15", False),
+        ("postgresql://h/x", "1", True),
+    ],
+)
+def test_a_lease_outlives_three_renewals_that_wait_for_sqlite(
+    url: str, lease: str, fits: bool
+) -> None:
+    environ = {"DATABASE_URL": url, "LEASE_SECONDS": lease, "PORT": "many"}
+    with pytest.raises(SettingsError) as told:
+        Settings.load(environ)
+    faults = "\n".join(told.value.faults)
+    assert "PORT" in faults, "all faults are told at once"
+    assert ("LEASE_SECONDS" in faults or "timeout=" in faults) is not fits
+
+
+def test_the_wait_for_other_writers_is_what_the_address_says(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'x.db'}?timeout=0.25")
+    assert db.read(lambda s: s.connection().exec_driver_sql("PRAGMA busy_timeout").scalar()) == 250
+    db.close()

@@ -1,0 +1,209 @@
+"""The relay when its connection to Redis fails in each way that is known (FAILURES 5, 29-31)."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared.db.migrate import upgrade
+from shared.events import parse_bell
+from shared.redis_keys import RunKeys
+from tests.support.processes import wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.web_stand import LiveRun, WebStand, address, without_bell
+from web.connections import Connection
+
+LIMIT = 64 * 1024  # bytes that this Redis keeps for a subscriber before it cuts it off
+
+
+@pytest.fixture
+def make_stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[Callable[..., WebStand]]:
+    """Makes stands on one database; they never sweep by the clock unless told to."""
+    redis_server.flush()
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    upgrade(url)
+    made: list[WebStand] = []
+
+    def make(redis_url: str = "", **options: Any) -> WebStand:
+        made.append(WebStand(redis_url or redis_server.url, url, **options))
+        return made[-1]
+
+    yield make
+    for stand in made:
+        stand.stop()
+
+
+def watching(stand: WebStand) -> tuple[Connection, LiveRun]:
+    """A socket that hears a live run, after the sweep with which a relay begins."""
+    wait_until(lambda: stand.relay._swept_at and not stand.relay._sweep_now, what="the first sweep")
+    socket = stand.socket()
+    stand.rooms.join(socket, address())
+    run = LiveRun(stand.log, address().keys("r"))
+    run.say("a")
+    stand.wait_for_seqs(socket, 1)
+    return socket, run
+
+
+def test_a_lost_last_doorbell_is_made_up_for_without_any_other(
+    make_stand: Callable[..., WebStand],
+) -> None:
+    stand = make_stand(sweep_every=0.3)
+    socket, run = watching(stand)
+    without_bell(stand, run, "b", "c")
+    stand.wait_for_seqs(socket, 3)
+
+
+def test_who_joins_while_the_bell_is_given_up_waits_and_hears(
+    make_stand: Callable[..., WebStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand(linger=0.0)
+    socket, run = watching(stand)
+    confirm = stand.relay.subscriptions._confirm
+
+    def slowly(channel: str, kind: str) -> None:
+        if kind == "unsubscribe":
+            time.sleep(0.5)
+        confirm(channel, kind)
+
+    monkeypatch.setattr(stand.relay.subscriptions, "_confirm", slowly)
+    stand.rooms.leave(socket, address().tag)
+    wait_until(lambda: stand.relay.find(address().tag) is None, what="the feed is given up")
+    again = stand.socket()
+    stand.rooms.join(again, address())
+    run.say("b")
+    wait_until(lambda: stand.emitter.seqs(again.sid) == [2], what="what is said from here on")
+
+
+class Unheard(RunKeys):
+    """A run whose doorbells ring where nobody is."""
+
+    @property
+    def bell(self) -> str:
+        return super().bell + ":nowhere"
+
+
+def begun_unheard(stand: WebStand) -> tuple[Connection, LiveRun]:
+    """A socket, and a run that began after it joined and of which it knows nothing."""
+    socket = stand.socket()
+    stand.rooms.join(socket, address())
+    run = LiveRun(stand.log, Unheard(address().tag, "r"))
+    run.say("a", "b")
+    return socket, run
+
+
+def test_a_run_of_which_no_doorbell_was_heard_is_found_by_the_sweep(
+    make_stand: Callable[..., WebStand],
+) -> None:
+    stand = make_stand(sweep_every=0.3)
+    socket, _ = begun_unheard(stand)
+    stand.wait_for_seqs(socket, 2)
+
+
+def test_the_first_doorbell_that_is_heard_of_a_run_brings_its_beginning(
+    make_stand: Callable[..., WebStand],
+) -> None:
+    stand = make_stand()
+    socket, run = begun_unheard(stand)
+    run.keys = address().keys("r")
+    run.say("c")
+    stand.wait_for_seqs(socket, 3)
+
+
+def test_a_killed_subscription_is_filled_at_once(make_stand: Callable[..., WebStand]) -> None:
+    stand = make_stand()
+    socket, run = watching(stand)
+    without_bell(stand, run, "b")
+    stand.commands.client_kill_filter(_type="pubsub")
+    stand.wait_for_seqs(socket, 2)
+    run.say("c")
+    stand.wait_for_seqs(socket, 3)
+
+
+def test_a_connection_that_swallows_everything_is_given_up_and_filled(
+    make_stand: Callable[..., WebStand],
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("web.relay.ECHO_EVERY", 0.3)
+    monkeypatch.setattr("web.subscriptions.DEAF_AFTER", 2.0)
+    proxy = TcpProxy(redis_server.port)
+    stand = make_stand(subscriber_url=_through(redis_server.url, proxy))
+    socket, run = watching(stand)
+    before = stand.relay.subscriptions.reconnects
+    proxy.swallow()
+    run.say("b")
+    stand.wait_for_seqs(socket, 2)
+    assert stand.relay.subscriptions.reconnects == before + 1
+    run.say("c")
+    stand.wait_for_seqs(socket, 3)
+    proxy.stop()
+
+
+def _through(url: str, proxy: TcpProxy) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.port}", f":{proxy.port}")
+
+
+def test_a_subscriber_that_redis_cuts_off_comes_back_and_lacks_nothing(
+    make_stand: Callable[..., WebStand],
+) -> None:
+    server = RedisServer(extra=f"client-output-buffer-limit pubsub {LIMIT} 0 0")
+    try:
+        stand = make_stand(server.url)
+        socket, run = watching(stand)
+        before = stand.relay.subscriptions.reconnects
+        without_bell(stand, run, "b")
+        flood(stand, run)
+        wait_until(lambda: stand.relay.subscriptions.reconnects > before, what="it is cut off")
+        stand.wait_for_seqs(socket, 2)
+        run.say("c")
+        stand.wait_for_seqs(socket, 3)
+        stand.relay.stop()
+    finally:
+        server.stop()
+
+
+def flood(stand: WebStand, run: LiveRun) -> None:
+    """More at once than the system takes from Redis for a reader; nothing that means anything."""
+    together = stand.commands.pipeline(transaction=True)
+    for _ in range(400):
+        together.publish(run.keys.bell, b"?" * LIMIT)
+    together.execute()
+
+
+def test_a_process_without_a_member_decodes_nothing(
+    make_stand: Callable[..., WebStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, left, idle = make_stand(), make_stand(linger=60.0), make_stand()
+    gone = left.socket()
+    left.rooms.join(gone, address())
+    left.rooms.leave(gone, address().tag)
+    heard: dict[WebStand, int] = {left: 0, idle: 0}
+    for stand in heard:
+        monkeypatch.setattr(stand.relay.subscriptions, "_on_bell", _counted(stand, heard))
+    decoded: list[bytes] = []
+
+    def parse(data: bytes) -> object:
+        decoded.append(data)
+        return parse_bell(data)
+
+    monkeypatch.setattr("web.relay.parse_bell", parse)
+    socket, run = watching(busy)
+    for _ in range(9):
+        run.say("b")
+    busy.wait_for_seqs(socket, 10)
+    bells = 11  # of ten appends, and of the log's making
+    wait_until(lambda: heard[left] == bells, what="the bells are heard")
+    assert (len(decoded), heard[idle]) == (bells, 0)
+
+
+def _counted(stand: WebStand, heard: dict[WebStand, int]) -> Callable[[str, bytes], None]:
+    def on_bell(tag: str, data: bytes) -> None:
+        heard[stand] += 1
+        stand.relay._on_bell(tag, data)
+
+    return on_bell

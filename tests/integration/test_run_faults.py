@@ -1,0 +1,325 @@
+"""Whole runs while Redis fails, forgets, is slow; and what runs leave behind (R17, R20, R25,
+FAILURES 6, 20, 29, 31, 32)."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.client import Pipeline, Redis
+from redis.exceptions import ConnectionError as Broken
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from shared.db.claims import Claim, claim, intend, note_attempt
+from shared.db.models import ChaseRow, MessageRow, RunRow, SessionRow, UsageRow
+from shared.db.stops import ask_stop
+from shared.event_log import Append, Batch
+from shared.events import decode
+from shared.redis_keys import PREFIX
+from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.processes import wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.rows import OWNER, add_run, add_session, run_row
+from tests.support.worker_stand import SESSION, WorkerStand
+from worker.reaper import Reaper
+from worker.run_turn import run_turn
+
+GIANT = 33 * 1024 * 1024
+LARGEST_EVENT = 1024 * 1024
+RUNS = 120  # what stays of each shows in the counts at once, in memory beyond 100 KB a run
+BEGIN = 20  # runs after which caches are as large as they get
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[DemoGateway]:
+    with DemoGateway.start(key="key-of-the-faults", max_runs=0, session_delay=0.0) as started:
+        yield started
+
+
+@pytest.fixture
+def make_stand(
+    tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway
+) -> Iterator[Callable[..., WorkerStand]]:
+    """Makes a worker's parts with a session, on SQLite unless told otherwise."""
+    made: list[WorkerStand] = []
+
+    def make(database_url: str = "", **settings: object) -> WorkerStand:
+        values = {"LEASE_SECONDS": 1, "STOP_TIMEOUT": 1, "WATCHDOG_SECONDS": 1, **settings}
+        url = database_url or f"sqlite:///{tmp_path / f'{len(made)}.db'}"
+        made.append(
+            WorkerStand(tmp_path, url, redis_server, gateway, context_length=200_000, **values)
+        )
+        add_session(made[-1].db, SESSION)
+        return made[-1]
+
+    yield make
+    for stand in made:
+        stand.stop()
+
+
+def waiting_run(stand: WorkerStand, queue_no: int = 1, **script: object) -> str:
+    text = scripted(**{"tokens": 5, "rate": 0, **script})
+    return add_run(stand.db, SESSION, text=text, queue_no=queue_no)
+
+
+def deltas(stand: WorkerStand, run_id: str) -> list[str]:
+    """The pieces of the answer in the log; its seqs have no gap."""
+    events = stand.events(run_id)
+    assert [p["seq"] for _, p in events] == list(range(1, len(events) + 1))
+    return [p["delta"] for name, p in events if name == "message.delta"]
+
+
+def numbered(count: int) -> str:
+    return "".join(f"t{n} " for n in range(1, count + 1))
+
+
+# --- a Redis that fails -------------------------------------------------------------------------
+
+
+class Failing:
+    """Lets the n-th call of one pool fail: before it is sent, or when its answer is due."""
+
+    def __init__(self, stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = self.at = 0
+        self.after = False
+        self._pool = stand.parts.log._redis.connection_pool
+        monkeypatch.setattr(Redis, "execute_command", self._wrap(Redis.execute_command))
+        monkeypatch.setattr(Pipeline, "execute", self._wrap(Pipeline.execute))
+
+    def arm(self, at: int, *, after: bool) -> None:
+        """From now on count; 0 lets nothing fail."""
+        self.calls, self.at, self.after = 0, at, after
+
+    def _wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(client: Redis, *args: Any, **options: Any) -> Any:
+            if client.connection_pool is not self._pool:
+                return call(client, *args, **options)
+            self.calls += 1
+            fails = self.calls == self.at
+            if fails and not self.after:
+                raise Broken("before")
+            answer = call(client, *args, **options)
+            if fails:
+                raise Broken("after")
+            return answer
+
+        return wrapped
+
+
+def left_by(stand: WorkerStand, run_id: str) -> dict[str, Any]:
+    """What a run leaves in the database, without times, names and counts of attempts."""
+
+    def work(session: Session) -> dict[str, Any]:
+        run = session.get_one(RunRow, run_id)
+        conversation = session.get_one(SessionRow, (OWNER, SESSION))
+        rows = session.scalars(
+            select(MessageRow).where(MessageRow.run_id == run_id).order_by(MessageRow.idx)
+        )
+        usage = session.scalars(select(UsageRow).where(UsageRow.run_id == run_id))
+        return {
+            "run": (run.state, run.reason, run.output, run.gateway_synced),
+            "told": run.announced_at is not None,
+            "messages": [(m.idx, m.role, m.content, m.tool_name, m.finish_reason) for m in rows],
+            "usage": [(u.input_tokens, u.output_tokens) for u in usage],
+            "preview": conversation.preview,
+        }
+
+    return stand.db.read(work)
+
+
+def test_a_redis_that_fails_at_any_one_call_leaves_the_same_database(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand()
+    failing = Failing(stand, monkeypatch)
+    usual = done_with_a_failure(stand, failing, 1, at=0, after=False)
+    calls = failing.calls
+    assert calls > 6
+    for after in (False, True):
+        for at in range(1, calls + 1):
+            number = 2 * at + int(after)
+            assert done_with_a_failure(stand, failing, number, at=at, after=after) == usual, at
+
+
+def done_with_a_failure(
+    stand: WorkerStand, failing: Failing, number: int, *, at: int, after: bool
+) -> dict[str, Any]:
+    """A whole run, of whose calls one fails; what is then done is done by hand here."""
+    tool = {"after": 2, "name": "ls", "output": "a b"}
+    run_id = waiting_run(stand, number, tools=[tool], usage={"input_tokens": 7, "output_tokens": 5})
+    failing.arm(at, after=after)
+    while run_row(stand.db, run_id).state != "completed":
+        run_turn(stand.parts, run_id)
+    used = failing.calls
+    failing.arm(0, after=False)
+    Reaper(stand.parts).tick()
+    failing.calls = used
+    assert deltas(stand, run_id) == ["t1 t2 ", "t3 t4 t5 "]
+    names = stand.names(run_id)
+    assert (names.count("run.completed"), names[-1]) == (1, "run.completed")
+    return left_by(stand, run_id)
+
+
+def test_the_end_comes_after_the_last_word_however_slow_the_log_is(
+    make_stand: Callable[..., WorkerStand], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand(database_url)
+    quick = stand.parts.log.append
+
+    def slow(batches: Sequence[Batch]) -> list[Append]:
+        time.sleep(0.3)
+        return quick(batches)
+
+    monkeypatch.setattr(stand.parts.log, "append", slow)
+    run_id = waiting_run(stand, tokens=50)
+    run_turn(stand.parts, run_id)
+    assert "".join(deltas(stand, run_id)) == numbered(50)
+    assert "resync" not in stand.event(run_id, "run.completed")
+
+
+def test_a_log_that_is_lost_with_its_owner_begins_a_new_epoch_and_the_end_says_so(
+    make_stand: Callable[..., WorkerStand], database_url: str
+) -> None:
+    stand = make_stand(database_url)
+    run_id = waiting_run(stand)
+    owner = stand.db.write(lambda s: claim(s, run_id, "dead", -1.0))
+    assert isinstance(owner, Claim)
+    stand.db.write(lambda s: intend(s, owner, "eph_lost", None))
+    gateway_run = stand.gateway.post(scripted(tokens=20), session_id="eph_lost")
+    stand.db.write(lambda s: note_attempt(s, owner, gateway_run_id=gateway_run, stream_opened=True))
+    # The last renewal said that five events had been shown; Redis knows nothing of them.
+    stand.db.write(lambda s: s.execute(update(RunRow).values(last_seq=5)))
+    run_turn(stand.parts, run_id)
+    assert {payload["epoch"] for _, payload in stand.events(run_id)} == {2}
+    assert "".join(deltas(stand, run_id)).split() == numbered(20).split()
+    end = stand.event(run_id, "run.completed")
+    assert (end["resync"], run_row(stand.db, run_id).epoch) == (True, 2)
+
+
+def test_a_run_longer_than_the_life_of_its_log_is_whole(
+    make_stand: Callable[..., WorkerStand],
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stand = make_stand(database_url, WATCHDOG_SECONDS=10)
+    stand.parts.log._ttl = 1
+    stand.parts.publisher._refresh_every = 0.2
+    tool = {"after": 10, "name": "sleep", "seconds": 2.5}
+    run_id = waiting_run(stand, tokens=20, rate=100, tools=[tool])
+    with caplog.at_level(logging.WARNING):
+        run_turn(stand.parts, run_id)
+    assert "".join(deltas(stand, run_id)) == numbered(20)
+    assert "log.reinstalled" not in caplog.text
+
+
+# --- what is left -------------------------------------------------------------------------------
+
+
+def test_the_session_of_a_run_that_goes_on_at_the_gateway_is_not_deleted(
+    make_stand: Callable[..., WorkerStand], database_url: str
+) -> None:
+    stand = make_stand(database_url)
+    run_id = waiting_run(stand, tokens=2000, rate=100, stop_delay=8)
+    doing = stand.begin(run_id)
+    wait_until(lambda: run_id in stand.parts.turns, what="it is being done")
+    turn = stand.parts.turns[run_id]
+    wait_until(lambda: turn.log.head > 1, what="it talks")
+    stand.db.write(lambda s: ask_stop(s, OWNER, SESSION, run_id))
+    doing.join(20)
+    assert run_row(stand.db, run_id).state == "aborted"
+    assert stand.deletions() == {}
+    chased = stand.db.read(lambda s: s.scalars(select(ChaseRow.ephemeral_id)).all())
+    assert chased == [turn.ephemeral_id]
+
+
+def test_after_many_runs_everything_is_as_it_was(
+    make_stand: Callable[..., WorkerStand], redis_server: RedisServer
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30)
+    redis_server.flush()
+    stand.parts.log._ttl = 2
+    do_runs(stand, BEGIN)
+    before = measure(stand)
+    do_runs(stand, RUNS - BEGIN)
+    with redis_server.client() as redis:
+        wait_until(lambda: not _keys(redis), what="no key is left")
+    after = measure(stand)
+    assert after["held"] == before["held"] == 0
+    assert after["threads"] <= before["threads"]
+    assert after["memory"] < 1.1 * before["memory"]
+    done = select(func.count()).where(RunRow.state == "completed")
+    assert stand.db.read(lambda s: s.scalar(done)) == RUNS
+
+
+def do_runs(stand: WorkerStand, count: int) -> None:
+    """Tiny runs without session, a few at once."""
+    text = scripted(tokens=1, rate=0)
+    run_ids = [add_run(stand.db, None, text=text) for _ in range(count)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda run_id: run_turn(stand.parts, run_id), run_ids):
+            pass
+
+
+def measure(stand: WorkerStand) -> dict[str, int]:
+    """What the process holds of runs: objects, threads, memory in bytes."""
+    gc.collect()
+    publisher, leases = stand.parts.publisher, stand.parts.leases
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "held": len(stand.parts.turns)
+        + len(publisher._open)
+        + len(publisher._dirty)
+        + len(leases.held()),
+        "threads": threading.active_count(),
+        "memory": pages * 4096,
+    }
+
+
+def _keys(redis: Any) -> list[bytes]:
+    return list(redis.scan_iter(match=f"{PREFIX}:{{*", count=1000))
+
+
+# --- sizes --------------------------------------------------------------------------------------
+
+
+def test_an_event_of_33_megabytes_arrives_in_pieces(
+    make_stand: Callable[..., WorkerStand],
+) -> None:
+    """It is more than the stream may bring at once, so the transcript brings it."""
+    stand = make_stand(LEASE_SECONDS=30, WATCHDOG_SECONDS=10, CHECKPOINT_BYTES=2**30)
+    run_id = waiting_run(stand, tokens=4, event_bytes=GIANT, event_bytes_after=2)
+    run_turn(stand.parts, run_id)
+    said = deltas(stand, run_id)
+    assert "".join(said).split() == f"t1 t2 {'g' * GIANT}t3 t4".split()
+    assert max(map(len, said)) < LARGEST_EVENT
+
+
+def test_the_bytes_of_a_token_do_not_grow_with_the_text(
+    make_stand: Callable[..., WorkerStand], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand(database_url)
+    sent: list[bytes] = []
+    append = stand.parts.log.append
+
+    def noted(batches: Sequence[Batch]) -> list[Append]:
+        sent.extend(entry for batch in batches for entry in batch.entries)
+        return append(batches)
+
+    monkeypatch.setattr(stand.parts.log, "append", noted)
+    run_turn(stand.parts, waiting_run(stand, tokens=400, rate=400))
+    around = [
+        len(entry) - len(payload["delta"])
+        for entry in sent
+        for name, payload in [decode(entry)]
+        if name == "message.delta"
+    ]
+    assert len(around) > 10
+    assert max(around) - min(around) < 8  # the digits of seq

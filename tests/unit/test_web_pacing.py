@@ -1,0 +1,63 @@
+"""A slow socket that comes back at once is made to wait, longer each time (R31)."""
+
+import time
+
+import pytest
+
+from shared.events import encode
+from tests.unit.test_web_emitter import Stand
+from web import pacing
+from web.pacing import Pacing
+
+
+def test_each_drop_makes_the_next_look_wait_longer_up_to_a_limit() -> None:
+    paces, pauses = Pacing(), []
+    assert paces.pause("s") == 0.0
+    for _ in range(12):
+        paces.dropped(["s"])
+        pauses.append(paces.pause("s"))
+    assert 0 < pauses[0] <= pacing.FIRST
+    assert pacing.FIRST < pauses[2] <= 4 * pacing.FIRST
+    assert pacing.MOST / 2 - 0.1 < pauses[-1] <= pacing.MOST
+    assert paces.pause("another") == 0.0
+
+
+def test_those_who_come_back_together_are_spread() -> None:
+    paces = Pacing()
+    for _ in range(10):
+        paces.dropped(["s"])
+    assert len({round(paces.pause("s"), 3) for _ in range(20)}) > 10
+
+
+def test_what_was_dropped_long_ago_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    paces = Pacing()
+    paces.dropped(["s"])
+    later = time.monotonic() + pacing.FORGET + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert paces.pause("s") == 0.0
+    assert not paces._drops
+
+
+def test_no_more_sessions_are_remembered_than_that() -> None:
+    paces = Pacing()
+    paces.dropped(str(n) for n in range(pacing.KEPT + 50))
+    assert len(paces._drops) == pacing.KEPT
+
+
+def test_a_socket_that_is_closed_for_its_full_queue_counts_for_its_sessions() -> None:
+    stand = Stand(queue_max=3)
+    connection = stand.connections.get(stand.sid)
+    assert connection is not None
+    connection.feeds.add("tag")
+    for _ in range(3):
+        stand.emitter.deliver([stand.sid], encode("a", {}))
+    assert stand.emitter.pacing.pause("tag") == 0.0
+    stand.emitter.deliver([stand.sid], encode("a", {}))
+    assert stand.emitter.pacing.pause("tag") > 0.0
+
+
+def test_one_large_packet_does_not_fill_a_queue() -> None:
+    stand = Stand(queue_max=3)
+    stand.emitter.deliver([stand.sid], encode("resumed", {"messages": ["x" * 2_000_000]}))
+    stand.emitter.deliver([stand.sid], encode("a", {}))
+    assert stand.emitter.dropped == 0
