@@ -10,12 +10,12 @@ from shared.errors import RedisAway, Unavailable
 from shared.event_log import EventLog, LogView
 from shared.events import Ring, SessionNotice, parse_bell
 from shared.redis_clients import Commands, RedisError
-from shared.shards import shard_of
 from web import cursors
 from web.bells import Bells
 from web.cursors import Action, Cursor
 from web.delivery import Deliver
 from web.feed import Bell, Feed, FeedAddress, FeedClosed
+from web.sweep import note_behind
 from web.telling import Standings, Teller
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Relay:
         """
         live = self.log.live([feed.tag])[0]
         known = {} if whole else {run_id: c.seq for run_id, c in feed.cursors.items()}
-        wanted = dict.fromkeys([*live, *_unended(feed), *run_ids])
+        wanted = dict.fromkeys([*live, *feed.unended(), *run_ids])
         asked = [(feed.address.keys(run_id), known.get(run_id, 0)) for run_id in wanted]
         return [view for view in self.log.read(asked) if view is not None]
 
@@ -261,41 +261,14 @@ class Relay:
             self.sweep()
 
     def sweep(self) -> None:
-        """Compare all watched runs with their logs' heads, in two round trips for each server.
-
-        Raises RedisAway after the others were looked at.
-        """
+        """Fill what lags behind its log. Raises RedisAway after all servers were looked at."""
         feeds = [feed for feed in list(self._feeds.values()) if feed.members]
-        away: RedisAway | None = None
-        for part, some in self._parts(feeds):
-            try:
-                self._compare(part, some)
-            except RedisAway as error:
-                away = error
-        if away is not None:
-            raise away
-
-    def _parts(self, feeds: Sequence[Feed]) -> Iterator[tuple[EventLog, list[Feed]]]:
-        for number, part in enumerate(self._logs):
-            some = [feed for feed in feeds if shard_of(feed.tag, len(self._logs)) == number]
-            if some:
-                yield part, some
-
-    def _compare(self, part: EventLog, feeds: Sequence[Feed]) -> None:
-        pairs = [
-            (feed, run_id)
-            for feed, live in zip(feeds, part.live([feed.tag for feed in feeds]), strict=True)
-            for run_id in {*live, *_unended(feed)}
-        ]
-        heads = part.heads([feed.address.keys(run_id) for feed, run_id in pairs])
-        for (feed, run_id), head in zip(pairs, heads, strict=True):
-            cursor = feed.cursors.get(run_id)
-            known = (cursor.epoch, cursor.seq) if cursor is not None else (0, 0)
-            if head is not None and head != known and not (cursor and cursor.ended):
-                feed.behind.add(run_id)
-        for feed in feeds:
-            if feed.behind or feed.unseated:
-                self._fill_soon(feed)
+        try:
+            note_behind(self._logs, feeds)
+        finally:
+            for feed in feeds:
+                if feed.behind or feed.unseated:
+                    self._fill_soon(feed)
 
     def _close_idle(self, now: float) -> None:
         for feed in list(self._feeds.values()):
@@ -315,7 +288,3 @@ class Relay:
                 self.bells.remove(feed.tag)
         finally:
             feed.lock.release()
-
-
-def _unended(feed: Feed) -> list[str]:
-    return [run_id for run_id, cursor in list(feed.cursors.items()) if not cursor.ended]
