@@ -5,6 +5,7 @@ import time
 
 from shared.errors import GatewayError, GatewayLostRun, StreamBroken
 from shared.runs import Reason
+from worker.gateway.merging import merge_deltas
 from worker.gateway.translation import GatewayEnd, gateway_end, translate
 from worker.joining import tail
 from worker.outcome import Outcome, aborted, failed, of_gateway, of_status, timed_out
@@ -46,13 +47,14 @@ def _read(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
     add = turn.log.add
     try:
         turn.stream = turn.gateway.events(turn.gateway_run_id)
-        for event in turn.stream:
+        for events in turn.stream:
             watch.heard()
-            end = gateway_end(event)
-            if end is not None:
-                return _ended(turn, end)
-            for name, payload in translate(event, max_bytes):
-                add(name, payload)
+            for event in merge_deltas(events):
+                end = gateway_end(event)
+                if end is not None:
+                    return _ended(turn, end)
+                for name, payload in translate(event, max_bytes):
+                    add(name, payload)
     except (StreamBroken, GatewayLostRun) as error:
         log.info("stream.broken run_id=%s error=%s", turn.run_id, error)
     return None
