@@ -1,4 +1,4 @@
-"""Joins neighbouring deltas of one read, so that what follows is done once for all of them. Pure."""
+"""Joins neighbouring deltas of one read, so that what follows is done once for all. Pure."""
 
 from collections.abc import Sequence
 from typing import Any

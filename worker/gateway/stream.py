@@ -75,6 +75,8 @@ class EventStream:
                 rest = [chunk[after:]] if len(chunk) > after else []
                 size = len(chunk) - after
             chunk = self._read()
+        if rest:
+            yield b"".join(rest)
 
     def _read(self) -> bytes:
         """Whatever bytes are there, b'' at the end: a full buffer would delay tokens."""
@@ -109,7 +111,7 @@ def plain_events(block: bytes) -> list[dict[str, Any]] | None:
 def any_events(block: bytes) -> list[dict[str, Any]]:
     """The events of a block, whatever its lines are."""
     text = block.decode("utf-8", "replace").encode()
-    parsed = [parse(event.data) for event in SSEClient([text]).events()]
+    parsed = [parse(event.data) for event in SSEClient(iter([text])).events()]
     return [event for event in parsed if event is not None]
 
 
