@@ -19,7 +19,7 @@ def merge_deltas(events: Sequence[Event]) -> list[Event]:
     kind = field = None
     for event in events:
         name = event.get("event")
-        text = event.get(field) if field is not None and name == kind else None
+        text: Any = event.get(field) if field is not None and name == kind else None
         if isinstance(text, str):
             texts.append(text)
             continue
