@@ -62,4 +62,11 @@ def _reach(settings: Settings, stack: ExitStack) -> Reach:
         commands.ping()
     except RedisError as error:
         raise RedisAway from error
-    return Reach(db, EventLog(commands, settings.log_ttl), commands, TaskQueue(app))
+    return Reach(
+        db,
+        EventLog(
+            [command_client(url, connections=2) for url in settings.log_servers], settings.log_ttl
+        ),
+        commands,
+        TaskQueue(app),
+    )

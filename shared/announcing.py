@@ -2,7 +2,7 @@
 
 from shared import events
 from shared.db.database import Database
-from shared.db.endings import announcement, mark_announced
+from shared.db.endings import Announcement, announcement, mark_announced
 from shared.event_log import EventLog
 
 
@@ -15,12 +15,17 @@ def announce(db: Database, log: EventLog, run_id: str) -> bool:
     if end is None:
         return False
     if not end.announced:
-        log.announce(
-            end.keys,
-            fence=end.fence,
-            epoch=end.epoch,
-            terminal_seq=end.terminal_seq,
-            entries=[events.encode(name, payload) for name, payload in end.entries],
-        )
-        db.write(lambda session: mark_announced(session, run_id))
+        tell(db, log, end)
     return True
+
+
+def tell(db: Database, log: EventLog, end: Announcement) -> None:
+    """The same for who has just written that end. Raises RedisAway or DatabaseAway."""
+    log.announce(
+        end.keys,
+        fence=end.fence,
+        epoch=end.epoch,
+        terminal_seq=end.terminal_seq,
+        entries=[events.encode(name, payload) for name, payload in end.entries],
+    )
+    db.write(lambda session: mark_announced(session, end.keys.run_id))

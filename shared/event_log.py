@@ -1,6 +1,7 @@
 """The log of runs in Redis: install, append, announce, read. It knows keys and scripts, not runs.
 
-The scripts are the only writers; each is one atomic step (docs/adr/0001).
+The scripts are the only writers; each is one atomic step (docs/adr/0001). The logs of a session
+are all on one server, which its tag chooses (docs/adr/0013).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,16 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from shared.errors import RedisAway
 from shared.redis_clients import Commands
 from shared.redis_keys import RunKeys, bell, live_runs
+from shared.redis_script import RedisScript
+from shared.shards import shard_of
 
 __all__ = ["Append", "Batch", "EventLog", "Installed", "LogView", "Status"]
+
+T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Status(StrEnum):
@@ -73,15 +78,49 @@ class LogView:
     checkpoint: bytes | None
 
 
+class _Server:
+    """One Redis and the scripts as it knows them."""
+
+    def __init__(self, redis: Commands) -> None:
+        self.redis = redis
+        self.install = RedisScript(redis, "install")
+        self.append = RedisScript(redis, "append")
+        self.announce = RedisScript(redis, "announce")
+        self.checkpoint = RedisScript(redis, "checkpoint")
+
+
 class EventLog:
     """All methods raise RedisAway when Redis does not answer or has no memory left."""
 
-    def __init__(self, redis: Commands, ttl: timedelta) -> None:
-        self._redis = redis
+    def __init__(self, servers: Sequence[Commands], ttl: timedelta) -> None:
+        """`servers`: in the same order in every process."""
+        self._ttl_of_keys = ttl
         self._ttl = int(ttl.total_seconds())
-        self._scripts = {
-            name: _Script(redis, name) for name in ("install", "append", "announce", "checkpoint")
-        }
+        self._servers = [_Server(redis) for redis in servers]
+
+    def split(self) -> list["EventLog"]:
+        """One log for each server: who works on one need not wait for another."""
+        return [EventLog([server.redis], self._ttl_of_keys) for server in self._servers]
+
+    def _at(self, tag: str) -> _Server:
+        return self._servers[shard_of(tag, len(self._servers))]
+
+    def _by_server(
+        self,
+        wanted: Sequence[A],
+        tag_of: Callable[[A], str],
+        ask: Callable[[_Server, list[A]], list[T]],
+    ) -> list[T]:
+        """The answers in the order of `wanted`, asked for in one round trip per server."""
+        places: dict[int, list[int]] = {}
+        for place, item in enumerate(wanted):
+            places.setdefault(shard_of(tag_of(item), len(self._servers)), []).append(place)
+        found: dict[int, T] = {}
+        with _away():
+            for shard, at in places.items():
+                answers = ask(self._servers[shard], [wanted[place] for place in at])
+                found.update(zip(at, answers, strict=True))
+        return [found[place] for place in range(len(wanted))]
 
     def install(
         self,
@@ -102,25 +141,26 @@ class EventLog:
         names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.bell]
         head = [keys.run_id, fence, epoch, min_head, int(create), self._ttl, base, checkpoint]
         with _away():
-            answer = self._scripts["install"](names, [*head, *entries])
+            answer = self._at(keys.tag).install(names, [*head, *entries])
         return Installed(Status(answer[0].decode()), int(answer[-1]))
 
     def append(self, batches: Sequence[Batch]) -> list[Append]:
         """One round trip for all batches; the answers in their order."""
-        script = self._scripts["append"]
-        calls = [
-            (
-                [batch.keys.meta, batch.keys.log, batch.keys.bell],
-                [batch.keys.run_id, batch.fence, batch.head, self._ttl, *batch.entries],
-            )
-            for batch in batches
-        ]
-        with _away():
-            answers = script.many(calls)
-        return [
-            Append(Status(answer[0].decode()), int(answer[1]) if len(answer) > 1 else None)
-            for answer in answers
-        ]
+
+        def ask(server: _Server, some: list[Batch]) -> list[Append]:
+            calls = [
+                (
+                    [batch.keys.meta, batch.keys.log, batch.keys.bell],
+                    [batch.keys.run_id, batch.fence, batch.head, self._ttl, *batch.entries],
+                )
+                for batch in some
+            ]
+            return [
+                Append(Status(answer[0].decode()), int(answer[1]) if len(answer) > 1 else None)
+                for answer in server.append.many(calls)
+            ]
+
+        return self._by_server(batches, lambda batch: batch.keys.tag, ask)
 
     def announce(
         self, keys: RunKeys, *, fence: int, epoch: int, terminal_seq: int, entries: Sequence[bytes]
@@ -129,60 +169,74 @@ class EventLog:
         names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.bell]
         arguments = [keys.run_id, fence, epoch, terminal_seq, self._ttl, *entries]
         with _away():
-            self._scripts["announce"](names, arguments)
+            self._at(keys.tag).announce(names, arguments)
 
     def checkpoint(self, keys: RunKeys, *, fence: int, seq: int, fold: bytes) -> None:
         """Let `fold` stand for the entries up to `seq`."""
         with _away():
-            self._scripts["checkpoint"](
+            self._at(keys.tag).checkpoint(
                 [keys.meta, keys.log, keys.checkpoint], [fence, seq, fold, self._ttl]
             )
 
     def read(self, wanted: Sequence[tuple[RunKeys, int]]) -> list[LogView | None]:
-        """Each run's log after a seq (0: with the checkpoint), at one moment; None: no such log."""
-        with _away():
-            pipe = self._redis.pipeline(transaction=True)
-            for keys, after in wanted:
+        """Each run's log after a seq (0: with the checkpoint), at one moment; None: no such log.
+
+        Runs of one session are read at the same moment.
+        """
+
+        def ask(server: _Server, some: list[tuple[RunKeys, int]]) -> list[LogView | None]:
+            pipe = server.redis.pipeline(transaction=True)
+            for keys, after in some:
                 pipe.hmget(keys.meta, "epoch", "fence", "head", "base", "ended")
                 pipe.get(keys.checkpoint)
                 pipe.xrange(keys.log, f"{after + 1}-0")
-            answers = pipe.execute() if wanted else []
-        triples = zip(answers[::3], answers[1::3], answers[2::3], strict=True)
-        return [
-            _view(keys.run_id, *triple) for (keys, _), triple in zip(wanted, triples, strict=True)
-        ]
+            answers = pipe.execute()
+            triples = zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+            return [
+                _view(keys.run_id, *triple) for (keys, _), triple in zip(some, triples, strict=True)
+            ]
+
+        return self._by_server(wanted, lambda pair: pair[0].tag, ask)
 
     def live(self, tags: Sequence[str]) -> list[list[str]]:
         """The ids of the runs of each session that have a log and no announced end."""
-        with _away():
-            pipe = self._redis.pipeline(transaction=False)
-            for tag in tags:
+
+        def ask(server: _Server, some: list[str]) -> list[list[str]]:
+            pipe = server.redis.pipeline(transaction=False)
+            for tag in some:
                 pipe.hkeys(live_runs(tag))
-            answers = pipe.execute() if tags else []
-        return [[run_id.decode() for run_id in answer] for answer in answers]
+            return [[run_id.decode() for run_id in answer] for answer in pipe.execute()]
+
+        return self._by_server(tags, lambda tag: tag, ask)
 
     def heads(self, runs: Sequence[RunKeys]) -> list[tuple[int, int] | None]:
         """(epoch, head) of each run; None: no such log."""
-        with _away():
-            pipe = self._redis.pipeline(transaction=False)
-            for keys in runs:
+
+        def ask(server: _Server, some: list[RunKeys]) -> list[tuple[int, int] | None]:
+            pipe = server.redis.pipeline(transaction=False)
+            for keys in some:
                 pipe.hmget(keys.meta, "epoch", "head")
-            answers = pipe.execute() if runs else []
-        return [(int(epoch), int(head)) if epoch else None for epoch, head in answers]
+            return [(int(epoch), int(head)) if epoch else None for epoch, head in pipe.execute()]
+
+        return self._by_server(runs, lambda keys: keys.tag, ask)
 
     def refresh(self, runs: Iterable[RunKeys]) -> None:
         """Renew the TTL of everything that belongs to these runs (R30)."""
-        with _away():
-            pipe = self._redis.pipeline(transaction=False)
-            for keys in runs:
+
+        def ask(server: _Server, some: list[RunKeys]) -> list[None]:
+            pipe = server.redis.pipeline(transaction=False)
+            for keys in some:
                 for name in (keys.meta, keys.log, keys.checkpoint, keys.live):
                     pipe.expire(name, self._ttl)
             pipe.execute()
+            return [None] * len(some)
+
+        self._by_server(list(runs), lambda keys: keys.tag, ask)
 
     def ring(self, tag: str, data: bytes) -> None:
         """Publish a session event (`events.session_bell`)."""
         with _away():
-            self._redis.publish(bell(tag), data)
+            self._at(tag).redis.publish(bell(tag), data)
 
 
 @contextmanager
@@ -191,46 +245,6 @@ def _away() -> Iterator[None]:
         yield
     except RedisError as error:
         raise RedisAway(f"Redis: {type(error).__name__}") from error
-
-
-class _Script:
-    """A Lua file, called by its hash, loaded when the server does not know it (R16)."""
-
-    def __init__(self, redis: Commands, name: str) -> None:
-        self._redis = redis
-        self._source = resources.files("shared").joinpath("lua", f"{name}.lua").read_text("utf-8")
-        self._sha = ""
-
-    def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> list[bytes]:
-        def call() -> Any:
-            return self._redis.evalsha(self._hash(), len(keys), *keys, *arguments)
-
-        answer: list[bytes] = self._loading(call)
-        return answer
-
-    def many(self, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[list[bytes]]:
-        """The same script for each (keys, arguments), in one round trip."""
-
-        def run() -> Any:
-            pipe = self._redis.pipeline(transaction=False)
-            for keys, arguments in calls:
-                pipe.evalsha(self._hash(), len(keys), *keys, *arguments)
-            return pipe.execute()
-
-        answers: list[list[bytes]] = self._loading(run)
-        return answers
-
-    def _hash(self) -> str:
-        self._sha = self._sha or self._redis.script_load(self._source)
-        return self._sha
-
-    def _loading(self, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except NoScriptError:
-            # Restarted or flushed since: what did run in a pipeline is recognized when sent again.
-            self._sha = ""
-            return call()
 
 
 def _view(

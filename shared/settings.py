@@ -12,6 +12,7 @@ from shared.errors import SettingsError
 from shared.sqlite_url import busy_seconds, is_sqlite
 
 T = TypeVar("T")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Settings:
     host: str
     port: int
     redis_url: str
+    log_redis_urls: tuple[str, ...]
     database_url: str
     auth_token: str = field(repr=False)
     auth_disabled: bool
@@ -59,6 +61,11 @@ class Settings:
     log_level: str
 
     @property
+    def log_servers(self) -> tuple[str, ...]:
+        """Where the logs are, in the order that chooses the server of a session."""
+        return self.log_redis_urls or (self.redis_url,)
+
+    @property
     def renew_every(self) -> timedelta:
         """Several renewals may fail before the reaper takes the run (R35)."""
         return self.lease / 5
@@ -72,7 +79,8 @@ class Settings:
             home=home,
             host=read.text("HOST", "127.0.0.1"),
             port=read.integer("PORT", 8648, 0, 65535),
-            redis_url=read.url("REDIS_URL", "", ("redis", "rediss", "unix")),
+            redis_url=read.url("REDIS_URL", "", REDIS_SCHEMES),
+            log_redis_urls=read.urls("LOG_REDIS_URLS", REDIS_SCHEMES),
             database_url=_driver(
                 read.url("DATABASE_URL", "", ("sqlite", "postgresql", "postgres"))
                 or f"sqlite:///{home / 'holdfast.db'}"
@@ -195,8 +203,14 @@ class _Reader:
         value = self.text(name, "")
         return Path(value).expanduser() if value else None
 
+    def urls(self, name: str, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._url(name, value, schemes) for value in self.words(name))
+
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
-        value = self.text(name, default).rstrip("/")
+        return self._url(name, self.text(name, default), schemes)
+
+    def _url(self, name: str, value: str, schemes: tuple[str, ...]) -> str:
+        value = value.rstrip("/")
         scheme = urlsplit(value).scheme.partition("+")[0]
         self.require(
             not value or scheme in schemes,

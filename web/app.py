@@ -68,16 +68,17 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     """A web process, not started."""
     db = Database(settings.database_url)
     commands = command_client(settings.redis_url)
-    event_log = EventLog(commands, settings.log_ttl)
+    log_commands = [command_client(url) for url in settings.log_servers]
+    event_log = EventLog(log_commands, settings.log_ttl)
     app = Flask("holdfast.web")
     socketio = _socketio(app, settings)
     connections = Connections()
     emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
     burst = settings.socket_queue_max // 2
-    subscriber = pubsub_client(settings.redis_url)
+    subscribers = [pubsub_client(url) for url in settings.log_servers]
     records = Records(commands)
     relay = Relay(
-        event_log, commands, subscriber, emitter, burst=burst, standings=records.standings
+        event_log, log_commands, subscribers, emitter, burst=burst, standings=records.standings
     )
     rooms = Rooms(relay, db, records)
     resume = Resume(db, event_log, relay, rooms, emitter, burst, emitter.pacing)

@@ -58,6 +58,10 @@ class Feed:
         """The members that hear this run."""
         return self.members - self.muted[run_id] if run_id in self.muted else self.members
 
+    def unended(self) -> list[str]:
+        """The runs that members watch, and that have not ended for them."""
+        return [run_id for run_id, cursor in list(self.cursors.items()) if not cursor.ended]
+
     def seat(self, view: LogView) -> None:
         """New members take the log's head as their starting point."""
         self.cursors[view.run_id] = Cursor(view.epoch, view.head, view.fence, view.ended)

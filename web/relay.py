@@ -11,10 +11,11 @@ from shared.event_log import EventLog, LogView
 from shared.events import Ring, SessionNotice, parse_bell
 from shared.redis_clients import Commands, RedisError
 from web import cursors
+from web.bells import Bells
 from web.cursors import Action, Cursor
 from web.delivery import Deliver
 from web.feed import Bell, Feed, FeedAddress, FeedClosed
-from web.subscriptions import Subscriptions
+from web.sweep import note_behind
 from web.telling import Standings, Teller
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ class Relay:
     def __init__(
         self,
         event_log: EventLog,
-        commands: Commands,
-        subscriber: Commands,
+        commands: Sequence[Commands],
+        subscribers: Sequence[Commands],
         emitter: Deliver,
         *,
         linger: float = LINGER,
@@ -41,9 +42,10 @@ class Relay:
         burst: int = 1000,
         standings: Standings | None = None,
     ) -> None:
-        """`burst`: how many entries a member is sent at once before a resync is cheaper."""
+        """`commands` and `subscribers`: a client of each server of the log. `burst`: how many
+        entries a member is sent at once before a resync is cheaper."""
         self.log = event_log
-        self._commands = commands
+        self._logs = event_log.split()
         self._emitter = emitter
         self.teller = Teller(emitter, standings if standings is not None else {})
         self._linger = linger
@@ -55,13 +57,13 @@ class Relay:
         self._sweep_now = True
         self._swept_at = self._echoed_at = 0.0
         self._thread: threading.Thread | None = None
-        self.subscriptions = Subscriptions(subscriber, self._on_bell, self._on_gap)
+        self.bells = Bells(commands, subscribers, self._on_bell, self._on_gap)
         self.resync: Callable[[Feed], None] = lambda _: None  # set by whoever can build one
         self.refills = 0
 
     def start(self) -> None:
         """Begin to listen and to sweep."""
-        self.subscriptions.start()
+        self.bells.start()
         self._thread = threading.Thread(target=self._run, name="relay-tick", daemon=True)
         self._thread.start()
 
@@ -70,7 +72,7 @@ class Relay:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(5)
-        self.subscriptions.stop()
+        self.bells.stop()
 
     def feeds(self) -> int:
         """How many sessions are watched, or were a moment ago."""
@@ -81,7 +83,7 @@ class Relay:
     def open(self, address: FeedAddress) -> Feed:
         """The feed of a session, its bell confirmed to be heard. Raises RedisAway."""
         feed = self.find_or_make(address)
-        self.subscriptions.add(feed.tag)
+        self.bells.add(feed.tag)
         return feed
 
     def find_or_make(self, address: FeedAddress) -> Feed:
@@ -117,7 +119,7 @@ class Relay:
         """
         live = self.log.live([feed.tag])[0]
         known = {} if whole else {run_id: c.seq for run_id, c in feed.cursors.items()}
-        wanted = dict.fromkeys([*live, *_unended(feed), *run_ids])
+        wanted = dict.fromkeys([*live, *feed.unended(), *run_ids])
         asked = [(feed.address.keys(run_id), known.get(run_id, 0)) for run_id in wanted]
         return [view for view in self.log.read(asked) if view is not None]
 
@@ -253,28 +255,20 @@ class Relay:
         self._close_idle(now)
         if now - self._echoed_at >= ECHO_EVERY:
             self._echoed_at = now
-            self._commands.publish(self.subscriptions.echo, b"1")
+            self.bells.echo()
         if self._sweep_now or now - self._swept_at >= self._sweep_every:
             self._sweep_now, self._swept_at = False, now
             self.sweep()
 
     def sweep(self) -> None:
-        """Compare all watched runs with their logs' heads, in two round trips for the process."""
+        """Fill what lags behind its log. Raises RedisAway after all servers were looked at."""
         feeds = [feed for feed in list(self._feeds.values()) if feed.members]
-        pairs = [
-            (feed, run_id)
-            for feed, live in zip(feeds, self.log.live([feed.tag for feed in feeds]), strict=True)
-            for run_id in {*live, *_unended(feed)}
-        ]
-        heads = self.log.heads([feed.address.keys(run_id) for feed, run_id in pairs])
-        for (feed, run_id), head in zip(pairs, heads, strict=True):
-            cursor = feed.cursors.get(run_id)
-            known = (cursor.epoch, cursor.seq) if cursor is not None else (0, 0)
-            if head is not None and head != known and not (cursor and cursor.ended):
-                feed.behind.add(run_id)
-        for feed in feeds:
-            if feed.behind or feed.unseated:
-                self._fill_soon(feed)
+        try:
+            note_behind(self._logs, feeds)
+        finally:
+            for feed in feeds:
+                if feed.behind or feed.unseated:
+                    self._fill_soon(feed)
 
     def _close_idle(self, now: float) -> None:
         for feed in list(self._feeds.values()):
@@ -291,10 +285,6 @@ class Relay:
                 feed.closed = True
                 del self._feeds[feed.tag]
                 # Inside the lock: who opens the feed anew must find its bell leaving, and wait.
-                self.subscriptions.remove(feed.tag)
+                self.bells.remove(feed.tag)
         finally:
             feed.lock.release()
-
-
-def _unended(feed: Feed) -> list[str]:
-    return [run_id for run_id, cursor in list(feed.cursors.items()) if not cursor.ended]

@@ -16,6 +16,7 @@ from worker.lease_statement import connect
 from worker.leases import LeaseKeeper
 from worker.parts import Duty, Parts
 from worker.publisher import Publisher
+from worker.publishers import Publishers
 from worker.run_log import RunLog
 from worker.turn import Turn
 
@@ -23,7 +24,7 @@ from worker.turn import Turn
 def build(settings: Settings) -> Parts:
     """The parts, not yet started."""
     db = Database(settings.database_url)
-    event_log = EventLog(command_client(settings.redis_url), settings.log_ttl)
+    event_log = EventLog([command_client(u) for u in settings.log_servers], settings.log_ttl)
     turns: dict[str, Turn] = {}
 
     def ours(run_log: RunLog) -> bool:
@@ -41,12 +42,15 @@ def build(settings: Settings) -> Parts:
         log=event_log,
         queue=TaskQueue(celery_app(settings)),
         gateways=Gateways(Profiles.load(settings), settings),
-        publisher=Publisher(
+        publisher=Publishers(
             event_log,
-            ours,
-            interval=settings.flush_interval,
-            checkpoint_bytes=settings.checkpoint_bytes,
-            refresh_every=settings.log_ttl / 4,
+            lambda part: Publisher(
+                part,
+                ours,
+                interval=settings.flush_interval,
+                checkpoint_bytes=settings.checkpoint_bytes,
+                refresh_every=settings.log_ttl / 4,
+            ),
         ),
         leases=LeaseKeeper(
             lambda: connect(settings.database_url), settings.lease, settings.renew_every

@@ -1,14 +1,16 @@
 """Ends a run: what it leaves in the database first, then the word to the clients (R20)."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shared.announcing import announce
+from shared.announcing import tell
 from shared.db.chases import STOP, SYNC, chase
 from shared.db.claims import Claim
 from shared.db.closing import Closing, close, ephemeral_ids
+from shared.db.endings import Announcement, announcement
 from shared.errors import Unavailable
 from shared.runs import Reason, RunState
 from worker.outcome import Outcome
@@ -18,6 +20,8 @@ from worker.sync import Left, what_it_leaves
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
+
+Written = tuple[str | None, Announcement]  # the next run, and what is to be told
 
 REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the log any longer
 
@@ -34,12 +38,12 @@ def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
     _show_unstreamed_output(turn, outcome)
     left = what_it_leaves(parts, turn, outcome)
     closing = _closing(parts, turn, outcome, left)
-    following = _close(parts, turn, closing, outcome)
+    following, end = _close(parts, turn, closing, outcome)
     log.info(
         "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
     )
     parts.leases.release(turn.run_id)
-    _tell(parts, turn.run_id)
+    _tell(parts, end)
     if following is not None:
         parts.queue.run_turn(following)
 
@@ -53,9 +57,9 @@ def end_unopened(parts: Parts, claim: Claim, reason: Reason, error: str) -> None
         last_seq=claim.last_seq,
         reason=reason,
     )
-    following = parts.db.write(lambda session: close(session, claim, closing))
+    following, end = parts.db.write(lambda session: _written(session, claim, closing))
     log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
-    _tell(parts, claim.run_id)
+    _tell(parts, end)
     if following is not None:
         parts.queue.run_turn(following)
 
@@ -73,7 +77,6 @@ def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
 
 def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
     kept = left.kept
-    gone = parts.read(lambda session: ephemeral_ids(session, turn.run_id))
     answers = [row["content"] for row in kept.rows if row["role"] == "assistant"]
     frozen = turn.log.freeze()  # only while Redis is away; it may have been written, or will be
     turn.log.abandon()
@@ -87,7 +90,7 @@ def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
         usage=left.usage or outcome.usage,
         output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
         synced=kept.synced or turn.claim.session_id is None,
-        forget=[*gone, *left.continuations] if outcome.gateway_done else (),
+        forget=left.continuations if outcome.gateway_done else (),
     )
 
 
@@ -112,11 +115,13 @@ def _payload(outcome: Outcome, kept: Kept, max_bytes: int) -> dict[str, Any]:
     return payload
 
 
-def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> str | None:
+def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> Written:
     """The closing transaction, as soon as the database answers. Raises LostRun."""
 
-    def work(session: Session) -> str | None:
-        following = close(session, turn.claim, closing)
+    def work(session: Session) -> Written:
+        mine = ephemeral_ids(session, turn.run_id) if outcome.gateway_done else []
+        whole = replace(closing, forget=[*mine, *closing.forget])
+        written = _written(session, turn.claim, whole)
         if turn.gateway_run_id is not None and not (outcome.gateway_done and closing.synced):
             chase(
                 session,
@@ -126,13 +131,20 @@ def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> str 
                 ephemeral_id=str(turn.ephemeral_id),
                 gateway_run_id=turn.gateway_run_id,
             )
-        return following
+        return written
 
     return parts.write(work)
 
 
-def _tell(parts: Parts, run_id: str) -> None:
+def _written(session: Session, claim: Claim, closing: Closing) -> Written:
+    following = close(session, claim, closing)
+    end = announcement(session, claim.run_id)
+    assert end is not None  # it was written above
+    return following, end
+
+
+def _tell(parts: Parts, end: Announcement) -> None:
     try:
-        announce(parts.db, parts.log, run_id)
+        tell(parts.db, parts.log, end)
     except Unavailable as error:
-        log.warning("run.announce_later run_id=%s error=%s", run_id, type(error).__name__)
+        log.warning("run.announce_later run_id=%s error=%s", end.keys.run_id, type(error).__name__)

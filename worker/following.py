@@ -7,6 +7,7 @@ from shared.errors import GatewayError, GatewayLostRun, StreamBroken
 from shared.runs import Reason
 from worker.deadline import WAITING, RunClock
 from worker.gateway.client import RunStatus
+from worker.gateway.merging import merge_deltas
 from worker.gateway.translation import GatewayEnd, gateway_end, translate
 from worker.joining import tail
 from worker.outcome import Outcome, aborted, failed, of_gateway, of_status, timed_out
@@ -77,18 +78,22 @@ def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | Non
     parts.note_attempt(turn.claim, stream_opened=True)
     replay = Replay(place)
     max_bytes = parts.settings.event_max_bytes
+    pause = parts.settings.flush_interval.total_seconds()
     try:
         turn.stream = turn.gateway.events(turn.gateway_run_id)
-        for event in turn.stream:
+        for events in turn.stream:
             watch.heard()
-            end = gateway_end(event)
-            if end is not None:
-                return _ended(turn, end)
-            for name, payload in translate(event, max_bytes):
-                new = replay.rest(name, payload)
-                if new is not None:
-                    turn.log.add(name, new)
-                    place.count(name, new)
+            for event in merge_deltas(events):
+                end = gateway_end(event)
+                if end is not None:
+                    return _ended(turn, end)
+                for name, payload in translate(event, max_bytes):
+                    new = replay.rest(name, payload)
+                    if new is not None:
+                        turn.log.add(name, new)
+                        place.count(name, new)
+            if len(events) > 1:  # it is fast: let the others, and what comes next, gather
+                time.sleep(0 if turn.stream.has_more else pause)
     except (StreamBroken, GatewayLostRun) as error:
         log.info("stream.broken run_id=%s error=%s", turn.run_id, error)
     return None

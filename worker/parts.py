@@ -14,7 +14,7 @@ from shared.queue import TaskQueue
 from shared.settings import Settings
 from worker.gateway.gateways import Gateways
 from worker.leases import LeaseKeeper
-from worker.publisher import Publisher
+from worker.publishers import Publishers
 from worker.turn import Turn
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Parts:
     log: EventLog
     queue: TaskQueue
     gateways: Gateways
-    publisher: Publisher
+    publisher: Publishers
     leases: LeaseKeeper
     turns: dict[str, Turn]
     duty: Duty

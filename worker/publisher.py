@@ -16,6 +16,7 @@ from worker.run_log import RunLog
 
 log = logging.getLogger(__name__)
 
+REST = 4  # times the length of a flush: so it takes at most a fifth of the time
 RETRY_FIRST, RETRY_MOST = 0.05, 1.0  # seconds between tries while Redis is away
 
 
@@ -94,7 +95,12 @@ class Publisher:
             except Exception:  # the edge of the loop: the other runs must go on
                 log.exception("publisher.failed")
                 time.sleep(pause)
-            time.sleep(max(0.0, self._interval - (time.monotonic() - began)))
+            time.sleep(self._rest(time.monotonic() - began))
+
+    def _rest(self, took: float) -> float:
+        """Seconds to gather before the next flush: little on an idle system, where a flush is
+        quick, and never so long that flushes are more than an interval apart."""
+        return max(0.0, min(REST * took, self._interval - took))
 
     def _refresh(self, now: float) -> None:
         """A run may be silent for longer than its log lives."""

@@ -85,7 +85,7 @@ def claim(
     if run is None:
         return Refused(Refusal.UNKNOWN)
     conversation = lock_session(session, run.owner, run.session_id)
-    if not lock_run(session, run):
+    if lock_run(session, run.id) is None:
         return Refused(Refusal.UNKNOWN)
     now = read_clock(session)
     refused = _refusal(session, run, now)
@@ -163,12 +163,7 @@ def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
 def owned(session: Session, claim: Claim) -> RunRow:
     """The run's row, locked with its session, if the claim still stands. Raises LostRun."""
     lock_session(session, claim.owner, claim.session_id)
-    run = session.scalar(
-        select(RunRow)
-        .where(RunRow.id == claim.run_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    run = lock_run(session, claim.run_id)
     if run is None or run.fence != claim.fence or run.state not in LIVE:
         raise LostRun()
     return run

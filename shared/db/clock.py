@@ -25,6 +25,9 @@ def _sqlite(element: DbNow, compiler: Any, **options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
+_NOW = select(DbNow())
+
+
 def read_clock(session: Session) -> float:
     """The time now, on the database's clock: epoch seconds."""
-    return float(session.scalar(select(DbNow())) or 0.0)
+    return float(session.scalar(_NOW) or 0.0)

@@ -86,7 +86,7 @@ def replace_late(
     if run is None or run.session_id is None:
         return False
     lock_session(session, run.owner, run.session_id)
-    if not lock_run(session, run):
+    if lock_run(session, run.id) is None:
         return False
     if run.gateway_synced or run.state not in ENDED or run.turn_no is None:
         return False

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import StaticPool
 
 from shared import runtime
 from shared.errors import DatabaseAway
@@ -126,8 +126,12 @@ def _engine(url: str, pool_size: int) -> Engine:
             connect_args={"connect_timeout": 5},
             **common,
         )
+    # One connection, kept: units of work come one at a time, and opening it costs as much as one.
     engine = create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": busy_seconds(url)}, **common
+        url,
+        poolclass=StaticPool,
+        connect_args={"timeout": busy_seconds(url), "check_same_thread": False},
+        **common,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -74,7 +74,7 @@ def end_unstarted(
     if run is None or run.owner != owner:
         return False
     conversation = lock_session(session, run.owner, run.session_id)
-    if not lock_run(session, run) or run.state != RunState.QUEUED:
+    if lock_run(session, run.id) is None or run.state != RunState.QUEUED:
         return False
     if conversation is not None and keep_prompt:
         take_turn(session, run, conversation)

@@ -1,9 +1,23 @@
 """The lock that orders everything that happens to one session (R11)."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from shared.db.models import RunRow, SessionRow
+
+# Built once: every transaction begins with one of them.
+_SESSION = (
+    select(SessionRow)
+    .where(SessionRow.owner == bindparam("owner"), SessionRow.id == bindparam("session_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_RUN = (
+    select(RunRow)
+    .where(RunRow.id == bindparam("run_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_session(session: Session, owner: str, session_id: str | None) -> SessionRow | None:
@@ -14,23 +28,12 @@ def lock_session(session: Session, owner: str, session_id: str | None) -> Sessio
     """
     if session_id is None:
         return None
-    return session.scalar(
-        select(SessionRow)
-        .where(SessionRow.owner == owner, SessionRow.id == session_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    return session.scalar(_SESSION, {"owner": owner, "session_id": session_id})
 
 
-def lock_run(session: Session, run: RunRow) -> bool:
-    """Lock the run's row and read it anew; False if it was deleted meanwhile (P28).
+def lock_run(session: Session, run_id: str) -> RunRow | None:
+    """Lock the run's row and read it anew; None if it was deleted meanwhile (P28).
 
     Taken after the session's lock; a run without session has no other.
     """
-    found = session.scalar(
-        select(RunRow)
-        .where(RunRow.id == run.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return found is not None
+    return session.scalar(_RUN, {"run_id": run_id})

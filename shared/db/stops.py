@@ -37,7 +37,7 @@ def ask_stop(
     if target is None:
         return None
     lock_session(session, owner, target.session_id)
-    if not lock_run(session, target):
+    if lock_run(session, target.id) is None:
         return None
     if target.state == RunState.QUEUED:
         return _end_now(session, target, keep_prompt=True)
@@ -54,7 +54,7 @@ def cancel(session: Session, owner: str, session_id: str | None, run_id: str) ->
     if target is None:
         raise NotFound()
     lock_session(session, owner, target.session_id)
-    if not lock_run(session, target):
+    if lock_run(session, target.id) is None:
         raise NotFound()
     if target.state == RunState.QUEUED:
         return _end_now(session, target, keep_prompt=target.turn_no is not None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.doctored import RUN, START, TOKENS, heard, row, sound
-from tests.chaos.evidence import Evidence, Grown, Injected, Produced, Sent
+from tests.chaos.evidence import Evidence, Grown, Heard, Injected, Produced, Sent
 from tests.chaos.judge.pauses import by_fault
 from tests.chaos.judge.tokens import compare
 from tests.chaos.judge.verdict import judge
@@ -241,6 +241,13 @@ def test_a_session_shown_anew_replaces_what_was_there() -> None:
         replace(again, shown={**shown, "texts": {RUN: "".join(TOKENS[:3])}}),
         *(replace(one, epoch=2, seq=one.seq + 1) for one in page.heard[5:]),
     ]
+    assert judge(evidence) == []
+
+
+def test_refused_prompts_are_no_ends() -> None:
+    evidence = sound()
+    refused = Heard(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")
+    evidence.pages[0].heard += [refused, refused]
     assert judge(evidence) == []
 
 

@@ -26,7 +26,7 @@ def redis(each_redis_server: RedisServer) -> Iterator[Commands]:
 
 @pytest.fixture
 def log(redis: Commands) -> EventLog:
-    return EventLog(redis, TTL)
+    return EventLog([redis], TTL)
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_heads_and_live_runs_are_told_in_one_trip(log: EventLog, keys: RunKeys) 
 
 def test_a_server_that_is_gone_is_said_to_be_away(keys: RunKeys) -> None:
     server = RedisServer()
-    log = EventLog(command_client(server.url, timeout=1), TTL)
+    log = EventLog([command_client(server.url, timeout=1)], TTL)
     server.stop()
     with pytest.raises(RedisAway):
         append(log, Batch(keys, 1, 0, entries(1, 1)))

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from shared.profiles import Profile
 from tests.support.demo_gateway import DemoGateway, scripted
 from tests.support.processes import wait_until
 from worker.gateway.client import GatewayClient
+from worker.gateway.stream import EventStream
 
 KEY = "a-key-that-is-long-enough"
 
@@ -44,6 +46,11 @@ def client(url: str, *, post_timeout: float = 5.0, max_event: int = 2**20) -> Ga
     )
 
 
+def flat(stream: EventStream) -> Iterator[dict[str, Any]]:
+    for events in stream:
+        yield from events
+
+
 def start(gateway: GatewayClient, **script: object) -> str:
     return gateway.start("run_ours", {"input": scripted(**script), "session_id": "eph_test"})
 
@@ -51,7 +58,7 @@ def start(gateway: GatewayClient, **script: object) -> str:
 def test_a_run_from_start_to_end(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     run_id = start(gateway, tokens=5)
-    events = list(gateway.events(run_id))
+    events = list(flat(gateway.events(run_id)))
     assert [e["event"] for e in events] == ["message.delta"] * 5 + ["run.completed"]
     status = gateway.status(run_id)
     assert status is not None
@@ -123,7 +130,7 @@ def test_a_stream_that_is_cut_has_no_terminal_event(demo: DemoGateway) -> None:
     stream = gateway.events(start(gateway, tokens=50, rate=100, cut=10))
     seen: list[str] = []
     with pytest.raises(StreamBroken):
-        seen.extend(event["event"] for event in stream)
+        seen.extend(event["event"] for event in flat(stream))
     assert set(seen) == {"message.delta"}
 
 
@@ -135,7 +142,7 @@ def test_another_thread_can_end_the_reading(demo: DemoGateway) -> None:
 
     def read() -> None:
         try:
-            seen.extend(event["event"] for event in stream)
+            seen.extend(event["event"] for event in flat(stream))
         except StreamBroken:
             broken.set()
 
@@ -160,7 +167,7 @@ def test_junk_between_events_is_skipped(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     kinds = ["broken_json", "not_an_object", "no_field"]
     junk = [{"after": n + 1, "kind": kind} for n, kind in enumerate(kinds)]
-    events = list(gateway.events(start(gateway, tokens=5, junk=junk)))
+    events = list(flat(gateway.events(start(gateway, tokens=5, junk=junk))))
     assert [e["delta"] for e in events if e["event"] == "message.delta"] == [
         "t1 ", "t2 ", "t3 ", "t4 ", "t5 ",
     ]  # fmt: skip
@@ -172,7 +179,7 @@ def test_sessions_are_read_and_deleted(demo: DemoGateway) -> None:
     run_id = gateway.start(
         "run_ours", {"input": scripted(tokens=2, tools=tools), "session_id": "eph_read"}
     )
-    list(gateway.events(run_id))
+    list(flat(gateway.events(run_id)))
     transcript = gateway.transcript("eph_read")
     assert transcript is not None
     assert transcript.session_id == "eph_read"
@@ -221,6 +228,6 @@ class RawServer:
 )
 def test_a_stream_is_read_whatever_its_line_ends_and_marks(body: bytes) -> None:
     server = RawServer(body)
-    events = list(client(server.url).events("run_x"))
+    events = list(flat(client(server.url).events("run_x")))
     server.join()
     assert events == [{"n": 1}, {"n": 2}]

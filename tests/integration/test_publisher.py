@@ -24,7 +24,7 @@ class Flaky(EventLog):
     """Fails every n-th append, before or after the server has it: the caller cannot tell."""
 
     def __init__(self, url: str, every: int) -> None:
-        super().__init__(command_client(url), TTL)
+        super().__init__([command_client(url)], TTL)
         self.every = every
         self.calls = 0
 
@@ -39,7 +39,7 @@ class Flaky(EventLog):
 
 @pytest.fixture
 def log(redis_server: RedisServer) -> EventLog:
-    return EventLog(command_client(redis_server.url), TTL)
+    return EventLog([command_client(redis_server.url)], TTL)
 
 
 def make_run(log: EventLog, fence: int = 1) -> RunLog:
@@ -166,7 +166,7 @@ def test_a_long_log_is_shortened_and_reads_the_same(log: EventLog) -> None:
 
 def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> None:
     server = RedisServer()
-    log = EventLog(command_client(server.url, timeout=1), TTL)
+    log = EventLog([command_client(server.url, timeout=1)], TTL)
     made = publisher(log)
     made.start()
     run = make_run(log)
@@ -186,7 +186,7 @@ def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> 
 
 def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer) -> None:
     redis = command_client(redis_server.url)
-    log = EventLog(redis, timedelta(seconds=600))
+    log = EventLog([redis], timedelta(seconds=600))
     made = publisher(log)
     made.start()
     run = make_run(log)

@@ -55,8 +55,8 @@ class Process:
         self.records = Records(stand.commands)
         self.relay = Relay(
             stand.log,
-            stand.commands,
-            stand.subscriber,
+            [stand.commands],
+            [stand.subscriber],
             self.kept,  # type: ignore[arg-type]
             burst=burst,
             standings=self.records.standings,
@@ -87,7 +87,7 @@ class Process:
         self._numbers = 0
         self.relay.start()
         self.records.start()
-        wait_until(self.relay.subscriptions.hears, what="the relay hears")
+        wait_until(self.relay.bells.hears, what="the relay hears")
 
     def stop(self) -> None:
         self.relay.stop()

@@ -85,11 +85,11 @@ def test_a_killed_subscriber_comes_back_and_lacks_nothing(stand: WebStand) -> No
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
-    before = stand.relay.subscriptions.reconnects
+    before = stand.relay.bells.parts[0].reconnects
     for i in range(5):
         stand.commands.client_kill_filter(_type="pubsub")
         run.say(f"{i}")
-    wait_until(lambda: stand.relay.subscriptions.reconnects > before, what="a reconnect")
+    wait_until(lambda: stand.relay.bells.parts[0].reconnects > before, what="a reconnect")
     stand.wait_for_seqs(socket, 6)
     run.say("z")
     stand.wait_for_seqs(socket, 7)
@@ -162,7 +162,7 @@ def test_a_lost_end_is_found_by_the_sweep(stand: WebStand) -> None:
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
-    stand.relay.subscriptions.remove(address().tag)
+    stand.relay.bells.remove(address().tag)
     wait_until(
         lambda: stand.commands.pubsub_numsub(run.keys.bell)[0][1] == 0, what="nobody listens"
     )
@@ -239,7 +239,7 @@ def test_a_thousand_sessions_come_and_go_and_leave_nothing(stand: WebStand) -> N
             for tag in list(socket.feeds):
                 stand.rooms.leave(socket, tag)
     wait_until(lambda: stand.relay.feeds() == 0, what="no feed")
-    wait_until(lambda: stand.relay.subscriptions.channels() == 0, what="no channel")
+    wait_until(lambda: stand.relay.bells.channels() == 0, what="no channel")
     channels: list[Any] = stand.commands.pubsub_channels()
     bells = [c for c in channels if bytes(c).endswith(b":bell")]
     assert bells == []
@@ -280,7 +280,7 @@ def test_a_socket_that_left_before_it_was_admitted_is_in_no_room(stand: WebStand
 
 def test_a_deaf_relay_says_so(stand: WebStand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.subscriptions.DEAF_AFTER", 0.0)
-    assert not stand.relay.subscriptions.hears()
+    assert not stand.relay.bells.hears()
 
 
 def test_a_restarted_redis_is_subscribed_again(tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ def test_who_joins_while_the_bell_is_given_up_waits_and_hears(
 ) -> None:
     stand = make_stand(linger=0.0)
     socket, run = watching(stand)
-    confirm = stand.relay.subscriptions._confirm
+    confirm = stand.relay.bells.parts[0]._confirm
 
     def slowly(channel: str, kind: str) -> None:
         if kind == "unsubscribe":
             time.sleep(0.5)
         confirm(channel, kind)
 
-    monkeypatch.setattr(stand.relay.subscriptions, "_confirm", slowly)
+    monkeypatch.setattr(stand.relay.bells.parts[0], "_confirm", slowly)
     stand.rooms.leave(socket, address().tag)
     wait_until(lambda: stand.relay.find(address().tag) is None, what="the feed is given up")
     again = stand.socket()
@@ -133,11 +133,11 @@ def test_a_connection_that_swallows_everything_is_given_up_and_filled(
     proxy = TcpProxy(redis_server.port)
     stand = make_stand(subscriber_url=_through(redis_server.url, proxy))
     socket, run = watching(stand)
-    before = stand.relay.subscriptions.reconnects
+    before = stand.relay.bells.parts[0].reconnects
     proxy.swallow()
     run.say("b")
     stand.wait_for_seqs(socket, 2)
-    assert stand.relay.subscriptions.reconnects == before + 1
+    assert stand.relay.bells.parts[0].reconnects == before + 1
     run.say("c")
     stand.wait_for_seqs(socket, 3)
     proxy.stop()
@@ -155,10 +155,10 @@ def test_a_subscriber_that_redis_cuts_off_comes_back_and_lacks_nothing(
     try:
         stand = make_stand(server.url)
         socket, run = watching(stand)
-        before = stand.relay.subscriptions.reconnects
+        before = stand.relay.bells.parts[0].reconnects
         without_bell(stand, run, "b")
         flood(stand, run)
-        wait_until(lambda: stand.relay.subscriptions.reconnects > before, what="it is cut off")
+        wait_until(lambda: stand.relay.bells.parts[0].reconnects > before, what="it is cut off")
         stand.wait_for_seqs(socket, 2)
         run.say("c")
         stand.wait_for_seqs(socket, 3)
@@ -184,7 +184,7 @@ def test_a_process_without_a_member_decodes_nothing(
     left.rooms.leave(gone, address().tag)
     heard: dict[WebStand, int] = {left: 0, idle: 0}
     for stand in heard:
-        monkeypatch.setattr(stand.relay.subscriptions, "_on_bell", _counted(stand, heard))
+        monkeypatch.setattr(stand.relay.bells.parts[0], "_on_bell", _counted(stand, heard))
     decoded: list[bytes] = []
 
     def parse(data: bytes) -> object:

@@ -64,7 +64,7 @@ class Web:
     def __init__(self, db: Silent, redis: Commands) -> None:
         self.db = db
         self.queue = Queue()
-        log = EventLog(redis, timedelta(seconds=60))
+        log = EventLog([redis], timedelta(seconds=60))
         self.requests = RunRequests(
             db,
             log,

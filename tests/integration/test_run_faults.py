@@ -90,7 +90,7 @@ class Failing:
     def __init__(self, stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = self.at = 0
         self.after = False
-        self._pool = stand.parts.log._redis.connection_pool
+        self._pool = stand.parts.log._servers[0].redis.connection_pool
         monkeypatch.setattr(Redis, "execute_command", self._wrap(Redis.execute_command))
         monkeypatch.setattr(Pipeline, "execute", self._wrap(Pipeline.execute))
 
@@ -190,10 +190,11 @@ def test_a_log_that_is_lost_with_its_owner_begins_a_new_epoch_and_the_end_says_s
 ) -> None:
     stand = make_stand(database_url)
     run_id = waiting_run(stand)
+    ephemeral = f"eph_{run_id}"
     owner = stand.db.write(lambda s: claim(s, run_id, "dead", -1.0))
     assert isinstance(owner, Claim)
-    stand.db.write(lambda s: intend(s, owner, "eph_lost", None))
-    gateway_run = stand.gateway.post(scripted(tokens=20), session_id="eph_lost")
+    stand.db.write(lambda s: intend(s, owner, ephemeral, None))
+    gateway_run = stand.gateway.post(scripted(tokens=20), session_id=ephemeral)
     stand.db.write(lambda s: note_attempt(s, owner, gateway_run_id=gateway_run, stream_opened=True))
     # The last renewal said that five events had been shown; Redis knows nothing of them.
     stand.db.write(lambda s: s.execute(update(RunRow).values(last_seq=5)))
@@ -210,8 +211,9 @@ def test_a_run_longer_than_the_life_of_its_log_is_whole(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stand = make_stand(database_url, WATCHDOG_SECONDS=10)
-    stand.parts.log._ttl = 1
-    stand.parts.publisher._refresh_every = 0.2
+    (publisher,) = stand.parts.publisher.parts
+    stand.parts.log._ttl = publisher._log._ttl = 1
+    publisher._refresh_every = 0.2
     tool = {"after": 10, "name": "sleep", "seconds": 2.5}
     run_id = waiting_run(stand, tokens=20, rate=100, tools=[tool])
     with caplog.at_level(logging.WARNING):
@@ -271,7 +273,7 @@ def do_runs(stand: WorkerStand, count: int) -> None:
 def measure(stand: WorkerStand) -> dict[str, int]:
     """What the process holds of runs: objects, threads, memory in bytes."""
     gc.collect()
-    publisher, leases = stand.parts.publisher, stand.parts.leases
+    (publisher,), leases = stand.parts.publisher.parts, stand.parts.leases
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "held": len(stand.parts.turns)
@@ -307,13 +309,14 @@ def test_the_bytes_of_a_token_do_not_grow_with_the_text(
 ) -> None:
     stand = make_stand(database_url)
     sent: list[bytes] = []
-    append = stand.parts.log.append
+    (publisher,) = stand.parts.publisher.parts
+    append = publisher._log.append
 
     def noted(batches: Sequence[Batch]) -> list[Append]:
         sent.extend(entry for batch in batches for entry in batch.entries)
         return append(batches)
 
-    monkeypatch.setattr(stand.parts.log, "append", noted)
+    monkeypatch.setattr(publisher._log, "append", noted)
     run_turn(stand.parts, waiting_run(stand, tokens=400, rate=400))
     around = [
         len(entry) - len(payload["delta"])

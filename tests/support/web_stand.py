@@ -127,14 +127,14 @@ class WebStand:
     ) -> None:
         """`subscriber_url`: where the relay listens, if elsewhere than at `redis_url`."""
         self.commands = command_client(redis_url)
-        self.log = EventLog(self.commands, timedelta(seconds=60))
+        self.log = EventLog([self.commands], timedelta(seconds=60))
         self.db = Database(database_url)
         self.emitter = RecordingEmitter()
         self.subscriber = pubsub_client(subscriber_url or redis_url)
         self.relay = Relay(
             self.log,
-            self.commands,
-            self.subscriber,
+            [self.commands],
+            [self.subscriber],
             self.emitter,
             linger=linger,
             sweep_every=sweep_every,
@@ -144,7 +144,7 @@ class WebStand:
         self.resume = Resume(self.db, self.log, self.relay, self.rooms, self.emitter, burst)
         self.relay.resync = self.resume.resync
         self.relay.start()
-        wait_until(self.relay.subscriptions.hears, what="the relay hears")
+        wait_until(self.relay.bells.hears, what="the relay hears")
 
     def stop(self) -> None:
         self.relay.stop()

@@ -32,7 +32,7 @@ def views(page: Page) -> dict[str, View]:
             _show(found, heard, heard.shown)
         elif heard.run_id and heard.seq:
             _event(found.setdefault(heard.run_id, View(heard.run_id)), heard)
-        elif heard.name in ENDS:
+        elif heard.run_id and heard.name in ENDS:  # without a run: a refused prompt (P4)
             _end(found.setdefault(heard.run_id, View(heard.run_id)), heard)
     return found
 

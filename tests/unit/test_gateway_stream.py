@@ -1,0 +1,133 @@
+"""A gateway's stream is the same events however it is cut into reads, plain or not (R1, P12)."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import StreamBroken
+from worker.gateway.merging import merge_deltas
+from worker.gateway.stream import EventStream, any_events, plain_events
+from worker.gateway.translation import translate
+
+TEXT = st.text(max_size=20)
+EVENT = st.fixed_dictionaries(
+    {"event": st.sampled_from(["message.delta", "reasoning.delta", "tool.started"])},
+    optional={"delta": TEXT, "text": TEXT, "timestamp": st.floats(0, 2e9)},
+)
+NOISE = st.sampled_from([b": keepalive\n\n", b"event: x\nid: 7\n\n", b"data: nonsense\n\n"])
+
+
+class Chunks:
+    """A response whose reads return these pieces, one each."""
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        self.chunks = [chunk for chunk in chunks if chunk]
+        self.raw = self
+        self.closed = False
+
+    def read1(self, size: int, *, decode_content: bool) -> bytes:
+        return self.chunks.pop(0) if self.chunks else b""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def read(chunks: list[bytes], max_event: int = 10_000_000) -> list[dict[str, Any]]:
+    stream = EventStream(Chunks(chunks), max_event)  # type: ignore[arg-type]
+    return [event for events in stream for event in events]
+
+
+def frame(event: dict[str, Any], end: bytes = b"\n") -> bytes:
+    return b"data: " + orjson.dumps(event) + 2 * end
+
+
+@given(
+    st.lists(EVENT | NOISE, max_size=12),
+    st.lists(st.integers(1, 60), max_size=40),
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+)
+def test_reads_of_any_size_and_line_ends_of_any_kind_give_the_same_events(
+    items: list[dict[str, Any] | bytes], sizes: list[int], end: bytes
+) -> None:
+    body = b"".join(
+        item.replace(b"\n", end) if isinstance(item, bytes) else frame(item, end) for item in items
+    )
+    chunks: list[bytes] = []
+    at = 0
+    for size in sizes:
+        chunks.append(body[at : at + size])
+        at += size
+    chunks.append(body[at:])
+    sent = [item for item in items if isinstance(item, dict)]
+    assert [e for e in read(chunks) if "event" in e] == clean(sent)
+
+
+def clean(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With U+FFFD for NUL, which no database stores as text."""
+    return [
+        {k: v.replace("\0", "\ufffd") if isinstance(v, str) else v for k, v in event.items()}
+        for event in events
+    ]
+
+
+@given(st.lists(EVENT, min_size=1, max_size=10))
+def test_the_short_way_gives_what_the_long_way_gives(events: list[dict[str, Any]]) -> None:
+    block = b"".join(map(frame, events))
+    short = plain_events(block)
+    assert (short is None) == (b"\\u0000" in block)
+    assert short in (None, any_events(block))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b": comment\n\n",
+        b'data: {"a": 1}\ndata: {"b": 2}\n\n',
+        b'data: {"a": 1}\nid: 4\n\n',
+        b'data: {"a": "\\u0000"}\n\n',
+        b'data: {"a": "\\ud800"}\n\n',
+        b'data: {"a": "\xff"}\n\n',
+        b"data: {broken\n\n",
+        b'data:{"a": 1}\n\n',
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_long_way(block: bytes) -> None:
+    assert plain_events(block) is None
+
+
+def test_an_event_that_never_ends_breaks_the_stream() -> None:
+    with pytest.raises(StreamBroken):
+        read([b"data: ", *[b"x" * 100] * 20], max_event=1000)
+
+
+def test_a_last_event_without_an_empty_line_is_heard() -> None:
+    assert read([b'data: {"event": "run.completed"}\n']) == [{"event": "run.completed"}]
+
+
+@given(st.lists(EVENT, max_size=12))
+def test_merged_deltas_tell_the_same_text_in_the_same_order(events: list[dict[str, Any]]) -> None:
+    assert told(merge_deltas(events)) == told(events)
+
+
+def told(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Names and texts as clients get them, neighbours of one kind and field joined."""
+    joined: list[tuple[str, str]] = []
+    for event in events:
+        for name, payload in translate(event, 1_000_000):
+            field = "text" if "text" in payload else "delta"
+            key = f"{name}.{field}"
+            if name != "tool.started" and joined and joined[-1][0] == key:
+                joined[-1] = (key, joined[-1][1] + payload[field])
+            else:
+                joined.append((key, str(payload.get(field, ""))))
+    return joined
+
+
+def test_merging_merges() -> None:
+    deltas = [{"event": "message.delta", "delta": f"{n} ", "timestamp": n} for n in range(100)]
+    (merged,) = merge_deltas(deltas)
+    assert merged["timestamp"] == 0
+    assert merged["delta"] == "".join(f"{n} " for n in range(100))

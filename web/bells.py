@@ -1,0 +1,62 @@
+"""The bells of all sessions: each is heard on the server that holds the session's log."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from shared.redis_clients import Commands, RedisError
+from shared.shards import shard_of
+from web.subscriptions import Subscriptions
+
+log = logging.getLogger(__name__)
+
+
+class Bells:
+    """One subscriber for each server. Start once, stop at will."""
+
+    def __init__(
+        self,
+        commands: Sequence[Commands],
+        subscribers: Sequence[Commands],
+        on_bell: Callable[[str, bytes], None],
+        on_gap: Callable[[], None],
+    ) -> None:
+        """Both sequences in the order of the log's servers; the rest as in Subscriptions."""
+        self._commands = commands
+        self.parts = [Subscriptions(redis, on_bell, on_gap) for redis in subscribers]
+
+    def start(self) -> None:
+        """Begin to listen."""
+        for part in self.parts:
+            part.start()
+
+    def stop(self) -> None:
+        """Stop listening, and wait for the readers."""
+        for part in self.parts:
+            part.stop()
+
+    def hears(self) -> bool:
+        """Whether each heard its own word of late."""
+        return all(part.hears() for part in self.parts)
+
+    def channels(self) -> int:
+        """How many bells it listens to."""
+        return sum(part.channels() for part in self.parts)
+
+    def add(self, tag: str) -> None:
+        """Listen to a bell; returns when Redis has confirmed. Raises RedisAway."""
+        self._of(tag).add(tag)
+
+    def remove(self, tag: str) -> None:
+        """Stop listening to a bell, some time soon."""
+        self._of(tag).remove(tag)
+
+    def echo(self) -> None:
+        """Say a word on every server, to hear it."""
+        for redis, part in zip(self._commands, self.parts, strict=True):
+            try:
+                redis.publish(part.echo, b"1")
+            except (RedisError, OSError) as error:
+                log.info("relay.echo_failed error=%s", type(error).__name__)
+
+    def _of(self, tag: str) -> Subscriptions:
+        return self.parts[shard_of(tag, len(self.parts))]

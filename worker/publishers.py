@@ -1,0 +1,37 @@
+"""One publisher for each server of the log: a slow server delays only its own sessions."""
+
+from collections.abc import Callable
+
+from shared.event_log import EventLog
+from shared.shards import shard_of
+from worker.publisher import Publisher
+from worker.run_log import RunLog
+
+
+class Publishers:
+    """Start once, `stop` flushes and joins; see Publisher."""
+
+    def __init__(self, event_log: EventLog, make: Callable[[EventLog], Publisher]) -> None:
+        """`make` builds the publisher of one server's log."""
+        self.parts = [make(part) for part in event_log.split()]
+
+    def start(self) -> None:
+        """Begin to flush."""
+        for publisher in self.parts:
+            publisher.start()
+
+    def stop(self) -> None:
+        """Flush what waits, once, and end."""
+        for publisher in self.parts:
+            publisher.stop()
+
+    def open(self, run_log: RunLog) -> None:
+        """From now on flush what is added to this log."""
+        self._of(run_log).open(run_log)
+
+    def close(self, run_log: RunLog) -> None:
+        """The run is over, or no longer ours."""
+        self._of(run_log).close(run_log)
+
+    def _of(self, run_log: RunLog) -> Publisher:
+        return self.parts[shard_of(run_log.keys.tag, len(self.parts))]
