@@ -3,6 +3,7 @@
 import logging
 import time
 
+from shared.db.stops import is_stop_asked
 from shared.errors import GatewayError, GatewayLostRun, StreamBroken
 from shared.runs import Reason
 from worker.deadline import WAITING, RunClock
@@ -10,11 +11,20 @@ from worker.gateway.client import RunStatus
 from worker.gateway.merging import merge_deltas
 from worker.gateway.translation import GatewayEnd, gateway_end, translate
 from worker.joining import tail
-from worker.outcome import Outcome, aborted, failed, of_gateway, of_status, timed_out
+from worker.outcome import (
+    CANCELLED,
+    Outcome,
+    aborted,
+    end_of_status,
+    failed,
+    of_gateway,
+    timed_out,
+)
+from worker.pace import Pace
 from worker.parts import Parts
 from worker.place import POLLING, REATTACHED, REPLAY, Place, Replay
 from worker.turn import Turn
-from worker.watch import Limits, Watch, send_stop
+from worker.watch import Limits, Watch, say_stopping, send_stop
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +56,7 @@ def follow(parts: Parts, turn: Turn, *, open_stream: bool) -> Outcome:
     finally:
         watch.finish()
     turn.check()
-    return outcome or _poll(turn, limits, clock, told=not (open_stream or replayed))
+    return outcome or _poll(parts, turn, limits, clock, told=not (open_stream or replayed))
 
 
 def _replays(turn: Turn) -> bool:
@@ -78,7 +88,7 @@ def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | Non
     parts.note_attempt(turn.claim, stream_opened=True)
     replay = Replay(place)
     max_bytes = parts.settings.event_max_bytes
-    pause = parts.settings.flush_interval.total_seconds()
+    pace = Pace(parts.settings.flush_interval.total_seconds())
     try:
         turn.stream = turn.gateway.events(turn.gateway_run_id)
         for events in turn.stream:
@@ -86,24 +96,38 @@ def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | Non
             for event in merge_deltas(events):
                 end = gateway_end(event)
                 if end is not None:
-                    return _ended(turn, end)
+                    return _ended(parts, turn, end)
                 for name, payload in translate(event, max_bytes):
                     new = replay.rest(name, payload)
                     if new is not None:
                         turn.log.add(name, new)
                         place.count(name, new)
-            if len(events) > 1:  # it is fast: let the others, and what comes next, gather
-                time.sleep(0 if turn.stream.has_more else pause)
+            pace.after(turn.stream.last_size, waited=turn.stream.waited)
     except (StreamBroken, GatewayLostRun) as error:
         log.info("stream.broken run_id=%s error=%s", turn.run_id, error)
     return None
 
 
-def _ended(turn: Turn, end: GatewayEnd) -> Outcome:
-    return of_gateway(end, stop_asked=turn.stop_asked.is_set(), timed_out_run=turn.timed_out)
+def _ended(parts: Parts, turn: Turn, end: GatewayEnd) -> Outcome:
+    asked = end.name == CANCELLED and _stop_was_asked(parts, turn)
+    return of_gateway(end, stop_asked=asked, timed_out_run=turn.timed_out)
 
 
-def _poll(turn: Turn, limits: Limits, clock: RunClock, *, told: bool) -> Outcome:
+def _stop_was_asked(parts: Parts, turn: Turn) -> bool:
+    """Whether the gateway gave up because it was told to; clients then hear of the stop (R9).
+
+    The row decides: another process may have stopped the gateway before this one was told.
+    """
+    if not turn.stop_asked.is_set():
+        if not parts.read(lambda session: is_stop_asked(session, turn.run_id)):
+            return False
+        turn.stop_sent = True  # by somebody else
+        turn.ask_stop()
+    say_stopping(turn)
+    return True
+
+
+def _poll(parts: Parts, turn: Turn, limits: Limits, clock: RunClock, *, told: bool) -> Outcome:
     """Ask for the status until it is terminal; show finished steps meanwhile (R4)."""
     assert turn.gateway_run_id is not None
     answered = time.monotonic()
@@ -121,11 +145,9 @@ def _poll(turn: Turn, limits: Limits, clock: RunClock, *, told: bool) -> Outcome
             answered = time.monotonic()
             if status is not None and status.terminal:
                 show_tail(turn, told=told)
-                return of_status(
-                    status, stop_asked=turn.stop_asked.is_set(), timed_out_run=turn.timed_out
-                )
+                return _ended(parts, turn, end_of_status(status))
             if status is None:
-                return _unknown_run(turn, told=told)
+                return _unknown_run(parts, turn, told=told)
             if not told:
                 told = True
                 turn.log.add(REATTACHED, {"mode": POLLING})
@@ -149,10 +171,12 @@ def _given_up(turn: Turn, limits: Limits, answered: float) -> Outcome | None:
     return None
 
 
-def _unknown_run(turn: Turn, *, told: bool) -> Outcome:
+def _unknown_run(parts: Parts, turn: Turn, *, told: bool) -> Outcome:
     """The gateway has forgotten the run, most likely by a restart; its transcript may be there."""
     show_tail(turn, told=told)
-    if turn.stop_asked.is_set():
+    if turn.timed_out:
+        return timed_out(gateway_done=True)
+    if _stop_was_asked(parts, turn):
         return aborted(gateway_done=True)
     return failed(
         Reason.GATEWAY_LOST_RUN,

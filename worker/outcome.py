@@ -7,6 +7,8 @@ from shared.runs import Reason, RunState
 from worker.gateway.client import RunStatus
 from worker.gateway.translation import GatewayEnd
 
+CANCELLED = "run.cancelled"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -63,15 +65,14 @@ def of_gateway(end: GatewayEnd, *, stop_asked: bool, timed_out_run: bool) -> Out
             output=end.output,
             usage=end.usage,
         )
-    if end.name == "run.cancelled" and timed_out_run:
+    if end.name == CANCELLED and timed_out_run:
         return timed_out(gateway_done=True)
-    if end.name == "run.cancelled" and stop_asked:
+    if end.name == CANCELLED and stop_asked:
         return aborted(gateway_done=True)
     error = end.error or f"The gateway ended the run ({end.name})."
     return failed(Reason.GATEWAY_ERROR, error)
 
 
-def of_status(status: RunStatus, *, stop_asked: bool, timed_out_run: bool) -> Outcome:
-    """The same, from a terminal status that was polled."""
-    end = GatewayEnd(f"run.{status.status}", status.output, status.usage, None, status.error)
-    return of_gateway(end, stop_asked=stop_asked, timed_out_run=timed_out_run)
+def end_of_status(status: RunStatus) -> GatewayEnd:
+    """The end that a polled, terminal status tells of."""
+    return GatewayEnd(f"run.{status.status}", status.output, status.usage, None, status.error)

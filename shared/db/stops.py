@@ -74,6 +74,12 @@ def open_runs(session: Session, owner: str, session_id: str | None) -> list[RunR
     return list(rows)
 
 
+def is_stop_asked(session: Session, run_id: str) -> bool:
+    """Whether somebody has asked to stop the run, whoever has heard of it by now."""
+    asked = select(RunRow.id).where(RunRow.id == run_id, RunRow.stop_requested_at.is_not(None))
+    return session.scalar(asked) is not None
+
+
 def _target(
     session: Session, owner: str, session_id: str | None, run_id: str | None
 ) -> RunRow | None:

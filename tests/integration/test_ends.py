@@ -14,8 +14,10 @@ from shared.announcing import announce
 from shared.db.claims import Claim, claim, intend, note_attempt
 from shared.db.closing import replace_late
 from shared.db.models import ChaseRow, DeletionRow, RunRow, UsageRow
-from shared.errors import RedisAway
-from shared.event_log import EventLog
+from shared.db.stops import ask_stop
+from shared.errors import LostRun, RedisAway
+from shared.event_log import Batch, EventLog, Status
+from shared.events import encode
 from tests.support.demo_gateway import DemoGateway, scripted
 from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
@@ -25,6 +27,7 @@ from worker import finish
 from worker.chaser import chase_all
 from worker.reaper import Reaper
 from worker.run_turn import run_turn
+from worker.stopping import stop_run
 
 TOOL = {"after": 2, "name": "ls", "output": "a b"}
 
@@ -186,6 +189,53 @@ def test_a_run_that_killed_too_many_workers_is_given_up(stand: WorkerStand) -> N
     assert (row.state, row.reason) == ("failed", "worker_lost")
     wait_until(lambda: _chased(stand), within=20, what="the gateway's run is stopped")
     assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["status"] == "cancelled"
+
+
+def test_an_owner_that_wakes_up_while_the_next_one_works_writes_nothing(
+    stand: WorkerStand,
+) -> None:
+    run_id = waiting_run(stand)
+    late = dead_owner(stand, run_id)
+    events = stand.parts.log
+    events.install(late.keys, fence=late.fence, epoch=1, min_head=0, create=True)
+    following = stand.db.write(lambda s: claim(s, run_id, "next", 60.0))
+    assert isinstance(following, Claim)
+    events.install(following.keys, fence=following.fence, epoch=1, min_head=0, create=False)
+    entry = encode("message.delta", {"event": "message.delta", "delta": "late", "seq": 1})
+    (answer,) = events.append([Batch(late.keys, late.fence, 0, (entry,))])
+    assert answer.status is Status.FENCED
+    assert log_of(stand, run_id) == []
+    with pytest.raises(LostRun):
+        stand.db.write(lambda s: intend(s, late, "eph_late", None))
+
+
+@pytest.mark.parametrize("script", [{}, {"cut": 5}], ids=["read", "polled"])
+def test_a_stop_that_the_gateway_hears_of_before_the_owner_is_the_persons(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, script: dict[str, int]
+) -> None:
+    monkeypatch.setattr(stand.parts.leases, "_tell", lambda lease: None)  # no renewal tells it
+    run_id = waiting_run(stand, **{"tokens": 2000, "rate": 50, **script})
+    doing = stand.begin(run_id)
+    stand.wait_for_post("eph")
+    shown = "run.reattached" if script else "message.delta"
+    wait_until(lambda: shown in stand.names(run_id), what=shown)
+    stand.db.write(lambda s: ask_stop(s, OWNER, SESSION, run_id))
+    stop_run(stand.parts, run_id)
+    doing.join(20)
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason) == ("aborted", "aborted")
+    names = stand.names(run_id)
+    told = [name for name in names if name.startswith(("abort.", "run.comp", "run.f"))]
+    assert told == ["abort.started", "abort.completed", "run.completed"], names
+    assert stand.event(run_id, "abort.completed")["synced"] is True
+
+
+def test_a_cancellation_that_nobody_asked_for_is_a_failure(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand, end="cancelled")
+    run_turn(stand.parts, run_id)
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason) == ("failed", "gateway_error")
+    assert "abort.started" not in stand.names(run_id)
 
 
 def _chased(stand: WorkerStand) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from shared.runs import ENDED, LIVE, MOVES, OPEN, Reason, RunState, may
 from worker.gateway.client import RunStatus
 from worker.gateway.translation import GatewayEnd
-from worker.outcome import Outcome, of_gateway, of_status
+from worker.outcome import Outcome, end_of_status, of_gateway
 
 
 def told(name: str, *, stop_asked: bool = False, timed_out: bool = False) -> Outcome:
@@ -31,7 +31,8 @@ def test_an_answer_that_was_complete_before_the_stop_arrived_is_complete() -> No
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_a_polled_status_means_what_the_event_means(status: str) -> None:
-    polled = of_status(RunStatus(status, "text", None, None), stop_asked=False, timed_out_run=False)
+    end = end_of_status(RunStatus(status, "text", None, None))
+    polled = of_gateway(end, stop_asked=False, timed_out_run=False)
     assert polled == told(f"run.{status}")
 
 

@@ -1,6 +1,7 @@
 """A gateway's event stream: bytes to events. It knows SSE and its faults, not what events mean."""
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.errors import StreamBroken
 log = logging.getLogger(__name__)
 
 READ = 65_536
+AT_ONCE = 0.0002  # seconds that a read of what is there may take
 FIELD, EVENT_END = b"data: ", b"\n\n"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -31,7 +33,8 @@ class EventStream:
         self._response = response
         self._max_event = max_event
         self._cut = False
-        self.has_more = False  # whether the last read filled its buffer
+        self.last_size = 0  # bytes of the last read
+        self.waited = False  # whether they were not there yet when it began
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         try:
@@ -81,8 +84,10 @@ class EventStream:
 
     def _read(self) -> bytes:
         """Whatever bytes are there, b'' at the end: a full buffer would delay tokens."""
+        began = time.monotonic()
         chunk: bytes = self._response.raw.read1(READ, decode_content=True)
-        self.has_more = len(chunk) == READ
+        self.waited = time.monotonic() - began > AT_ONCE
+        self.last_size = len(chunk)
         return chunk
 
 
