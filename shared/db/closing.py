@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import String, Update, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.content import clean_text
@@ -103,6 +103,13 @@ def token_sums(session: Session, owner: str, session_id: str | None) -> tuple[in
     return context_tokens(session, owner, session_id) if session_id is not None else (0, 0)
 
 
+_CLEARED = (
+    delete(MessageRow)
+    .where(MessageRow.run_id == bindparam("of_run"), MessageRow.idx > 0)
+    .execution_options(synchronize_session=False)
+)
+
+
 def _replace_rows(
     session: Session, run: RunRow, rows: Sequence[Mapping[str, Any]], now: float
 ) -> None:
@@ -110,7 +117,7 @@ def _replace_rows(
     turn is dropped, since it tells of the rows before (R23)."""
     if run.session_id is not None and run.turn_no is not None:
         drop_covering(session, run.owner, run.session_id, run.turn_no)
-    session.execute(delete(MessageRow).where(MessageRow.run_id == run.id, MessageRow.idx > 0))
+    session.execute(_CLEARED, {"of_run": run.id})
     for index, row in enumerate(rows, start=1):
         columns = {**row, "timestamp": row.get("timestamp") or now}
         session.add(
@@ -162,6 +169,33 @@ def _text(value: object) -> str | None:
     return clean_text(value) if isinstance(value, str) and value else None
 
 
+def _summing_up() -> Update:
+    """Built once: it takes longer to put together than to run."""
+    owner, session_id = bindparam("of_owner", type_=String), bindparam("of_session", type_=String)
+    here = (MessageRow.owner == owner, MessageRow.session_id == session_id)
+    placed = MessageRow.turn_no.is_not(None)
+    count = select(func.count()).where(*here, placed).scalar_subquery()
+    tools = select(func.count()).where(*here, MessageRow.role == "tool").scalar_subquery()
+    shown = func.nullif(bindparam("preview_or_none", type_=String), "")
+    return (
+        update(SessionRow)
+        .where(SessionRow.owner == owner, SessionRow.id == session_id)
+        .values(
+            message_count=count,
+            tool_call_count=tools,
+            last_active=bindparam("now"),
+            input_tokens=bindparam("input"),
+            output_tokens=bindparam("output"),
+            preview=func.coalesce(shown, SessionRow.preview),
+            **session_totals(owner, session_id),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+_SUMMED_UP = _summing_up()
+
+
 def _update_session(
     session: Session,
     run: RunRow,
@@ -171,21 +205,11 @@ def _update_session(
 ) -> None:
     if run.session_id is None:
         return
-    here = (MessageRow.owner == run.owner, MessageRow.session_id == run.session_id)
-    placed = MessageRow.turn_no.is_not(None)
-    count = select(func.count()).where(*here, placed).scalar_subquery()
-    tools = select(func.count()).where(*here, MessageRow.role == "tool").scalar_subquery()
     answers = [row["content"] for row in rows if row["role"] == "assistant"]
-    values: dict[str, Any] = {"message_count": count, "tool_call_count": tools, "last_active": now}
-    values |= {"input_tokens": tokens[0], "output_tokens": tokens[1]}
-    values |= session_totals(run.owner, run.session_id)
-    if answers and answers[-1]:
-        values["preview"] = " ".join(answers[-1].split())[:100]
-    session.execute(
-        update(SessionRow)
-        .where(SessionRow.owner == run.owner, SessionRow.id == run.session_id)
-        .values(**values)
-    )
+    values: dict[str, Any] = {"now": now, "input": tokens[0], "output": tokens[1]}
+    values |= {"of_owner": run.owner, "of_session": run.session_id}
+    values["preview_or_none"] = " ".join(answers[-1].split())[:100] if answers else None
+    session.execute(_SUMMED_UP, values)
 
 
 def ephemeral_ids(session: Session, run_id: str) -> list[str]:

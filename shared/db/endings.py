@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
@@ -39,6 +39,27 @@ def numbered(run: RunRow, entries: Entries, last_seq: int) -> Entries:
     ]
 
 
+# Built once, since every run needs them.
+_ENDED_NOW = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("of_run"))
+    .values(ended_at=DbNow())
+    .execution_options(synchronize_session=False)
+)
+_ANNOUNCED_NOW = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("of_run"), RunRow.announced_at.is_(None))
+    .values(announced_at=DbNow())
+    .execution_options(synchronize_session=False)
+)
+_PROMPT_PLACED = (
+    update(MessageRow)
+    .where(MessageRow.run_id == bindparam("of_run"))
+    .values(turn_no=bindparam("turn"))
+    .execution_options(synchronize_session=False)
+)
+
+
 def fix_end(
     session: Session,
     run: RunRow,
@@ -60,7 +81,7 @@ def fix_end(
     for name, value in columns.items():
         setattr(run, name, value)
     session.flush()
-    session.execute(update(RunRow).where(RunRow.id == run.id).values(ended_at=DbNow()))
+    session.execute(_ENDED_NOW, {"of_run": run.id})
 
 
 def end_unstarted(
@@ -98,9 +119,7 @@ def take_turn(session: Session, run: RunRow, conversation: SessionRow) -> None:
         return
     run.turn_no = conversation.next_turn
     conversation.next_turn += 1
-    session.execute(
-        update(MessageRow).where(MessageRow.run_id == run.id).values(turn_no=run.turn_no)
-    )
+    session.execute(_PROMPT_PLACED, {"of_run": run.id, "turn": run.turn_no})
 
 
 def announcement(session: Session, run_id: str) -> Announcement | None:
@@ -120,11 +139,7 @@ def announcement(session: Session, run_id: str) -> Announcement | None:
 
 def mark_announced(session: Session, run_id: str) -> None:
     """Remember that clients have been told."""
-    session.execute(
-        update(RunRow)
-        .where(RunRow.id == run_id, RunRow.announced_at.is_(None))
-        .values(announced_at=DbNow())
-    )
+    session.execute(_ANNOUNCED_NOW, {"of_run": run_id})
 
 
 def unannounced(session: Session, limit: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.compression_plan import Snapshot
@@ -90,18 +90,38 @@ def drop(session: Session, claim: Claim, version: int) -> None:
     )
 
 
+_COVERING = (
+    delete(SnapshotRow)
+    .where(
+        SnapshotRow.owner == bindparam("owner"),
+        SnapshotRow.session_id == bindparam("session_id"),
+        SnapshotRow.last_turn_no >= bindparam("turn"),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
 def drop_covering(session: Session, owner: str, session_id: str, turn_no: int) -> None:
     """Remove the snapshot if it covers that turn, whose messages are being replaced (R23).
 
     The caller holds the session's lock.
     """
-    session.execute(
-        delete(SnapshotRow).where(
-            SnapshotRow.owner == owner,
-            SnapshotRow.session_id == session_id,
-            SnapshotRow.last_turn_no >= turn_no,
-        )
-    )
+    session.execute(_COVERING, {"owner": owner, "session_id": session_id, "turn": turn_no})
+
+
+_REACH = select(SnapshotRow.summary_tokens, SnapshotRow.last_turn_no).where(
+    SnapshotRow.owner == bindparam("owner"), SnapshotRow.session_id == bindparam("session_id")
+)
+_COUNT = func.coalesce(MessageRow.token_count, 0)
+_COUNTED = select(
+    func.coalesce(func.sum(_COUNT), 0),
+    func.coalesce(func.sum(case((MessageRow.role == "assistant", _COUNT), else_=0)), 0),
+).where(
+    MessageRow.owner == bindparam("owner"),
+    MessageRow.session_id == bindparam("session_id"),
+    MessageRow.turn_no > bindparam("reach"),
+    MessageRow.role.in_(ROLES),
+)
 
 
 def context_tokens(session: Session, owner: str, session_id: str) -> tuple[int, int]:
@@ -109,20 +129,8 @@ def context_tokens(session: Session, owner: str, session_id: str) -> tuple[int, 
 
     Input is the summary and all messages whose turn has come; output is the answers again.
     """
-    found = session.execute(
-        select(SnapshotRow.summary_tokens, SnapshotRow.last_turn_no).where(
-            SnapshotRow.owner == owner, SnapshotRow.session_id == session_id
-        )
-    ).one_or_none()
+    of = {"owner": owner, "session_id": session_id}
+    found = session.execute(_REACH, of).one_or_none()
     summary, reach = (found.summary_tokens, found.last_turn_no) if found else (0, -1)
-    counts = func.coalesce(MessageRow.token_count, 0)
-    answers = case((MessageRow.role == "assistant", counts), else_=0)
-    row = session.execute(
-        select(func.coalesce(func.sum(counts), 0), func.coalesce(func.sum(answers), 0)).where(
-            MessageRow.owner == owner,
-            MessageRow.session_id == session_id,
-            MessageRow.turn_no > reach,
-            MessageRow.role.in_(ROLES),
-        )
-    ).one()
+    row = session.execute(_COUNTED, {**of, "reach": reach}).one()
     return summary + int(row[0]), int(row[1])

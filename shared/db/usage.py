@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, String, func, literal, select
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, String, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -109,7 +109,9 @@ def total(session: Session, span: Span) -> UsageSum:
     return _sum(session.execute(query).one())
 
 
-def session_totals(owner: str, session_id: str) -> dict[str, ScalarSelect[Any]]:
+def session_totals(
+    owner: str | BindParameter[str], session_id: str | BindParameter[str]
+) -> dict[str, ScalarSelect[Any]]:
     """Column of `sessions` -> what its runs' rows make of it, for an UPDATE.
 
     Without the columns `input_tokens` and `output_tokens`, which are those of the context (P22).

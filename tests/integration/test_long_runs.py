@@ -66,7 +66,7 @@ def allow(stand: WorkerStand, run_id: str) -> int:
 
 
 def test_a_run_that_takes_too_long_is_stopped_and_fails(stand: WorkerStand) -> None:
-    run_id = waiting_run(stand, tokens=5000, rate=20)
+    run_id = waiting_run(stand, tokens=400, rate=20)
     began = time.monotonic()
     run_turn(stand.parts, run_id)
     assert time.monotonic() - began < DEADLINE + 5
@@ -90,7 +90,7 @@ def test_the_time_in_which_a_person_is_asked_does_not_count(stand: WorkerStand, 
 
 
 def test_a_question_that_the_gateway_dropped_does_not_stop_the_clock(stand: WorkerStand) -> None:
-    tool = {"after": 3, "name": "sleep", "seconds": 60}
+    tool = {"after": 3, "name": "sleep", "seconds": 15}
     run_id = waiting_run(stand, approval={"after": 2, "timeout": 0.2}, tools=[tool])
     run_turn(stand.parts, run_id)
     assert run_row(stand.db, run_id).reason == "timeout"
