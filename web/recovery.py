@@ -204,7 +204,7 @@ class Recovery:
                 entries or (),
                 ended=view.ended,
             )
-        self._rooms.admit(feed, connection, dict(runs))
+        self._rooms.admit(feed, connection, runs, views)
         return True
 
     def _join_without_rows(self, connection: Connection, state: Lost, joined: Joined) -> None:
@@ -215,7 +215,7 @@ class Recovery:
                 with self._relay.hold(feed):
                     _mute(feed, connection, joined)
                     if not self._send_missed(feed, connection, state, joined, {}):
-                        self._rooms.admit(feed, connection, {})
+                        self._rooms.admit(feed, connection, {}, ())
                     feed.unseated = True  # a run may have ended meanwhile
                 return
             except FeedClosed:

@@ -18,7 +18,7 @@ from web.pacing import Pacing
 from web.payloads import ResumePayload
 from web.relay import Relay
 from web.resumed import build, is_stale
-from web.rooms import Rooms, places
+from web.rooms import Rooms, lacks_log, places
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class Resume:
         if degraded:
             raise DatabaseAway
         views = self._relay.read(feed, (), whole=True)
+        if lacks_log(feed, conversation.runs, views):
+            raise RedisAway("Redis: the log of a live run is not there yet")
         for view in views:
             feed.seat(view)
         payload = self._build(feed.address, conversation, views, degraded=False)
@@ -159,7 +161,7 @@ class Resume:
             self._relay.teller.entries(
                 sids, view.run_id, view.epoch, view.head, missed, ended=view.ended
             )
-        self._rooms.admit(feed, connection, conversation.runs)
+        self._rooms.admit(feed, connection, conversation.runs, views)
         return payload
 
     def _build(
@@ -213,7 +215,7 @@ class Resume:
                     self._rooms.note_later(feed, connection, conversation.runs)
                     # Others may know the log already, and this socket then lacks its beginning.
                     feed.unseated = bool(feed.cursors)
-                    self._rooms.admit(feed, connection, conversation.runs)
+                    self._rooms.admit(feed, connection, conversation.runs, ())
                 return payload
             except FeedClosed:
                 continue

@@ -1,7 +1,7 @@
 """Who is in which room: membership of sockets in feeds, changed under the feed's lock (R28)."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from sqlalchemy.orm import Session
@@ -37,10 +37,11 @@ class Rooms:
             runs = self.runs(address)
             try:
                 with self._relay.hold(feed):
-                    views = self._relay.read(feed, (), whole=False)
+                    begun = [run.id for run in runs.values() if run.has_begun]
+                    views = self._relay.read(feed, begun, whole=False)
                     self._relay.advance(feed, views)
                     self.note(feed, connection, runs, views, told="")
-                    self.admit(feed, connection, runs)
+                    self.admit(feed, connection, runs, views)
                 return True
             except FeedClosed:
                 continue
@@ -77,11 +78,22 @@ class Rooms:
         with suppress(RedisAway):
             self.note(feed, connection, runs, (), told="")
 
-    def admit(self, feed: Feed, connection: Connection, runs: dict[str, RunInfo]) -> None:
-        """Make the socket a member, at the log's head. Under the feed's lock."""
+    def admit(
+        self,
+        feed: Feed,
+        connection: Connection,
+        runs: Mapping[str, RunInfo],
+        views: Sequence[LogView],
+    ) -> None:
+        """Make the socket a member, at the heads of these logs. Under the feed's lock."""
         for run in runs.values():
             if not run.is_open and run.announced:
                 feed.remember_end(run.id)
+        for view in views:
+            if view.run_id not in feed.cursors:
+                feed.seat(view)  # it ended after the rows were read: nobody may hear it once more
+        if lacks_log(feed, runs, views):
+            feed.unseated = True
         # First written down here, then looked whether it is gone: else a disconnect in between
         # would leave it in the room for ever.
         connection.feeds.add(feed.tag)
@@ -131,6 +143,17 @@ class Rooms:
     def _leave_all(self, connection: Connection) -> None:
         for tag in list(connection.feeds):
             self._leave(connection, tag)
+
+
+def lacks_log(feed: Feed, runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:
+    """Whether members heard of an open run whose log is not there, as after a flush of Redis: who
+    joins now has not seen its beginning, and is told everything once its owner wrote it anew."""
+    there = {view.run_id for view in views}
+    return any(
+        cursor.seq and not cursor.ended and run_id not in there and runs[run_id].is_open
+        for run_id, cursor in feed.cursors.items()
+        if run_id in runs
+    )
 
 
 def places(views: Sequence[LogView]) -> dict[str, tuple[int, int]]:

@@ -13,6 +13,7 @@ from tests.acceptance.conftest import Clients
 from tests.acceptance.test_abort import assert_aborted
 from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.processes import wait_until
+from tests.support.socket_client import SocketClient
 from tests.support.stack import Stack
 
 
@@ -37,6 +38,28 @@ def frozen() -> Iterator[Stack]:
 def attempts_of(stack: Stack, run_id: str) -> list[AttemptRow]:
     query = select(AttemptRow).where(AttemptRow.run_id == run_id).order_by(AttemptRow.fence)
     return stack.read(lambda session: list(session.scalars(query)))
+
+
+def test_a_gateway_is_stopped_at_once_though_the_owner_is_frozen(
+    stack: Stack, client: SocketClient, session_id: str
+) -> None:
+    """Its lease is far from its end, so nobody takes the run over; it wakes up to the news."""
+    run_id = client.run(talk(2000, rate=50), session_id)
+    client.wait_until(lambda: len(client.deltas(run_id)) > 5, what="some text")
+    owner = stack.owner_of(run_id)
+    owner.signal(signal.SIGSTOP)
+    try:
+        client.abort(session_id)
+        wait_until(
+            lambda: stack.posts(run_id)[0]["status"] == "cancelled",
+            within=5,
+            what="the gateway has stopped, though the owner does nothing",
+        )
+    finally:
+        owner.signal(signal.SIGCONT)
+    assert_aborted(client.end(run_id))
+    assert client.names(run_id).count("abort.started") == 1
+    assert stack.run_row(run_id).takeovers == 0
 
 
 def test_a_stop_does_not_wait_for_a_frozen_owner(

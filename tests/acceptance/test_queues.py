@@ -104,7 +104,7 @@ def test_workers_are_replaced_under_live_runs_without_a_visible_error(
 ) -> None:
     client = connect(small)
     old = list(small.workers)
-    runs = {client.run(talk(tokens, rate=60), new_session()): tokens for tokens in (600, 620, 80)}
+    runs = {client.run(talk(tokens, rate=60), new_session()): tokens for tokens in (1000, 1020, 80)}
     for run_id in runs:
         client.wait_until(lambda r=run_id: client.deltas(r), what="some text")  # type: ignore[misc]
     for leaving in old:

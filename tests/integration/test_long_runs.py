@@ -16,8 +16,9 @@ from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.rows import add_run, add_session, run_row
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker import reaper
+from worker import approving, reaper
 from worker.approving import answer_approval
+from worker.gateway.client import GatewayClient, RunStatus
 from worker.reaper import Reaper
 from worker.run_turn import run_turn
 from worker.stopping import stop_run
@@ -73,6 +74,22 @@ def test_a_run_that_takes_too_long_is_stopped_and_fails(stand: WorkerStand) -> N
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "timeout")
     assert stand.posts("eph")[0]["status"] == "cancelled"
+
+
+def test_a_run_that_took_too_long_and_is_forgotten_then_was_stopped_by_nobody(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = GatewayClient.status
+
+    def forgetful(gateway: GatewayClient, gateway_run: str) -> RunStatus | None:
+        late = any(turn.timed_out for turn in stand.parts.turns.values())
+        return None if late else asked(gateway, gateway_run)
+
+    monkeypatch.setattr(GatewayClient, "status", forgetful)
+    run_id = waiting_run(stand, tokens=400, rate=20, cut=5)
+    run_turn(stand.parts, run_id)
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason) == ("failed", "timeout")
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -137,6 +154,28 @@ def test_an_answer_whose_task_was_lost_is_sent_by_the_reaper(
     thread.join(10)
     assert run_row(stand.db, run_id).state == "completed"
     assert stand.db.read(lambda s: s.scalar(select(ApprovalRow.outcome))) == "done"
+
+
+def test_an_answer_whose_task_came_twice_is_sent_once(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve, sent = GatewayClient.approve, []
+
+    def counted(gateway: GatewayClient, gateway_run: str, choice: str) -> bool:
+        sent.append(choice)
+        return approve(gateway, gateway_run, choice)
+
+    monkeypatch.setattr(GatewayClient, "approve", counted)
+    monkeypatch.setattr(approving, "unsent_answer", lambda *_: "once")  # both look, then both act
+    run_id = waiting_run(stand, approval={"after": 2})
+    thread = stand.begin(run_id)
+    wait_until(lambda: is_asked(stand, run_id), what="the question")
+    asked = allow(stand, run_id)
+    for _ in range(2):
+        answer_approval(stand.parts, run_id, asked)
+    thread.join(10)
+    assert sent == ["once"]
+    assert run_row(stand.db, run_id).state == "completed"
 
 
 def test_a_run_whose_profile_is_gone_fails_and_the_next_one_starts(
