@@ -23,6 +23,7 @@ __all__ = ["Append", "Batch", "EventLog", "Installed", "LogView", "Status"]
 
 T = TypeVar("T")
 A = TypeVar("A")
+CALL_BATCHES, CALL_BYTES = 64, 1_000_000  # of one call of a script: a millisecond or two
 
 
 class Status(StrEnum):
@@ -148,16 +149,11 @@ class EventLog:
         """One round trip for all batches; the answers in their order."""
 
         def ask(server: _Server, some: list[Batch]) -> list[Append]:
-            calls = [
-                (
-                    [batch.keys.meta, batch.keys.log, batch.keys.bell],
-                    [batch.keys.run_id, batch.fence, batch.head, self._ttl, *batch.entries],
-                )
-                for batch in some
-            ]
+            calls = [_append_call(self._ttl, batches) for batches in _by_size(some)]
             return [
                 Append(Status(answer[0].decode()), int(answer[1]) if len(answer) > 1 else None)
-                for answer in server.append.many(calls)
+                for answers in server.append.many(calls)
+                for answer in answers
             ]
 
         return self._by_server(batches, lambda batch: batch.keys.tag, ask)
@@ -237,6 +233,32 @@ class EventLog:
         """Publish a session event (`events.session_bell`)."""
         with _away():
             self._at(tag).redis.publish(bell(tag), data)
+
+
+def _by_size(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """The batches in groups for one call each: Redis does nothing else while a script runs."""
+    group: list[Batch] = []
+    size = 0
+    for batch in batches:
+        more = sum(map(len, batch.entries))
+        if group and (len(group) == CALL_BATCHES or size + more > CALL_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(batch)
+        size += more
+    if group:
+        yield group
+
+
+def _append_call(ttl: int, batches: Iterable[Batch]) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of `append.lua`."""
+    names: list[str] = []
+    arguments: list[Any] = [ttl]
+    for batch in batches:
+        keys, entries = batch.keys, batch.entries
+        names += (keys.meta, keys.log, keys.bell)
+        arguments += (keys.run_id, batch.fence, batch.head, len(entries), *entries)
+    return names, arguments
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class RedisScript:
         answer: list[bytes] = self._loading(call)
         return answer
 
-    def many(self, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[list[bytes]]:
+    def many(self, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         """The answers to several (keys, arguments), in one round trip."""
 
         def run() -> Any:
@@ -35,7 +35,7 @@ class RedisScript:
                 pipe.evalsha(self._hash(), len(keys), *keys, *arguments)
             return pipe.execute()
 
-        answers: list[list[bytes]] = self._loading(run)
+        answers: list[Any] = self._loading(run)
         return answers
 
     def _hash(self) -> str:
