@@ -19,7 +19,10 @@ from shared.redis_keys import RunKeys, bell, live_runs
 from shared.redis_script import RedisScript
 from shared.shards import shard_of
 
-__all__ = ["Append", "Batch", "EventLog", "Installed", "LogView", "Status"]
+__all__ = ["Append", "Batch", "EventLog", "Installed", "Known", "LogView", "Status"]
+
+ENDED = b"ended:"
+RECENT, RECENT_ENDS = 60, 32  # seconds for which an end is told to who lost it, and how many
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -77,6 +80,14 @@ class LogView:
     first: int
     entries: list[bytes]
     checkpoint: bytes | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """Runs of a session: with a log and no announced end; and the newest ends, oldest first."""
+
+    live: list[str]
+    ended: list[str]
 
 
 class _Server:
@@ -194,14 +205,16 @@ class EventLog:
 
         return self._by_server(wanted, lambda pair: pair[0].tag, ask)
 
-    def live(self, tags: Sequence[str]) -> list[list[str]]:
-        """The ids of the runs of each session that have a log and no announced end."""
+    def known(self, tags: Sequence[str]) -> list[Known]:
+        """The runs of each session that go on, or ended a moment ago."""
 
-        def ask(server: _Server, some: list[str]) -> list[list[str]]:
+        def ask(server: _Server, some: list[str]) -> list[Known]:
             pipe = server.redis.pipeline(transaction=False)
+            pipe.time()
             for tag in some:
-                pipe.hkeys(live_runs(tag))
-            return [[run_id.decode() for run_id in answer] for answer in pipe.execute()]
+                pipe.hgetall(live_runs(tag))
+            (now, _), *answers = pipe.execute()
+            return [_known(answer, now) for answer in answers]
 
         return self._by_server(tags, lambda tag: tag, ask)
 
@@ -267,6 +280,17 @@ def _away() -> Iterator[None]:
         yield
     except RedisError as error:
         raise RedisAway(f"Redis: {type(error).__name__}") from error
+
+
+def _known(answer: dict[bytes, bytes], now: int) -> Known:
+    """`answer`: run id -> epoch, or `ended:` and when, in seconds of Redis' clock."""
+    live, ended = [], []
+    for run_id, value in answer.items():
+        if not value.startswith(ENDED):
+            live.append(run_id.decode())
+        elif int(value.removeprefix(ENDED)) >= now - RECENT:
+            ended.append((int(value.removeprefix(ENDED)), run_id.decode()))
+    return Known(live, [run_id for _, run_id in sorted(ended)][-RECENT_ENDS:])
 
 
 def _view(

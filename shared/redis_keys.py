@@ -55,7 +55,8 @@ class RunKeys:
 
     @property
     def live(self) -> str:
-        """Hash run id -> epoch of the session's runs that have a log and no announced end."""
+        """Hash run id -> epoch of the session's runs that have a log and no announced end;
+        `ended:<unix time>` of those that ended a moment ago."""
         return live_runs(self.tag)
 
     @property

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from shared.event_log import LogView
@@ -62,6 +63,19 @@ class Feed:
         """The runs that members watch, and that have not ended for them."""
         return [run_id for run_id, cursor in list(self.cursors.items()) if not cursor.ended]
 
+    def unheard(self, ended: Iterable[str]) -> list[str]:
+        """Those of the runs just ended of which nothing was heard: all that had ended when the
+        last member joined are known, so they began and ended since, while nobody listened."""
+        return [run_id for run_id in ended if run_id not in self.cursors]
+
+    def take_ends(self, ended: Iterable[str]) -> None:
+        """These runs ended a moment ago: members lack the unheard ones, who joins now does not."""
+        for run_id in self.unheard(ended):
+            if self.members:
+                self.behind.add(run_id)
+            else:
+                self.remember_end(run_id)
+
     def seat(self, view: LogView) -> None:
         """New members take the log's head as their starting point."""
         self.cursors[view.run_id] = Cursor(view.epoch, view.head, view.fence, view.ended)
@@ -70,6 +84,10 @@ class Feed:
         """A run ended and was told before anybody here looked."""
         if run_id not in self.cursors:
             self.cursors[run_id] = Cursor(epoch=0, ended=True)
+
+    def heard_end(self, run_id: str) -> None:
+        """What ended last is forgotten last, however early it began."""
+        self.cursors[run_id] = self.cursors.pop(run_id)
 
     def forget_oldest(self) -> None:
         """Keep memory bounded however many runs a session has."""

@@ -184,7 +184,7 @@ class Recovery:
         if len(lacks) >= ENDED_RUNS:
             return False  # there may be more than the rows show
         views = self._relay.read(feed, lacks, whole=True)
-        self._relay.advance(feed, [v for v in views if not v.ended or v.run_id in feed.cursors])
+        self._relay.advance(feed, views)
         theirs = [
             (view, _missed(state, joined, view, self._burst))
             for view in _in_order(views, runs)

@@ -112,14 +112,16 @@ class Relay:
             self._handle_backlog(feed)
 
     def read(self, feed: Feed, run_ids: Iterable[str], *, whole: bool) -> list[LogView]:
-        """The logs of all runs that go on, and of `run_ids`: whole, or what members lack.
+        """The logs of all runs that go on, of `run_ids`, and of those that members never heard
+        of though they ended a moment ago: whole, or what members lack.
 
         A run that members watch and that is not live any more has ended: they lack its end.
         Under lock. Raises RedisAway.
         """
-        live = self.log.live([feed.tag])[0]
+        known_runs = self.log.known([feed.tag])[0]
+        feed.take_ends(known_runs.ended)
         known = {} if whole else {run_id: c.seq for run_id, c in feed.cursors.items()}
-        wanted = dict.fromkeys([*live, *feed.unended(), *run_ids])
+        wanted = dict.fromkeys([*known_runs.live, *feed.unended(), *feed.behind, *run_ids])
         asked = [(feed.address.keys(run_id), known.get(run_id, 0)) for run_id in wanted]
         return [view for view in self.log.read(asked) if view is not None]
 
@@ -146,11 +148,12 @@ class Relay:
 
     def _advance_one(self, feed: Feed, view: LogView) -> bool:
         cursor = feed.cursors.get(view.run_id)
+        ended_before = cursor is None and view.ended and view.run_id not in feed.behind
+        if not feed.members or ended_before:  # nobody lacks anything of it
+            feed.seat(view)
+            return False
         if cursor is None:
             cursor = feed.cursors[view.run_id] = Cursor(view.epoch)
-        if not feed.members:
-            cursors.seat(cursor, view)
-            return False
         step = cursors.read(cursor, view)
         if len(step.entries) > self._burst:
             step = cursors.Step(step.entries[-1:] if view.ended else (), Action.RESYNC)
@@ -201,6 +204,8 @@ class Relay:
     def _deliver(self, feed: Feed, run_id: str, entries: Sequence[bytes]) -> None:
         if entries:
             at, sids = feed.cursors[run_id], list(feed.listeners(run_id))
+            if at.ended:
+                feed.heard_end(run_id)
             self.teller.entries(sids, run_id, at.epoch, at.seq, entries, ended=at.ended)
 
     # -- gaps ------------------------------------------------------------------------------
@@ -230,7 +235,7 @@ class Relay:
 
     def catch_up(self, feed: Feed) -> None:
         """Read what the feed lacks and deliver it. Under lock. Raises RedisAway."""
-        views = self.read(feed, feed.behind, whole=False)
+        views = self.read(feed, (), whole=False)
         self.advance(feed, [self._with_end(feed, view) for view in views])
 
     def _with_end(self, feed: Feed, view: LogView) -> LogView:

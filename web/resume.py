@@ -214,7 +214,10 @@ class Resume:
                     self._relay.teller.shown([connection.sid], entry, {}, _over(conversation))
                     self._rooms.note_later(feed, connection, conversation.runs)
                     # Others may know the log already, and this socket then lacks its beginning.
-                    feed.unseated = bool(feed.cursors)
+                    feed.unseated |= bool(feed.cursors or feed.members)
+                    if not feed.members:
+                        for run_id in _over(conversation):  # announced or not: it was shown now
+                            feed.remember_end(run_id)
                     self._rooms.admit(feed, connection, conversation.runs, ())
                 return payload
             except FeedClosed:

@@ -89,9 +89,6 @@ class Rooms:
         for run in runs.values():
             if not run.is_open and run.announced:
                 feed.remember_end(run.id)
-        for view in views:
-            if view.run_id not in feed.cursors:
-                feed.seat(view)  # it ended after the rows were read: nobody may hear it once more
         if lacks_log(feed, runs, views):
             feed.unseated = True
         # First written down here, then looked whether it is gone: else a disconnect in between

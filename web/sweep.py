@@ -27,12 +27,12 @@ def note_behind(logs: Sequence[EventLog], feeds: Sequence[Feed]) -> None:
 def _compare(part: EventLog, feeds: Sequence[Feed]) -> None:
     pairs = [
         (feed, run_id)
-        for feed, live in zip(feeds, part.live([feed.tag for feed in feeds]), strict=True)
-        for run_id in {*live, *feed.unended()}
+        for feed, known in zip(feeds, part.known([feed.tag for feed in feeds]), strict=True)
+        for run_id in {*known.live, *feed.unended(), *feed.unheard(known.ended)}
     ]
     heads = part.heads([feed.address.keys(run_id) for feed, run_id in pairs])
     for (feed, run_id), head in zip(pairs, heads, strict=True):
         cursor = feed.cursors.get(run_id)
-        known = (cursor.epoch, cursor.seq) if cursor is not None else (0, 0)
-        if head is not None and head != known and not (cursor and cursor.ended):
+        given = (cursor.epoch, cursor.seq) if cursor is not None else (0, 0)
+        if head is not None and head != given and not (cursor and cursor.ended):
             feed.behind.add(run_id)

@@ -5,12 +5,13 @@ import time
 
 from shared.db.stops import is_stop_asked
 from shared.errors import GatewayError, GatewayLostRun, StreamBroken
+from shared.events import Payload
 from shared.runs import Reason
 from worker.deadline import WAITING, RunClock
 from worker.gateway.client import RunStatus
 from worker.gateway.merging import merge_deltas
 from worker.gateway.translation import GatewayEnd, gateway_end, translate
-from worker.joining import tail
+from worker.joining import Tail, output_tail, tail
 from worker.outcome import (
     CANCELLED,
     Outcome,
@@ -144,7 +145,8 @@ def _poll(parts: Parts, turn: Turn, limits: Limits, clock: RunClock, *, told: bo
             status = turn.gateway.status(turn.gateway_run_id)
             answered = time.monotonic()
             if status is not None and status.terminal:
-                show_tail(turn, told=told)
+                if not show_tail(turn, told=told):
+                    _show(turn, output_tail(_shown(turn), status.output or ""), told=told)
                 return _ended(parts, turn, end_of_status(status))
             if status is None:
                 return _unknown_run(parts, turn, told=told)
@@ -184,19 +186,28 @@ def _unknown_run(parts: Parts, turn: Turn, *, told: bool) -> Outcome:
     )
 
 
-def show_tail(turn: Turn, *, told: bool) -> None:
-    """Add what the gateway's transcript has beyond the log (R5); say first that it comes by asking,
-    since from then on the log does not tell any more where in the stream it is."""
+def show_tail(turn: Turn, *, told: bool) -> bool:
+    """Add what the gateway's transcript has beyond the log (R5); False if there is none."""
     if turn.ephemeral_id is None or not turn.log.wait_settled(5.0):
-        return
+        return False
     try:
         transcript = turn.gateway.transcript(turn.ephemeral_id)
     except GatewayError:
-        return
+        return False
     if transcript is None or transcript.session_id != turn.ephemeral_id:
-        return
-    found = tail(turn.log.transcript.messages(), transcript.messages).events
-    if found and not told:
+        return False
+    _show(turn, tail(_shown(turn), transcript.messages), told=told)
+    return True
+
+
+def _shown(turn: Turn) -> list[Payload]:
+    return turn.log.transcript.messages()
+
+
+def _show(turn: Turn, found: Tail, *, told: bool) -> None:
+    """Say first that it comes by asking, since from then on the log does not tell any more where in
+    the stream it is."""
+    if found.events and not told:
         turn.log.add(REATTACHED, {"mode": POLLING})
-    for name, payload in found:
+    for name, payload in found.events:
         turn.log.add(name, payload)

@@ -39,6 +39,17 @@ def tail(shown: Sequence[Mapping[str, Any]], stored: Iterable[Mapping[str, Any]]
     return result
 
 
+def output_tail(shown: Sequence[Mapping[str, Any]], output: str) -> Tail:
+    """The same where there is only the run's `output`, which is its last message: it continues the
+    text that stands open, or comes after the tool that was shown last."""
+    result = Tail()
+    if shown and shown[-1]["role"] == "assistant":
+        _continue_text(str(shown[-1]["content"]), output, False, result)
+    elif shown:
+        _add_text(output, result)
+    return result
+
+
 def tool_names(stored: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Call id -> tool name, from the calls of the assistant messages (P25)."""
     names: dict[str, str] = {}

@@ -8,7 +8,7 @@ import pytest
 from redis.client import PubSub
 
 from shared.errors import RedisAway
-from shared.event_log import Append, Batch, EventLog, Status
+from shared.event_log import Append, Batch, EventLog, Known, Status
 from shared.events import Ring, encode, parse_bell
 from shared.redis_clients import Commands, command_client
 from shared.redis_keys import RunKeys, feed_tag
@@ -167,7 +167,7 @@ def test_the_end_is_written_once_and_closes_the_log(log: EventLog, keys: RunKeys
     assert (view.ended, view.head, view.entries) == (True, 4, [*entries(1, 4)])
     assert append(log, Batch(keys, 1, 4, entries(5, 1))).status is Status.ENDED
     assert log.install(keys, fence=9, epoch=1, min_head=0, create=True).status is Status.ENDED
-    assert log.live([keys.tag]) == [[]]
+    assert log.known([keys.tag]) == [Known(live=[], ended=[keys.run_id])]
 
 
 def test_an_end_without_a_log_makes_one(log: EventLog, keys: RunKeys) -> None:
@@ -226,7 +226,16 @@ def test_heads_and_live_runs_are_told_in_one_trip(log: EventLog, keys: RunKeys) 
     append(log, Batch(keys, 1, 0, entries(1, 2)))
     unknown = RunKeys(keys.tag, "run_unknown")
     assert log.heads([keys, unknown]) == [(1, 2), None]
-    assert log.live([keys.tag, "0" * 32]) == [[keys.run_id], []]
+    assert log.known([keys.tag, "0" * 32]) == [Known([keys.run_id], []), Known([], [])]
+
+
+def test_an_end_is_known_for_a_minute(redis: Commands, log: EventLog, keys: RunKeys) -> None:
+    now, _ = redis.time()
+    redis.hset(keys.live, mapping={"run_old": f"ended:{now - 100}", "run_new": f"ended:{now - 10}"})
+    assert log.known([keys.tag]) == [Known(live=[], ended=["run_new"])]
+    log.announce(keys, fence=1, epoch=1, terminal_seq=2, entries=entries(1, 2))
+    assert log.known([keys.tag]) == [Known(live=[], ended=["run_new", keys.run_id])]
+    assert redis.hkeys(keys.live) == [b"run_new", keys.run_id.encode()]
 
 
 def test_a_server_that_is_gone_is_said_to_be_away(keys: RunKeys) -> None:

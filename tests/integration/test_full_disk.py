@@ -29,11 +29,11 @@ class Disk:
 
     def __init__(self, db: Database) -> None:
         self.full = False
-        event.listen(db._engine, "connect", self._limit)
+        event.listen(db._engine, "begin", self._limit)
 
-    def _limit(self, connection: Any, record: object) -> None:
-        if self.full:
-            connection.execute("PRAGMA max_page_count = 1")  # SQLite raises it to what there is
+    def _limit(self, connection: Any) -> None:
+        pages = 1 if self.full else 1_000_000  # SQLite raises it to what there is
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
 
 @pytest.fixture

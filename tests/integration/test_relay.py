@@ -174,6 +174,8 @@ def test_a_lost_end_is_found_by_the_sweep(stand: WebStand) -> None:
 
 
 def test_two_turns_reach_a_second_tab_that_stays_open(stand: WebStand) -> None:
+    swept = stand.relay
+    wait_until(lambda: swept._swept_at and not swept._sweep_now, what="the first sweep is over")
     first, second = stand.socket(), stand.socket()
     for socket in (first, second):
         stand.rooms.join(socket, address())

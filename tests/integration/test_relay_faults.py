@@ -16,6 +16,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.web_stand import LiveRun, WebStand, address, without_bell
 from web.connections import Connection
+from web.payloads import ResumePayload
 
 LIMIT = 64 * 1024  # bytes that this Redis keeps for a subscriber before it cuts it off
 
@@ -101,6 +102,121 @@ def test_a_run_of_which_no_doorbell_was_heard_is_found_by_the_sweep(
     stand = make_stand(sweep_every=0.3)
     socket, _ = begun_unheard(stand)
     stand.wait_for_seqs(socket, 2)
+
+
+def told(stand: WebStand, socket: Connection) -> list[tuple[str, int]]:
+    return [(payload["run_id"], payload["seq"]) for _, payload in stand.emitter.to(socket.sid)]
+
+
+def test_a_run_that_began_and_ended_while_nobody_listened_is_told_once(
+    make_stand: Callable[..., WebStand],
+) -> None:
+    stand = make_stand()
+    socket, heard = watching(stand)
+    heard.end()
+    run = LiveRun(stand.log, Unheard(address().tag, "unheard"))
+    run.say("a", "b")
+    run.end()
+    stand.commands.client_kill_filter(_type="pubsub")
+    whole = [("r", 1), ("r", 2), ("r", 3), *(("unheard", seq) for seq in (1, 2, 3, 4))]
+    wait_until(lambda: told(stand, socket) == whole, what="all of it, and nothing twice")
+    late = stand.socket()
+    stand.rooms.join(late, address())
+    stand.relay.sweep()
+    LiveRun(stand.log, address().keys("next")).say("c")
+    for one, before in ((socket, whole), (late, [])):
+        wait_until(
+            lambda one=one: ("next", 1) in told(stand, one),  # type: ignore[misc]
+            what="the next run",
+        )
+        assert told(stand, one) == [*before, ("next", 1)]
+
+
+@pytest.mark.parametrize("way", ["run", "resume"])
+def test_who_joins_first_leaves_nothing_unheard_for_those_who_were_there(
+    make_stand: Callable[..., WebStand], way: str
+) -> None:
+    stand = make_stand()
+    socket, heard = watching(stand)
+    heard.end()
+    run = LiveRun(stand.log, Unheard(address().tag, "unheard"))
+    run.say("a")
+    run.end()
+    late = stand.socket()
+    if way == "run":
+        stand.rooms.join(late, address())
+    else:
+        stand.resume.resume(late, ResumePayload(session_id="s"))
+    whole = [("r", 1), ("r", 2), ("r", 3), *(("unheard", seq) for seq in (1, 2, 3))]
+    wait_until(lambda: told(stand, socket) == whole, what="all of it")
+    assert [name for name, _ in stand.emitter.to(late.sid) if name != "resumed"] == []
+
+
+@pytest.mark.parametrize("way", ["run", "resume"])
+def test_who_joins_after_an_end_that_no_row_tells_hears_nothing_of_it(
+    make_stand: Callable[..., WebStand], way: str
+) -> None:
+    stand = make_stand()
+    ended = LiveRun(stand.log, address().keys("r"))
+    ended.say("a")
+    ended.end()
+    socket = stand.socket()
+    if way == "run":
+        stand.rooms.join(socket, address())
+    else:
+        stand.resume.resume(socket, ResumePayload(session_id="s"))
+    assert_hears_only_the_next(stand, socket)
+
+
+def test_an_old_run_that_a_tab_names_is_not_told_to_the_others_again(
+    make_stand: Callable[..., WebStand],
+) -> None:
+    """As when its rows still said that it is open when the first one came, and its log not."""
+    stand = make_stand()
+    old = LiveRun(stand.log, address().keys("r"))
+    old.say("a")
+    old.end()
+    stand.commands.delete(old.keys.live)  # more than a minute ago
+    first, second = stand.socket(), stand.socket()
+    stand.rooms.join(first, address())
+    named = ResumePayload(session_id="s", run_id="r", epoch=1, after_seq=0)
+    stand.resume.resume(second, named)
+    assert stand.emitter.seqs(second.sid) == [1]
+    assert_hears_only_the_next(stand, first)
+
+
+def assert_hears_only_the_next(stand: WebStand, socket: Connection) -> None:
+    stand.relay.sweep()
+    feed = stand.relay.find(address().tag)
+    assert feed is not None
+    wait_until(lambda: not feed.filling, what="what the sweep began")
+    LiveRun(stand.log, address().keys("next")).say("b")
+    wait_until(lambda: stand.emitter.seqs(socket.sid), what="the next run")
+    heard = [
+        payload["run_id"] for name, payload in stand.emitter.to(socket.sid) if "seq" in payload
+    ]
+    assert heard == ["next"]
+
+
+def test_who_resumes_between_a_flush_and_the_new_log_gets_the_beginning(
+    make_stand: Callable[..., WebStand], redis_server: RedisServer
+) -> None:
+    stand = make_stand()
+    first, second = stand.socket(), stand.socket()
+    run = stand.begin("s", "hello")
+    stand.rooms.join(first, address())
+    run.say("a", "b")
+    stand.wait_for_text(first, "ab")
+    redis_server.flush()
+    stand.resume.resume(second, ResumePayload(session_id="s"))
+    written = tuple(run._entry("message.delta", i + 1, delta=d) for i, d in enumerate("ab"))
+    stand.log.install(
+        run.keys, fence=run.fence, epoch=run.epoch, min_head=2, create=True, entries=written
+    )
+    run.say("c")
+    stand.relay.sweep()
+    for socket in (first, second):
+        stand.wait_for_text(socket, "abc")
 
 
 def test_the_first_doorbell_that_is_heard_of_a_run_brings_its_beginning(

@@ -222,6 +222,19 @@ def test_a_run_longer_than_the_life_of_its_log_is_whole(
     assert "log.reinstalled" not in caplog.text
 
 
+def test_without_a_transcript_the_rest_of_the_answer_is_shown(
+    make_stand: Callable[..., WorkerStand],
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30)
+    run_id = waiting_run(stand, tokens=60, rate=60, cut=10)
+    stand.gateway.faults(sessions_error=500)
+    try:
+        run_turn(stand.parts, run_id)
+    finally:
+        stand.gateway.clear_faults()
+    assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
+
+
 # --- what is left -------------------------------------------------------------------------------
 
 

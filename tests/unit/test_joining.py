@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.transcript import Transcript
-from worker.joining import tail
+from worker.joining import output_tail, tail
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
 STORED: list[dict[str, Any]] = [
@@ -83,3 +84,22 @@ def test_a_giant_tail_comes_in_pieces() -> None:
     assert "".join(payload["delta"] for name, payload in events[:-1]) == "g" * 1_000_000
     assert max(len(payload["delta"]) for _, payload in events[:-1]) < 100_000
     assert (len(events[-1][1]["output"]) < 100_000, events[-1][1]["truncated"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("shown", "output", "rest"),
+    [
+        ([("assistant", "Hello ")], "Hello world.", "world."),
+        ([("assistant", "Hello")], "Hello", ""),
+        ([("assistant", "Other")], "Hello", ""),
+        ([("assistant", "Look"), ("tool", "x")], "Found it.", "Found it."),
+        ([("tool", "x"), ("assistant", "\n\nFound")], "Found it.", " it."),
+        ([], "Hello", ""),
+    ],
+)
+def test_without_a_transcript_the_output_continues_the_open_text(
+    shown: list[tuple[str, str]], output: str, rest: str
+) -> None:
+    messages = [{"role": role, "content": content} for role, content in shown]
+    events = output_tail(messages, output).events
+    assert "".join(payload["delta"] for _, payload in events) == rest
