@@ -6,14 +6,13 @@ are all on one server, which its tag chooses (docs/adr/0013).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
 from shared.errors import RedisAway
+from shared.log_values import Append, Batch, Installed, Known, LogView, Status
 from shared.redis_clients import Commands
 from shared.redis_keys import RunKeys, bell, live_runs
 from shared.redis_script import RedisScript
@@ -27,67 +26,6 @@ RECENT, RECENT_ENDS = 60, 32  # seconds for which an end is told to who lost it,
 T = TypeVar("T")
 A = TypeVar("A")
 CALL_BATCHES, CALL_BYTES = 64, 1_000_000  # of one call of a script: a millisecond or two
-
-
-class Status(StrEnum):
-    """What a script answered."""
-
-    OK = "OK"
-    GONE = "GONE"
-    NOLOG = "NOLOG"
-    FENCED = "FENCED"
-    MISMATCH = "MISMATCH"
-    ENDED = "ENDED"
-    ALREADY = "ALREADY"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Entries head+1 … of a run, frozen: sent again they are the same bytes (R16)."""
-
-    keys: RunKeys
-    fence: int
-    head: int
-    entries: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Append:
-    """The answer to one batch; `head` is the log's last seq, where the script told it."""
-
-    status: Status
-    head: int | None = None
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The answer to an install."""
-
-    status: Status
-    head: int = 0
-
-
-@dataclass(frozen=True)
-class LogView:
-    """A run's log at one moment. `entries[0]` has seq `first`; before it stands the checkpoint."""
-
-    run_id: str
-    epoch: int
-    fence: int
-    head: int
-    base: int
-    ended: bool
-    first: int
-    entries: list[bytes]
-    checkpoint: bytes | None
-
-
-@dataclass(frozen=True)
-class Known:
-    """Runs of a session: with a log and no announced end; and the newest ends, oldest first."""
-
-    live: list[str]
-    ended: list[str]
 
 
 class _Server:
