@@ -142,6 +142,8 @@ class Resume:
     ) -> Payload:
         """Say what was, then admit: nothing can come between. Under the feed's lock."""
         missed = _missed(views, cursor, self._burst)
+        if cursor is not None and _has_begun_since(cursor.run_id, conversation, views):
+            missed = None  # the cursor says nothing of the runs after its own
         if missed is None:
             payload = self._build(feed.address, conversation, views, degraded=degraded)
         else:
@@ -226,6 +228,13 @@ class Resume:
 
 def _over(conversation: Conversation) -> list[str]:
     return [run.id for run in conversation.runs.values() if not run.is_open]
+
+
+def _has_begun_since(run_id: str, conversation: Conversation, views: Sequence[LogView]) -> bool:
+    """Whether another run of the session has begun after this one."""
+    turns = {run.id: run.turn_no for run in conversation.runs.values() if run.turn_no is not None}
+    newest = max(turns, key=lambda name: turns[name], default=run_id)
+    return newest != run_id or any(v.run_id != run_id and not v.ended for v in views)
 
 
 def _missed(views: Sequence[LogView], cursor: Cursor | None, burst: int) -> list[bytes] | None:

@@ -61,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, help="else one is drawn, and printed")
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
-    parser.add_argument("--runs", type=int, default=0, help="prompts; default 100 a minute")
+    parser.add_argument("--runs", type=int, default=0, help="prompts; default 103 a minute")
     parser.add_argument("--faults", type=int, default=0, help="default 10 a minute")
     parser.add_argument("--web", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)

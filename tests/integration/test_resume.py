@@ -221,6 +221,23 @@ def test_a_cursor_of_a_run_that_has_ended_gets_the_rest_and_the_end(stand: WebSt
     assert names == ["resumed", "message.delta", "usage.updated", "run.completed"]
 
 
+@pytest.mark.parametrize("second_ends", [False, True])
+def test_a_cursor_of_a_run_before_the_last_one_gets_everything(
+    stand: WebStand, second_ends: bool
+) -> None:
+    first = stand.begin("s")
+    first.say("a", "b")
+    stand.finish(first, "s", "ab")
+    second = stand.begin("s")
+    second.say("c", "d")
+    if second_ends:
+        stand.finish(second, "s", "cd")
+    resumed = resume(stand, stand.socket(), run_id=first.keys.run_id, epoch=1, after_seq=1)
+    assert "replay" not in resumed
+    assert [m["content"] for m in resumed["messages"]] == ["hi", "ab", "hi", "cd"]
+    assert resumed.get("run_id") == (None if second_ends else second.keys.run_id)
+
+
 def test_a_checkpoint_stands_for_what_was_trimmed(stand: WebStand) -> None:
     run = stand.begin("s")
     run.say("a", "b")

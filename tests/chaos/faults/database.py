@@ -39,7 +39,7 @@ class DatabaseLocked(Fault):
     resource, weight = "database", 2
 
     def inject(self, stage: Stage) -> None:
-        wanted = "LOCK TABLE runs, sessions IN ACCESS EXCLUSIVE MODE"
+        wanted = "LOCK TABLE sessions, runs IN EXCLUSIVE MODE"  # in the order of R11
         with _engine(stage).connect() as connection:
             if connection.dialect.name == "sqlite":
                 wanted = "BEGIN EXCLUSIVE"
