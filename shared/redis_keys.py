@@ -1,4 +1,4 @@
-"""Every Redis key and channel, with its life. A session has one hash tag: a script has one slot."""
+"""Every Redis key and channel, with its life. A session has one hash tag, and so one server of the log (ADR 0013)."""
 
 import hashlib
 from dataclasses import dataclass
