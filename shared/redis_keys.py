@@ -1,4 +1,4 @@
-"""Every Redis key and channel, with its life. A session has one hash tag, and so one server of the log (ADR 0013)."""
+"""Every Redis key and channel, with its life. A session has one hash tag: it is on one server."""
 
 import hashlib
 from dataclasses import dataclass
