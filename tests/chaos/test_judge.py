@@ -244,6 +244,17 @@ def test_a_session_shown_anew_replaces_what_was_there() -> None:
     assert judge(evidence) == []
 
 
+def test_a_run_that_is_shown_without_its_lost_log_begins_again_in_the_next_epoch() -> None:
+    evidence = sound()
+    page = evidence.pages[0]
+    whole = [replace(one, epoch=2) for one in page.heard[1:]]
+    shown = {"replay": False, "degraded": False, "working": True, "texts": {RUN: ""}}
+    page.heard[5:] = [replace(page.heard[0], run_id=RUN, shown=shown), *whole]
+    assert judge(evidence) == []
+    del page.heard[6:8]
+    assert kinds(evidence) == {"text", "seq"}
+
+
 def test_refused_prompts_are_no_ends() -> None:
     evidence = sound()
     refused = Heard(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")

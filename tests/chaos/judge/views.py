@@ -49,11 +49,12 @@ def _show(found: dict[str, View], heard: Heard, shown: dict[str, object]) -> Non
         return
     for run_id in {*found, *texts}:
         view = found.setdefault(run_id, View(run_id))
+        followed = run_id == heard.run_id and bool(shown["working"])
         live = run_id == heard.run_id and heard.epoch > 0
-        if live or run_id in texts:
+        if live or followed or run_id in texts:
             view.text = texts.get(run_id, "")
             view.unsure = False
-        if live:
+        if live or followed:  # followed without a place: its log is lost, another one will begin
             view.epoch, view.seq, view.over = heard.epoch, heard.seq, False
         elif run_id in texts and run_id != heard.run_id:
             view.over, view.resync = True, False
