@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import String, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shared import compression_plan as planning
@@ -16,7 +16,7 @@ from shared.compression_plan import LastCompression, Plan, Usage
 from shared.context_length import context_length
 from shared.db import compressions, snapshots
 from shared.db.claims import Claim, owned
-from shared.db.clock import read_clock
+from shared.db.clock import DbNow, read_clock
 from shared.db.models import MessageRow, SessionRow
 from shared.db.snapshots import Stored
 from shared.history import build, workspace_instructions
@@ -29,6 +29,7 @@ Message = dict[str, Any]
 
 OFFLOAD = 100_000  # characters; work on more would hold the hub for too long
 PAGE = 250  # messages that come at once, so that others have a turn between on PostgreSQL
+SHORT = 25  # turns that are read in one go: a cursor costs three round trips more
 
 _COLUMNS = (
     "id",
@@ -177,32 +178,41 @@ def _read(session: Session, claim: Claim) -> Past | None:
     """None for a run without a session."""
     if claim.session_id is None:
         return None
-    conversation = session.execute(
-        select(SessionRow.workspace, SessionRow.model).where(
-            SessionRow.owner == claim.owner, SessionRow.id == claim.session_id
-        )
-    ).one_or_none()
+    here = {"of_owner": claim.owner, "of_session": claim.session_id}
+    conversation = session.execute(_CONVERSATION, here).one_or_none()
+    rows = session.execute(
+        _UP_TO_TURN,
+        {**here, "turn": claim.turn_no},
+        execution_options={"yield_per": PAGE} if (claim.turn_no or 0) > SHORT else {},
+    )
+    all_messages = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    messages = [row for row in all_messages if row["turn_no"] != claim.turn_no]
+    # What has no past has not been compressed either.
+    stored = snapshots.load(session, claim.owner, claim.session_id) if messages else None
+    last = compressions.last(session, claim.owner, claim.session_id) if messages else None
     return Past(
-        messages=_messages(session, claim, MessageRow.turn_no < claim.turn_no),
-        prompt=_messages(session, claim, MessageRow.run_id == claim.run_id),
+        messages=messages,
+        prompt=[row for row in all_messages if row["turn_no"] == claim.turn_no],
         workspace=conversation.workspace if conversation else None,
         model=conversation.model if conversation else None,
-        stored=snapshots.load(session, claim.owner, claim.session_id),
-        last=compressions.last(session, claim.owner, claim.session_id),
-        now=read_clock(session),
+        stored=stored,
+        last=last,
+        now=conversation.now if conversation else read_clock(session),
     )
 
 
-def _messages(session: Session, claim: Claim, which: Any) -> list[Message]:
-    rows = session.execute(
-        select(*(getattr(MessageRow, name) for name in _COLUMNS))
-        .where(
-            MessageRow.owner == claim.owner,
-            MessageRow.session_id == claim.session_id,
-            MessageRow.role.in_(snapshots.ROLES),
-            which,
-        )
-        .order_by(MessageRow.turn_no, MessageRow.idx, MessageRow.id)
-        .execution_options(yield_per=PAGE)
+# Built once, since every run needs them.
+_HERE = (bindparam("of_owner", type_=String), bindparam("of_session", type_=String))
+_CONVERSATION = select(SessionRow.workspace, SessionRow.model, DbNow().label("now")).where(
+    SessionRow.owner == _HERE[0], SessionRow.id == _HERE[1]
+)
+_UP_TO_TURN = (
+    select(*(getattr(MessageRow, name) for name in _COLUMNS))
+    .where(
+        MessageRow.owner == _HERE[0],
+        MessageRow.session_id == _HERE[1],
+        MessageRow.role.in_(snapshots.ROLES),
+        MessageRow.turn_no <= bindparam("turn"),
     )
-    return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    .order_by(MessageRow.turn_no, MessageRow.idx, MessageRow.id)
+)

@@ -86,7 +86,9 @@ def _stream(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
 def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | None:
     """Pass on what the stream has beyond `place`, which moves on; None if it broke."""
     assert turn.gateway_run_id is not None
-    parts.note_attempt(turn.claim, stream_opened=True)
+    if not turn.stream_noted:
+        parts.note_attempt(turn.claim, str(turn.ephemeral_id), stream_opened=True)
+        turn.stream_noted = True
     replay = Replay(place)
     max_bytes = parts.settings.event_max_bytes
     pace = Pace(parts.settings.flush_interval.total_seconds())

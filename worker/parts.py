@@ -46,9 +46,9 @@ class Parts:
     turns: dict[str, Turn]
     duty: Duty
 
-    def note_attempt(self, claim: Claim, **columns: Any) -> None:
+    def note_attempt(self, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
         """See shared.db.claims.note_attempt; waits for the database as `write` does."""
-        self.write(lambda session: note_attempt(session, claim, **columns))
+        self.write(lambda session: note_attempt(session, claim, ephemeral_id, **columns))
 
     def write(self, work: Work[T]) -> T:
         """`db.write` for a run that is going on: it waits while the database is away, since live

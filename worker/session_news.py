@@ -1,11 +1,10 @@
 """Tells the session's tabs that a prompt's turn has started (P14). Hints: `resumed` has it all."""
 
 import logging
-
-from sqlalchemy.orm import Session
+import threading
 
 from shared.db.claims import Claim
-from shared.db.conversation import prompt, waiting
+from shared.db.conversation import waiting
 from shared.errors import Unavailable
 from shared.events import Payload, session_bell
 from worker.parts import Parts
@@ -16,27 +15,31 @@ SHOWN = 16_000  # characters
 
 
 def tell_turn_started(parts: Parts, claim: Claim) -> None:
-    """Ring `message.added` for the prompt, and `queue.updated` if it had waited."""
-    if claim.session_id is None or claim.fence > 1:
+    """Ring `message.added` for the prompt, and `queue.updated` a moment later: the run does not
+    wait for the queue to be read."""
+    if claim.session_id is None or claim.prompt is None:
         return
+    common: Payload = {"session_id": claim.session_id, "run_id": claim.run_id}
+    _ring(parts, claim, "message.added", {**common, "message": _short(claim.prompt)})
+    if claim.turn_no != 1:  # the first one has not waited
+        threading.Thread(target=_tell_queue, args=(parts, claim), name="news", daemon=True).start()
+
+
+def _tell_queue(parts: Parts, claim: Claim) -> None:
+    owner, session_id = claim.owner, str(claim.session_id)
     try:
-        for name, payload in parts.db.read(lambda session: _news(session, claim)):
-            parts.log.ring(claim.keys.tag, session_bell(name, {"event": name, **payload}))
+        queue = parts.db.read(lambda session: waiting(session, owner, session_id))
     except Unavailable as error:
         log.info("session.untold run_id=%s error=%s", claim.run_id, type(error).__name__)
+        return
+    _ring(parts, claim, "queue.updated", {"session_id": session_id, "queue": queue})
 
 
-def _news(session: Session, claim: Claim) -> list[tuple[str, Payload]]:
-    assert claim.session_id is not None
-    common: Payload = {"session_id": claim.session_id, "run_id": claim.run_id}
-    news: list[tuple[str, Payload]] = []
-    message = prompt(session, claim.run_id)
-    if message is not None:
-        news.append(("message.added", {**common, "message": _short(message)}))
-    if claim.turn_no != 1:
-        queue = waiting(session, claim.owner, claim.session_id)
-        news.append(("queue.updated", {"session_id": claim.session_id, "queue": queue}))
-    return news
+def _ring(parts: Parts, claim: Claim, name: str, payload: Payload) -> None:
+    try:
+        parts.log.ring(claim.keys.tag, session_bell(name, {"event": name, **payload}))
+    except Unavailable as error:
+        log.info("session.untold run_id=%s error=%s", claim.run_id, type(error).__name__)
 
 
 def _short(message: Payload) -> Payload:

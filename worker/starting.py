@@ -60,12 +60,12 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
     try:
         gateway_run_id = turn.gateway.start(turn.run_id, body)
     except GatewayRefused as error:
-        parts.note_attempt(turn.claim, never_sent=True)
+        parts.note_attempt(turn.claim, attempt, never_sent=True)
         return _later(parts, turn, error)
     except PostUncertain as error:
         return _prove_or_end(parts, turn, error)
     except GatewayError as error:
-        parts.note_attempt(turn.claim, never_sent=True)
+        parts.note_attempt(turn.claim, attempt, never_sent=True)
         return failed(Reason.GATEWAY_ERROR, str(error))
     _record(parts, turn, gateway_run_id)
     turn.gateway_run_id = gateway_run_id
@@ -87,10 +87,16 @@ def _need_lease(parts: Parts, turn: Turn) -> None:
 
 
 def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
-    """Write the gateway's id down. If somebody else has the run by now, this post was one too many:
-    it is stopped at once (R3)."""
+    """Write the gateway's id down, and that its stream is about to be opened (R1). If somebody else
+    has the run by now, this post was one too many: it is stopped at once (R3)."""
     try:
-        parts.note_attempt(turn.claim, gateway_run_id=gateway_run_id)
+        parts.note_attempt(
+            turn.claim,
+            str(turn.ephemeral_id),
+            gateway_run_id=gateway_run_id,
+            stream_opened=True,
+        )
+        turn.stream_noted = True
     except LostRun:
         log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
         _count_double_post(parts, turn, gateway_run_id)

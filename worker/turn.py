@@ -24,6 +24,7 @@ class Turn:
     ephemeral_id: str | None = None
     gateway_run_id: str | None = None
     stream: EventStream | None = None
+    stream_noted: bool = False  # the attempt says that its stream was opened (R1)
     stop_asked: threading.Event = field(default_factory=threading.Event)
     stop_asked_at: float = 0.0
     stop_announced: bool = False

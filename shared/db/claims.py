@@ -1,18 +1,19 @@
 """Who may work on a run: claim, renewal's rows, attempts, giving back (R3, R11-R13, R23)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Integer, String, Update, bindparam, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.clock import read_clock
+from shared.db.clock import DbNow, read_clock
 from shared.db.endings import take_turn
-from shared.db.locks import lock_run, lock_session
+from shared.db.locks import lock_run, lock_run_now, lock_session
 from shared.db.models import AttemptRow, RunRow
 from shared.db.permits import has_permit
+from shared.db.shown_message import Message
 from shared.errors import LostRun
 from shared.redis_keys import RunKeys, feed_tag
 from shared.runs import ENDED, LIVE, RunState
@@ -37,6 +38,7 @@ class Claim:
     takeovers: int
     lapsed: bool
     stop_requested: bool
+    prompt: Message | None  # as clients see it, if its turn began with this claim
     waited: float  # seconds from acceptance to this claim
     since_first_claim: float  # seconds
 
@@ -68,6 +70,9 @@ class Refused:
     profile: str = ""
 
 
+_WHOSE = select(RunRow.owner, RunRow.session_id).where(RunRow.id == bindparam("of_run"))
+
+
 def claim(
     session: Session,
     run_id: str,
@@ -81,21 +86,21 @@ def claim(
     Two claims of one session wait for each other on the session's row, so exactly one gets it;
     the partial unique index stands behind that lock.
     """
-    run = session.get(RunRow, run_id)
-    if run is None:
+    known = session.execute(_WHOSE, {"of_run": run_id}).first()
+    if known is None:
         return Refused(Refusal.UNKNOWN)
-    conversation = lock_session(session, run.owner, run.session_id)
-    if lock_run(session, run.id) is None:
+    conversation = lock_session(session, known.owner, known.session_id)
+    locked = lock_run_now(session, run_id)
+    if locked is None:
         return Refused(Refusal.UNKNOWN)
-    now = read_clock(session)
+    run, now = locked
     refused = _refusal(session, run, now)
     if refused is not None:
         return refused
     if run.state == RunState.QUEUED and not has_permit(session, run, max_runs(run.profile)):
         return Refused(Refusal.NO_PERMIT, profile=run.profile)
     lapsed = run.state in LIVE
-    if conversation is not None:
-        take_turn(session, run, conversation)
+    prompt = take_turn(session, run, conversation) if conversation is not None else None
     if run.state == RunState.QUEUED:
         run.state = RunState.RUNNING if run.stop_requested_at is None else RunState.STOPPING
     run.worker = worker
@@ -104,10 +109,10 @@ def claim(
     run.lease_until = now + lease
     run.first_claimed_at = run.first_claimed_at or now
     session.flush()
-    return _granted(run, worker, lapsed, now)
+    return _granted(run, worker, lapsed, prompt, now)
 
 
-def _granted(run: RunRow, worker: str, lapsed: bool, now: float) -> Claim:
+def _granted(run: RunRow, worker: str, lapsed: bool, prompt: Message | None, now: float) -> Claim:
     return Claim(
         run_id=run.id,
         owner=run.owner,
@@ -124,9 +129,22 @@ def _granted(run: RunRow, worker: str, lapsed: bool, now: float) -> Claim:
         takeovers=run.takeovers,
         lapsed=lapsed,
         stop_requested=run.stop_requested_at is not None,
+        prompt=prompt,
         waited=now - run.created_at,
         since_first_claim=now - (run.first_claimed_at or now),
     )
+
+
+# Runs of the session that are live or before this one, and ends that nobody was told of.
+_BEFORE = select(RunRow.id, RunRow.terminal_seq).where(
+    RunRow.owner == bindparam("owner"),
+    RunRow.session_id == bindparam("session"),
+    RunRow.id != bindparam("of_run"),
+    RunRow.announced_at.is_(None),
+    RunRow.state.in_([*LIVE])
+    | ((RunRow.state == RunState.QUEUED) & (RunRow.queue_no < bindparam("no")))
+    | RunRow.terminal_seq.is_not(None),
+)
 
 
 def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
@@ -139,25 +157,12 @@ def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
         return Refused(Refusal.TOO_EARLY)
     if run.session_id is None:
         return None
-    siblings = (RunRow.owner == run.owner, RunRow.session_id == run.session_id)
-    ahead = session.scalar(
-        select(RunRow.id)
-        .where(
-            *siblings,
-            RunRow.id != run.id,
-            RunRow.state.in_([*LIVE])
-            | ((RunRow.state == RunState.QUEUED) & (RunRow.queue_no < run.queue_no)),
-        )
-        .limit(1)
-    )
-    if ahead is not None:
+    place = {"owner": run.owner, "session": run.session_id, "of_run": run.id, "no": run.queue_no}
+    before = session.execute(_BEFORE, place).all()
+    if any(row.terminal_seq is None for row in before):
         return Refused(Refusal.NOT_FIRST)
-    untold = session.scalars(
-        select(RunRow.id).where(
-            *siblings, RunRow.terminal_seq.is_not(None), RunRow.announced_at.is_(None)
-        )
-    ).all()
-    return Refused(Refusal.UNANNOUNCED, tuple(untold)) if untold else None
+    untold = tuple(row.id for row in before)
+    return Refused(Refusal.UNANNOUNCED, untold) if untold else None
 
 
 def owned(session: Session, claim: Claim) -> RunRow:
@@ -187,32 +192,73 @@ def next_epoch(session: Session, claim: Claim) -> int:
     return run.epoch
 
 
+# A worker's own run, locked: the session need not be, since nothing else of it is touched.
+_MINE = (
+    RunRow.id == bindparam("of_run"),
+    RunRow.fence == bindparam("of_fence"),
+    RunRow.state.in_([*LIVE]),
+)
+_INTENDED = (
+    insert(AttemptRow)
+    .from_select(
+        ["run_id", "fence", "ephemeral_id", "profile", "intent_at", "gateway_pid"],
+        select(
+            RunRow.id,
+            RunRow.fence,
+            bindparam("attempt", type_=String),
+            RunRow.profile,
+            DbNow(),
+            bindparam("pid", type_=Integer),
+        )
+        .where(*_MINE)
+        .with_for_update(),
+    )
+    .returning(AttemptRow.run_id)
+)
+
+
 def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
     """Write the attempt down, before the request leaves (R3). Raises LostRun."""
-    owned(session, claim)
-    session.add(
-        AttemptRow(
-            run_id=claim.run_id,
-            fence=claim.fence,
-            ephemeral_id=ephemeral_id,
-            profile=claim.profile,
-            intent_at=read_clock(session),
-            gateway_pid=gateway_pid,
-        )
-    )
+    columns = {"attempt": ephemeral_id, "pid": gateway_pid}
+    _must_change_one(session, _INTENDED, claim, columns)
 
 
-def note_attempt(session: Session, claim: Claim, **columns: Any) -> None:
-    """Add to this owner's attempt: `gateway_run_id`, `stream_opened`, `never_sent`.
+def note_attempt(session: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
+    """Add to an attempt of the run, made by this owner or one before: `gateway_run_id`,
+    `stream_opened`, `never_sent`.
 
     Raises LostRun if the run has another owner by now.
     """
-    owned(session, claim)
-    session.execute(
+    names = tuple(sorted(columns))
+    if names not in _NOTED:
+        _NOTED[names] = _noting(names)
+    values = {f"new_{name}": value for name, value in columns.items()}
+    _must_change_one(session, _NOTED[names], claim, {"attempt": ephemeral_id, **values})
+
+
+def _noting(names: Sequence[str]) -> Update:
+    mine = select(RunRow.id).where(*_MINE).with_for_update().correlate(None)
+    return (
         update(AttemptRow)
-        .where(AttemptRow.run_id == claim.run_id, AttemptRow.fence == claim.fence)
-        .values(**columns)
+        .where(
+            AttemptRow.run_id == bindparam("of_run"),
+            AttemptRow.ephemeral_id == bindparam("attempt"),
+            exists(mine),
+        )
+        .values({name: bindparam(f"new_{name}") for name in names})
+        .returning(AttemptRow.run_id)
     )
+
+
+_NOTED: dict[tuple[str, ...], Update] = {}  # built once each
+
+
+def _must_change_one(
+    session: Session, statement: Any, claim: Claim, values: Mapping[str, Any]
+) -> None:
+    mine = {"of_run": claim.run_id, "of_fence": claim.fence}
+    if session.connection().scalar(statement, {**mine, **values}) is None:
+        raise LostRun()
 
 
 def attempts(session: Session, run_id: str) -> list[AttemptRow]:

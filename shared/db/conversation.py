@@ -8,10 +8,9 @@ from sqlalchemy.orm import Session
 
 from shared.content import input_text
 from shared.db.models import MessageRow, RunRow
+from shared.db.shown_message import MESSAGE_COLUMNS, Message, message
 from shared.db.snapshots import context_tokens
 from shared.runs import ENDED, LIVE, OPEN, RunState
-
-Message = dict[str, Any]
 
 PAGE = 500  # messages
 SHOWN = 2_000  # characters of a waiting input: enough to tell it from the others
@@ -72,8 +71,10 @@ def recent_runs(session: Session, owner: str, session_id: str) -> dict[str, RunI
     """All open runs of the session and the newest ended ones, in the order of the queue."""
     mine = (RunRow.owner == owner, RunRow.session_id == session_id)
     newest = _run_columns().where(*mine).order_by(RunRow.queue_no.desc()).limit(ENDED_RUNS)
-    open_ones = _run_columns().where(*mine, RunRow.state.in_([*OPEN]))
-    rows = {row.id: row for row in (*session.execute(newest), *session.execute(open_ones))}
+    rows: dict[str, Any] = {row.id: row for row in session.execute(newest)}
+    if len(rows) == ENDED_RUNS:  # there may be more
+        open_ones = _run_columns().where(*mine, RunRow.state.in_([*OPEN]))
+        rows |= {row.id: row for row in session.execute(open_ones)}
     return {row.id: _run(row) for row in sorted(rows.values(), key=lambda row: row.queue_no)}
 
 
@@ -93,15 +94,6 @@ def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
         {"run_id": row.id, "input": input_text(row.input)[:SHOWN], "created_at": row.created_at}
         for row in rows
     ]
-
-
-def prompt(session: Session, run_id: str) -> Message | None:
-    """The user message that a run answers; None if the run has no session."""
-    row = session.execute(
-        _message_columns().where(MessageRow.run_id == run_id, MessageRow.idx == 0)
-    )
-    found = row.first()
-    return _message(found, found.session_id) if found is not None else None
 
 
 def read_run(session: Session, owner: str, run_id: str) -> Conversation:
@@ -144,30 +136,12 @@ def _total(session: Session, owner: str, session_id: str) -> int:
 def _messages(session: Session, owner: str, session_id: str, limit: int) -> list[Message]:
     m = MessageRow
     rows = session.execute(
-        _message_columns()
+        select(*MESSAGE_COLUMNS)
         .where(*_shown(owner, session_id))
         .order_by(m.turn_no.desc(), m.idx.desc(), m.id.desc())
         .limit(limit)
     ).all()
-    return [_message(row, session_id) for row in reversed(rows)]
-
-
-def _message_columns() -> Select[*tuple[Any, ...]]:
-    m = MessageRow
-    return select(
-        m.id,
-        m.session_id,
-        m.run_id,
-        m.role,
-        m.content,
-        m.content_blocks,
-        m.tool_call_id,
-        m.tool_calls,
-        m.tool_name,
-        m.timestamp,
-        m.finish_reason,
-        m.reasoning,
-    )
+    return [message(row) for row in reversed(rows)]
 
 
 def _shown(owner: str, session_id: str) -> tuple[Any, ...]:
@@ -177,21 +151,3 @@ def _shown(owner: str, session_id: str) -> tuple[Any, ...]:
         MessageRow.turn_no.is_not(None),
         MessageRow.role.in_(("user", "assistant", "tool")),
     )
-
-
-def _message(row: Row[Any], session_id: str) -> Message:
-    """One row in the shape of P8; what is unknown is left out."""
-    message: Message = {
-        "id": row.id,
-        "session_id": session_id,
-        "role": row.role,
-        "content": row.content,
-        "reasoning": row.reasoning or "",
-        "timestamp": row.timestamp,
-    }
-    for name in ("run_id", "tool_calls", "tool_call_id", "tool_name", "finish_reason"):
-        if value := getattr(row, name):
-            message[name] = value
-    if row.content_blocks:
-        message["content_blocks"] = row.content_blocks
-    return message

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.shown_message import MESSAGE_COLUMNS, Message, message
 from shared.events import Payload
 from shared.redis_keys import RunKeys, feed_tag
 from shared.runs import RunState
@@ -56,7 +57,7 @@ _PROMPT_PLACED = (
     update(MessageRow)
     .where(MessageRow.run_id == bindparam("of_run"))
     .values(turn_no=bindparam("turn"))
-    .execution_options(synchronize_session=False)
+    .returning(*MESSAGE_COLUMNS)
 )
 
 
@@ -113,13 +114,18 @@ def end_unstarted(
     return True
 
 
-def take_turn(session: Session, run: RunRow, conversation: SessionRow) -> None:
-    """Give the run and its prompt their place in the conversation, once (R23)."""
+def take_turn(session: Session, run: RunRow, conversation: SessionRow) -> Message | None:
+    """Give the run and its prompt their place in the conversation, once (R23).
+
+    The prompt as clients see it; None if it had its place already.
+    """
     if run.turn_no is not None:
-        return
+        return None
     run.turn_no = conversation.next_turn
     conversation.next_turn += 1
-    session.execute(_PROMPT_PLACED, {"of_run": run.id, "turn": run.turn_no})
+    placed = {"of_run": run.id, "turn": run.turn_no}
+    row = session.connection().execute(_PROMPT_PLACED, placed).first()
+    return message(row) if row is not None else None
 
 
 def announcement(session: Session, run_id: str) -> Announcement | None:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow, read_clock
+from shared.db.clock import DbNow
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.stops import open_runs, request_stop
@@ -58,22 +58,22 @@ def accept(
     Raises UnknownProfile (from `check_profile`), RequestConflict, QueueFull, SessionBusy. Two
     requests of a session wait for each other; of two first ones, one makes the session.
     """
-    conversation = _conversation(session, new)
+    conversation, is_fresh = _conversation(session, new)
     before = _earlier(session, new)
     if before is not None:
         return before
     profile = conversation.profile if conversation is not None else new.profile
     check_profile(profile)
-    ahead = open_runs(session, new.owner, new.session_id)
+    ahead = open_runs(session, new.owner, new.session_id) if not is_fresh else []
     waiting = [run for run in ahead if run.state == RunState.QUEUED]
     if ahead and new.on_busy == "reject":
         raise SessionBusy()
     if len(waiting) >= queue_cap:
         raise QueueFull()
     interrupted = _interrupt(session, ahead) if new.on_busy == "interrupt" else None
-    place = _place(session, new, waiting)
+    place = _place(session, new, waiting) if not is_fresh else 1
     _insert(session, new, profile, place, starts_now=not ahead)
-    if conversation is not None:
+    if conversation is not None and not is_fresh:
         _touch(session, conversation, new)
     return Accepted(
         run_id=new.run_id,
@@ -120,17 +120,17 @@ def unsent(session: Session, run_id: str) -> None:
 # -- accepting --------------------------------------------------------------------------------
 
 
-def _conversation(session: Session, new: NewRun) -> SessionRow | None:
-    """The session's row, made if it is not there, and locked."""
+def _conversation(session: Session, new: NewRun) -> tuple[SessionRow | None, bool]:
+    """The session's row, locked, and whether it was made just now."""
     if new.session_id is None:
-        return None
+        return None, False
     found = lock_session(session, new.owner, new.session_id)
     if found is not None:
-        return found
+        return found, False
     dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    session.execute(
-        insert(SessionRow)
+    upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    made = session.scalar(
+        upsert(SessionRow)
         .values(
             owner=new.owner,
             id=new.session_id,
@@ -142,8 +142,11 @@ def _conversation(session: Session, new: NewRun) -> SessionRow | None:
             last_active=DbNow(),
         )
         .on_conflict_do_nothing()
+        .returning(SessionRow)
     )
-    return lock_session(session, new.owner, new.session_id)
+    if made is not None:
+        return made, True
+    return lock_session(session, new.owner, new.session_id), False
 
 
 def title_of(text: str) -> str:
@@ -190,40 +193,44 @@ def _place(session: Session, new: NewRun, waiting: list[RunRow]) -> int:
     return (last or 0) + 1
 
 
+# Built once. Core rather than ORM: nothing of it is read back.
+_WAITING = insert(RunRow).values(created_at=DbNow())
+_STARTING = _WAITING.values(enqueued_at=DbNow())
+_PROMPT = insert(MessageRow).values(timestamp=DbNow())
+
+
 def _insert(session: Session, new: NewRun, profile: str, place: int, *, starts_now: bool) -> None:
-    now = read_clock(session)
-    session.add(
-        RunRow(
-            id=new.run_id,
-            owner=new.owner,
-            session_id=new.session_id,
-            profile=profile,
-            state=RunState.QUEUED.value,
-            input=new.input,
-            instructions=new.instructions,
-            model=new.model,
-            client_request_id=new.client_request_id,
-            payload_hash=new.payload_hash,
-            queue_no=place,
-            created_at=now,
-            enqueued_at=now if starts_now else None,
-        )
+    connection = session.connection()
+    connection.execute(
+        _STARTING if starts_now else _WAITING,
+        {
+            "id": new.run_id,
+            "owner": new.owner,
+            "session_id": new.session_id,
+            "profile": profile,
+            "state": RunState.QUEUED.value,
+            "input": new.input,
+            "instructions": new.instructions,
+            "model": new.model,
+            "client_request_id": new.client_request_id,
+            "payload_hash": new.payload_hash,
+            "queue_no": place,
+        },
     )
     if new.session_id is not None:
-        session.add(
-            MessageRow(
-                owner=new.owner,
-                session_id=new.session_id,
-                run_id=new.run_id,
-                idx=0,
-                role="user",
-                content=new.text,
-                content_blocks=new.input if isinstance(new.input, list) else None,
-                timestamp=now,
-                token_count=new.token_count,
-            )
+        connection.execute(
+            _PROMPT,
+            {
+                "owner": new.owner,
+                "session_id": new.session_id,
+                "run_id": new.run_id,
+                "idx": 0,
+                "role": "user",
+                "content": new.text,
+                "content_blocks": new.input if isinstance(new.input, list) else None,
+                "token_count": new.token_count,
+            },
         )
-    session.flush()
 
 
 def _touch(session: Session, conversation: SessionRow, new: NewRun) -> None:

@@ -3,6 +3,7 @@
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from shared.db.clock import DbNow
 from shared.db.models import RunRow, SessionRow
 
 # Built once: every transaction begins with one of them.
@@ -18,6 +19,7 @@ _RUN = (
     .with_for_update()
     .execution_options(populate_existing=True)
 )
+_RUN_AND_CLOCK = _RUN.add_columns(DbNow())
 
 
 def lock_session(session: Session, owner: str, session_id: str | None) -> SessionRow | None:
@@ -37,3 +39,9 @@ def lock_run(session: Session, run_id: str) -> RunRow | None:
     Taken after the session's lock; a run without session has no other.
     """
     return session.scalar(_RUN, {"run_id": run_id})
+
+
+def lock_run_now(session: Session, run_id: str) -> tuple[RunRow, float] | None:
+    """The same, and the time on the database's clock: not after the lock was got."""
+    found = session.execute(_RUN_AND_CLOCK, {"run_id": run_id}).first()
+    return (found[0], float(found[1])) if found is not None else None

@@ -25,6 +25,7 @@ from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker import finish
 from worker.chaser import chase_all
+from worker.gateway.client import GatewayClient
 from worker.reaper import Reaper
 from worker.run_turn import run_turn
 from worker.stopping import stop_run
@@ -93,7 +94,13 @@ def posted_by(
     body = scripted(tokens=tokens, **script)
     gateway_run = stand.gateway.post(body, session_id=f"eph_{owner.run_id[-8:]}")
     stand.db.write(
-        lambda s: note_attempt(s, owner, gateway_run_id=gateway_run, stream_opened=opened)
+        lambda s: note_attempt(
+            s,
+            owner,
+            f"eph_{owner.run_id[-8:]}",
+            gateway_run_id=gateway_run,
+            stream_opened=opened,
+        )
     )
     return gateway_run
 
@@ -159,6 +166,26 @@ def test_a_run_whose_stream_was_never_opened_is_read_live(stand: WorkerStand) ->
     assert "run.reattached" not in names
     assert names[-1] == "run.completed"
     assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["readers_opened"] == 1
+
+
+def test_a_stream_that_a_second_owner_opened_is_not_opened_by_a_third(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = waiting_run(stand)
+    posted_by(stand, dead_owner(stand, run_id), tokens=5, opened=False)
+
+    def dies(*_: object) -> None:
+        raise LostRun
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GatewayClient, "events", dies)
+        run_turn(stand.parts, run_id)
+    stand.db.write(lambda s: s.execute(update(RunRow).values(lease_until=0.0)))
+    run_turn(stand.parts, run_id)
+    reattached = next(p for name, p in log_of(stand, run_id) if name == "run.reattached")
+    assert reattached["mode"] == "polling"
+    assert ends_of(stand, run_id) == ["run.completed"]
+    assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["readers_opened"] == 0
 
 
 def test_a_run_that_was_never_posted_starts_anew(stand: WorkerStand) -> None:

@@ -154,7 +154,7 @@ def test_a_stream_that_is_another_one_is_not_mixed_with_what_was_shown(
     stand.db.write(lambda s: intend(s, owner, "eph_other", None))
     gateway_run = stand.gateway.post(scripted(tokens=10), session_id="eph_other")
     noted = {"gateway_run_id": gateway_run, "stream_opened": True}
-    stand.db.write(lambda s: note_attempt(s, owner, **noted))
+    stand.db.write(lambda s: note_attempt(s, owner, "eph_other", **noted))
     stand.db.write(lambda s: s.execute(update(RunRow).values(lease_until=0.0)))
     run_turn(stand.parts, run_id)
     shown = "".join(str(p["delta"]) for n, p in stand.events(run_id) if n == "message.delta")

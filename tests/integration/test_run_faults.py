@@ -195,7 +195,8 @@ def test_a_log_that_is_lost_with_its_owner_begins_a_new_epoch_and_the_end_says_s
     assert isinstance(owner, Claim)
     stand.db.write(lambda s: intend(s, owner, ephemeral, None))
     gateway_run = stand.gateway.post(scripted(tokens=20), session_id=ephemeral)
-    stand.db.write(lambda s: note_attempt(s, owner, gateway_run_id=gateway_run, stream_opened=True))
+    noted = {"gateway_run_id": gateway_run, "stream_opened": True}
+    stand.db.write(lambda s: note_attempt(s, owner, ephemeral, **noted))
     # The last renewal said that five events had been shown; Redis knows nothing of them.
     stand.db.write(lambda s: s.execute(update(RunRow).values(last_seq=5)))
     run_turn(stand.parts, run_id)

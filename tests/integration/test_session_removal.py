@@ -59,7 +59,7 @@ def attempt(db: Database, claim: Claim, name: str, gateway_run: str | None = Non
     def work(session: Session) -> None:
         claims.intend(session, claim, name, None)
         if gateway_run is not None:
-            claims.note_attempt(session, claim, gateway_run_id=gateway_run)
+            claims.note_attempt(session, claim, name, gateway_run_id=gateway_run)
 
     db.write(work)
 
