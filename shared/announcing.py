@@ -28,4 +28,4 @@ def tell(db: Database, log: EventLog, end: Announcement) -> None:
         terminal_seq=end.terminal_seq,
         entries=[events.encode(name, payload) for name, payload in end.entries],
     )
-    db.write(lambda session: mark_announced(session, end.keys.run_id))
+    db.single(lambda session: mark_announced(session, end.keys.run_id))

@@ -48,7 +48,7 @@ class Rooms:
 
     def runs(self, address: FeedAddress) -> dict[str, RunInfo]:
         """The open runs and the newest ended ones. Raises DatabaseAway."""
-        return self._db.read(lambda session: _runs(session, address))
+        return self._db.single(lambda session: _runs(session, address))
 
     def note(
         self,

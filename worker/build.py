@@ -32,7 +32,7 @@ def build(settings: Settings) -> Parts:
         return (
             turn is not None
             and turn.log is run_log
-            and db.read(lambda session: still_owned(session, turn.claim))
+            and db.single(lambda session: still_owned(session, turn.claim))
         )
 
     return Parts(

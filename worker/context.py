@@ -16,8 +16,8 @@ from shared.compression_plan import LastCompression, Plan, Usage
 from shared.context_length import context_length
 from shared.db import compressions, snapshots
 from shared.db.claims import Claim, owned
-from shared.db.clock import DbNow, read_clock
-from shared.db.models import MessageRow, SessionRow
+from shared.db.clock import read_clock
+from shared.db.models import MessageRow
 from shared.db.snapshots import Stored
 from shared.history import build, workspace_instructions
 from worker.compression import compress
@@ -48,12 +48,10 @@ _COLUMNS = (
 @dataclass(frozen=True)
 class Past:
     """A session as this turn finds it. `messages` are those of the turns before, in order; `now`
-    is the database's clock; `model` the session's."""
+    is the database's clock, if something is to be compared with it."""
 
     messages: list[Message]
     prompt: list[Message]
-    workspace: str | None
-    model: str | None
     stored: Stored | None
     last: LastCompression | None
     now: float
@@ -73,7 +71,7 @@ def request_body(parts: Parts, turn: Turn, ephemeral_id: str) -> dict[str, Any]:
     claim = turn.claim
     body: dict[str, Any] = {"input": gateway_input(claim.input), "session_id": ephemeral_id}
     past = parts.read(lambda session: _read(session, claim))
-    instructions = workspace_instructions(past.workspace if past else None, claim.instructions)
+    instructions = workspace_instructions(claim.workspace, claim.instructions)
     if claim.model:
         body["model"] = claim.model
     if instructions:
@@ -112,7 +110,7 @@ def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
     """What to send. A stored snapshot that does not fit its turns any more is removed."""
     snapshot = past.stored.snapshot if past.stored else None
     profile = parts.gateways.profile(claim.profile)
-    length = context_length(profile, claim.model or past.model)
+    length = context_length(profile, claim.model or claim.session_model)
     plan = _elsewhere(
         past,
         lambda: planning.decide(
@@ -179,7 +177,6 @@ def _read(session: Session, claim: Claim) -> Past | None:
     if claim.session_id is None:
         return None
     here = {"of_owner": claim.owner, "of_session": claim.session_id}
-    conversation = session.execute(_CONVERSATION, here).one_or_none()
     rows = session.execute(
         _UP_TO_TURN,
         {**here, "turn": claim.turn_no},
@@ -193,19 +190,14 @@ def _read(session: Session, claim: Claim) -> Past | None:
     return Past(
         messages=messages,
         prompt=[row for row in all_messages if row["turn_no"] == claim.turn_no],
-        workspace=conversation.workspace if conversation else None,
-        model=conversation.model if conversation else None,
         stored=stored,
         last=last,
-        now=conversation.now if conversation else read_clock(session),
+        now=read_clock(session) if last is not None else 0.0,
     )
 
 
 # Built once, since every run needs them.
 _HERE = (bindparam("of_owner", type_=String), bindparam("of_session", type_=String))
-_CONVERSATION = select(SessionRow.workspace, SessionRow.model, DbNow().label("now")).where(
-    SessionRow.owner == _HERE[0], SessionRow.id == _HERE[1]
-)
 _UP_TO_TURN = (
     select(*(getattr(MessageRow, name) for name in _COLUMNS))
     .where(

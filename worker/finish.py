@@ -10,7 +10,7 @@ from shared.announcing import tell
 from shared.db.chases import STOP, SYNC, chase
 from shared.db.claims import Claim
 from shared.db.closing import Closing, close, ephemeral_ids
-from shared.db.endings import Announcement, announcement
+from shared.db.endings import Announcement
 from shared.errors import Unavailable
 from shared.runs import Reason, RunState
 from worker.outcome import Outcome
@@ -57,7 +57,7 @@ def end_unopened(parts: Parts, claim: Claim, reason: Reason, error: str) -> None
         last_seq=claim.last_seq,
         reason=reason,
     )
-    following, end = parts.db.write(lambda session: _written(session, claim, closing))
+    following, end = parts.db.write(lambda session: close(session, claim, closing))
     log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
     _tell(parts, end)
     if following is not None:
@@ -121,7 +121,7 @@ def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> Writ
     def work(session: Session) -> Written:
         mine = ephemeral_ids(session, turn.run_id) if outcome.gateway_done else []
         whole = replace(closing, forget=[*mine, *closing.forget])
-        written = _written(session, turn.claim, whole)
+        written = close(session, turn.claim, whole)
         if turn.gateway_run_id is not None and not (outcome.gateway_done and closing.synced):
             chase(
                 session,
@@ -134,13 +134,6 @@ def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> Writ
         return written
 
     return parts.write(work)
-
-
-def _written(session: Session, claim: Claim, closing: Closing) -> Written:
-    following = close(session, claim, closing)
-    end = announcement(session, claim.run_id)
-    assert end is not None  # it was written above
-    return following, end
 
 
 def _tell(parts: Parts, end: Announcement) -> None:

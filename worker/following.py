@@ -122,7 +122,7 @@ def _stop_was_asked(parts: Parts, turn: Turn) -> bool:
     The row decides: another process may have stopped the gateway before this one was told.
     """
     if not turn.stop_asked.is_set():
-        if not parts.read(lambda session: is_stop_asked(session, turn.run_id)):
+        if not parts.single(lambda session: is_stop_asked(session, turn.run_id)):
             return False
         turn.stop_sent = True  # by somebody else
         turn.ask_stop()

@@ -47,13 +47,17 @@ class Parts:
     duty: Duty
 
     def note_attempt(self, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
-        """See shared.db.claims.note_attempt; waits for the database as `write` does."""
-        self.write(lambda session: note_attempt(session, claim, ephemeral_id, **columns))
+        """See shared.db.claims.note_attempt; waits for the database as `single` does."""
+        self.single(lambda session: note_attempt(session, claim, ephemeral_id, **columns))
 
     def write(self, work: Work[T]) -> T:
         """`db.write` for a run that is going on: it waits while the database is away, since live
         text goes on meanwhile (R13). Raises DatabaseAway after `PATIENCE`."""
         return _patiently(lambda: self.db.write(work))
+
+    def single(self, work: Work[T]) -> T:
+        """The same for `db.single`."""
+        return _patiently(lambda: self.db.single(work))
 
     def read(self, work: Work[T]) -> T:
         """The same for `db.read`."""

@@ -16,7 +16,7 @@ from worker.run_log import RunLog
 
 log = logging.getLogger(__name__)
 
-REST = 4  # times the length of a flush: so it takes at most a fifth of the time
+REST = 4  # times the length of a flush of that many logs or more: at most a fifth of the time
 RETRY_FIRST, RETRY_MOST = 0.05, 1.0  # seconds between tries while Redis is away
 
 
@@ -81,7 +81,7 @@ class Publisher:
             self._wake.clear()
             began = time.monotonic()
             try:
-                self._flush()
+                logs = self._flush()
                 self._refresh(began)
                 pause = RETRY_FIRST
             except Unavailable as error:
@@ -95,12 +95,13 @@ class Publisher:
             except Exception:  # the edge of the loop: the other runs must go on
                 log.exception("publisher.failed")
                 time.sleep(pause)
-            time.sleep(self._rest(time.monotonic() - began))
+                logs = REST
+            time.sleep(self._rest(time.monotonic() - began, logs))
 
-    def _rest(self, took: float) -> float:
-        """Seconds to gather before the next flush: little on an idle system, where a flush is
-        quick, and never so long that flushes are more than an interval apart."""
-        return max(0.0, min(REST * took, self._interval - took))
+    def _rest(self, took: float, logs: int) -> float:
+        """Seconds to gather after a flush of so many logs: little on an idle system, where it is
+        quick and few wait, and never so long that flushes are more than an interval apart."""
+        return max(0.0, min(min(REST, logs) * took, self._interval - took))
 
     def _refresh(self, now: float) -> None:
         """A run may be silent for longer than its log lives."""
@@ -108,8 +109,8 @@ class Publisher:
             self._refreshed = now
             self._log.refresh([run.keys for run in self._open.values()])
 
-    def _flush(self) -> None:
-        """Send one batch of each waiting log. Raises RedisAway, and then all are sent again."""
+    def _flush(self) -> int:
+        """Send one batch of each waiting log; how many. Raises RedisAway: all are sent again."""
         dirty, self._dirty = self._dirty, {}
         batches = {
             run_id: batch for run_id, run in dirty.items() if (batch := run.freeze()) is not None
@@ -124,6 +125,7 @@ class Publisher:
                     self._dirty.setdefault(run_id, run)
         if self._dirty:
             self._wake.set()
+        return len(batches)
 
     def _answered(self, run: RunLog, batch: Batch, answer: Append) -> None:
         if run.lost:

@@ -55,7 +55,7 @@ def start(parts: Parts, turn: Turn) -> Outcome | None:
         return None
     pid = turn.gateway.pid()
     attempt = turn.ephemeral_id
-    parts.write(lambda session: intend(session, turn.claim, attempt, pid))
+    parts.single(lambda session: intend(session, turn.claim, attempt, pid))
     _need_lease(parts, turn)
     try:
         gateway_run_id = turn.gateway.start(turn.run_id, body)

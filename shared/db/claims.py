@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Integer, String, Update, bindparam, exists, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Integer, String, Update, bindparam, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
 
 from shared.db.clock import DbNow, read_clock
 from shared.db.endings import take_turn
-from shared.db.locks import lock_run, lock_run_now, lock_session
-from shared.db.models import AttemptRow, RunRow
+from shared.db.locks import lock_run, lock_session, lock_session_of
+from shared.db.models import AttemptRow, RunRow, SessionRow
 from shared.db.permits import has_permit
 from shared.db.shown_message import Message
 from shared.errors import LostRun
@@ -30,6 +31,8 @@ class Claim:
     input: Any
     instructions: str | None
     model: str | None
+    workspace: str | None  # the session's, like the next
+    session_model: str | None
     turn_no: int | None
     worker: str
     fence: int
@@ -70,7 +73,34 @@ class Refused:
     profile: str = ""
 
 
-_WHOSE = select(RunRow.owner, RunRow.session_id).where(RunRow.id == bindparam("of_run"))
+def _to_claim() -> Any:
+    """The run, locked; the clock, not later than that; whether a run of its session is live or
+    before it; whether an end there has not been announced."""
+    other = aliased(RunRow)
+    sibling = (
+        other.owner == RunRow.owner,
+        other.session_id == RunRow.session_id,
+        other.id != RunRow.id,
+        other.announced_at.is_(None),
+    )
+    before = other.state.in_([*LIVE]) | (
+        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
+    )
+    found: Any = (
+        select(
+            RunRow,
+            DbNow(),
+            exists().where(*sibling, before),
+            exists().where(*sibling, other.terminal_seq.is_not(None)),
+        )
+        .where(RunRow.id == bindparam("of_run"))
+        .with_for_update(of=RunRow)
+        .execution_options(populate_existing=True)
+    )
+    return found
+
+
+_TO_CLAIM = _to_claim()
 
 
 def claim(
@@ -86,15 +116,12 @@ def claim(
     Two claims of one session wait for each other on the session's row, so exactly one gets it;
     the partial unique index stands behind that lock.
     """
-    known = session.execute(_WHOSE, {"of_run": run_id}).first()
-    if known is None:
-        return Refused(Refusal.UNKNOWN)
-    conversation = lock_session(session, known.owner, known.session_id)
-    locked = lock_run_now(session, run_id)
+    conversation = lock_session_of(session, run_id)
+    locked = session.execute(_TO_CLAIM, {"of_run": run_id}).first()
     if locked is None:
         return Refused(Refusal.UNKNOWN)
-    run, now = locked
-    refused = _refusal(session, run, now)
+    run, now, is_behind, is_untold = locked
+    refused = _refusal(session, run, now, is_behind=is_behind, is_untold=is_untold)
     if refused is not None:
         return refused
     if run.state == RunState.QUEUED and not has_permit(session, run, max_runs(run.profile)):
@@ -109,10 +136,17 @@ def claim(
     run.lease_until = now + lease
     run.first_claimed_at = run.first_claimed_at or now
     session.flush()
-    return _granted(run, worker, lapsed, prompt, now)
+    return _granted(run, conversation, worker, lapsed, prompt, now)
 
 
-def _granted(run: RunRow, worker: str, lapsed: bool, prompt: Message | None, now: float) -> Claim:
+def _granted(
+    run: RunRow,
+    conversation: SessionRow | None,
+    worker: str,
+    lapsed: bool,
+    prompt: Message | None,
+    now: float,
+) -> Claim:
     return Claim(
         run_id=run.id,
         owner=run.owner,
@@ -121,6 +155,8 @@ def _granted(run: RunRow, worker: str, lapsed: bool, prompt: Message | None, now
         input=run.input,
         instructions=run.instructions,
         model=run.model,
+        workspace=conversation.workspace if conversation is not None else None,
+        session_model=conversation.model if conversation is not None else None,
         turn_no=run.turn_no,
         worker=worker,
         fence=run.fence,
@@ -135,19 +171,9 @@ def _granted(run: RunRow, worker: str, lapsed: bool, prompt: Message | None, now
     )
 
 
-# Runs of the session that are live or before this one, and ends that nobody was told of.
-_BEFORE = select(RunRow.id, RunRow.terminal_seq).where(
-    RunRow.owner == bindparam("owner"),
-    RunRow.session_id == bindparam("session"),
-    RunRow.id != bindparam("of_run"),
-    RunRow.announced_at.is_(None),
-    RunRow.state.in_([*LIVE])
-    | ((RunRow.state == RunState.QUEUED) & (RunRow.queue_no < bindparam("no")))
-    | RunRow.terminal_seq.is_not(None),
-)
-
-
-def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
+def _refusal(
+    session: Session, run: RunRow, now: float, *, is_behind: bool, is_untold: bool
+) -> Refused | None:
     if run.state in ENDED:
         return Refused(Refusal.ENDED)
     if run.state in LIVE:
@@ -155,14 +181,25 @@ def _refusal(session: Session, run: RunRow, now: float) -> Refused | None:
         return None if lapsed else Refused(Refusal.OWNED)
     if run.not_before is not None and run.not_before > now:
         return Refused(Refusal.TOO_EARLY)
-    if run.session_id is None:
-        return None
-    place = {"owner": run.owner, "session": run.session_id, "of_run": run.id, "no": run.queue_no}
-    before = session.execute(_BEFORE, place).all()
-    if any(row.terminal_seq is None for row in before):
+    if is_behind:
         return Refused(Refusal.NOT_FIRST)
-    untold = tuple(row.id for row in before)
-    return Refused(Refusal.UNANNOUNCED, untold) if untold else None
+    if is_untold:
+        return Refused(Refusal.UNANNOUNCED, _untold(session, run))
+    return None
+
+
+def _untold(session: Session, run: RunRow) -> tuple[str, ...]:
+    """The session's ends that were not announced."""
+    return tuple(
+        session.scalars(
+            select(RunRow.id).where(
+                RunRow.owner == run.owner,
+                RunRow.session_id == run.session_id,
+                RunRow.terminal_seq.is_not(None),
+                RunRow.announced_at.is_(None),
+            )
+        )
+    )
 
 
 def owned(session: Session, claim: Claim) -> RunRow:
@@ -198,29 +235,30 @@ _MINE = (
     RunRow.fence == bindparam("of_fence"),
     RunRow.state.in_([*LIVE]),
 )
-_INTENDED = (
-    insert(AttemptRow)
-    .from_select(
-        ["run_id", "fence", "ephemeral_id", "profile", "intent_at", "gateway_pid"],
-        select(
-            RunRow.id,
-            RunRow.fence,
-            bindparam("attempt", type_=String),
-            RunRow.profile,
-            DbNow(),
-            bindparam("pid", type_=Integer),
-        )
-        .where(*_MINE)
-        .with_for_update(),
-    )
-    .returning(AttemptRow.run_id)
-)
+_ATTEMPT = ("run_id", "fence", "ephemeral_id", "profile", "intent_at", "gateway_pid")
+
+
+def _intended(insert: Any) -> Any:
+    """Again by the same owner, who may not know whether it was written: the same as once."""
+    attempt, pid = bindparam("attempt", type_=String), bindparam("pid", type_=Integer)
+    mine = select(RunRow.id, RunRow.fence, attempt, RunRow.profile, DbNow(), pid).where(*_MINE)
+    written = insert(AttemptRow).from_select(_ATTEMPT, mine.with_for_update())
+    again = {name: written.excluded[name] for name in _ATTEMPT[2:]}
+    return written.on_conflict_do_update(
+        index_elements=[AttemptRow.run_id, AttemptRow.fence], set_=again
+    ).returning(AttemptRow.run_id)
+
+
+_INTENDED = {
+    "postgresql": _intended(postgresql.insert),
+    "sqlite": _intended(sqlite.insert),
+}
 
 
 def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
     """Write the attempt down, before the request leaves (R3). Raises LostRun."""
-    columns = {"attempt": ephemeral_id, "pid": gateway_pid}
-    _must_change_one(session, _INTENDED, claim, columns)
+    statement = _INTENDED[session.get_bind().dialect.name]
+    _must_change_one(session, statement, claim, {"attempt": ephemeral_id, "pid": gateway_pid})
 
 
 def note_attempt(session: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:

@@ -12,7 +12,7 @@ from shared.content import clean_text
 from shared.db.claims import Claim, next_in_line, owned
 from shared.db.clock import read_clock
 from shared.db.deletions import forget
-from shared.db.endings import Entries, fix_end
+from shared.db.endings import Announcement, Entries, announcement_of, fix_end
 from shared.db.locks import lock_run, lock_session
 from shared.db.models import (
     AttemptRow,
@@ -42,8 +42,9 @@ class Closing:
     forget: Sequence[str] = ()  # ephemeral sessions that may be deleted
 
 
-def close(session: Session, claim: Claim, closing: Closing) -> str | None:
-    """Write the end; the id of the session's next queued run. Raises LostRun."""
+def close(session: Session, claim: Claim, closing: Closing) -> tuple[str | None, Announcement]:
+    """Write the end; the id of the session's next queued run, and what is to be told. Raises
+    LostRun."""
     run = owned(session, claim)
     now = read_clock(session)
     if claim.session_id is not None:
@@ -69,7 +70,9 @@ def close(session: Session, claim: Claim, closing: Closing) -> str | None:
         usage=dict(closing.usage) if closing.usage else None,
         gateway_synced=closing.synced,
     )
-    return next_in_line(session, claim.owner, claim.session_id)
+    end = announcement_of(run)
+    assert end is not None  # it was written above
+    return next_in_line(session, claim.owner, claim.session_id), end
 
 
 def replace_late(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from shared.content import input_text
@@ -69,13 +69,8 @@ def read_conversation(
 
 def recent_runs(session: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
     """All open runs of the session and the newest ended ones, in the order of the queue."""
-    mine = (RunRow.owner == owner, RunRow.session_id == session_id)
-    newest = _run_columns().where(*mine).order_by(RunRow.queue_no.desc()).limit(ENDED_RUNS)
-    rows: dict[str, Any] = {row.id: row for row in session.execute(newest)}
-    if len(rows) == ENDED_RUNS:  # there may be more
-        open_ones = _run_columns().where(*mine, RunRow.state.in_([*OPEN]))
-        rows |= {row.id: row for row in session.execute(open_ones)}
-    return {row.id: _run(row) for row in sorted(rows.values(), key=lambda row: row.queue_no)}
+    rows = session.execute(_RECENT, {"of_owner": owner, "of_session": session_id})
+    return {row.id: _run(row) for row in rows}
 
 
 def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
@@ -121,8 +116,25 @@ def read_run(session: Session, owner: str, run_id: str) -> Conversation:
     return Conversation(runs={row.id: info}, messages=messages, total=len(messages))
 
 
-def _run_columns() -> Select[str, str, int | None, float | None, int]:
-    return select(RunRow.id, RunRow.state, RunRow.turn_no, RunRow.announced_at, RunRow.queue_no)
+def _recent() -> Any:
+    """One statement, so one moment."""
+    mine = (RunRow.owner == bindparam("of_owner"), RunRow.session_id == bindparam("of_session"))
+    newest = (
+        select(RunRow.queue_no)
+        .where(*mine)
+        .order_by(RunRow.queue_no.desc())
+        .limit(ENDED_RUNS)
+        .subquery()
+    )
+    first = select(func.min(newest.c.queue_no)).scalar_subquery()
+    return (
+        select(RunRow.id, RunRow.state, RunRow.turn_no, RunRow.announced_at)
+        .where(*mine, (RunRow.queue_no >= first) | RunRow.state.in_([*OPEN]))
+        .order_by(RunRow.queue_no)
+    )
+
+
+_RECENT = _recent()
 
 
 def _run(row: Row[Any]) -> RunInfo:

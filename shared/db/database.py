@@ -36,9 +36,8 @@ class Database:
         self.url = url
         self.is_sqlite = is_sqlite(url)
         self._engine = _engine(url, pool_size)
-        self._reader = self._engine.execution_options(
-            **{"holdfast_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        )
+        self._reader = self._kind("REPEATABLE READ")
+        self._single = self._kind("AUTOCOMMIT")
         self._one_at_a_time = threading.Lock()
 
     def write(self, work: Work[T]) -> T:
@@ -52,16 +51,33 @@ class Database:
         """The result of `work(session)` on one consistent view of the data."""
         return self._retrying(self._reader, work)
 
+    def single(self, work: Work[T]) -> T:
+        """The result of `work(session)`, which is one statement that may be repeated.
+
+        PostgreSQL gets it without BEGIN and COMMIT, which are two round trips.
+        """
+        return self._retrying(self._single, work)
+
+    def _kind(self, level: str) -> Engine:
+        """The engine with that isolation; SQLite knows only whether somebody is going to write."""
+        if self.is_sqlite:
+            return self._engine.execution_options(holdfast_deferred=True)
+        return self._engine.execution_options(isolation_level=level)
+
     def close(self) -> None:
         """Give the pooled connections back."""
         self._engine.dispose()
 
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
         deadline = time.monotonic() + PATIENCE
+        reconnects = 1  # of a connection that died while it rested; then all others are given up
         for left in reversed(range(TRIES)):
             try:
                 return self._once(engine, work, deadline)
             except DBAPIError as error:
+                if error.connection_invalidated and reconnects:
+                    reconnects = 0
+                    continue
                 if not _conflict(error):
                     raise _translated(error) from error
                 if not left or time.monotonic() > deadline:
@@ -83,8 +99,15 @@ class Database:
 
 
 def _transaction(engine: Engine, work: Work[T]) -> T:
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        return work(session)
+    with Session(engine, expire_on_commit=False) as session:
+        result = work(session)
+        try:
+            session.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseAway from error  # it may have been committed: not to be repeated
+            raise
+        return result
 
 
 def _too_busy() -> DatabaseAway:
@@ -121,7 +144,6 @@ def _engine(url: str, pool_size: int) -> Engine:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
-            pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={"connect_timeout": 5},
             **common,
@@ -154,5 +176,6 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    reading = connection.get_execution_options().get("holdfast_read", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    # One statement alone takes the writer's lock as it begins; two could meet a writer in between.
+    deferred = connection.get_execution_options().get("holdfast_deferred", False)
+    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")

@@ -41,12 +41,6 @@ def numbered(run: RunRow, entries: Entries, last_seq: int) -> Entries:
 
 
 # Built once, since every run needs them.
-_ENDED_NOW = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(ended_at=DbNow())
-    .execution_options(synchronize_session=False)
-)
 _ANNOUNCED_NOW = (
     update(RunRow)
     .where(RunRow.id == bindparam("of_run"), RunRow.announced_at.is_(None))
@@ -79,10 +73,10 @@ def fix_end(
     run.terminal_seq = last_seq + len(stored)
     run.last_seq = run.terminal_seq
     run.lease_until = None
+    run.ended_at = DbNow()
     for name, value in columns.items():
         setattr(run, name, value)
     session.flush()
-    session.execute(_ENDED_NOW, {"of_run": run.id})
 
 
 def end_unstarted(
@@ -131,7 +125,12 @@ def take_turn(session: Session, run: RunRow, conversation: SessionRow) -> Messag
 def announcement(session: Session, run_id: str) -> Announcement | None:
     """What to tell of the run's end; None while it has none."""
     run = session.get(RunRow, run_id)
-    if run is None or run.terminal_seq is None or run.terminal_entries is None:
+    return announcement_of(run) if run is not None else None
+
+
+def announcement_of(run: RunRow) -> Announcement | None:
+    """The same for who has the row."""
+    if run.terminal_seq is None or run.terminal_entries is None:
         return None
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),

@@ -3,7 +3,6 @@
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
 from shared.db.models import RunRow, SessionRow
 
 # Built once: every transaction begins with one of them.
@@ -19,7 +18,13 @@ _RUN = (
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-_RUN_AND_CLOCK = _RUN.add_columns(DbNow())
+_SESSION_OF = (
+    select(SessionRow)
+    .join(RunRow, (RunRow.owner == SessionRow.owner) & (RunRow.session_id == SessionRow.id))
+    .where(RunRow.id == bindparam("run_id"))
+    .with_for_update(of=SessionRow)
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_session(session: Session, owner: str, session_id: str | None) -> SessionRow | None:
@@ -33,15 +38,14 @@ def lock_session(session: Session, owner: str, session_id: str | None) -> Sessio
     return session.scalar(_SESSION, {"owner": owner, "session_id": session_id})
 
 
+def lock_session_of(session: Session, run_id: str) -> SessionRow | None:
+    """The same for the session of a run; None for a run without."""
+    return session.scalar(_SESSION_OF, {"run_id": run_id})
+
+
 def lock_run(session: Session, run_id: str) -> RunRow | None:
     """Lock the run's row and read it anew; None if it was deleted meanwhile (P28).
 
     Taken after the session's lock; a run without session has no other.
     """
     return session.scalar(_RUN, {"run_id": run_id})
-
-
-def lock_run_now(session: Session, run_id: str) -> tuple[RunRow, float] | None:
-    """The same, and the time on the database's clock: not after the lock was got."""
-    found = session.execute(_RUN_AND_CLOCK, {"run_id": run_id}).first()
-    return (found[0], float(found[1])) if found is not None else None

@@ -50,7 +50,7 @@ def why(db: Database, run_id: str) -> Refusal:
 
 def end(db: Database, claim: Claim, *, announced: bool = True, **fields: object) -> str | None:
     closing = Closing(RunState.COMPLETED, "run.completed", {}, last_seq=5, **fields)  # type: ignore[arg-type]
-    following = db.write(lambda session: close(session, claim, closing))
+    following, _ = db.write(lambda session: close(session, claim, closing))
     if announced:
         db.write(lambda session: endings.mark_announced(session, claim.run_id))
     return following
