@@ -43,7 +43,8 @@ class Found:
 
     tokens: int
     steady_tokens: int
-    seconds: float
+    seconds: float  # from the first request to the last token
+    seconds_to_end: float  # to the last end
     first_token: list[float]
     latency_p50: float
     latency_p99: float

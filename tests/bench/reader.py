@@ -97,6 +97,7 @@ def _found(lines: list[Line], verdicts: list[Verdict], watch: Watch, faults: lis
         tokens=sum(verdict.tokens for verdict in verdicts),
         steady_tokens=len(latencies),
         seconds=max(verdict.last_at for verdict in verdicts) - began,
+        seconds_to_end=max(verdict.ended_at for verdict in verdicts) - began,
         first_token=[v.first_at - x.began for x, v in zip(lines, verdicts, strict=True)],
         latency_p50=shown[len(shown) // 2],
         latency_p99=shown[len(shown) * 99 // 100],

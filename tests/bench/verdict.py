@@ -15,7 +15,8 @@ class Verdict:
 
     tokens: int = 0
     first_at: float = 0.0
-    last_at: float = 0.0
+    last_at: float = 0.0  # of a token
+    ended_at: float = 0.0
     latencies: array[float] = field(default_factory=lambda: array("d"))
     faults: list[str] = field(default_factory=list)
 
@@ -43,11 +44,12 @@ def judge(
                 found.latencies.extend(1000 * (at - then) for then in said)
             found.first_at = found.first_at or at
             found.tokens += count
+            found.last_at = at
         elif str(event["event"]) in {"run.completed", "run.failed", "run.cancelled"}:
             end = " ".join(
                 str(event.get(name, "")) for name in ("event", "reason", "error")
             ).strip()
-            found.last_at = at
+            found.ended_at = at
     wanted = "".join(f"{n} " for n in range(1, tokens + 1))
     if "".join(text) != wanted:
         found.faults.append(f"{name}: {found.tokens} of {tokens} tokens, or not in order")
