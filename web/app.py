@@ -144,8 +144,6 @@ def _front(app: Wsgi, emitter: Emitter, drain: Drain) -> Wsgi:
     def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # permessage-deflate costs 256 KB per socket and a compression per frame.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        # Else the server cuts all WebSockets at once when its listener closes; the drain does it.
-        environ.pop("eventlet.set_idle", None)
         full = len(emitter.transports()) >= SOCKETS_MAX
         if is_new_client(environ) and (full or drain.leaving):
             start_response("503 Service Unavailable", [("Connection", "close")])

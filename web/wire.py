@@ -126,7 +126,7 @@ class Wire:
         """Whether there is anything to send."""
         if not self._unsent:
             count = len(self._frames)
-            self._unsent = memoryview(b"".join(self._frames[:count]))
+            self._unsent = memoryview(b"".join(self._frames[:count])) if count else b""
             del self._frames[:count]
         if not self._unsent and self._goodbye:
             self._unsent, self._goodbye = self._goodbye, b""
@@ -155,7 +155,7 @@ class Wire:
         self._watch()
         self._socket.close()
         self._tell([], over=True)
-        self._owner = None
+        self._owner, self._goodbye = None, b""
 
     def _tell(self, messages: list[str | bytes], *, over: bool) -> None:
         if self._owner is not None and not self._over and (messages or over):

@@ -18,7 +18,7 @@ from web.wire import Owner, Wire
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = 0.5  # seconds
-A_TURN = 64  # sockets that are read before other threads get a turn
+A_TURN = 64  # sockets that are looked at before other threads get a turn
 
 
 class Wires:

@@ -51,7 +51,7 @@ class Line:
         """What the two threads would do now."""
         if self.wires._selector.select(0):
             self.wires.read_ready()
-        if not self.wires._to_send.empty():
+        while not self.wires._to_send.empty():
             self.wires.send_waiting()
 
     def close(self) -> None:
@@ -104,19 +104,19 @@ def test_the_end_comes_after_what_was_put_before_it(line: Line) -> None:
 def test_nothing_is_read_while_the_owner_is_busy(line: Line) -> None:
     line.owner.done = False
     line.say("a")
-    line.wires.read_ready()
+    line.turn()
     line.say("b")
     assert line.wires._selector.select(0) == []
     line.wire.resume()
-    line.wires.read_ready()
+    line.turn()
     assert line.owner.messages == ["a", "b"]
 
 
 def test_a_client_that_goes_is_told_of_once_and_its_socket_closed(line: Line) -> None:
     line.say("a")
     line.client.close()
-    line.wires.read_ready()
-    line.wires.read_ready()
+    line.turn()
+    line.turn()
     assert (line.owner.messages, line.owner.overs) == (["a"], 1)
     assert line.ours.fileno() == -1
     assert line.wire not in line.wires
@@ -124,20 +124,18 @@ def test_a_client_that_goes_is_told_of_once_and_its_socket_closed(line: Line) ->
 
 def test_a_goodbye_is_answered_and_what_follows_is_not_heard(line: Line) -> None:
     line.client.sendall(line.protocol.send(CloseConnection(1000)))
-    line.wires.read_ready()
-    line.wires.send_waiting()
+    line.turn()
     line.protocol.receive_data(line.client.recv(100))
     (event,) = line.protocol.events()
     assert isinstance(event, CloseConnection)
     line.client.sendall(b"more")
-    line.wires.read_ready()
+    line.turn()
     assert (line.owner.messages, line.owner.overs) == ([], 1)
 
 
 def test_a_ping_of_the_client_is_answered(line: Line) -> None:
     line.client.sendall(line.protocol.send(Ping(b"x")))
-    line.wires.read_ready()
-    line.wires.send_waiting()
+    line.turn()
     assert line.client.recv(100) == b"\x8a\x01x"
 
 
@@ -146,7 +144,7 @@ def test_a_client_that_does_not_go_after_the_goodbye_is_cut(line: Line) -> None:
     line.wires.cut_late(time.monotonic())
     assert line.wire in line.wires
     line.wires.cut_late(time.monotonic() + 60)
-    line.wires.read_ready()
+    line.turn()
     assert line.wire not in line.wires
 
 
@@ -155,8 +153,8 @@ def test_a_cut_ends_what_waits_for_the_client(line: Line) -> None:
         line.wire.put(b"x" * 1000)
         line.wires.send_waiting()
     line.wire.cut()
-    while line.wire in line.wires:
-        line.wires.read_ready()
+    line.turn()
+    assert line.wire not in line.wires
     assert line.owner.overs == 1
 
 
@@ -169,7 +167,7 @@ def test_a_bug_costs_one_connection_and_not_the_thread(
     with monkeypatch.context() as patched:
         patched.setattr(Incoming, "feed", broken)
         line.say("a")
-        line.wires.read_ready()
+        line.turn()
     assert "wires.failed" in caplog.text
-    line.wires.read_ready()
+    line.turn()
     assert line.client.recv(1) == b""
