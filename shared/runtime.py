@@ -6,6 +6,7 @@ threads. Leaving eventlet therefore means rewriting this file (docs/adr/0003).
 """
 
 import os
+import selectors
 import socket
 import warnings
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _patched = False
+# Eventlet takes these away when it patches; in a green process only `wait_for` may wait for one.
+_Selector = selectors.DefaultSelector
 
 
 def patch() -> None:
@@ -126,3 +129,42 @@ def serve(listener: socket.socket, app: Any, *, max_connections: int) -> None:
         socket_timeout=60,
         debug=False,
     )
+
+
+def selector() -> selectors.BaseSelector:
+    """The operating system's selector. Nobody may wait for it but by `wait_for`."""
+    return _Selector()
+
+
+def wait_for(ready: selectors.BaseSelector) -> None:
+    """Wait until a file of the selector is ready, in a green process while others go on."""
+    if not _patched:
+        ready.select()
+        return
+    from eventlet.hubs import trampoline
+
+    trampoline(ready, read=True)
+
+
+def accept_websocket(environ: Any, start_response: Any) -> socket.socket | None:
+    """Answer the WebSocket handshake of a request and take its connection from the server.
+
+    The socket does not block and is the caller's alone; None: the request was none.
+    """
+    from eventlet.websocket import WebSocketWSGI
+
+    taken: list[socket.socket] = []
+
+    def take(websocket: Any) -> None:
+        websocket.websocket_closed = True  # else it would be closed when this returns
+        # Without its file the server's own object can neither read, shut nor close it.
+        number = websocket.socket.fd.detach()
+        taken.append(_original("socket").socket(fileno=number))
+
+    shake = WebSocketWSGI(take)
+    shake.support_legacy_versions = False
+    shake(environ, start_response)
+    if not taken:
+        return None
+    taken[0].setblocking(False)
+    return taken[0]

@@ -16,7 +16,6 @@ from shared import runtime, tokens, user_tokens
 from shared.errors import SettingsError
 from shared.profiles import Profiles
 from shared.settings import Settings
-from web import websocket_frames
 from web.app import build
 
 log = logging.getLogger("web")
@@ -36,7 +35,6 @@ def main() -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    websocket_frames.mend()
     tokens.preload()
     stopping = _stop_flag()
     process = build(settings, profiles)

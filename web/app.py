@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 from flask import Flask
 from flask_socketio import SocketIO
@@ -14,14 +13,15 @@ from shared.profiles import Profiles
 from shared.queue import TaskQueue, celery_app
 from shared.redis_clients import command_client, pubsub_client
 from shared.settings import Settings
-from web import json_codec
+from web import json_codec, transport
 from web.approvals import Approvals
 from web.auth import Authenticator
 from web.connections import Connections
-from web.drain import Drain
+from web.drain import Drain, is_new_client
 from web.emitter import Emitter
 from web.handshake import Handshake
 from web.health import Health, add_routes
+from web.heartbeat import Heartbeat
 from web.http_runs import add_run_route
 from web.records import Records
 from web.recovery import Recovery
@@ -31,9 +31,11 @@ from web.resume import Resume
 from web.rooms import Rooms
 from web.run_requests import RunRequests
 from web.socket_handlers import SocketHandlers
+from web.wires import Wires
 
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
+SOCKETS_MAX = 20_000
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -50,9 +52,13 @@ class WebProcess:
     db: Database
     records: Records
     drain: Drain
+    wires: Wires
+    heartbeat: Heartbeat
 
     def start(self) -> None:
         """Begin to listen to Redis."""
+        self.wires.start()
+        self.heartbeat.start()
         self.relay.start()
         self.records.start()
 
@@ -72,6 +78,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     event_log = EventLog(log_commands, settings.log_ttl)
     app = Flask("holdfast.web")
     socketio = _socketio(app, settings)
+    wires = Wires()
+    transport.install(socketio.server.eio, wires)
+    heartbeat = Heartbeat(socketio.server.eio, wires)
     connections = Connections()
     emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
     burst = settings.socket_queue_max // 2
@@ -104,7 +113,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     add_run_route(app, authenticator, requests)
     drain = Drain(socketio.server, lane, settings.web_drain)
     wsgi = _front(app, emitter, drain)
-    return WebProcess(wsgi, relay, socketio, connections, emitter, db, records, drain)
+    return WebProcess(
+        wsgi, relay, socketio, connections, emitter, db, records, drain, wires, heartbeat
+    )
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
@@ -133,15 +144,10 @@ def _front(app: Wsgi, emitter: Emitter, drain: Drain) -> Wsgi:
     def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # permessage-deflate costs 256 KB per socket and a compression per frame.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        # Else the server cuts all WebSockets at once when its listener closes; the drain does it.
-        environ.pop("eventlet.set_idle", None)
-        if drain.refuses(environ):
+        full = len(emitter.transports()) >= SOCKETS_MAX
+        if is_new_client(environ) and (full or drain.leaving):
             start_response("503 Service Unavailable", [("Connection", "close")])
             return [b""]
-        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
-            for transport_id in parse_qs(environ.get("QUERY_STRING", "")).get("sid", ()):
-                if transport_id in emitter.transports():
-                    emitter.note_upgrade(transport_id, environ)
         return app(environ, start_response)
 
     return front

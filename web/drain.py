@@ -26,16 +26,11 @@ class Drain:
         self._server = server
         self._lane = lane
         self._within = within.total_seconds()
-        self._leaving = False
-
-    def refuses(self, environ: Mapping[str, Any]) -> bool:
-        """Whether a request is a new client on a connection that was kept alive."""
-        query = f"&{environ.get('QUERY_STRING', '')}"
-        return self._leaving and "&EIO=" in query and "&sid=" not in query
+        self.leaving = False  # clients may still come, on HTTP connections that were kept alive
 
     def run(self) -> None:
         """Close all transports and wait until what they had queued has left."""
-        self._leaving = True
+        self.leaving = True
         deadline = time.monotonic() + self._within
         spread = min(self._within, PER_SOCKET * len(self._server.eio.sockets))
         due = [
@@ -65,3 +60,9 @@ class Drain:
     def _busy(self, transport_id: str) -> bool:
         sid = self._server.manager.sid_from_eio_sid(transport_id, NAMESPACE)
         return sid is not None and not self._lane.is_idle(sid)
+
+
+def is_new_client(environ: Mapping[str, Any]) -> bool:
+    """Whether the request opens an Engine.IO connection."""
+    query = f"&{environ.get('QUERY_STRING', '')}"
+    return "&EIO=" in query and "&sid=" not in query

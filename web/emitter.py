@@ -6,10 +6,8 @@ each. `tests/unit/test_web_emitter.py` pins that the client gets the same.
 """
 
 import logging
-import socket
 import threading
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from typing import Any
 
 from engineio.packet import MESSAGE
@@ -35,7 +33,6 @@ class Emitter:
         self._connections = connections
         self._queue_max = queue_max
         self.pacing = pacing or Pacing()
-        self._upgraded: dict[str, Any] = {}  # transport id -> environ of its WebSocket request
         self.dropped = 0  # slow sockets closed so far
 
     def deliver(self, sids: Iterable[str], entry: bytes) -> None:
@@ -69,27 +66,14 @@ class Emitter:
     def close(self, connection: Connection) -> None:
         """Close the transport, which makes every client reconnect; a DISCONNECT would not (P2)."""
         transport = self._server.eio.sockets.get(connection.transport_id)
-        environ = self._upgraded.get(connection.transport_id) or self._server.environ.get(
-            connection.transport_id
-        )
         if transport is None:
             return
-        if not transport.upgraded or environ is None:
+        if transport.upgraded:
+            transport.wire.cut()  # what waits for a slow client must not be waited for
+        else:
             transport.close(wait=False, abort=True, reason=self._server.reason.TRANSPORT_CLOSE)
-            return
-        with suppress(OSError):  # gone already
-            # Its writer waits in a send and its reader in a receive: only this ends both at once.
-            environ["eventlet.input"].get_socket().shutdown(socket.SHUT_RDWR)
 
     def transports(self) -> Collection[str]:
         """The ids of the open Engine.IO connections."""
         sockets: Collection[str] = self._server.eio.sockets
         return sockets
-
-    def note_upgrade(self, transport_id: str, environ: Any) -> None:
-        """A polling connection goes on as WebSocket: its socket is the one of this request."""
-        self._upgraded[transport_id] = environ
-
-    def forget(self, transport_id: str) -> None:
-        """The connection is gone."""
-        self._upgraded.pop(transport_id, None)

@@ -22,6 +22,20 @@ log = logging.getLogger(__name__)
 
 PROTOCOL_WITH_OWN_ABORTS = "2"
 
+KEPT_OF_REQUEST = (
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "HTTP_HOST",
+    "HTTP_USER_AGENT",
+    "wsgi.url_scheme",
+    "flask.app",
+)
+
 # socket.io-client writes these two in this order, clients in Python the other way round.
 _JAVASCRIPT_QUERY = re.compile(rb"(?:^|&)EIO=4&transport=")
 # Browsers, Node (also without any), Bun, Deno. Offsets are one more argument than handlers in other
@@ -73,16 +87,17 @@ class Handshake:
                 log.warning("socket.sent_away sid=%s redis=away", sid)
                 self._emitter.close(connection)
                 return
-        if connection.transport_id not in self._emitter.transports():
+        environ = self._server.environ.get(connection.transport_id)
+        if environ is None:
             self._recovery.leave(connection, for_good=False)  # gone while Redis was asked
             return
         self._connections.add(connection)
+        self._server.environ[connection.transport_id] = _kept(environ)
 
     def disconnect(self, reason: object = None) -> None:
         """Leaves all rooms. No run ends because of it."""
         connection = self._connections.remove(request.sid)  # type: ignore[attr-defined]
         if connection is not None:
-            self._emitter.forget(connection.transport_id)
             self._rooms.leave_all(connection)
             for_good = reason == self._server.reason.CLIENT_DISCONNECT
             self._recovery.leave(connection, for_good=for_good)
@@ -98,6 +113,12 @@ def wants_recovery(said: Mapping[str, Any]) -> bool:
         and _JAVASCRIPT_QUERY.search(request.query_string) is not None
         and _JAVASCRIPT_AGENT.match(request.headers.get("User-Agent", "")) is not None
     )
+
+
+def _kept(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """What Flask and a later CONNECT on the same connection need of the request, which is kept as
+    long as the connection: without its buffers and most of its headers."""
+    return {name: environ[name] for name in KEPT_OF_REQUEST if name in environ}
 
 
 def _protocol(said: Mapping[str, Any]) -> str:

@@ -1,49 +1,93 @@
-"""Mends two things in eventlet's WebSocket frames: slow unmasking, and fragments without a limit.
+"""WebSocket frames: what is sent as bytes, and what bytes say. Pure; wsproto reads."""
 
-Eventlet unmasks byte by byte in Python (35 ms per 100 KB, during which nobody else is served) and
-checks the size of each frame, but not of a message that comes in many.
-"""
+import io
+import struct
+from typing import Any, NamedTuple
 
-import importlib
-from collections.abc import Sequence
-from typing import Any
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason
 
-TOO_BIG = 1009  # RFC 6455: the message is too big to process
+GOODBYE = b"\x88\x00"  # a close frame without a reason
 
-
-def unmask(data: bytes, mask: Sequence[int], length: int | None = None, offset: int = 0) -> bytes:
-    """`data` with the 4 bytes of `mask` taken off; `offset` is where in the frame it begins.
-
-    One XOR of two big integers: linear, and 100 times faster than a loop.
-    """
-    size = len(data) if length is None else length
-    start = offset % 4
-    key = bytes(mask[start:]) + bytes(mask[:start])
-    pattern = (key * (size // 4 + 1))[:size]
-    plain = int.from_bytes(data[:size], "little") ^ int.from_bytes(pattern, "little")
-    return plain.to_bytes(size, "little")
+_TEXT, _BINARY, _LAST = 0x1, 0x2, 0x80
+_SHORT, _MEDIUM = 125, 0xFFFF  # bytes
 
 
-def mend() -> None:
-    """Use the fast unmasking and the limit in this process; calling it again does nothing."""
-    websocket: Any = importlib.import_module("eventlet.websocket")
-    connection = websocket.RFC6455WebSocket
-    if connection._apply_mask is unmask:
-        return
-    connection._apply_mask = staticmethod(unmask)
-    connection.Message = _limited(connection.Message, websocket.FailedConnectionError)
+def frame(message: str | bytes) -> bytes:
+    """A whole message in one frame, as servers send it."""
+    kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
+    size = len(data)
+    if size <= _SHORT:
+        head = struct.pack("!BB", _LAST | kind, size)
+    elif size <= _MEDIUM:
+        head = struct.pack("!BBH", _LAST | kind, 126, size)
+    else:
+        head = struct.pack("!BBQ", _LAST | kind, 127, size)
+    return head + data
 
 
-def _limited(message_class: Any, failure: Any) -> Any:
-    class LimitedMessage(message_class):
-        """A message that fails its connection once its fragments together pass the limit."""
+class Heard(NamedTuple):
+    """`pongs`: the answer to pings; `goodbye`: the close frame to answer with, after which nothing
+    counts that the client still says."""
 
-        received = 0
+    messages: list[str | bytes]
+    pongs: bytes
+    goodbye: bytes
 
-        def push(self, data: bytes, final: bool = False) -> None:
-            self.received += len(data)
-            if self.received > self.max_frame_length:
-                raise failure(TOO_BIG, f"A message is larger than {self.max_frame_length} bytes.")
-            super().push(data, final)
 
-    return LimitedMessage
+class Incoming:
+    """One client's messages, whatever pieces their bytes come in."""
+
+    __slots__ = ("_connection", "_limit", "_message", "_size")
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: bytes of one message, all its fragments together."""
+        self._connection = Connection(ConnectionType.SERVER)
+        self._limit = limit
+        self._message: io.StringIO | io.BytesIO | None = None  # begun and not finished
+        self._size = 0
+
+    def feed(self, data: bytes) -> Heard:
+        """What these bytes complete."""
+        messages: list[str | bytes] = []
+        pongs = b""
+        self._connection.receive_data(data)
+        for event in self._connection.events():
+            if isinstance(event, TextMessage | BytesMessage):
+                if not self._push(event.data):
+                    return Heard(messages, pongs, self._goodbye(_too_big(self._limit)))
+                if event.message_finished:
+                    messages.append(self._finished())
+            elif isinstance(event, Ping):
+                pongs += self._connection.send(event.response())
+            elif isinstance(event, CloseConnection):
+                return Heard(messages, pongs, self._goodbye(event.response()))
+        return Heard(messages, pongs, b"")
+
+    def _push(self, part: Any) -> bool:
+        """Whether the message is within the limit."""
+        self._size += _size(part)
+        if self._size > self._limit:
+            return False
+        if self._message is None:
+            self._message = io.StringIO() if isinstance(part, str) else io.BytesIO()
+        self._message.write(part)
+        return True
+
+    def _finished(self) -> str | bytes:
+        assert self._message is not None
+        whole = self._message.getvalue()
+        self._message, self._size = None, 0
+        return whole
+
+    def _goodbye(self, event: CloseConnection) -> bytes:
+        return self._connection.send(event)
+
+
+def _size(part: Any) -> int:
+    return len(part.encode() if isinstance(part, str) and not part.isascii() else part)
+
+
+def _too_big(limit: int) -> CloseConnection:
+    return CloseConnection(CloseReason.MESSAGE_TOO_BIG, f"A message is larger than {limit} bytes.")

@@ -35,5 +35,8 @@ def test_each_token_of_a_paced_load_has_a_latency(plant: Plant) -> None:
     assert 0 < found.latency_p50 <= found.latency_p99 <= found.latency_max
 
 
-def test_idle_sockets_are_opened_and_weighed(plant: Plant) -> None:
-    assert idle_numbers(plant, 20, 0.1)["sockets opened/s"] > 0
+def test_an_idle_socket_costs_at_most_20_kilobytes(plant: Plant) -> None:
+    idle_numbers(plant, 50, 0.1)  # what the process does for the first time
+    numbers = idle_numbers(plant, 500, 0.1)
+    assert numbers["sockets opened/s"] > 0
+    assert numbers["KB/socket"] <= 20

@@ -29,7 +29,7 @@ class Costs:
     web_token_us: float = 22.0
     redis_token_us: float = 12.0
     redis_token_bytes: float = 220.0
-    socket_kb: float = 61.0
+    socket_kb: float = 7.3
     transactions_per_run: float = 10.0
     renewals_per_worker_s: float = 1 / 3.0
 

@@ -352,6 +352,25 @@ def test_polling_clients_are_served_too(web: Web, session: str) -> None:
     client.close()
 
 
+def test_clients_that_begin_with_polling_go_on_as_websocket(
+    web: Web, session: str, client: ChatClient
+) -> None:
+    upgraded = ChatClient(web.url, transports=["polling", "websocket"])
+    assert upgraded.client.transport() == "websocket"
+    upgraded.call("resume", {"session_id": session})
+    run = web.stand.begin(session)
+    run.say(*[f"{n} " for n in range(100)])
+    assert [p["seq"] for p in upgraded.wait_for("message.delta", 100)] == list(range(1, 101))
+    upgraded.close()
+    assert client.call("resume", {"session_id": session})["ok"]
+
+
+def test_a_request_that_is_no_websocket_is_refused(web: Web, session: str) -> None:
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket"}  # without a key
+    url = web.url + "/socket.io/?EIO=4&transport=websocket"
+    assert requests.get(url, headers=headers, timeout=5).status_code == 400
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_quickly_and_its_clients_come_back(
     web: Web, number: signal.Signals, processes: Processes, tmp_path: Path

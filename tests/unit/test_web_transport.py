@@ -1,0 +1,265 @@
+"""Our Engine.IO connection does what python-engineio's does, without its threads."""
+
+import io
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import engineio
+import engineio.socket
+import pytest
+from engineio.packet import MESSAGE, NOOP, PING, PONG, UPGRADE, Packet
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection, Message, TextMessage
+
+from shared import runtime
+from web import transport
+from web.heartbeat import Heartbeat
+from web.transport import Transport, framed
+from web.wires import Wires
+
+INTERVAL, TIMEOUT = 25, 20
+PROBE, PROBED = "2probe", "3probe"
+
+
+class Stand:
+    """A server with one polling client; what the threads would do is done by `turn`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.server = engineio.Server(
+            async_mode="threading",
+            ping_interval=INTERVAL,
+            ping_timeout=TIMEOUT,
+            max_http_buffer_size=1000,
+        )
+        self.heard: list[Any] = []
+        self.reasons: list[str] = []
+        self.server.on("message", lambda _sid, data: self.heard.append(data))
+        self.server.on("disconnect", lambda _sid, reason: self.reasons.append(reason))
+        monkeypatch.setattr(self.server, "start_background_task", lambda task, *args: task(*args))
+        monkeypatch.setattr(engineio.socket, "Socket", engineio.socket.Socket)  # put back after
+        self.wires = Wires()
+        self.heartbeat = Heartbeat(self.server, self.wires)
+        transport.install(self.server, self.wires)
+        self.ask("GET", "EIO=4&transport=polling")
+        (self.transport,) = self.server.sockets.values()
+        assert isinstance(self.transport, Transport)
+        self.sockets: list[socket.socket] = []
+        monkeypatch.setattr(runtime, "accept_websocket", self.accept)
+
+    def accept(self, *_: object) -> socket.socket:
+        """The newest WebSocket is the one that the client speaks on."""
+        ours, self.client = socket.socketpair()
+        self.sockets += [ours, self.client]
+        ours.setblocking(False)
+        self.client.setblocking(False)
+        self.protocol = Connection(ConnectionType.CLIENT)
+        return ours
+
+    def ask(self, method: str, query: str, body: bytes = b"", **headers: str) -> bytes:
+        environ = {
+            "REQUEST_METHOD": method,
+            "QUERY_STRING": query,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            **headers,
+        }
+        return b"".join(self.server.handle_request(environ, lambda *_: None))
+
+    def poll(self, method: str = "GET", body: bytes = b"") -> bytes:
+        return self.ask(method, f"EIO=4&transport=polling&sid={self.transport.sid}", body)
+
+    def upgrade(self) -> bytes:
+        return self.ask(
+            "GET",
+            f"EIO=4&transport=websocket&sid={self.transport.sid}",
+            HTTP_CONNECTION="Upgrade",
+            HTTP_UPGRADE="websocket",
+        )
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self.client.sendall(self.protocol.send(TextMessage(text)))
+        self.turn()
+
+    def turn(self) -> None:
+        if self.wires._selector.select(0):
+            self.wires.read_ready()
+        while not self.wires._to_send.empty():
+            self.wires.send_waiting()
+
+    def got(self) -> list[str]:
+        """All that has come over the WebSocket; a goodbye is "over"."""
+        self.turn()
+        texts = []
+        try:
+            while data := self.client.recv(1 << 16):
+                self.protocol.receive_data(data)
+        except BlockingIOError:
+            pass
+        for event in self.protocol.events():
+            if isinstance(event, Message):
+                texts.append(str(event.data))
+            elif isinstance(event, CloseConnection):
+                texts.append("over")
+        return texts
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    built = Stand(monkeypatch)
+    yield built
+    for end in built.sockets:
+        end.close()
+
+
+def test_a_client_goes_from_polling_to_websocket_and_misses_nothing(stand: Stand) -> None:
+    assert stand.upgrade() == b""
+    stand.say(PROBE)
+    assert stand.got() == [PROBED]
+    assert stand.poll() == b"6", "the poll must end"
+    stand.server.send(stand.transport.sid, "first")
+    stand.say("5")
+    stand.server.send(stand.transport.sid, "second")
+    assert stand.got() == ["6", "4first", "4second"]
+    stand.say("4hello")
+    assert stand.heard == ["hello"]
+    assert stand.poll() == b'"Unexpected HTTP request"'
+
+
+@pytest.mark.parametrize("said", [["5"], ["2other"], [PROBE, "4x"], ["4x"]])
+def test_a_probe_that_fails_leaves_the_client_polling(stand: Stand, said: list[str]) -> None:
+    stand.upgrade()
+    stand.say(*said)
+    stand.turn()
+    assert stand.got()[-1] == "over"
+    assert not stand.transport.upgrading
+    assert stand.reasons == []
+    stand.server.send(stand.transport.sid, "on")
+    assert stand.poll().endswith(b"4on")
+
+
+def test_a_probe_that_is_given_up_late_harms_no_later_one(stand: Stand) -> None:
+    stand.upgrade()
+    wire = stand.transport.wire
+    assert wire is not None
+    stand.say("4no probe")
+    stand.upgrade()
+    assert stand.transport.upgrading
+    stand.transport.heard(wire, [], over=True)
+    assert stand.transport.upgrading
+    assert not stand.transport.closed
+
+
+def test_a_second_websocket_of_one_connection_is_refused(stand: Stand) -> None:
+    stand.upgrade()
+    assert stand.upgrade() == b'"Bad Request"'
+    stand.say(PROBE, "5")
+    stand.turn()
+    assert stand.upgrade() == b'"Unexpected HTTP request"'
+
+
+def test_a_probe_that_says_nothing_is_ended(stand: Stand) -> None:
+    stand.upgrade()
+    assert list(stand.wires._ends) == [stand.transport.wire]
+    stand.say(PROBE)
+    stand.say("5")
+    assert not stand.wires._ends, "it has become the connection"
+
+
+def test_a_lost_websocket_is_a_lost_connection(stand: Stand) -> None:
+    opened(stand)
+    stand.client.close()
+    stand.turn()
+    assert stand.reasons == ["transport close"]
+    assert stand.server.sockets == {}
+
+
+def test_closing_sends_what_waits_and_then_the_end(stand: Stand) -> None:
+    opened(stand)
+    stand.server.send(stand.transport.sid, "last")
+    stand.transport.close(wait=True, abort=True)
+    assert stand.got() == ["4last", "over"]
+
+
+@pytest.mark.parametrize("text", ["", "x", "9", "4" + "x" * 2000])
+def test_what_cannot_be_read_ends_that_connection_only(stand: Stand, text: str) -> None:
+    opened(stand)
+    stand.say(text)
+    assert stand.transport.closed or text == "9"  # an unknown packet is passed over
+
+
+def test_a_bug_in_a_handler_does_not_leave_a_socket_unread(stand: Stand) -> None:
+    opened(stand)
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    stand.server.on("message", broken)
+    stand.say("4a")
+    stand.server.on("message", lambda _sid, data: stand.heard.append(data))
+    stand.say("4b")
+    assert stand.heard == ["b"]
+
+
+def test_it_is_pinged_when_the_interval_is_over_and_again_after_its_answer(stand: Stand) -> None:
+    opened(stand)
+    due = stand.transport.ping_at
+    stand.heartbeat.beat(due - 1)
+    assert stand.got() == []
+    stand.heartbeat.beat(due)
+    assert stand.got() == ["2"]
+    stand.say("3")
+    assert stand.transport.last_ping is None
+    assert stand.transport.ping_at > due - 1
+    assert stand.heard == []
+
+
+def test_a_client_that_does_not_answer_is_closed_after_the_timeout(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(stand)
+    due = stand.transport.ping_at
+    stand.heartbeat.beat(due)
+    for late, gone in ((TIMEOUT - 1, False), (TIMEOUT + 1, True)):
+        monkeypatch.setattr("time.time", lambda late=late: due + late)
+        stand.heartbeat.beat(due + late)
+        assert stand.transport.closed == gone
+    assert stand.reasons == ["ping timeout"]
+    stand.heartbeat.beat(due + TIMEOUT + 2)
+    assert stand.server.sockets == {}
+
+
+def test_polling_clients_are_pinged_too(stand: Stand) -> None:
+    stand.heartbeat.beat(stand.transport.ping_at)
+    assert stand.poll() == b"2"
+    stand.poll("POST", b"3")
+    assert stand.transport.last_ping is None
+
+
+def test_one_connection_that_fails_does_not_stop_the_heartbeat(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand.ask("GET", "EIO=4&transport=polling")
+    first, second = stand.server.sockets.values()
+    monkeypatch.setattr(first, "queue", None)
+    stand.heartbeat.beat(second.ping_at)
+    assert second.last_ping
+    assert "heartbeat.failed" in caplog.text
+
+
+def test_a_packet_is_framed_once_for_all() -> None:
+    packet = Packet(MESSAGE, "x")
+    assert framed(packet) is framed(packet)
+
+
+def test_the_numbers_of_packets_are_those_that_are_compared_as_text() -> None:
+    assert (transport.PONG_OF_CLIENT, PING, PONG, UPGRADE, NOOP) == ("3", 2, 3, 5, 6)
+
+
+def opened(stand: Stand) -> None:
+    """Make the client a WebSocket."""
+    stand.upgrade()
+    stand.say(PROBE)
+    stand.say("5")
+    assert stand.got() == [PROBED, "6"]

@@ -1,0 +1,173 @@
+"""Wires move bytes in order, wait for nobody, and end. The steps of their threads are made here."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection, Ping, TextMessage
+
+from web.websocket_frames import GOODBYE, Incoming
+from web.wire import Wire
+from web.wires import Wires
+
+LIMIT = 1000
+
+
+@dataclass
+class Owner:
+    """Remembers what it heard; `done`: it lets its wire read on at once."""
+
+    done: bool = True
+    messages: list[str | bytes] = field(default_factory=list)
+    overs: int = 0
+
+    def heard(self, wire: Wire, messages: list[str | bytes], *, over: bool) -> bool:
+        self.messages += messages
+        self.overs += over
+        return self.done
+
+
+class Line:
+    """A wire, and the client's end of it; one receive gives what one send sent."""
+
+    def __init__(self) -> None:
+        ours, self.client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self.client.settimeout(5)
+        self.ours = ours
+        self.owner = Owner()
+        self.wires = Wires()
+        self.wire = self.wires.open(ours, self.owner, LIMIT)
+        self.wire.resume()
+        self.protocol = Connection(ConnectionType.CLIENT)
+
+    def say(self, *texts: str) -> None:
+        self.client.sendall(b"".join(self.protocol.send(TextMessage(text)) for text in texts))
+
+    def turn(self) -> None:
+        """What the two threads would do now."""
+        if self.wires._selector.select(0):
+            self.wires.read_ready()
+        while not self.wires._to_send.empty():
+            self.wires.send_waiting()
+
+    def close(self) -> None:
+        for end in (self.client, self.ours):
+            end.close()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    built = Line()
+    yield built
+    built.close()
+
+
+def test_what_was_put_meanwhile_leaves_in_order_and_at_once(line: Line) -> None:
+    for part in (b"a", b"b", b"c"):
+        line.wire.put(part)
+    assert line.wire.waiting() == 3
+    line.wires.send_waiting()
+    assert line.client.recv(100) == b"abc"
+    assert line.wire.waiting() == 0
+
+
+def test_a_client_that_does_not_read_holds_nobody_up_and_misses_nothing(line: Line) -> None:
+    sent = 0
+    while not line.wire._blocked:
+        line.wire.put(b"%05d" % sent)
+        sent += 1
+        line.wires.send_waiting()
+    for _ in range(3):
+        line.wire.put(b"%05d" % sent)
+        sent += 1
+    assert line.wire.waiting() == 3
+    assert line.wires._to_send.empty(), "it would be tried in vain"
+    got = b""
+    while len(got) < 5 * sent:
+        got += line.client.recv(1 << 16)
+        line.turn()
+    assert got == b"".join(b"%05d" % n for n in range(sent))
+
+
+def test_the_end_comes_after_what_was_put_before_it(line: Line) -> None:
+    line.wire.put(b"a")
+    line.wire.finish()
+    line.wire.put(b"too late")
+    line.wires.send_waiting()
+    assert [line.client.recv(100) for _ in range(3)] == [b"a", GOODBYE, b""]
+
+
+def test_nothing_is_read_while_the_owner_is_busy(line: Line) -> None:
+    line.owner.done = False
+    line.say("a")
+    line.turn()
+    line.say("b")
+    assert line.wires._selector.select(0) == []
+    line.wire.resume()
+    line.turn()
+    assert line.owner.messages == ["a", "b"]
+
+
+def test_a_client_that_goes_is_told_of_once_and_its_socket_closed(line: Line) -> None:
+    line.say("a")
+    line.client.close()
+    line.turn()
+    line.turn()
+    assert (line.owner.messages, line.owner.overs) == (["a"], 1)
+    assert line.ours.fileno() == -1
+    assert line.wire not in line.wires
+
+
+def test_a_goodbye_is_answered_and_what_follows_is_not_heard(line: Line) -> None:
+    line.client.sendall(line.protocol.send(CloseConnection(1000)))
+    line.turn()
+    line.protocol.receive_data(line.client.recv(100))
+    (event,) = line.protocol.events()
+    assert isinstance(event, CloseConnection)
+    line.client.sendall(b"more")
+    line.turn()
+    assert (line.owner.messages, line.owner.overs) == ([], 1)
+
+
+def test_a_ping_of_the_client_is_answered(line: Line) -> None:
+    line.client.sendall(line.protocol.send(Ping(b"x")))
+    line.turn()
+    assert line.client.recv(100) == b"\x8a\x01x"
+
+
+def test_a_client_that_does_not_go_after_the_goodbye_is_cut(line: Line) -> None:
+    line.wire.finish()
+    line.wires.cut_late(time.monotonic())
+    assert line.wire in line.wires
+    line.wires.cut_late(time.monotonic() + 60)
+    line.turn()
+    assert line.wire not in line.wires
+
+
+def test_a_cut_ends_what_waits_for_the_client(line: Line) -> None:
+    while not line.wire._blocked:
+        line.wire.put(b"x" * 1000)
+        line.wires.send_waiting()
+    line.wire.cut()
+    line.turn()
+    assert line.wire not in line.wires
+    assert line.owner.overs == 1
+
+
+def test_a_bug_costs_one_connection_and_not_the_thread(
+    line: Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Incoming, "feed", broken)
+        line.say("a")
+        line.turn()
+    assert "wires.failed" in caplog.text
+    line.turn()
+    assert line.client.recv(1) == b""

@@ -1,0 +1,185 @@
+"""An Engine.IO connection that costs nothing but its objects while nothing happens.
+
+python-engineio has three threads per WebSocket: one reads, one writes, one waits for the next ping.
+Here `Wires` read and write for all, and `Heartbeat` pings all. Polling is as it was.
+`tests/unit/test_web_transport.py` pins what is used of python-engineio's private parts.
+"""
+
+import logging
+import time
+from functools import partial
+from typing import Any
+
+import engineio.socket
+from engineio.exceptions import SocketIsClosedError, UnknownPacketError
+from engineio.packet import NOOP, PING, PONG, UPGRADE, Packet
+from engineio.socket import Socket
+
+from shared import runtime
+from web.websocket_frames import frame
+from web.wire import Wire
+from web.wires import Wires
+
+log = logging.getLogger(__name__)
+
+PONG_OF_CLIENT = str(PONG)
+
+
+def install(server: Any, wires: Wires) -> None:
+    """Have an `engineio.Server` make its connections so. There is one server per process."""
+    server.start_service_task = False  # `Heartbeat` does its work
+    engineio.socket.Socket = partial(Transport, wires)
+
+
+def framed(packet: Packet) -> bytes:
+    """The packet's WebSocket frame, built once for all who get it."""
+    built: bytes | None = getattr(packet, "frame", None)
+    if built is None:
+        built = packet.frame = frame(packet.encode())
+    return built
+
+
+class Outbox:
+    """Stands for a transport's queue once its WebSocket is open. The order is kept."""
+
+    __slots__ = ("_wire",)
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def put(self, packet: Packet | None) -> None:
+        """Send it soon; None: close after what was put before."""
+        if packet is None:
+            self._wire.finish()
+        else:
+            self._wire.put(framed(packet))
+
+    def qsize(self) -> int:
+        """How many packets nobody has tried to send yet."""
+        return self._wire.waiting()
+
+    def join(self) -> None:
+        """Nobody here waits for a client."""
+
+
+class Transport(Socket):
+    """One Engine.IO connection, polling or WebSocket."""
+
+    connected: bool
+    upgrading: bool
+    upgraded: bool
+    closing: bool
+    closed: bool
+    last_ping: float | None  # when a ping was sent that is not answered, time.time()
+    queue: Any
+    server: Any
+
+    def __init__(self, wires: Wires, server: Any, sid: str) -> None:
+        super().__init__(server, sid)
+        self.wire: Wire | None = None
+        self.ping_at = 0.0  # time.time()
+        self._wires = wires
+        self._probed = False
+
+    # -- pings -------------------------------------------------------------------------------
+
+    def schedule_ping(self) -> None:
+        """The client has answered the last one."""
+        if self.last_ping:
+            self.last_ping = None
+            self.ping_at = time.time() + self.server.ping_interval
+
+    def beat(self, now: float) -> None:
+        """Ping it if it is time, close it if it does not answer. Called every second or so."""
+        if self.closed:
+            self.server.sockets.pop(self.sid, None)
+        elif self.last_ping:
+            self.check_ping_timeout()
+        elif now >= self.ping_at and not self.closing:
+            self.last_ping = now
+            self.send(Packet(PING))
+
+    # -- WebSocket ---------------------------------------------------------------------------
+
+    def _upgrade_websocket(self, environ: Any, start_response: Any) -> Any:
+        """The request of a WebSocket: of a new connection, or of one that polls until now."""
+        if self.upgraded or self.upgrading or self.closed:
+            return self.server._bad_request()
+        self.upgrading, sock = True, None
+        try:
+            sock = runtime.accept_websocket(environ, start_response)
+        finally:
+            self.upgrading = sock is not None
+        if sock is None:
+            return self.server._bad_request()
+        self.wire = self._wires.open(sock, self, self.server.max_http_buffer_size)
+        if self.connected:
+            self._wires.end_within(self.wire, self.server.ping_interval + self.server.ping_timeout)
+        else:
+            self.connected = True
+            self._speak(self.wire)
+        self.wire.resume()
+        return []
+
+    def _speak(self, wire: Wire) -> None:
+        """From now on everything goes over the WebSocket, first what waits."""
+        waiting, self.queue = self.queue, Outbox(wire)
+        self.upgraded, self.upgrading = True, False
+        while not waiting.empty():
+            self.queue.put(waiting.get(block=False))
+
+    def heard(self, wire: Wire, messages: list[str | bytes], *, over: bool) -> bool:
+        """See `Owner`."""
+        if self.upgraded and messages == [PONG_OF_CLIENT] and not over:
+            self.schedule_ping()
+            return True
+        self.server.start_background_task(self._serve, wire, messages, over)
+        return False
+
+    def _serve(self, wire: Wire, messages: list[str | bytes], over: bool) -> None:
+        for message in messages:
+            if not self._serve_one(wire, message):
+                wire.finish()
+                over = True
+                break
+        if over:
+            self._lost(wire)
+        wire.resume()
+
+    def _serve_one(self, wire: Wire, message: str | bytes) -> bool:
+        """False if the connection cannot go on."""
+        try:
+            packet = Packet(encoded_packet=message)
+            if not self.upgraded:
+                return self._probe(wire, packet)
+            self.receive(packet)
+        except UnknownPacketError:
+            pass
+        except SocketIsClosedError:
+            return False
+        except Exception:  # the edge: whatever a client sends harms only its own connection
+            log.exception("socket.failed transport=%s", self.sid)
+            return False
+        return True
+
+    def _probe(self, wire: Wire, packet: Packet) -> bool:
+        """A connection that polls tries its WebSocket first; False if that has failed."""
+        if not self._probed and (packet.packet_type, packet.data) == (PING, "probe"):
+            self._probed = True
+            wire.put(framed(Packet(PONG, "probe")))
+            self.queue.put(Packet(NOOP))  # ends the poll
+            return True
+        if self._probed and packet.packet_type == UPGRADE:
+            self._wires.stays(wire)
+            self._speak(wire)
+            return True
+        return False
+
+    def _lost(self, wire: Wire) -> None:
+        if wire is not self.wire:
+            return  # it was tried and given up
+        if not self.upgraded:  # it goes on polling
+            self.wire, self.upgrading, self._probed = None, False, False
+            return
+        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+        self.server.sockets.pop(self.sid, None)
