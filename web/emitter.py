@@ -1,4 +1,4 @@
-"""Puts events on sockets. The only place that touches Engine.IO's private parts.
+"""Puts events on sockets: straight on the queues of Engine.IO.
 
 An entry of the log is already the JSON array of a Socket.IO event packet, so one Engine.IO packet
 is built per entry and shared by all sockets; a normal emit would decode and encode it again for

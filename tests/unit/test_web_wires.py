@@ -122,6 +122,13 @@ def test_a_client_that_goes_is_told_of_once_and_its_socket_closed(line: Line) ->
     assert line.wire not in line.wires
 
 
+def test_after_our_goodbye_the_client_is_not_heard(line: Line) -> None:
+    line.wire.finish()
+    line.say("late")
+    line.turn()
+    assert line.owner.messages == []
+
+
 def test_a_goodbye_is_answered_and_what_follows_is_not_heard(line: Line) -> None:
     line.client.sendall(line.protocol.send(CloseConnection(1000)))
     line.turn()
