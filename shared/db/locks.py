@@ -70,11 +70,11 @@ def lock_session_of(session: Session, run_id: str) -> Row[Any] | None:
     return found
 
 
-def lock_run(session: Session, run_id: str, columns: Any = RUN) -> Row[Any] | None:
+def lock_run(session: Session, run_id: str, statement: Any = RUN) -> Row[Any] | None:
     """Lock the run's row and read it; None if it was deleted meanwhile (P28).
 
-    Taken after the session's lock; a run without session has no other. `columns`: a statement
+    Taken after the session's lock; a run without session has no other. `statement`: one
     that locks the run `of_run` and reads more of it.
     """
-    found: Row[Any] | None = session.connection().execute(columns, {"of_run": run_id}).first()
+    found: Row[Any] | None = session.connection().execute(statement, {"of_run": run_id}).first()
     return found

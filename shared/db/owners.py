@@ -21,13 +21,13 @@ MINE: Final = (
 _STILL_MINE = select(RunRow.id).where(*MINE)
 
 
-def owned(session: Session, claim: Claim, columns: Any = RUN) -> Row[Any]:
+def owned(session: Session, claim: Claim, statement: Any = RUN) -> Row[Any]:
     """The run's row, locked after its session, if the claim still stands. Raises LostRun.
 
-    `columns`: see `lock_run`.
+    `statement`: see `lock_run`.
     """
     lock_session(session, claim.owner, claim.session_id)
-    run = lock_run(session, claim.run_id, columns)
+    run = lock_run(session, claim.run_id, statement)
     if run is None or run.fence != claim.fence or run.state not in LIVE:
         raise LostRun()
     return run
