@@ -9,7 +9,7 @@ from typing import Any, Final
 from shared import tokens
 from shared.content import blocks_to_text, clean_json, clean_text, parse_stringified
 from shared.db.imports import Chat
-from shared.db.intake import title_of
+from shared.db.session_rows import title_of
 from shared.db.usage import BILLING, COSTS, COUNTS
 from shared.history import clean_calls
 from worker.gateway.state_db import messages_of, open_read_only, pick, session_row

@@ -10,7 +10,7 @@ from shared.db.approvals import (
     note_outcome,
     unsent_answer,
 )
-from shared.db.claims import attempts
+from shared.db.attempts import attempts
 from shared.db.models import RunRow
 from shared.errors import GatewayError
 from shared.events import session_bell

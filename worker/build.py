@@ -4,8 +4,8 @@ import os
 import socket
 import uuid
 
-from shared.db.claims import still_owned
 from shared.db.database import Database
+from shared.db.owners import still_owned
 from shared.event_log import EventLog
 from shared.profiles import Profiles
 from shared.queue import TaskQueue, celery_app

@@ -15,9 +15,10 @@ from shared import runtime
 from shared.compression_plan import LastCompression, Plan, Usage
 from shared.context_length import context_length
 from shared.db import compressions, snapshots
-from shared.db.claims import Claim, owned
+from shared.db.claims import Claim
 from shared.db.clock import read_clock
 from shared.db.models import MessageRow
+from shared.db.owners import owned
 from shared.db.snapshots import Stored
 from shared.history import build, workspace_instructions
 from worker.compression import compress
@@ -177,16 +178,17 @@ def _read(session: Session, claim: Claim) -> Past | None:
     if claim.session_id is None:
         return None
     here = {"of_owner": claim.owner, "of_session": claim.session_id}
-    rows = session.execute(
+    rows = session.connection().execute(
         _UP_TO_TURN,
         {**here, "turn": claim.turn_no},
         execution_options={"yield_per": PAGE} if (claim.turn_no or 0) > SHORT else {},
     )
     all_messages = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
     messages = [row for row in all_messages if row["turn_no"] != claim.turn_no]
-    # What has no past has not been compressed either.
-    stored = snapshots.load(session, claim.owner, claim.session_id) if messages else None
-    last = compressions.last(session, claim.owner, claim.session_id) if messages else None
+    stored, last = None, None
+    if claim.is_compressed:
+        stored = snapshots.load(session, claim.owner, claim.session_id)
+        last = compressions.last(session, claim.owner, claim.session_id)
     return Past(
         messages=messages,
         prompt=[row for row in all_messages if row["turn_no"] == claim.turn_no],

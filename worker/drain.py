@@ -4,7 +4,7 @@ import logging
 import time
 
 from shared import runtime
-from shared.db.claims import release
+from shared.db.owners import release
 from shared.errors import LostRun, Unavailable
 from worker.parts import Parts
 from worker.turn import Turn

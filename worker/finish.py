@@ -1,7 +1,6 @@
 """Ends a run: what it leaves in the database first, then the word to the clients (R20)."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 from shared.announcing import tell
 from shared.db.chases import STOP, SYNC, chase
 from shared.db.claims import Claim
-from shared.db.closing import Closing, close, ephemeral_ids
+from shared.db.closing import Closing, close
 from shared.db.endings import Announcement
 from shared.errors import Unavailable
 from shared.runs import Reason, RunState
@@ -91,6 +90,7 @@ def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
         output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
         synced=kept.synced or turn.claim.session_id is None,
         forget=left.continuations if outcome.gateway_done else (),
+        forget_attempts=outcome.gateway_done,
     )
 
 
@@ -119,9 +119,7 @@ def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> Writ
     """The closing transaction, as soon as the database answers. Raises LostRun."""
 
     def work(session: Session) -> Written:
-        mine = ephemeral_ids(session, turn.run_id) if outcome.gateway_done else []
-        whole = replace(closing, forget=[*mine, *closing.forget])
-        written = close(session, turn.claim, whole)
+        written = close(session, turn.claim, closing)
         if turn.gateway_run_id is not None and not (outcome.gateway_done and closing.synced):
             chase(
                 session,

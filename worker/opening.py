@@ -2,7 +2,8 @@
 
 import logging
 
-from shared.db.claims import Claim, next_epoch
+from shared.db.claims import Claim
+from shared.db.owners import next_epoch
 from shared.errors import LostRun
 from shared.event_log import Status
 from worker.leases import Lease

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from shared.db.claims import Claim, note_attempt
+from shared.db.attempts import note_attempt
+from shared.db.claims import Claim
 from shared.db.database import Database, Work
 from shared.errors import DatabaseAway
 from shared.event_log import EventLog
@@ -47,7 +48,7 @@ class Parts:
     duty: Duty
 
     def note_attempt(self, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
-        """See shared.db.claims.note_attempt; waits for the database as `single` does."""
+        """See shared.db.attempts.note_attempt; waits for the database as `single` does."""
         self.single(lambda session: note_attempt(session, claim, ephemeral_id, **columns))
 
     def write(self, work: Work[T]) -> T:

@@ -4,7 +4,8 @@ import logging
 import time
 
 from shared.announcing import announce
-from shared.db.claims import Claim, Refusal, Refused, claim, put_back
+from shared.db.claims import Claim, Refusal, Refused, claim
+from shared.db.owners import put_back
 from shared.db.permits import permitted
 from shared.errors import LostRun, Unavailable, UnknownProfile
 from shared.runs import Reason

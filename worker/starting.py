@@ -6,9 +6,8 @@ import time
 
 from sqlalchemy.orm import Session
 
-from shared.db.attempts import note_double_post, repeats
+from shared.db.attempts import intend, note_double_post, repeats
 from shared.db.chases import STOP, chase
-from shared.db.claims import intend
 from shared.db.compressions import seconds_of
 from shared.errors import (
     GatewayBusy,

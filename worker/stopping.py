@@ -2,7 +2,7 @@
 
 import logging
 
-from shared.db.claims import attempts
+from shared.db.attempts import attempts
 from worker.parts import Parts
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ still be working on are stopped.
 
 import logging
 
+from shared.db.attempts import attempts
 from shared.db.chases import STOP, UNCERTAIN_POST, chase
-from shared.db.claims import attempts
 from shared.db.models import AttemptRow
 from shared.runs import Reason
 from worker.following import follow

@@ -1,17 +1,93 @@
-"""What became of POSTs that were not answered: proved absent (R2), or one too many (R3)."""
+"""Tries to have a gateway do a run, written down before they leave, and what became of them: proved
+absent (R2), or one too many (R3)."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Integer, String, Update, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim, owned
+from shared.db.claims import Claim
 from shared.db.clock import DbNow
-from shared.db.models import AttemptRow
+from shared.db.models import AttemptRow, RunRow
+from shared.db.owners import MINE, owned
+from shared.db.upserts import Upsert
+from shared.errors import LostRun
 
 RESTARTED: Final = "restarted"  # the gateway is another process than the one that was asked
 IDLE: Final = "idle"  # the gateway works on nothing
+
+
+# The session need not be locked, since nothing else of it is touched.
+_ATTEMPT = ("run_id", "fence", "ephemeral_id", "profile", "intent_at", "gateway_pid")
+
+
+def _intended(insert: Any) -> Any:
+    """Again by the same owner, who may not know whether it was written: the same as once."""
+    attempt, pid = bindparam("attempt", type_=String), bindparam("pid", type_=Integer)
+    mine = select(RunRow.id, RunRow.fence, attempt, RunRow.profile, DbNow(), pid).where(*MINE)
+    written = insert(AttemptRow).from_select(_ATTEMPT, mine.with_for_update())
+    again = {name: written.excluded[name] for name in _ATTEMPT[2:]}
+    return written.on_conflict_do_update(
+        index_elements=[AttemptRow.run_id, AttemptRow.fence], set_=again
+    ).returning(AttemptRow.run_id)
+
+
+_INTENDED = Upsert(_intended)
+
+
+def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
+    """Write the attempt down, before the request leaves (R3). Raises LostRun."""
+    columns = {"attempt": ephemeral_id, "pid": gateway_pid}
+    _must_change_one(session, _INTENDED.on(session), claim, columns)
+
+
+def note_attempt(session: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
+    """Add to an attempt of the run, made by this owner or one before: `gateway_run_id`,
+    `stream_opened`, `never_sent`.
+
+    Raises LostRun if the run has another owner by now.
+    """
+    names = tuple(sorted(columns))
+    if names not in _NOTED:
+        _NOTED[names] = _noting(names)
+    values = {f"new_{name}": value for name, value in columns.items()}
+    _must_change_one(session, _NOTED[names], claim, {"attempt": ephemeral_id, **values})
+
+
+def _noting(names: Sequence[str]) -> Update:
+    mine = select(RunRow.id).where(*MINE).with_for_update().correlate(None)
+    return (
+        update(AttemptRow)
+        .where(
+            AttemptRow.run_id == bindparam("of_run"),
+            AttemptRow.ephemeral_id == bindparam("attempt"),
+            exists(mine),
+        )
+        .values({name: bindparam(f"new_{name}") for name in names})
+        .returning(AttemptRow.run_id)
+    )
+
+
+_NOTED: dict[tuple[str, ...], Update] = {}  # built once each
+
+
+def _must_change_one(
+    session: Session, statement: Any, claim: Claim, values: Mapping[str, Any]
+) -> None:
+    mine = {"of_run": claim.run_id, "of_fence": claim.fence}
+    if session.connection().scalar(statement, {**mine, **values}) is None:
+        raise LostRun()
+
+
+def attempts(session: Session, run_id: str) -> list[AttemptRow]:
+    """All attempts of a run, oldest first; without those that are known not to have been sent."""
+    rows = session.scalars(
+        select(AttemptRow)
+        .where(AttemptRow.run_id == run_id, AttemptRow.never_sent.is_(False))
+        .order_by(AttemptRow.fence)
+    )
+    return list(rows)
 
 
 def unanswered(session: Session, run_id: str) -> list[AttemptRow]:

@@ -1,21 +1,18 @@
-"""Who may work on a run: claim, renewal's rows, attempts, giving back (R3, R11-R13, R23)."""
+"""Who gets a run (R11-R13, R23)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Integer, String, Update, bindparam, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Double, Row, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from shared.db.clock import DbNow, read_clock
 from shared.db.endings import take_turn
-from shared.db.locks import lock_run, lock_session, lock_session_of
-from shared.db.models import AttemptRow, RunRow, SessionRow
+from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
+from shared.db.models import CompressionRow, RunRow, SnapshotRow
 from shared.db.permits import has_permit
 from shared.db.shown_message import Message
-from shared.errors import LostRun
 from shared.redis_keys import RunKeys, feed_tag
 from shared.runs import ENDED, LIVE, RunState
 
@@ -33,6 +30,7 @@ class Claim:
     model: str | None
     workspace: str | None  # the session's, like the next
     session_model: str | None
+    is_compressed: bool  # whether there may be a summary of the session, or failures of one
     turn_no: int | None
     worker: str
     fence: int
@@ -74,8 +72,9 @@ class Refused:
 
 
 def _to_claim() -> Any:
-    """The run, locked; the clock, not later than that; whether a run of its session is live or
-    before it; whether an end there has not been announced."""
+    """The run, locked; whether a run of its session is live or before it; whether an end there
+    has not been announced; whether anything was compressed. The session is locked already, so that
+    all this still holds then."""
     other = aliased(RunRow)
     sibling = (
         other.owner == RunRow.owner,
@@ -86,21 +85,43 @@ def _to_claim() -> Any:
     before = other.state.in_([*LIVE]) | (
         (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
     )
-    found: Any = (
+    compressed = [
+        exists().where(table.owner == RunRow.owner, table.session_id == RunRow.session_id)
+        for table in (SnapshotRow, CompressionRow)
+    ]
+    return (
         select(
-            RunRow,
-            DbNow(),
-            exists().where(*sibling, before),
-            exists().where(*sibling, other.terminal_seq.is_not(None)),
+            *RUN_COLUMNS,
+            RunRow.input,
+            RunRow.instructions,
+            RunRow.created_at,
+            RunRow.not_before,
+            RunRow.first_claimed_at,
+            RunRow.lease_until,
+            RunRow.stop_requested_at,
+            exists().where(*sibling, before).label("is_behind"),
+            exists().where(*sibling, other.terminal_seq.is_not(None)).label("is_untold"),
+            or_(*compressed).label("is_compressed"),
         )
         .where(RunRow.id == bindparam("of_run"))
         .with_for_update(of=RunRow)
-        .execution_options(populate_existing=True)
     )
-    return found
 
 
 _TO_CLAIM = _to_claim()
+_CLAIMED = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("of_run"))
+    .values(
+        state=bindparam("new_state"),
+        worker=bindparam("new_worker"),
+        fence=bindparam("new_fence"),
+        turn_no=bindparam("turn"),
+        takeovers=bindparam("new_takeovers"),
+        lease_until=bindparam("until"),
+        first_claimed_at=func.coalesce(RunRow.first_claimed_at, bindparam("now", type_=Double)),
+    )
+)
 
 
 def claim(
@@ -117,36 +138,47 @@ def claim(
     the partial unique index stands behind that lock.
     """
     conversation = lock_session_of(session, run_id)
-    locked = session.execute(_TO_CLAIM, {"of_run": run_id}).first()
-    if locked is None:
+    run = lock_run(session, run_id, _TO_CLAIM)
+    if run is None:
         return Refused(Refusal.UNKNOWN)
-    run, now, is_behind, is_untold = locked
-    refused = _refusal(session, run, now, is_behind=is_behind, is_untold=is_untold)
+    refused = _refusal(session, run)
     if refused is not None:
         return refused
     if run.state == RunState.QUEUED and not has_permit(session, run, max_runs(run.profile)):
         return Refused(Refusal.NO_PERMIT, profile=run.profile)
-    lapsed = run.state in LIVE
-    prompt = take_turn(session, run, conversation) if conversation is not None else None
-    if run.state == RunState.QUEUED:
-        run.state = RunState.RUNNING if run.stop_requested_at is None else RunState.STOPPING
-    run.worker = worker
-    run.fence += 1
-    run.takeovers += int(lapsed)
-    run.lease_until = now + lease
-    run.first_claimed_at = run.first_claimed_at or now
-    session.flush()
-    return _granted(run, conversation, worker, lapsed, prompt, now)
+    turn_no, prompt = run.turn_no, None
+    if conversation is not None:
+        turn_no, prompt = take_turn(session, run, conversation)
+    granted = _granted(run, conversation, worker, turn_no, prompt)
+    _write_down(session, run, granted, lease)
+    return granted
+
+
+def _write_down(session: Session, run: Row[Any], granted: Claim, lease: float) -> None:
+    state = run.state
+    if state == RunState.QUEUED:
+        state = RunState.STOPPING if granted.stop_requested else RunState.RUNNING
+    values = {
+        "of_run": granted.run_id,
+        "new_state": str(state),
+        "new_worker": granted.worker,
+        "new_fence": granted.fence,
+        "turn": granted.turn_no,
+        "new_takeovers": granted.takeovers,
+        "until": run.now + lease,
+        "now": run.now,
+    }
+    session.connection().execute(_CLAIMED, values)
 
 
 def _granted(
-    run: RunRow,
-    conversation: SessionRow | None,
+    run: Row[Any],
+    conversation: Row[Any] | None,
     worker: str,
-    lapsed: bool,
+    turn_no: int | None,
     prompt: Message | None,
-    now: float,
 ) -> Claim:
+    lapsed = run.state in LIVE
     return Claim(
         run_id=run.id,
         owner=run.owner,
@@ -157,38 +189,37 @@ def _granted(
         model=run.model,
         workspace=conversation.workspace if conversation is not None else None,
         session_model=conversation.model if conversation is not None else None,
-        turn_no=run.turn_no,
+        is_compressed=run.is_compressed,
+        turn_no=turn_no,
         worker=worker,
-        fence=run.fence,
+        fence=run.fence + 1,
         epoch=run.epoch,
         last_seq=run.last_seq,
-        takeovers=run.takeovers,
+        takeovers=run.takeovers + int(lapsed),
         lapsed=lapsed,
         stop_requested=run.stop_requested_at is not None,
         prompt=prompt,
-        waited=now - run.created_at,
-        since_first_claim=now - (run.first_claimed_at or now),
+        waited=run.now - run.created_at,
+        since_first_claim=run.now - (run.first_claimed_at or run.now),
     )
 
 
-def _refusal(
-    session: Session, run: RunRow, now: float, *, is_behind: bool, is_untold: bool
-) -> Refused | None:
+def _refusal(session: Session, run: Row[Any]) -> Refused | None:
     if run.state in ENDED:
         return Refused(Refusal.ENDED)
     if run.state in LIVE:
-        lapsed = run.lease_until is not None and run.lease_until < now
+        lapsed = run.lease_until is not None and run.lease_until < run.now
         return None if lapsed else Refused(Refusal.OWNED)
-    if run.not_before is not None and run.not_before > now:
+    if run.not_before is not None and run.not_before > run.now:
         return Refused(Refusal.TOO_EARLY)
-    if is_behind:
+    if run.is_behind:
         return Refused(Refusal.NOT_FIRST)
-    if is_untold:
+    if run.is_untold:
         return Refused(Refusal.UNANNOUNCED, _untold(session, run))
     return None
 
 
-def _untold(session: Session, run: RunRow) -> tuple[str, ...]:
+def _untold(session: Session, run: Row[Any]) -> tuple[str, ...]:
     """The session's ends that were not announced."""
     return tuple(
         session.scalars(
@@ -199,155 +230,4 @@ def _untold(session: Session, run: RunRow) -> tuple[str, ...]:
                 RunRow.announced_at.is_(None),
             )
         )
-    )
-
-
-def owned(session: Session, claim: Claim) -> RunRow:
-    """The run's row, locked with its session, if the claim still stands. Raises LostRun."""
-    lock_session(session, claim.owner, claim.session_id)
-    run = lock_run(session, claim.run_id)
-    if run is None or run.fence != claim.fence or run.state not in LIVE:
-        raise LostRun()
-    return run
-
-
-def still_owned(session: Session, claim: Claim) -> bool:
-    """Whether the claim still stands, without a lock: asked before a log is made anew (R15)."""
-    found = session.scalar(
-        select(RunRow.id).where(
-            RunRow.id == claim.run_id, RunRow.fence == claim.fence, RunRow.state.in_([*LIVE])
-        )
-    )
-    return found is not None
-
-
-def next_epoch(session: Session, claim: Claim) -> int:
-    """Begin a new life of the run's log, because the old one cannot be continued (R17)."""
-    run = owned(session, claim)
-    run.epoch += 1
-    run.last_seq = 0
-    return run.epoch
-
-
-# A worker's own run, locked: the session need not be, since nothing else of it is touched.
-_MINE = (
-    RunRow.id == bindparam("of_run"),
-    RunRow.fence == bindparam("of_fence"),
-    RunRow.state.in_([*LIVE]),
-)
-_ATTEMPT = ("run_id", "fence", "ephemeral_id", "profile", "intent_at", "gateway_pid")
-
-
-def _intended(insert: Any) -> Any:
-    """Again by the same owner, who may not know whether it was written: the same as once."""
-    attempt, pid = bindparam("attempt", type_=String), bindparam("pid", type_=Integer)
-    mine = select(RunRow.id, RunRow.fence, attempt, RunRow.profile, DbNow(), pid).where(*_MINE)
-    written = insert(AttemptRow).from_select(_ATTEMPT, mine.with_for_update())
-    again = {name: written.excluded[name] for name in _ATTEMPT[2:]}
-    return written.on_conflict_do_update(
-        index_elements=[AttemptRow.run_id, AttemptRow.fence], set_=again
-    ).returning(AttemptRow.run_id)
-
-
-_INTENDED = {
-    "postgresql": _intended(postgresql.insert),
-    "sqlite": _intended(sqlite.insert),
-}
-
-
-def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
-    """Write the attempt down, before the request leaves (R3). Raises LostRun."""
-    statement = _INTENDED[session.get_bind().dialect.name]
-    _must_change_one(session, statement, claim, {"attempt": ephemeral_id, "pid": gateway_pid})
-
-
-def note_attempt(session: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
-    """Add to an attempt of the run, made by this owner or one before: `gateway_run_id`,
-    `stream_opened`, `never_sent`.
-
-    Raises LostRun if the run has another owner by now.
-    """
-    names = tuple(sorted(columns))
-    if names not in _NOTED:
-        _NOTED[names] = _noting(names)
-    values = {f"new_{name}": value for name, value in columns.items()}
-    _must_change_one(session, _NOTED[names], claim, {"attempt": ephemeral_id, **values})
-
-
-def _noting(names: Sequence[str]) -> Update:
-    mine = select(RunRow.id).where(*_MINE).with_for_update().correlate(None)
-    return (
-        update(AttemptRow)
-        .where(
-            AttemptRow.run_id == bindparam("of_run"),
-            AttemptRow.ephemeral_id == bindparam("attempt"),
-            exists(mine),
-        )
-        .values({name: bindparam(f"new_{name}") for name in names})
-        .returning(AttemptRow.run_id)
-    )
-
-
-_NOTED: dict[tuple[str, ...], Update] = {}  # built once each
-
-
-def _must_change_one(
-    session: Session, statement: Any, claim: Claim, values: Mapping[str, Any]
-) -> None:
-    mine = {"of_run": claim.run_id, "of_fence": claim.fence}
-    if session.connection().scalar(statement, {**mine, **values}) is None:
-        raise LostRun()
-
-
-def attempts(session: Session, run_id: str) -> list[AttemptRow]:
-    """All attempts of a run, oldest first; without those that are known not to have been sent."""
-    rows = session.scalars(
-        select(AttemptRow)
-        .where(AttemptRow.run_id == run_id, AttemptRow.never_sent.is_(False))
-        .order_by(AttemptRow.fence)
-    )
-    return list(rows)
-
-
-def put_back(session: Session, claim: Claim, *, last_seq: int, delay: float) -> bool:
-    """Return a run that the gateway could not take; it keeps its place and waits `delay` s (R7).
-
-    False if somebody asked to stop it meanwhile: then it is to be ended. Raises LostRun.
-    """
-    run = owned(session, claim)
-    if run.state == RunState.STOPPING:
-        return False
-    run.state = RunState.QUEUED
-    run.worker = None
-    run.lease_until = None
-    run.last_seq = last_seq
-    run.not_before = read_clock(session) + delay
-    return True
-
-
-def release(session: Session, claim: Claim, last_seq: int) -> None:
-    """Give a live run away; that counts as no failure (R22). Raises LostRun.
-
-    The fence moves on, so that a renewal that was under way does not take it back.
-    """
-    run = owned(session, claim)
-    run.fence += 1
-    run.lease_until = 0.0
-    run.last_seq = last_seq
-    run.takeovers -= 1
-
-
-def next_in_line(session: Session, owner: str, session_id: str | None) -> str | None:
-    """The queued run of the session that is to start next."""
-    if session_id is None:
-        return None
-    return session.scalar(
-        select(RunRow.id)
-        .where(
-            RunRow.owner == owner,
-            RunRow.session_id == session_id,
-            RunRow.state == RunState.QUEUED,
-        )
-        .order_by(RunRow.queue_no)
-        .limit(1)
     )

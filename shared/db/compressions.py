@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
-from shared.db.claims import Claim, owned
+from shared.db.claims import Claim
 from shared.db.clock import DbNow, read_clock
 from shared.db.deletions import forget, hasten
 from shared.db.models import CompressionRow
+from shared.db.owners import owned
 
 
 class Result(StrEnum):
@@ -109,18 +110,22 @@ def end(
     )
 
 
+_LATEST = (
+    select(CompressionRow.result, CompressionRow.ended_at, CompressionRow.after_tokens)
+    .where(
+        CompressionRow.owner == bindparam("owner"),
+        CompressionRow.session_id == bindparam("session_id"),
+        CompressionRow.result.in_([Result.COMPRESSED, Result.FAILED]),
+    )
+    .order_by(CompressionRow.id.desc())
+    .limit(MAX_DOUBLINGS + 1)
+)
+
+
 def last(session: Session, owner: str, session_id: str) -> LastCompression | None:
     """The session's latest compression that tells something about the next one."""
-    rows = session.execute(
-        select(CompressionRow.result, CompressionRow.ended_at, CompressionRow.after_tokens)
-        .where(
-            CompressionRow.owner == owner,
-            CompressionRow.session_id == session_id,
-            CompressionRow.result.in_([Result.COMPRESSED, Result.FAILED]),
-        )
-        .order_by(CompressionRow.id.desc())
-        .limit(MAX_DOUBLINGS + 1)
-    ).all()
+    here = {"owner": owner, "session_id": session_id}
+    rows = session.connection().execute(_LATEST, here).all()
     if not rows:
         return None
     good = [at for at, row in enumerate(rows) if row.result == Result.COMPRESSED]

@@ -22,6 +22,7 @@ Work = Callable[[Session], T]
 log = logging.getLogger(__name__)
 
 TRIES = 8
+RECONNECTS = 1  # of a unit whose connection died while it rested; then all are given up
 PATIENCE = 5.0  # seconds for which one unit of work meets others, then it gives up
 
 
@@ -70,13 +71,13 @@ class Database:
 
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
         deadline = time.monotonic() + PATIENCE
-        reconnects = 1  # of a connection that died while it rested; then all others are given up
+        reconnects = RECONNECTS
         for left in reversed(range(TRIES)):
             try:
                 return self._once(engine, work, deadline)
             except DBAPIError as error:
                 if error.connection_invalidated and reconnects:
-                    reconnects = 0
+                    reconnects -= 1
                     continue
                 if not _conflict(error):
                     raise _translated(error) from error

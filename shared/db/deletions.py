@@ -6,14 +6,23 @@ taken by compare-and-set, and comes back by itself if its taker dies.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    String,
+    bindparam,
+    delete,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, read_clock
 from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
+from shared.db.upserts import Upsert
 from shared.runs import OPEN
 
 PENDING: Final = "pending"
@@ -36,26 +45,64 @@ class Taken:
     until: float
 
 
+_QUEUED = ("profile_name", "session_id", "created_at", "updated_at", "next_attempt_at")
+
+
+def _sooner(queued: Any) -> Any:
+    """One that is queued or parked already stays as it is, but waits no longer than a new one:
+    not for the day, if its transcript is saved by now."""
+    new = queued.excluded
+    return queued.on_conflict_do_update(
+        index_elements=[DeletionRow.profile_name, DeletionRow.session_id],
+        set_={"next_attempt_at": new.next_attempt_at, "updated_at": new.updated_at},
+        where=(DeletionRow.attempt_count == 0)
+        & (DeletionRow.next_attempt_at > new.next_attempt_at + HOLD),  # else it is somebody's now
+    )
+
+
+def _new_row(session_id: Any) -> tuple[Any, ...]:
+    """The values of _QUEUED."""
+    wait = bindparam("wait", type_=Double)
+    return bindparam("profile", type_=String), session_id, DbNow(), DbNow(), DbNow() + wait
+
+
+def _forgetting(insert: Any) -> Any:
+    values = _new_row(bindparam("ephemeral", type_=String))
+    return _sooner(insert(DeletionRow).values(dict(zip(_QUEUED, values, strict=True))))
+
+
+def _forgetting_attempts(insert: Any) -> Any:
+    names = (
+        select(AttemptRow.ephemeral_id)
+        .where(AttemptRow.run_id == bindparam("of_run"), AttemptRow.never_sent.is_(False))
+        .distinct()
+        .subquery()
+    )
+    rows = select(*_new_row(names.c.ephemeral_id)).where(true())  # SQLite takes ON for a join's
+    return _sooner(insert(DeletionRow).from_select(_QUEUED, rows))
+
+
+_FORGOTTEN = Upsert(_forgetting)
+_ATTEMPTS_FORGOTTEN = Upsert(_forgetting_attempts)
+
+
 def forget(session: Session, profile: str, session_id: str, *, saved: bool) -> None:
     """Have a gateway session deleted: soon if its transcript is `saved`, else after a day.
 
     One that is queued or parked already stays as it is, but does not wait for the day any more.
     """
-    wait = 0.0 if saved else UNSYNCED_AFTER
-    insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
-    session.execute(
-        insert(DeletionRow)
-        .values(
-            profile_name=profile,
-            session_id=session_id,
-            created_at=DbNow(),
-            updated_at=DbNow(),
-            next_attempt_at=DbNow() + wait,
-        )
-        .on_conflict_do_nothing()
-    )
-    if saved:
-        hasten(session, profile, [session_id])
+    values = {"profile": profile, "ephemeral": session_id, "wait": _wait(saved)}
+    session.connection().execute(_FORGOTTEN.on(session), values)
+
+
+def forget_attempts(session: Session, run_id: str, profile: str, *, saved: bool) -> None:
+    """The same for the sessions that the run's attempts may have made."""
+    values = {"profile": profile, "of_run": run_id, "wait": _wait(saved)}
+    session.connection().execute(_ATTEMPTS_FORGOTTEN.on(session), values)
+
+
+def _wait(saved: bool) -> float:
+    return 0.0 if saved else UNSYNCED_AFTER
 
 
 def hasten(session: Session, profile: str, session_ids: Collection[str]) -> None:
@@ -189,7 +236,3 @@ def _due() -> tuple[ColumnElement[bool], ...]:
 
 def _these(profile: str, session_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     return DeletionRow.profile_name == profile, DeletionRow.session_id.in_([*session_ids])
-
-
-def _is_postgresql(session: Session) -> bool:
-    return session.get_bind().dialect.name == "postgresql"

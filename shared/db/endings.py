@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import JSON, Integer, Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.locks import lock_run, lock_session
+from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.shown_message import MESSAGE_COLUMNS, Message, message
 from shared.events import Payload
@@ -29,7 +29,7 @@ class Announcement:
     announced: bool
 
 
-def numbered(run: RunRow, entries: Entries, last_seq: int) -> Entries:
+def numbered(run: Row[Any] | RunRow, entries: Entries, last_seq: int) -> Entries:
     """The entries with the fields that every event of a run carries, seqs from last_seq + 1."""
     common: Payload = {"run_id": run.id, "epoch": run.epoch}
     if run.session_id is not None:
@@ -45,7 +45,38 @@ _ANNOUNCED_NOW = (
     update(RunRow)
     .where(RunRow.id == bindparam("of_run"), RunRow.announced_at.is_(None))
     .values(announced_at=DbNow())
-    .execution_options(synchronize_session=False)
+)
+_TO_TELL = select(
+    RunRow.id,
+    RunRow.owner,
+    RunRow.session_id,
+    RunRow.fence,
+    RunRow.epoch,
+    RunRow.terminal_seq,
+    RunRow.terminal_entries,
+    RunRow.announced_at,
+).where(RunRow.id == bindparam("of_run"), RunRow.terminal_seq.is_not(None))
+_ENDED_NOW = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("of_run"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        turn_no=func.coalesce(RunRow.turn_no, bindparam("turn", type_=Integer)),
+        terminal_entries=bindparam("entries", type_=JSON),
+        terminal_seq=bindparam("seq"),
+        last_seq=bindparam("seq"),
+        lease_until=None,
+        ended_at=DbNow(),
+        output=bindparam("new_output"),
+        usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
+        gateway_synced=bindparam("synced"),
+    )
+)
+_NEXT_TURN = (
+    update(SessionRow)
+    .where(SessionRow.owner == bindparam("of_owner"), SessionRow.id == bindparam("of_session"))
+    .values(next_turn=bindparam("turn", type_=Integer) + 1)
 )
 _PROMPT_PLACED = (
     update(MessageRow)
@@ -57,26 +88,43 @@ _PROMPT_PLACED = (
 
 def fix_end(
     session: Session,
-    run: RunRow,
+    run: Row[Any] | RunRow,
     state: RunState,
     entries: Entries,
     *,
     last_seq: int,
     reason: str | None = None,
-    **columns: Any,
-) -> None:
-    """Write the run's end: its state, and the entries that will be announced as they are."""
+    turn_no: int | None = None,
+    output: str | None = None,
+    usage: dict[str, Any] | None = None,
+    synced: bool = False,
+) -> Announcement:
+    """Write the run's end: its state, and the entries that are to be announced as they are.
+
+    `turn_no`: of a run that gets its place only now. The caller has locked the run.
+    """
     stored = numbered(run, entries, last_seq)
-    run.state = state
-    run.reason = reason
-    run.terminal_entries = [list(entry) for entry in stored]
-    run.terminal_seq = last_seq + len(stored)
-    run.last_seq = run.terminal_seq
-    run.lease_until = None
-    run.ended_at = DbNow()
-    for name, value in columns.items():
-        setattr(run, name, value)
-    session.flush()
+    terminal_seq = last_seq + len(stored)
+    values = {
+        "of_run": run.id,
+        "new_state": state.value,
+        "new_reason": reason,
+        "turn": turn_no,
+        "entries": [list(entry) for entry in stored],
+        "seq": terminal_seq,
+        "new_output": output,
+        "new_usage": usage,
+        "synced": synced,
+    }
+    session.connection().execute(_ENDED_NOW, values)
+    return Announcement(
+        keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),
+        fence=run.fence,
+        epoch=run.epoch,
+        terminal_seq=terminal_seq,
+        entries=stored,
+        announced=False,
+    )
 
 
 def end_unstarted(
@@ -86,51 +134,49 @@ def end_unstarted(
 
     `keep_prompt` gives the prompt its place in the conversation; else it is removed.
     """
-    run = session.get(RunRow, run_id)
-    if run is None or run.owner != owner:
+    conversation = lock_session_of(session, run_id)
+    run = lock_run(session, run_id)
+    if run is None or run.owner != owner or run.state != RunState.QUEUED:
         return False
-    conversation = lock_session(session, run.owner, run.session_id)
-    if lock_run(session, run.id) is None or run.state != RunState.QUEUED:
-        return False
+    turn_no = run.turn_no
     if conversation is not None and keep_prompt:
-        take_turn(session, run, conversation)
+        turn_no, _ = take_turn(session, run, conversation)
     else:
-        session.execute(delete(MessageRow).where(MessageRow.run_id == run.id))
-    payload = {"status": "aborted", "reason": reason}
+        session.connection().execute(delete(MessageRow).where(MessageRow.run_id == run.id))
     fix_end(
         session,
         run,
         RunState.ABORTED,
-        [("run.cancelled", payload)],
+        [("run.cancelled", {"status": "aborted", "reason": reason})],
         last_seq=run.last_seq,
         reason=reason,
+        turn_no=turn_no,
     )
     return True
 
 
-def take_turn(session: Session, run: RunRow, conversation: SessionRow) -> Message | None:
-    """Give the run and its prompt their place in the conversation, once (R23).
+def take_turn(
+    session: Session, run: Row[Any], conversation: Row[Any]
+) -> tuple[int, Message | None]:
+    """Give the run's prompt its place in the conversation, once (R23); the caller writes the
+    number into the run's row.
 
-    The prompt as clients see it; None if it had its place already.
+    With the prompt as clients see it; None if it had its place already.
     """
     if run.turn_no is not None:
-        return None
-    run.turn_no = conversation.next_turn
-    conversation.next_turn += 1
-    placed = {"of_run": run.id, "turn": run.turn_no}
+        return run.turn_no, None
+    turn: int = conversation.next_turn
+    here = {"of_owner": conversation.owner, "of_session": conversation.id}
+    session.connection().execute(_NEXT_TURN, {**here, "turn": turn})
+    placed = {"of_run": run.id, "turn": turn}
     row = session.connection().execute(_PROMPT_PLACED, placed).first()
-    return message(row) if row is not None else None
+    return turn, message(row) if row is not None else None
 
 
 def announcement(session: Session, run_id: str) -> Announcement | None:
     """What to tell of the run's end; None while it has none."""
-    run = session.get(RunRow, run_id)
-    return announcement_of(run) if run is not None else None
-
-
-def announcement_of(run: RunRow) -> Announcement | None:
-    """The same for who has the row."""
-    if run.terminal_seq is None or run.terminal_entries is None:
+    run = session.connection().execute(_TO_TELL, {"of_run": run_id}).first()
+    if run is None or run.terminal_entries is None:
         return None
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),
@@ -144,7 +190,7 @@ def announcement_of(run: RunRow) -> Announcement | None:
 
 def mark_announced(session: Session, run_id: str) -> None:
     """Remember that clients have been told."""
-    session.execute(_ANNOUNCED_NOW, {"of_run": run_id})
+    session.connection().execute(_ANNOUNCED_NOW, {"of_run": run_id})
 
 
 def unannounced(session: Session, limit: int) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -70,7 +70,7 @@ def import_some(session: Session, owner: str, chat: Chat, usage_id: str) -> Step
     return Step.DONE
 
 
-def _begun(session: Session, owner: str, chat: Chat) -> SessionRow:
+def _begun(session: Session, owner: str, chat: Chat) -> Row[Any]:
     """The session's row, made if it is not there, and locked."""
     insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
     columns = {**chat.columns, "source": IMPORTING, "next_turn": _turns(chat) + 1}
@@ -83,7 +83,7 @@ def _begun(session: Session, owner: str, chat: Chat) -> SessionRow:
 
 
 def _before_own_turns(
-    session: Session, conversation: SessionRow, rows: list[dict[str, Any]]
+    session: Session, conversation: Row[Any], rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """What comes before the first turn that was made here while the import was cut short."""
     turn = func.coalesce(MessageRow.turn_no, conversation.next_turn)
@@ -97,7 +97,7 @@ def _before_own_turns(
     return rows if first is None else [row for row in rows if row["turn_no"] < first]
 
 
-def _complete(session: Session, conversation: SessionRow, chat: Chat, usage_id: str) -> None:
+def _complete(session: Session, conversation: Row[Any], chat: Chat, usage_id: str) -> None:
     owner = conversation.owner
     if chat.usage:
         profile = conversation.profile

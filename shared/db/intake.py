@@ -1,22 +1,20 @@
 """Accepting runs: one transaction under the session's lock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.locks import lock_session
-from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.models import MessageRow, RunRow
+from shared.db.session_rows import find_or_make, touch
 from shared.db.stops import open_runs, request_stop
 from shared.errors import QueueFull, RequestConflict, SessionBusy
-from shared.runs import LIVE, RunState
+from shared.runs import LIVE, OPEN, RunState
 
 OnBusy = Literal["queue", "reject", "interrupt"]
-TITLE_LENGTH = 100  # characters
 
 
 @dataclass(frozen=True)
@@ -64,17 +62,16 @@ def accept(
         return before
     profile = conversation.profile if conversation is not None else new.profile
     check_profile(profile)
-    ahead = open_runs(session, new.owner, new.session_id) if not is_fresh else []
-    waiting = [run for run in ahead if run.state == RunState.QUEUED]
+    ahead, last = _queue(session, new) if not is_fresh else ([], 0)
+    waiting = _waiting(ahead)
     if ahead and new.on_busy == "reject":
         raise SessionBusy()
     if len(waiting) >= queue_cap:
         raise QueueFull()
     interrupted = _interrupt(session, ahead) if new.on_busy == "interrupt" else None
-    place = _place(session, new, waiting) if not is_fresh else 1
-    _insert(session, new, profile, place, starts_now=not ahead)
+    _insert(session, new, profile, _place(new, waiting, last), starts_now=not ahead)
     if conversation is not None and not is_fresh:
-        _touch(session, conversation, new)
+        touch(session, conversation, text=new.text, model=new.model)
     return Accepted(
         run_id=new.run_id,
         session_id=new.session_id,
@@ -90,12 +87,13 @@ def find(session: Session, run_id: str) -> Accepted | None:
     run = session.get(RunRow, run_id)
     if run is None:
         return None
+    waiting = _waiting(open_runs(session, run.owner, run.session_id))
     return Accepted(
         run_id=run.id,
         session_id=run.session_id,
         status=run.state,
         starts_now=run.enqueued_at is not None,
-        queue_length=len(_waiting(session, run.owner, run.session_id)),
+        queue_length=len(waiting),
     )
 
 
@@ -120,38 +118,13 @@ def unsent(session: Session, run_id: str) -> None:
 # -- accepting --------------------------------------------------------------------------------
 
 
-def _conversation(session: Session, new: NewRun) -> tuple[SessionRow | None, bool]:
+def _conversation(session: Session, new: NewRun) -> tuple[Row[Any] | None, bool]:
     """The session's row, locked, and whether it was made just now."""
     if new.session_id is None:
         return None, False
-    found = lock_session(session, new.owner, new.session_id)
-    if found is not None:
-        return found, False
-    dialect = session.get_bind().dialect.name
-    upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    made = session.scalar(
-        upsert(SessionRow)
-        .values(
-            owner=new.owner,
-            id=new.session_id,
-            profile=new.profile,
-            model=new.model,
-            title=title_of(new.text),
-            preview=title_of(new.text),
-            started_at=DbNow(),
-            last_active=DbNow(),
-        )
-        .on_conflict_do_nothing()
-        .returning(SessionRow)
+    return find_or_make(
+        session, new.owner, new.session_id, profile=new.profile, model=new.model, text=new.text
     )
-    if made is not None:
-        return made, True
-    return lock_session(session, new.owner, new.session_id), False
-
-
-def title_of(text: str) -> str:
-    """The first characters of the input, line breaks as spaces."""
-    return text[:TITLE_LENGTH].replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
 def _earlier(session: Session, new: NewRun) -> Accepted | None:
@@ -166,31 +139,46 @@ def _earlier(session: Session, new: NewRun) -> Accepted | None:
     return Accepted(run.id, run.session_id, run.state, repeated=True)
 
 
-def _waiting(session: Session, owner: str, session_id: str | None) -> list[RunRow]:
-    runs = open_runs(session, owner, session_id)
+def _waiting(runs: Sequence[Row[Any]]) -> list[Row[Any]]:
     return [run for run in runs if run.state == RunState.QUEUED]
 
 
-def _interrupt(session: Session, ahead: list[RunRow]) -> str | None:
+def _interrupt(session: Session, ahead: Sequence[Row[Any]]) -> str | None:
     live = next((run for run in ahead if run.state in LIVE), None)
     if live is None:
         return None
     request_stop(session, live)
-    return live.id
+    return str(live.id)
 
 
-def _place(session: Session, new: NewRun, waiting: list[RunRow]) -> int:
-    """Behind all others; or before all that wait (R34)."""
-    if new.session_id is None:
-        return 1
-    if new.on_busy == "interrupt" and waiting:
-        return waiting[0].queue_no - 1
-    last = session.scalar(
-        select(func.max(RunRow.queue_no)).where(
-            RunRow.owner == new.owner, RunRow.session_id == new.session_id
-        )
+def _ahead() -> Any:
+    """The open runs of a session, and the last one whatever its state."""
+    mine = (RunRow.owner == bindparam("owner"), RunRow.session_id == bindparam("session_id"))
+    last = select(func.max(RunRow.queue_no)).where(*mine).scalar_subquery()
+    return (
+        select(RunRow.id, RunRow.state, RunRow.queue_no)
+        .where(*mine, RunRow.state.in_([*OPEN]) | (RunRow.queue_no == last))
+        .order_by(RunRow.queue_no)
     )
-    return (last or 0) + 1
+
+
+_AHEAD = _ahead()
+
+
+def _queue(session: Session, new: NewRun) -> tuple[list[Row[Any]], int]:
+    """The open runs in the order of the queue, and the last place that was ever given."""
+    if new.session_id is None:
+        return [], 0
+    here = {"owner": new.owner, "session_id": new.session_id}
+    runs = session.connection().execute(_AHEAD, here).all()
+    return [run for run in runs if run.state in OPEN], runs[-1].queue_no if runs else 0
+
+
+def _place(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
+    """Behind all others; or before all that wait (R34)."""
+    if new.on_busy == "interrupt" and waiting:
+        return int(waiting[0].queue_no) - 1
+    return last + 1
 
 
 # Built once. Core rather than ORM: nothing of it is read back.
@@ -231,17 +219,3 @@ def _insert(session: Session, new: NewRun, profile: str, place: int, *, starts_n
                 "token_count": new.token_count,
             },
         )
-
-
-def _touch(session: Session, conversation: SessionRow, new: NewRun) -> None:
-    """The first run names a session that has no name; none renames it (P16)."""
-    session.execute(
-        update(SessionRow)
-        .where(SessionRow.owner == conversation.owner, SessionRow.id == conversation.id)
-        .values(
-            last_active=DbNow(),
-            title=conversation.title or title_of(new.text),
-            preview=conversation.preview or title_of(new.text),
-            model=conversation.model or new.model,
-        )
-    )

@@ -1,33 +1,57 @@
-"""The lock that orders everything that happens to one session (R11)."""
+"""The locks that order everything that happens to one session (R11).
 
-from sqlalchemy import bindparam, select
+They read the few columns that decisions need, not whole entities: every transaction begins so.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
+from shared.db.clock import DbNow
 from shared.db.models import RunRow, SessionRow
 
-# Built once: every transaction begins with one of them.
-_SESSION = (
-    select(SessionRow)
+SESSION_COLUMNS: Final = (
+    SessionRow.owner,
+    SessionRow.id,
+    SessionRow.profile,
+    SessionRow.source,
+    SessionRow.model,
+    SessionRow.workspace,
+    SessionRow.next_turn,
+)
+RUN_COLUMNS: Final = (
+    RunRow.id,
+    RunRow.owner,
+    RunRow.session_id,
+    RunRow.profile,
+    RunRow.model,
+    RunRow.state,
+    RunRow.turn_no,
+    RunRow.fence,
+    RunRow.takeovers,
+    RunRow.epoch,
+    RunRow.last_seq,
+    RunRow.gateway_synced,
+    DbNow().label("now"),  # not later than the lock
+)
+
+# Built once.
+_SESSION: Any = (
+    select(*SESSION_COLUMNS)
     .where(SessionRow.owner == bindparam("owner"), SessionRow.id == bindparam("session_id"))
     .with_for_update()
-    .execution_options(populate_existing=True)
 )
-_RUN = (
-    select(RunRow)
-    .where(RunRow.id == bindparam("run_id"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
-_SESSION_OF = (
-    select(SessionRow)
+RUN: Final[Any] = select(*RUN_COLUMNS).where(RunRow.id == bindparam("of_run")).with_for_update()
+_SESSION_OF: Any = (
+    select(*SESSION_COLUMNS)
     .join(RunRow, (RunRow.owner == SessionRow.owner) & (RunRow.session_id == SessionRow.id))
-    .where(RunRow.id == bindparam("run_id"))
+    .where(RunRow.id == bindparam("of_run"))
     .with_for_update(of=SessionRow)
-    .execution_options(populate_existing=True)
 )
 
 
-def lock_session(session: Session, owner: str, session_id: str | None) -> SessionRow | None:
+def lock_session(session: Session, owner: str, session_id: str | None) -> Row[Any] | None:
     """Lock the session's row until the transaction ends; None if there is no such session.
 
     Always taken before its runs and messages. SQLite ignores FOR UPDATE: there a writing
@@ -35,17 +59,22 @@ def lock_session(session: Session, owner: str, session_id: str | None) -> Sessio
     """
     if session_id is None:
         return None
-    return session.scalar(_SESSION, {"owner": owner, "session_id": session_id})
+    here = {"owner": owner, "session_id": session_id}
+    found: Row[Any] | None = session.connection().execute(_SESSION, here).first()
+    return found
 
 
-def lock_session_of(session: Session, run_id: str) -> SessionRow | None:
+def lock_session_of(session: Session, run_id: str) -> Row[Any] | None:
     """The same for the session of a run; None for a run without."""
-    return session.scalar(_SESSION_OF, {"run_id": run_id})
+    found: Row[Any] | None = session.connection().execute(_SESSION_OF, {"of_run": run_id}).first()
+    return found
 
 
-def lock_run(session: Session, run_id: str) -> RunRow | None:
-    """Lock the run's row and read it anew; None if it was deleted meanwhile (P28).
+def lock_run(session: Session, run_id: str, statement: Any = RUN) -> Row[Any] | None:
+    """Lock the run's row and read it; None if it was deleted meanwhile (P28).
 
-    Taken after the session's lock; a run without session has no other.
+    Taken after the session's lock; a run without session has no other. `statement`: one
+    that locks the run `of_run` and reads more of it.
     """
-    return session.scalar(_RUN, {"run_id": run_id})
+    found: Row[Any] | None = session.connection().execute(statement, {"of_run": run_id}).first()
+    return found

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, exists, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from shared.db.clock import DbNow
@@ -10,7 +10,7 @@ from shared.db.models import RunRow
 from shared.runs import LIVE, RunState
 
 
-def has_permit(session: Session, run: RunRow, most: int) -> bool:
+def has_permit(session: Session, run: Row[Any], most: int) -> bool:
     """Whether the queued run may become live; `most` of its profile may, 0: any number.
 
     A run has to wait for those of its profile that could start and were accepted earlier.

@@ -1,7 +1,7 @@
 """Deleting a session: first its runs are ended, then one transaction removes all rows (P28).
 
 The row of a run that is still live may be removed, too, when its owner does not end it in time:
-whoever writes for it after that finds no row and has lost it (`owned` in `shared/db/claims.py`),
+whoever writes for it after that finds no row and has lost it (`owned` in `shared/db/owners.py`),
 and a chase stops what the gateway still does.
 """
 

@@ -2,13 +2,24 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, case, delete, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from shared.compression_plan import Snapshot
-from shared.db.claims import Claim, owned
+from shared.db.claims import Claim
 from shared.db.clock import DbNow, read_clock
 from shared.db.models import MessageRow, SnapshotRow
+from shared.db.owners import owned
 
 ROLES = ("user", "assistant", "tool")
 
@@ -21,16 +32,15 @@ class Stored:
     version: int
 
 
+_STORED = select(
+    SnapshotRow.summary, SnapshotRow.last_turn_no, SnapshotRow.content_hash, SnapshotRow.version
+).where(SnapshotRow.owner == bindparam("owner"), SnapshotRow.session_id == bindparam("session_id"))
+
+
 def load(session: Session, owner: str, session_id: str) -> Stored | None:
     """The session's snapshot, if it has one."""
-    row = session.execute(
-        select(
-            SnapshotRow.summary,
-            SnapshotRow.last_turn_no,
-            SnapshotRow.content_hash,
-            SnapshotRow.version,
-        ).where(SnapshotRow.owner == owner, SnapshotRow.session_id == session_id)
-    ).one_or_none()
+    here = {"owner": owner, "session_id": session_id}
+    row = session.connection().execute(_STORED, here).one_or_none()
     if row is None:
         return None
     return Stored(Snapshot(row.summary, row.last_turn_no, row.content_hash), row.version)
@@ -90,14 +100,10 @@ def drop(session: Session, claim: Claim, version: int) -> None:
     )
 
 
-_COVERING = (
-    delete(SnapshotRow)
-    .where(
-        SnapshotRow.owner == bindparam("owner"),
-        SnapshotRow.session_id == bindparam("session_id"),
-        SnapshotRow.last_turn_no >= bindparam("turn"),
-    )
-    .execution_options(synchronize_session=False)
+_COVERING = delete(SnapshotRow).where(
+    SnapshotRow.owner == bindparam("owner"),
+    SnapshotRow.session_id == bindparam("session_id"),
+    SnapshotRow.last_turn_no >= bindparam("turn"),
 )
 
 
@@ -106,21 +112,34 @@ def drop_covering(session: Session, owner: str, session_id: str, turn_no: int) -
 
     The caller holds the session's lock.
     """
-    session.execute(_COVERING, {"owner": owner, "session_id": session_id, "turn": turn_no})
+    here = {"owner": owner, "session_id": session_id}
+    session.connection().execute(_COVERING, {**here, "turn": turn_no})
 
 
-_REACH = select(SnapshotRow.summary_tokens, SnapshotRow.last_turn_no).where(
-    SnapshotRow.owner == bindparam("owner"), SnapshotRow.session_id == bindparam("session_id")
-)
 _COUNT = func.coalesce(MessageRow.token_count, 0)
-_COUNTED = select(
-    func.coalesce(func.sum(_COUNT), 0),
-    func.coalesce(func.sum(case((MessageRow.role == "assistant", _COUNT), else_=0)), 0),
-).where(
-    MessageRow.owner == bindparam("owner"),
-    MessageRow.session_id == bindparam("session_id"),
-    MessageRow.turn_no > bindparam("reach"),
-    MessageRow.role.in_(ROLES),
+_ANSWERS = case((MessageRow.role == "assistant", _COUNT), else_=0)
+
+
+def context_sums(
+    owner: BindParameter[str], session_id: BindParameter[str]
+) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Input and output tokens of a session, as expressions; see `context_tokens`."""
+    mine = (SnapshotRow.owner == owner, SnapshotRow.session_id == session_id)
+    summary = select(SnapshotRow.summary_tokens).where(*mine).scalar_subquery()
+    reach = select(SnapshotRow.last_turn_no).where(*mine).scalar_subquery()
+    sent = (
+        MessageRow.owner == owner,
+        MessageRow.session_id == session_id,
+        MessageRow.turn_no > func.coalesce(reach, -1),
+        MessageRow.role.in_(ROLES),
+    )
+    counted = select(func.sum(_COUNT)).where(*sent).scalar_subquery()
+    answers = select(func.sum(_ANSWERS)).where(*sent).scalar_subquery()
+    return func.coalesce(summary, 0) + func.coalesce(counted, 0), func.coalesce(answers, 0)
+
+
+_TOKENS = select(
+    *context_sums(bindparam("of_owner", type_=String), bindparam("of_session", type_=String))
 )
 
 
@@ -129,8 +148,6 @@ def context_tokens(session: Session, owner: str, session_id: str) -> tuple[int, 
 
     Input is the summary and all messages whose turn has come; output is the answers again.
     """
-    of = {"owner": owner, "session_id": session_id}
-    found = session.execute(_REACH, of).one_or_none()
-    summary, reach = (found.summary_tokens, found.last_turn_no) if found else (0, -1)
-    row = session.execute(_COUNTED, {**of, "reach": reach}).one()
-    return summary + int(row[0]), int(row[1])
+    here = {"of_owner": owner, "of_session": session_id}
+    row = session.connection().execute(_TOKENS, here).one()
+    return int(row[0]), int(row[1])

@@ -1,13 +1,15 @@
 """Stopping and taking back runs: each one transaction under the session's lock (R9, R19)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.endings import end_unstarted
-from shared.db.locks import lock_run, lock_session
+from shared.db.locks import lock_run, lock_session, lock_session_of
 from shared.db.models import RunRow
 from shared.errors import NotFound
 from shared.runs import LIVE, OPEN, RunState
@@ -26,6 +28,22 @@ class Stopped:
     next_run: str | None = None  # waits, and nothing is before it any more
 
 
+_OPEN_RUNS: Any = (
+    select(RunRow.id, RunRow.session_id, RunRow.state, RunRow.queue_no)
+    .where(
+        RunRow.owner == bindparam("owner"),
+        RunRow.session_id == bindparam("session_id"),
+        RunRow.state.in_([*OPEN]),
+    )
+    .order_by(RunRow.queue_no)
+)
+_STOP_ASKED = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("of_run"))
+    .values(state=RunState.STOPPING.value, stop_reason=ABORTED, stop_requested_at=DbNow())
+)
+
+
 def ask_stop(
     session: Session, owner: str, session_id: str | None, run_id: str | None
 ) -> Stopped | None:
@@ -33,16 +51,12 @@ def ask_stop(
 
     None if there is nothing to stop. Again and again is the same as once.
     """
-    target = _target(session, owner, session_id, run_id)
-    if target is None:
+    run = _target(session, owner, session_id, run_id)
+    if run is None:
         return None
-    lock_session(session, owner, target.session_id)
-    if lock_run(session, target.id) is None:
-        return None
-    if target.state == RunState.QUEUED:
-        return _end_now(session, target, keep_prompt=True)
-    request_stop(session, target)
-    return Stopped(target.id, target.session_id, target.state)
+    if run.state == RunState.QUEUED:
+        return _end_now(session, run, keep_prompt=True)
+    return Stopped(run.id, run.session_id, request_stop(session, run))
 
 
 def cancel(session: Session, owner: str, session_id: str | None, run_id: str) -> Stopped:
@@ -50,28 +64,22 @@ def cancel(session: Session, owner: str, session_id: str | None, run_id: str) ->
 
     Raises NotFound.
     """
-    target = _target(session, owner, session_id, run_id)
-    if target is None:
+    run = _target(session, owner, session_id, run_id)
+    if run is None:
         raise NotFound()
-    lock_session(session, owner, target.session_id)
-    if lock_run(session, target.id) is None:
-        raise NotFound()
-    if target.state == RunState.QUEUED:
-        return _end_now(session, target, keep_prompt=target.turn_no is not None)
-    request_stop(session, target)
-    return Stopped(target.id, target.session_id, target.state)
+    if run.state == RunState.QUEUED:
+        return _end_now(session, run, keep_prompt=run.turn_no is not None)
+    return Stopped(run.id, run.session_id, request_stop(session, run))
 
 
-def open_runs(session: Session, owner: str, session_id: str | None) -> list[RunRow]:
-    """The session's runs that have not ended, in the order of the queue."""
+def open_runs(session: Session, owner: str, session_id: str | None) -> Sequence[Row[Any]]:
+    """The session's runs that have not ended, in the order of the queue: `id`, `session_id`,
+    `state`, `queue_no`."""
     if session_id is None:
         return []
-    rows = session.scalars(
-        select(RunRow)
-        .where(RunRow.owner == owner, RunRow.session_id == session_id, RunRow.state.in_([*OPEN]))
-        .order_by(RunRow.queue_no)
-    )
-    return list(rows)
+    here = {"owner": owner, "session_id": session_id}
+    runs: Sequence[Row[Any]] = session.connection().execute(_OPEN_RUNS, here).all()
+    return runs
 
 
 def is_stop_asked(session: Session, run_id: str) -> bool:
@@ -82,38 +90,42 @@ def is_stop_asked(session: Session, run_id: str) -> bool:
 
 def _target(
     session: Session, owner: str, session_id: str | None, run_id: str | None
-) -> RunRow | None:
+) -> Row[Any] | None:
+    """The run that is named, or the one to stop, locked after its session."""
     if run_id is not None:
-        run = session.get(RunRow, run_id)
-        if run is None or run.owner != owner:
-            return None
-        return run if session_id in {None, run.session_id} else None
+        lock_session_of(session, run_id)
+        run = lock_run(session, run_id)
+        mine = run is not None and run.owner == owner and session_id in {None, run.session_id}
+        return run if mine else None
     if session_id is None or lock_session(session, owner, session_id) is None:
         return None
     runs = open_runs(session, owner, session_id)
     live = [run for run in runs if run.state in LIVE]
-    return next(iter([*live, *runs]), None)
+    first = next(iter([*live, *runs]), None)
+    return lock_run(session, first.id) if first is not None else None
 
 
-def request_stop(session: Session, run: RunRow) -> None:
-    """Raise the flag that the run's owner looks at; a run that is not running is left alone."""
+def request_stop(session: Session, run: Row[Any]) -> str:
+    """Raise the flag that the run's owner looks at; a run that is not running is left alone.
+
+    The state after that.
+    """
     if run.state != RunState.RUNNING:
-        return
-    run.state = RunState.STOPPING.value
-    run.stop_reason = ABORTED
-    session.flush()
-    session.execute(update(RunRow).where(RunRow.id == run.id).values(stop_requested_at=DbNow()))
+        return str(run.state)
+    session.connection().execute(_STOP_ASKED, {"of_run": run.id})
+    return RunState.STOPPING.value
 
 
-def _end_now(session: Session, run: RunRow, *, keep_prompt: bool) -> Stopped:
+def _end_now(session: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
     end_unstarted(session, run.owner, run.id, reason=ABORTED, keep_prompt=keep_prompt)
-    return Stopped(run.id, run.session_id, run.state, ended=True, next_run=_startable(session, run))
+    following = _startable(session, run)
+    return Stopped(run.id, run.session_id, RunState.ABORTED.value, ended=True, next_run=following)
 
 
-def _startable(session: Session, run: RunRow) -> str | None:
+def _startable(session: Session, run: Row[Any]) -> str | None:
     """The next run of the session, marked as sent, if nothing is before it."""
     following = open_runs(session, run.owner, run.session_id)
     if not following or any(other.state in LIVE for other in following):
         return None
     session.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
-    return following[0].id
+    return str(following[0].id)

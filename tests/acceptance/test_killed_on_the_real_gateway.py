@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.db.claims import attempts
+from shared.db.attempts import attempts
 from shared.db.models import AttemptRow
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.steps import FIRST, LAST, PACES, PRINTED, SPOKEN, script

@@ -9,13 +9,14 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.db import claims, endings, sweeps
+from shared.db import attempts, claims, endings, owners, sweeps
 from shared.db.claims import Claim, Refusal, Refused
-from shared.db.closing import Closing, close, token_sums
+from shared.db.closing import Closing, close, replace_late
 from shared.db.database import Database
 from shared.db.locks import lock_session
 from shared.db.migrate import is_current, upgrade
-from shared.db.models import RunRow, SessionRow
+from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.snapshots import context_tokens
 from shared.errors import LostRun
 from shared.runs import RunState
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
@@ -144,9 +145,9 @@ def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> 
     new = taken(db, run_id)
     assert (new.fence, new.lapsed, new.takeovers) == (old.fence + 1, True, 1)
     for act in (
-        lambda session: claims.intend(session, old, "eph", None),
-        lambda session: claims.put_back(session, old, last_seq=0, delay=1),
-        lambda session: claims.release(session, old, 0),
+        lambda session: attempts.intend(session, old, "eph", None),
+        lambda session: owners.put_back(session, old, last_seq=0, delay=1),
+        lambda session: owners.release(session, old, 0),
     ):
         with pytest.raises(LostRun):
             db.write(act)
@@ -158,7 +159,7 @@ def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> 
 def test_a_handed_over_run_is_taken_at_once_and_counts_as_no_failure(db: Database) -> None:
     run_id = add_run(db, None)
     claim = taken(db, run_id)
-    db.write(lambda session: claims.release(session, claim, 7))
+    db.write(lambda session: owners.release(session, claim, 7))
     again = taken(db, run_id)
     assert (again.lapsed, again.takeovers, again.last_seq) == (True, 0, 7)
 
@@ -167,7 +168,7 @@ def test_a_renewal_under_way_does_not_take_back_what_was_handed_over(
     db: Database, database_url: str
 ) -> None:
     claim = taken(db, add_run(db, None))
-    db.write(lambda session: claims.release(session, claim, 7))
+    db.write(lambda session: owners.release(session, claim, 7))
     connection = connect(database_url)
     assert connection.renew([(claim.run_id, claim.fence, 7)], 60.0) == []
     connection.close()
@@ -178,7 +179,7 @@ def test_a_run_that_was_put_back_keeps_its_place_and_waits(db: Database) -> None
     add_session(db, "s")
     first, second = add_run(db, "s"), add_run(db, "s", queue_no=2)
     claim = taken(db, first)
-    assert db.write(lambda s: claims.put_back(s, claim, last_seq=3, delay=60))
+    assert db.write(lambda s: owners.put_back(s, claim, last_seq=3, delay=60))
     assert why(db, first) is Refusal.TOO_EARLY
     assert why(db, second) is Refusal.NOT_FIRST
     db.write(lambda s: s.execute(update(RunRow).values(not_before=0.0)))
@@ -190,7 +191,7 @@ def test_a_run_that_is_to_stop_is_not_put_back(db: Database) -> None:
     run_id = add_run(db, None)
     claim = taken(db, run_id)
     db.write(lambda s: s.execute(update(RunRow).values(state="stopping", stop_requested_at=1.0)))
-    assert not db.write(lambda s: claims.put_back(s, claim, last_seq=0, delay=1))
+    assert not db.write(lambda s: owners.put_back(s, claim, last_seq=0, delay=1))
 
 
 def test_a_prompt_gets_its_place_when_its_turn_starts(db: Database) -> None:
@@ -249,7 +250,66 @@ def test_the_closing_transaction_replaces_the_turn_and_keeps_the_others(db: Data
         (2, 1, "assistant"),
         (2, 2, "tool"),
     ]
-    assert db.read(lambda s: token_sums(s, OWNER, "s")) == (1 + 3 + 1 + 3 + 1, 6)
+    assert db.read(lambda s: context_tokens(s, OWNER, "s")) == (1 + 3 + 1 + 3 + 1, 6)
+
+
+def test_a_turn_that_is_told_late_is_replaced_and_the_others_stay(db: Database) -> None:
+    add_session(db, "s")
+    streamed = {"role": "assistant", "content": "streamed"}
+    for number in (1, 2):
+        claim = taken(db, add_run(db, "s", text="question", queue_no=number))
+        end(db, claim, rows=[streamed])
+    told = [{"role": "tool", "content": "result"}, {"role": "assistant", "content": "told"}]
+    assert db.write(lambda session: replace_late(session, claim.run_id, told, None))
+    assert [(m.turn_no, m.idx, m.content) for m in messages(db, "s")] == [
+        (1, 0, "question"),
+        (1, 1, "streamed"),
+        (2, 0, "question"),
+        (2, 1, "result"),
+        (2, 2, "told"),
+    ]
+
+
+def test_an_end_replaces_rows_that_its_turn_has_already(db: Database) -> None:
+    add_session(db, "s")
+    claim = taken(db, add_run(db, "s"))
+    place = {"owner": OWNER, "session_id": "s", "run_id": claim.run_id, "turn_no": 1, "idx": 1}
+    older = MessageRow(**place, role="assistant", content="older", timestamp=1.0)
+    db.write(lambda session: session.add(older))
+    end(db, claim, rows=[{"role": "assistant", "content": "answer"}])
+    assert [m.content for m in messages(db, "s")] == ["hello", "answer"]
+
+
+def test_an_end_that_waits_for_the_session_sees_what_was_queued_meanwhile(
+    db: Database, database_url: str
+) -> None:
+    add_session(db, "s")
+    claim = taken(db, add_run(db, "s"))
+    other, following = Database(database_url), list[str | None]()
+    ending = threading.Thread(target=lambda: following.append(end(other, claim)))
+
+    def work(session: Session) -> None:
+        lock_session(session, OWNER, "s")
+        ending.start()
+        ending.join(0.2)  # as far as it gets: it waits for this transaction
+        place = {"owner": OWNER, "session_id": "s", "profile": "default", "queue_no": 2}
+        rest = {"state": "queued", "input": "x", "payload_hash": "", "created_at": 1.0}
+        session.add(RunRow(id="run_next", **place, **rest))
+
+    db.write(work)
+    ending.join(20)
+    other.close()
+    assert following == ["run_next"]
+
+
+def test_an_attempt_that_is_written_down_twice_is_the_same_as_once(db: Database) -> None:
+    claim = taken(db, add_run(db, None))
+    for _ in range(2):
+        db.write(lambda session: attempts.intend(session, claim, "eph", 7))
+    (row,) = db.read(lambda session: attempts.attempts(session, claim.run_id))
+    assert (row.fence, row.ephemeral_id, row.gateway_pid) == (1, "eph", 7)
+    assert not row.never_sent
+    assert not row.stream_opened
 
 
 def test_the_end_is_fixed_with_its_seqs_before_anybody_is_told(db: Database) -> None:
@@ -382,4 +442,4 @@ def test_two_writers_lose_no_update(db: Database) -> None:
 def _increment(session: Session) -> None:
     row = lock_session(session, OWNER, "s")
     assert row is not None
-    row.next_turn += 1
+    session.execute(update(SessionRow).values(next_turn=row.next_turn + 1))

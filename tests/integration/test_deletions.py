@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from deploy.ports import free_port
 from shared.db import deletions
 from shared.db.chases import chase
-from shared.db.clock import read_clock
+from shared.db.clock import DbNow, read_clock
 from shared.db.deletions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
 from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
@@ -158,6 +158,28 @@ def test_a_transcript_that_was_saved_late_frees_its_session(
     queue(parts, "eph_hf_late", saved=True)
     delete_due(parts)
     assert not known(demo, "eph_hf_late")
+
+
+def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(parts: Parts) -> None:
+    names = ["eph_late", "eph_parked", "eph_taken", "eph_new", "eph_new", "eph_not_sent"]
+    queue(parts, "eph_late", "eph_parked", "eph_taken", saved=False)
+
+    def work(session: Session) -> None:
+        parked, taken = session.get_one(DeletionRow, ("default", "eph_parked")), DbNow() + 600.0
+        parked.status, parked.attempt_count = PARKED, 3
+        session.get_one(DeletionRow, ("default", "eph_taken")).next_attempt_at = taken
+        for fence, name in enumerate(names):
+            sent = {"ephemeral_id": name, "never_sent": name == "eph_not_sent"}
+            session.add(AttemptRow(run_id="run_1", fence=fence, profile="default", **sent))
+
+    parts.db.write(work)
+    parts.db.write(lambda s: deletions.forget_attempts(s, "run_1", "default", saved=True))
+    assert set(rows(parts)) == {"eph_late", "eph_parked", "eph_taken", "eph_new"}
+    assert wait_of(parts, "eph_late") <= 0
+    assert wait_of(parts, "eph_new") <= 0
+    assert wait_of(parts, "eph_taken") > 500
+    assert wait_of(parts, "eph_parked") > HOLD
+    assert rows(parts)["eph_parked"].status == PARKED
 
 
 def test_one_tick_takes_the_oldest_fifty(parts: Parts) -> None:

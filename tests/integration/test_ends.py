@@ -11,7 +11,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from shared.announcing import announce
-from shared.db.claims import Claim, claim, intend, note_attempt
+from shared.db.attempts import intend, note_attempt
+from shared.db.claims import Claim, claim
 from shared.db.closing import replace_late
 from shared.db.models import ChaseRow, DeletionRow, RunRow, UsageRow
 from shared.db.stops import ask_stop

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim, Refusal, Refused, claim, put_back
+from shared.db.claims import Claim, Refusal, Refused, claim
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import RunRow
+from shared.db.owners import put_back
 from shared.db.permits import permitted
 from tests.support.demo_gateway import DemoGateway, scripted
 from tests.support.processes import wait_until

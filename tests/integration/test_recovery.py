@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -451,14 +452,15 @@ def test_without_the_database_live_events_go_on_and_all_is_told_once_it_is_back(
     run.say("a")
     page.receive_until("message.delta")
     second, back = process(), threading.Event()
-    read = stand.db.read
+    asked = {name: getattr(stand.db, name) for name in ("read", "single")}
 
-    def away(work: Any) -> Any:
+    def away(work: Any, name: str) -> Any:
         if not back.is_set():
             raise DatabaseAway
-        return read(work)
+        return asked[name](work)
 
-    monkeypatch.setattr(stand.db, "read", away)
+    for name in asked:
+        monkeypatch.setattr(stand.db, name, partial(away, name=name))
     run.say("b")
     second.connect(page)
     back.set()

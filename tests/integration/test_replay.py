@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from shared.db.claims import Claim, claim, intend, note_attempt
+from shared.db.attempts import intend, note_attempt
+from shared.db.claims import Claim, claim
 from shared.db.models import RunRow
 from shared.event_log import Batch
 from shared.events import encode

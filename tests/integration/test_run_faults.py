@@ -18,7 +18,8 @@ from redis.exceptions import ConnectionError as Broken
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim, claim, intend, note_attempt
+from shared.db.attempts import intend, note_attempt
+from shared.db.claims import Claim, claim
 from shared.db.models import ChaseRow, MessageRow, RunRow, SessionRow, UsageRow
 from shared.db.stops import ask_stop
 from shared.event_log import Append, Batch

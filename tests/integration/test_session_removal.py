@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from deploy.cli import main
 from deploy.embedded_redis import EmbeddedRedis, RedisBinary, address_of
-from shared.db import approvals, claims
+from shared.db import approvals, attempts, claims, owners
 from shared.db.chases import SYNC, chase
 from shared.db.claims import Claim, Refusal, Refused
 from shared.db.closing import Closing, close, replace_late
@@ -57,9 +57,9 @@ def taken(db: Database, run_id: str) -> Claim:
 
 def attempt(db: Database, claim: Claim, name: str, gateway_run: str | None = None) -> None:
     def work(session: Session) -> None:
-        claims.intend(session, claim, name, None)
+        attempts.intend(session, claim, name, None)
         if gateway_run is not None:
-            claims.note_attempt(session, claim, name, gateway_run_id=gateway_run)
+            attempts.note_attempt(session, claim, name, gateway_run_id=gateway_run)
 
     db.write(work)
 
@@ -253,8 +253,8 @@ def test_who_works_on_a_removed_run_has_lost_it_and_brings_nothing_back(db: Data
     steps: list[Callable[[], object]] = [
         lambda: end(db, claim),
         lambda: attempt(db, claim, "eph_late"),
-        lambda: db.write(lambda s: claims.put_back(s, claim, last_seq=1, delay=0.0)),
-        lambda: db.write(lambda s: claims.release(s, claim, 1)),
+        lambda: db.write(lambda s: owners.put_back(s, claim, last_seq=1, delay=0.0)),
+        lambda: db.write(lambda s: owners.release(s, claim, 1)),
     ]
     for step in steps:
         with pytest.raises(LostRun):
@@ -425,7 +425,7 @@ def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
     run_id, thread = live(stand)
 
     def has_gateway_run() -> bool:
-        found = stand.db.read(lambda session: claims.attempts(session, run_id))
+        found = stand.db.read(lambda session: attempts.attempts(session, run_id))
         return bool(found and found[-1].gateway_run_id)
 
     wait_until(has_gateway_run, what="the gateway's run is known")

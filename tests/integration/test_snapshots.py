@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.compression_plan import LastCompression, Plan, Snapshot, content_hash, decide
-from shared.db import claims, compressions, snapshots
+from shared.db import claims, compressions, owners, snapshots
 from shared.db.claims import Claim
-from shared.db.closing import Closing, close, token_sums
+from shared.db.closing import Closing, close
 from shared.db.compressions import Result
 from shared.db.database import Database
 from shared.db.migrate import upgrade
@@ -42,7 +42,7 @@ def taken(db: Database, run_id: str) -> Claim:
 
 def overtaken(db: Database, claim: Claim) -> None:
     """Another worker has the run now."""
-    db.write(lambda session: claims.release(session, claim, 0))
+    db.write(lambda session: owners.release(session, claim, 0))
     taken(db, claim.run_id)
 
 
@@ -118,9 +118,15 @@ def test_tokens_count_from_the_snapshot_on(db: Database, claim: Claim) -> None:
             session.add(MessageRow(**place, role=role, token_count=tokens, timestamp=1.0))
 
     db.write(work)
-    assert db.read(lambda session: token_sums(session, OWNER, "s")) == (11_111, 10_010)
+    assert db.read(lambda session: snapshots.context_tokens(session, OWNER, "s")) == (
+        11_111,
+        10_010,
+    )
     put(db, claim, "one", replaces=None, turn_no=1)
-    assert db.read(lambda session: token_sums(session, OWNER, "s")) == (11_150, 10_000)
+    assert db.read(lambda session: snapshots.context_tokens(session, OWNER, "s")) == (
+        11_150,
+        10_000,
+    )
 
 
 # --- the record of compressions -----------------------------------------------------------------

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from shared.db.attempts import intend
 from shared.db.chases import UNCERTAIN_POST
-from shared.db.claims import Claim, claim, intend
+from shared.db.claims import Claim, claim
 from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
 from tests.support.demo_gateway import DemoGateway, scripted
 from tests.support.processes import wait_until

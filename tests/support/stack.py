@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from deploy.ports import LOOPBACK, free_port
-from shared.db.claims import attempts
+from shared.db.attempts import attempts
 from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow

@@ -1,0 +1,81 @@
+"""The session's row, as a new message finds it: made, or touched."""
+
+from typing import Any, Final
+
+from sqlalchemy import Row, String, bindparam, func, update
+from sqlalchemy.orm import Session
+
+from shared.db.clock import DbNow
+from shared.db.locks import SESSION_COLUMNS, lock_session
+from shared.db.models import SessionRow
+from shared.db.upserts import Upsert
+
+TITLE_LENGTH: Final = 100  # characters
+
+
+def _making(insert: Any) -> Any:
+    title = bindparam("title", type_=String)
+    values = {
+        "owner": bindparam("owner"),
+        "id": bindparam("session_id"),
+        "profile": bindparam("profile"),
+        "model": bindparam("model"),
+        "title": title,
+        "preview": title,
+        "started_at": DbNow(),
+        "last_active": DbNow(),
+    }
+    made = insert(SessionRow).values(values).on_conflict_do_nothing()
+    return made.returning(*SESSION_COLUMNS)
+
+
+_MADE = Upsert(_making)
+
+
+def find_or_make(
+    session: Session, owner: str, session_id: str, *, profile: str, model: str | None, text: str
+) -> tuple[Row[Any] | None, bool]:
+    """The session's row, locked, and whether it was made just now, of two first ones by one."""
+    found = lock_session(session, owner, session_id)
+    if found is not None:
+        return found, False
+    columns = {
+        "owner": owner,
+        "session_id": session_id,
+        "profile": profile,
+        "model": model,
+        "title": title_of(text),
+    }
+    made = session.connection().execute(_MADE.on(session), columns).first()
+    if made is not None:
+        return made, True
+    return lock_session(session, owner, session_id), False
+
+
+_TEXT = bindparam("text", type_=String)
+_TOUCHED = (
+    update(SessionRow)
+    .where(SessionRow.owner == bindparam("of_owner"), SessionRow.id == bindparam("of_session"))
+    .values(
+        last_active=DbNow(),
+        title=func.coalesce(func.nullif(SessionRow.title, ""), _TEXT),
+        preview=func.coalesce(func.nullif(SessionRow.preview, ""), _TEXT),
+        model=func.coalesce(func.nullif(SessionRow.model, ""), bindparam("of_model", type_=String)),
+    )
+)
+
+
+def touch(session: Session, conversation: Row[Any], *, text: str, model: str | None) -> None:
+    """The first run names a session that has no name; none renames it (P16)."""
+    values = {
+        "of_owner": conversation.owner,
+        "of_session": conversation.id,
+        "text": title_of(text),
+        "of_model": model,
+    }
+    session.connection().execute(_TOUCHED, values)
+
+
+def title_of(text: str) -> str:
+    """The first characters of the input, line breaks as spaces."""
+    return text[:TITLE_LENGTH].replace("\r\n", " ").replace("\n", " ").replace("\r", " ")

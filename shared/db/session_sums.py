@@ -1,0 +1,50 @@
+"""What a session's row sums up: its messages, its tokens, what its runs cost (P22)."""
+
+from typing import Any
+
+from sqlalchemy import String, bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from shared.db.models import MessageRow, SessionRow
+from shared.db.snapshots import context_sums
+from shared.db.usage import session_totals
+
+
+def _summing_up() -> Any:
+    """Built once: it takes longer to put together than to run."""
+    owner, session_id = bindparam("of_owner", type_=String), bindparam("of_session", type_=String)
+    here = (MessageRow.owner == owner, MessageRow.session_id == session_id)
+    placed = MessageRow.turn_no.is_not(None)
+    tokens = context_sums(owner, session_id)
+    shown = func.nullif(bindparam("preview_or_none", type_=String), "")
+    return (
+        update(SessionRow)
+        .where(SessionRow.owner == owner, SessionRow.id == session_id)
+        .values(
+            message_count=select(func.count()).where(*here, placed).scalar_subquery(),
+            tool_call_count=select(func.count())
+            .where(*here, MessageRow.role == "tool")
+            .scalar_subquery(),
+            last_active=bindparam("now"),
+            input_tokens=tokens[0],
+            output_tokens=tokens[1],
+            preview=func.coalesce(shown, SessionRow.preview),
+            **session_totals(owner, session_id),
+        )
+        .returning(SessionRow.input_tokens, SessionRow.output_tokens)
+    )
+
+
+_SUMMED_UP = _summing_up()
+
+
+def sum_up(
+    session: Session, owner: str, session_id: str | None, *, preview: str | None, now: float
+) -> tuple[int, int]:
+    """Write the sums anew; the input and output tokens of the context, zeros without a session.
+
+    `preview`: the beginning of its last answer, if there is one.
+    """
+    values = {"of_owner": owner, "of_session": session_id, "preview_or_none": preview, "now": now}
+    row = session.connection().execute(_SUMMED_UP, values).first() if session_id else None
+    return (row.input_tokens, row.output_tokens) if row is not None else (0, 0)

@@ -1,0 +1,59 @@
+"""The messages that a turn leaves behind its prompt: written once, or all of them anew (R24)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Row, bindparam, delete, insert
+from sqlalchemy.orm import Session
+
+from shared.db.models import MessageRow
+
+_TOLD = (
+    "role",
+    "content",
+    "tool_call_id",
+    "tool_name",
+    "token_count",
+    "finish_reason",
+    "reasoning",
+    "reasoning_details",
+    "reasoning_content",
+    "codex_reasoning_items",
+)
+_CLEARED = delete(MessageRow).where(MessageRow.run_id == bindparam("of_run"), MessageRow.idx > 0)
+_ADDED = insert(MessageRow).values(
+    {
+        **{name: bindparam(name) for name in (*_TOLD, "owner", "session_id", "run_id")},
+        **{name: bindparam(name) for name in ("turn_no", "idx", "timestamp")},
+        "tool_calls": bindparam("tool_calls", type_=JSON(none_as_null=True)),
+    }
+)
+
+
+def clear_rows(session: Session, run_id: str) -> None:
+    """Remove the turn's own rows and no others; the prompt (index 0) stays."""
+    session.connection().execute(_CLEARED, {"of_run": run_id})
+
+
+def add_rows(
+    session: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now: float
+) -> None:
+    """Write the rows behind the prompt, in order."""
+    whose = {
+        "owner": run.owner,
+        "session_id": run.session_id,
+        "run_id": run.id,
+        "turn_no": run.turn_no,
+    }
+    written = [
+        {
+            **{name: row.get(name) for name in _TOLD},
+            **whose,
+            "idx": index,
+            "tool_calls": row.get("tool_calls"),
+            "timestamp": row.get("timestamp") or now,
+        }
+        for index, row in enumerate(rows, start=1)
+    ]
+    if written:
+        session.connection().execute(_ADDED, written)

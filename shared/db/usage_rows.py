@@ -1,0 +1,58 @@
+"""Writes down what one run cost. What a gateway tells is not trusted to make sense."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from shared.content import clean_text
+from shared.db.models import UsageRow
+from shared.db.upserts import Upsert
+from shared.db.usage import BILLING, COSTS, COUNTS
+
+
+def _storing(insert: Any) -> Any:
+    """Told again, it replaces what was told before; the day stays the one of the first time."""
+    written = insert(UsageRow)
+    told = ("model", *COUNTS, *COSTS, *BILLING)
+    again = {name: written.excluded[name] for name in told}
+    return written.on_conflict_do_update(index_elements=[UsageRow.run_id], set_=again)
+
+
+_STORED = Upsert(_storing)
+
+
+def store_usage(
+    session: Session, run: Row[Any], usage: Mapping[str, Any] | None, now: float
+) -> None:
+    """The run's usage as its gateway told it; nothing, if it told none."""
+    if not usage:
+        return
+    columns = {
+        "run_id": run.id,
+        "owner": run.owner,
+        "session_id": run.session_id,
+        "profile": run.profile,
+        "model": usage.get("model") or run.model,
+        "created_at": now,
+        **{name: _count(usage.get(name)) for name in COUNTS},
+        **{name: _cost(usage.get(name)) for name in COSTS},
+        **{name: _text(usage.get(name)) for name in BILLING},
+    }
+    session.connection().execute(_STORED.on(session), columns)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _cost(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < math.inf else None
+
+
+def _text(value: object) -> str | None:
+    return clean_text(value) if isinstance(value, str) and value else None
