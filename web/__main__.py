@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from shared import runtime, tokens, user_tokens
+from shared import collector, runtime, tokens, user_tokens
 from shared.errors import SettingsError
 from shared.profiles import Profiles
 from shared.settings import Settings
@@ -40,6 +40,7 @@ def main() -> int:
     process = build(settings, profiles)
     listener = runtime.listen(settings.host, settings.port)
     process.start()
+    collector.settle()
     _serve(listener, process.wsgi)
     host, port = listener.getsockname()[:2]
     log.info("web.listening url=http://%s:%s pid=%s", host, port, os.getpid())

@@ -6,6 +6,7 @@ from typing import Any
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
+from shared import collector
 from shared.queue import (
     CHASE,
     DELETE_EPHEMERAL,
@@ -135,6 +136,7 @@ def _with_services(settings: Settings, parts: Parts, admission: Admission) -> No
         parts.publisher.start()
         parts.leases.start()
         control.start()
+        collector.settle()
 
     def shutting_down(**_: Any) -> None:
         admission.close()

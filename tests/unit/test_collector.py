@@ -1,0 +1,23 @@
+"""The garbage collector after the start of a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SETTLED = """
+import gc
+from shared import collector
+garbage = [[] for _ in range(1000)]
+collector.settle()
+print(gc.get_freeze_count() >= 1000, gc.get_threshold() == (10_000, 20, 50), len(gc.get_objects()))
+"""
+
+
+def test_what_is_there_at_the_start_is_not_looked_at_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SETTLED], capture_output=True, text=True, check=True
+    )
+    frozen, rare, left = done.stdout.split()
+    assert (frozen, rare) == ("True", "True")
+    assert int(left) < 100
