@@ -23,14 +23,14 @@ FULL = 0.6  # of a core that a process may use on the average: the rest is for t
 class Costs:
     """Of one unit. Processor time of one core; 200 runs at 50 tokens/s, one socket per run."""
 
-    worker_start_ms: float = 45.0
-    web_start_ms: float = 15.0
-    worker_token_us: float = 70.0
+    worker_start_ms: float = 15.5
+    web_start_ms: float = 8.0
+    worker_token_us: float = 61.0
     web_token_us: float = 22.0
-    redis_token_us: float = 12.0
+    redis_token_us: float = 14.0
     redis_token_bytes: float = 220.0
     socket_kb: float = 7.3
-    transactions_per_run: float = 10.0
+    transactions_per_run: float = 8.0
     renewals_per_worker_s: float = 1 / 3.0
 
 
