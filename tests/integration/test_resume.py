@@ -21,6 +21,7 @@ from tests.support.processes import wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
 from web.connections import Connection
+from web.feed import FeedAddress
 from web.payloads import ResumePayload
 
 
@@ -264,6 +265,21 @@ def test_an_unknown_session_is_empty_and_joined(stand: WebStand) -> None:
     assert not resumed["isWorking"]
     stand.begin("new").say("hello")
     stand.wait_for_text(socket, "hello")
+
+
+def test_the_bell_is_heard_before_the_rows_are_read(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    read = stand.resume._conversation
+
+    def counting(address: FeedAddress) -> tuple[Conversation, bool]:
+        heard.append(stand.relay.bells.channels())
+        return read(address)
+
+    monkeypatch.setattr(stand.resume, "_conversation", counting)
+    resume(stand, stand.socket(), session_id="new")
+    assert heard == [1]
 
 
 def test_another_owner_sees_an_empty_session(stand: WebStand) -> None:
