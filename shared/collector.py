@@ -8,7 +8,7 @@ import gc
 
 # How many more objects than before: until the young are looked at, then how often those until the
 # next older ones are. Cycles are rare here (errors with their frames), and small.
-YOUNG, MIDDLE, OLD = 10_000, 20, 50
+YOUNG, MIDDLE, OLD = 5_000, 10, 20
 
 
 def settle() -> None:

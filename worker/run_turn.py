@@ -51,6 +51,7 @@ def run_turn(parts: Parts, run_id: str) -> None:
         parts.leases.release(run_id)
         if parts.turns.get(run_id) is turn:
             del parts.turns[run_id]
+        turn.let_go()
     if ended:
         wake_waiting(parts, claimed.profile)
 

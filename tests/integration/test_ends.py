@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -27,9 +30,12 @@ from tests.support.worker_stand import SESSION, WorkerStand
 from worker import finish
 from worker.chaser import chase_all
 from worker.gateway.client import GatewayClient
+from worker.opening import open_turn
 from worker.reaper import Reaper
+from worker.run_log import RunLog
 from worker.run_turn import run_turn
 from worker.stopping import stop_run
+from worker.turn import Turn
 
 TOOL = {"after": 2, "name": "ls", "output": "a b"}
 
@@ -209,6 +215,26 @@ def test_a_run_that_was_to_stop_is_stopped_by_its_next_owner(
     assert run_row(stand.db, run_id).state == "aborted"
     (run,) = stand.gateway.record(f"eph_{run_id[-8:]}")["runs"]
     assert (run["status"], run["stops"] >= 1) == ("cancelled", True)
+
+
+def test_a_run_that_is_over_is_freed_without_the_garbage_collector(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs: list[weakref.ref[RunLog]] = []
+
+    def noting(*args: Any) -> Turn:
+        turn = open_turn(*args)
+        logs.append(weakref.ref(turn.log))
+        return turn
+
+    monkeypatch.setattr("worker.run_turn.open_turn", noting)
+    gc.collect()
+    gc.disable()
+    try:
+        run_turn(stand.parts, waiting_run(stand))
+        wait_until(lambda: logs[0]() is None, within=10, what="the log is freed")
+    finally:
+        gc.enable()
 
 
 def test_a_run_that_killed_too_many_workers_is_given_up(stand: WorkerStand) -> None:

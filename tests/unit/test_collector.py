@@ -10,7 +10,7 @@ import gc
 from shared import collector
 garbage = [[] for _ in range(1000)]
 collector.settle()
-print(gc.get_freeze_count() >= 1000, gc.get_threshold() == (10_000, 20, 50), len(gc.get_objects()))
+print(gc.get_freeze_count() >= 1000, gc.get_threshold() == (5_000, 10, 20), len(gc.get_objects()))
 """
 
 
