@@ -6,7 +6,7 @@ from typing import Any
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from shared import collector
+from shared import collector, tokens
 from shared.queue import (
     CHASE,
     DELETE_EPHEMERAL,
@@ -37,6 +37,7 @@ COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 def run_worker(settings: Settings) -> None:
     """Serve the queues of runs until told to stop. The process must be green."""
     _allow_root()
+    tokens.preload()
     app = celery_app(settings)
     parts = build(settings)
     admission = Admission(settings.worker_concurrency)
