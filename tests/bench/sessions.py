@@ -47,6 +47,8 @@ def seed(stack: Stack, session_id: str, count: int, size: int) -> None:
             )
         )
         session.flush()
+        if not count:
+            return
         text = (WORD * (size // len(WORD) + 1))[:size]
         session.execute(
             insert(MessageRow),
