@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from deploy.child import Role
+from deploy.demo_gateway import KEY_VARIABLE
 from deploy.embedded_redis import EmbeddedRedis, binary_for
 from deploy.gateway_probe import is_healthy, probe
 from deploy.home import Home, secret
@@ -98,13 +99,12 @@ def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, 
         return default.url, default.api_key, None
     port, key = free_port(), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
-    command = python(
-        "deploy.demo_gateway", "--port", str(port), "--api-key", key, "--max-runs", "0"
-    )
+    command = python("deploy.demo_gateway", "--port", str(port), "--max-runs", "0")
+    environment = {**environ, KEY_VARIABLE: key}
     return (
         url,
         key,
-        Role("gateway", command, environ, SERVERS, partial(is_healthy, f"{url}/health")),
+        Role("gateway", command, environment, SERVERS, partial(is_healthy, f"{url}/health")),
     )
 
 

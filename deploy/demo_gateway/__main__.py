@@ -1,6 +1,8 @@
 """`python -m deploy.demo_gateway --port N`: the demo gateway as a process.
 
-Prints one JSON line when it listens. SIGTERM and SIGINT end it at once, with code 0.
+Prints one JSON line when it listens. SIGTERM and SIGINT end it at once, with code 0. Its API key
+is in the variable DEMO_GATEWAY_KEY, for everybody may read a command line; without it every
+request is let in.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from . import KEY_VARIABLE
 from .app import build_app
 from .gateway import Gateway, Options, build_gateway
 
@@ -28,7 +31,6 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
     parser.add_argument("--port-file", type=Path, help="gets the port once it listens")
-    parser.add_argument("--api-key", default="", help="without it every request is let in")
     parser.add_argument("--max-runs", type=int, default=10, help="at the same time; 0: no cap")
     parser.add_argument("--keepalive", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--session-delay", type=float, default=0.15, metavar="SECONDS")
@@ -42,7 +44,7 @@ def main() -> None:
     """Serve until a signal."""
     arguments = parse_arguments(sys.argv[1:])
     options = Options(
-        api_key=arguments.api_key,
+        api_key=os.environ.get(KEY_VARIABLE, ""),
         max_runs=max(0, arguments.max_runs),
         keepalive=arguments.keepalive,
         session_delay=arguments.session_delay,

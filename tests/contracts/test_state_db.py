@@ -149,13 +149,16 @@ db.end_session("{session_id}", "compression")
     assert over_http.session_id == session_id
 
 
+@pytest.mark.parametrize("prefix", ["", "-"])
 def test_the_command_of_the_real_one_deletes(
     real: Real,
     profile: Profile,
     hermes_installed: Path,
     session_id: str,
+    prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    session_id = prefix + session_id
     real.read(real.start(real.prompt(Plan()), session_id))
     monkeypatch.setenv("PATH", f"{hermes_installed / 'bin'}:/usr/bin:/bin")
     home = hermes_home(profile)

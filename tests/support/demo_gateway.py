@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
+
+from deploy.demo_gateway import KEY_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -46,8 +49,14 @@ class DemoGateway:
         `options` are those of the command line: `max_runs=0`, `keepalive=0.2`, `replay=True`,
         `session_delay=0`; `port=N` for a fixed port, to start one again in the same place.
         """
-        command = [sys.executable, "-m", cls.MODULE, *_arguments(key, options)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", cls.MODULE, *_arguments(options)]
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, KEY_VARIABLE: key},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
@@ -128,10 +137,8 @@ class DemoGateway:
         return code
 
 
-def _arguments(key: str, options: dict[str, Any]) -> Iterator[str]:
+def _arguments(options: dict[str, Any]) -> Iterator[str]:
     yield from ("--port", str(options.pop("port", 0)))
-    if key:
-        yield from ("--api-key", key)
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if value is True:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy import local_stack
+from deploy.demo_gateway import KEY_VARIABLE
 from deploy.gateway_probe import GatewayFound
 from deploy.home import open_home
 from deploy.local_stack import ROLES, SERVERS, Choices, LocalStack, plan
@@ -63,6 +64,16 @@ def test_what_is_told_holds_no_password_and_no_key(tmp_path: Path) -> None:
     told = stack.url + stack.gateway + stack.redis + stack.database
     assert (tmp_path / "redis" / "password").read_text().strip() not in told
     assert stack.environment["HERMES_API_KEY"] not in told
+
+
+def test_the_demo_gateway_has_a_key_that_no_command_line_shows(tmp_path: Path) -> None:
+    stack = planned(tmp_path)
+    gateway, *others = stack.roles
+    key = stack.environment["HERMES_API_KEY"]
+    assert len(key) > 20
+    assert gateway.environment[KEY_VARIABLE] == key
+    assert not any(key in argument for role in stack.roles for argument in role.command)
+    assert not any(KEY_VARIABLE in role.environment for role in others)
 
 
 def test_a_worker_gets_longer_to_end_than_its_drain(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def delete_session(home: Path | None, session_id: str) -> bool:
         )
     if state_db.read(home, session_id) is None:
         return False  # the command takes a unique beginning for the whole name, so ask before
-    said = _run(["env", f"HERMES_HOME={home}", command, "sessions", "delete", "--yes", session_id])
+    delete = [command, "sessions", "delete", "--yes", "--", session_id]  # it may begin with "-"
+    said = _run(["env", f"HERMES_HOME={home}", *delete])
     if f"Deleted session '{session_id}'" in said:
         return True
     if "not found" in said:
