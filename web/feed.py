@@ -50,14 +50,26 @@ class Feed:
     muted: dict[str, set[str]] = field(default_factory=dict)  # run id -> sids that don't hear it
     cursors: dict[str, Cursor] = field(default_factory=dict)  # by run id
     behind: set[str] = field(default_factory=set)  # runs of which something is missing
-    unseated: bool = False  # a member joined while the log could not be read
+    unseated: bool = False  # members are owed a resync
+    lacking: set[str] = field(default_factory=set)  # sids that hear of no run until they had it
     filling: bool = False
     idle_since: float = field(default_factory=time.monotonic)
     closed: bool = False
 
     def listeners(self, run_id: str) -> set[str]:
         """The members that hear this run."""
-        return self.members - self.muted[run_id] if run_id in self.muted else self.members
+        deaf = self.lacking | self.muted.get(run_id, set())
+        return self.members - deaf if deaf else self.members
+
+    def owe(self, sids: Iterable[str]) -> None:
+        """What these members have of a run cannot be continued: a resync comes first."""
+        self.unseated = True
+        self.lacking.update(self.members.intersection(sids))
+
+    def settled(self) -> None:
+        """All members were told everything anew."""
+        self.unseated = False
+        self.lacking.clear()
 
     def unended(self) -> list[str]:
         """The runs that members watch, and that have not ended for them."""
@@ -100,6 +112,7 @@ class Feed:
     def remove(self, sid: str) -> None:
         """The socket is gone."""
         self.members.discard(sid)
+        self.lacking.discard(sid)
         for sids in self.muted.values():
             sids.discard(sid)
         if not self.members:

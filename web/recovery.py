@@ -216,6 +216,7 @@ class Recovery:
                     _mute(feed, connection, joined)
                     if not self._send_missed(feed, connection, state, joined, {}):
                         self._rooms.admit(feed, connection, {}, ())
+                        feed.owe([connection.sid])
                     feed.unseated = True  # a run may have ended meanwhile
                 return
             except FeedClosed:

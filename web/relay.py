@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from shared.errors import RedisAway, Unavailable
 from shared.event_log import EventLog, LogView
-from shared.events import Ring, SessionNotice, parse_bell
+from shared.events import Reinstalled, Ring, SessionNotice, parse_bell
 from shared.redis_clients import Commands, RedisError
 from web import cursors
 from web.bells import Bells
@@ -131,7 +131,8 @@ class Relay:
         for view in views:
             lost |= self._advance_one(feed, view)
         feed.behind.clear()
-        feed.unseated |= lost
+        if lost:
+            feed.owe(feed.members)
         if feed.unseated:
             self._resync(feed)
         feed.forget_oldest()
@@ -144,7 +145,7 @@ class Relay:
         except Unavailable as error:
             log.warning("relay.resync_failed code=%s", error.code)
         else:
-            feed.unseated = False
+            feed.settled()
 
     def _advance_one(self, feed: Feed, view: LogView) -> bool:
         cursor = feed.cursors.get(view.run_id)
@@ -197,6 +198,8 @@ class Relay:
         self._deliver(feed, bell.run_id, step.entries)
         if step.action is Action.READ:
             feed.behind.add(bell.run_id)
+            self._fill_soon(feed)
+        elif feed.lacking and isinstance(bell, Reinstalled):
             self._fill_soon(feed)
         elif cursor.ended:
             feed.forget_oldest()

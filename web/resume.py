@@ -216,11 +216,13 @@ class Resume:
                     self._relay.teller.shown([connection.sid], entry, {}, _over(conversation))
                     self._rooms.note_later(feed, connection, conversation.runs)
                     # Others may know the log already, and this socket then lacks its beginning.
-                    feed.unseated |= bool(feed.cursors or feed.members)
+                    is_first = not feed.cursors and not feed.members
                     if not feed.members:
                         for run_id in _over(conversation):  # announced or not: it was shown now
                             feed.remember_end(run_id)
                     self._rooms.admit(feed, connection, conversation.runs, ())
+                    if not is_first:
+                        feed.owe([connection.sid])
                 return payload
             except FeedClosed:
                 continue

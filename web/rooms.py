@@ -89,12 +89,13 @@ class Rooms:
         for run in runs.values():
             if not run.is_open and run.announced:
                 feed.remember_end(run.id)
-        if lacks_log(feed, runs, views):
-            feed.unseated = True
         # First written down here, then looked whether it is gone: else a disconnect in between
         # would leave it in the room for ever.
         connection.feeds.add(feed.tag)
         feed.members.add(connection.sid)
+        feed.lacking.discard(connection.sid)
+        if lacks_log(feed, runs, views):
+            feed.owe([connection.sid])
         if connection.closed:
             feed.remove(connection.sid)
 

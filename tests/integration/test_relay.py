@@ -332,11 +332,18 @@ def test_a_resync_that_fails_is_made_up_for_by_the_sweep(
         raise RedisAway
 
     monkeypatch.setattr(stand.relay, "resync", failing)
-    LiveRun(stand.log, run.keys, fence=run.fence, epoch=2).say("new")
+    again = LiveRun(stand.log, run.keys, fence=run.fence, epoch=2)
+    again.say("new")
     feed = stand.relay.find(address().tag)
     assert feed is not None
-    wait_until(lambda: feed.unseated, what="the failed resync")
+    wait_until(lambda: feed.unseated and not feed.filling, what="the failed resync")
+    again.say("er")  # nobody may hear it behind "old"
+    stand.log.ring(feed.tag, session_bell("run.queued", {"session_id": "s"}))
+    wait_until(
+        lambda: stand.emitter.to(socket.sid)[-1][0] == "run.queued", what="what comes after it"
+    )
+    assert stand.emitter.text(socket.sid) == "old"
     monkeypatch.setattr(stand.relay, "resync", working)
     stand.relay.sweep()
     wait_until(lambda: not feed.unseated, what="the resync")
-    stand.wait_for_text(socket, "new")
+    stand.wait_for_text(socket, "newer")

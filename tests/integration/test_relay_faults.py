@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.db.migrate import upgrade
+from shared.errors import DatabaseAway
 from shared.events import parse_bell
 from shared.redis_keys import RunKeys
 from tests.support.processes import wait_until
@@ -207,6 +208,7 @@ def test_who_resumes_between_a_flush_and_the_new_log_gets_the_beginning(
     stand.rooms.join(first, address())
     run.say("a", "b")
     stand.wait_for_text(first, "ab")
+    wait_until(lambda: stand.relay._swept_at, what="the sweep at the start")  # there is no other
     redis_server.flush()
     stand.resume.resume(second, ResumePayload(session_id="s"))
     written = tuple(run._entry("message.delta", i + 1, delta=d) for i, d in enumerate("ab"))
@@ -214,9 +216,43 @@ def test_who_resumes_between_a_flush_and_the_new_log_gets_the_beginning(
         run.keys, fence=run.fence, epoch=run.epoch, min_head=2, create=True, entries=written
     )
     run.say("c")
-    stand.relay.sweep()
     for socket in (first, second):
         stand.wait_for_text(socket, "abc")
+
+
+def test_who_resumes_between_a_flush_and_the_new_log_hears_nothing_before_the_resync(
+    make_stand: Callable[..., WebStand],
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand = make_stand()
+    first, second = stand.socket(), stand.socket()
+    run = stand.begin("s", "hello")
+    stand.rooms.join(first, address())
+    run.say("a")
+    stand.wait_for_text(first, "a")
+    redis_server.flush()
+    stand.resume.resume(second, ResumePayload(session_id="s"))
+    working = stand.relay.resync
+
+    def failing(_: object) -> None:
+        raise DatabaseAway
+
+    monkeypatch.setattr(stand.relay, "resync", failing)
+    written = (run._entry("message.delta", 1, delta="a"),)
+    stand.log.install(
+        run.keys, fence=run.fence, epoch=run.epoch, min_head=1, create=True, entries=written
+    )
+    run.say("b")
+    stand.wait_for_text(first, "ab")
+    assert [name for name, _ in stand.emitter.to(second.sid)] == ["resumed"]
+    monkeypatch.setattr(stand.relay, "resync", working)
+    stand.relay.sweep()
+    stand.wait_for_text(second, "ab")
+    run.say("c")
+    for socket in (first, second):
+        stand.wait_for_text(socket, "abc")
+    assert stand.emitter.seqs(second.sid) == [3]
 
 
 def test_the_first_doorbell_that_is_heard_of_a_run_brings_its_beginning(
