@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Heard, Page
 
-RESYNC_WITHIN = 5.0  # seconds: a sweep of the relay
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 
 
@@ -22,8 +21,6 @@ class View:
     over: bool = False  # its end was heard, or it was shown as ended
     resync: bool = False  # the end said: read again
     unsure: bool = False  # a degraded answer lacks something; the next one must repair it
-    gap: str = ""  # something is missing; the session must be shown anew, soon
-    gap_at: float = 0.0
     problems: list[str] = field(default_factory=list)
 
 
@@ -37,9 +34,6 @@ def views(page: Page) -> dict[str, View]:
             _event(found.setdefault(heard.run_id, View(heard.run_id)), heard)
         elif heard.run_id and heard.name in ENDS:  # without a run: a refused prompt (P4)
             _end(found.setdefault(heard.run_id, View(heard.run_id)), heard)
-    for view in found.values():
-        if view.gap:
-            view.problems.append(view.gap)
     return found
 
 
@@ -60,8 +54,6 @@ def _show(found: dict[str, View], heard: Heard, shown: dict[str, object]) -> Non
         if live or followed or run_id in texts:
             view.text = texts.get(run_id, "")
             view.unsure = False
-            if heard.at - view.gap_at <= RESYNC_WITHIN:
-                view.gap = ""
         if live or followed:  # followed without a place: its log is lost, another one will begin
             view.epoch, view.seq, view.over = heard.epoch, heard.seq, False
         elif run_id in texts and run_id != heard.run_id:
@@ -76,8 +68,8 @@ def _event(view: View, heard: Heard) -> None:
         view.problems.append(f"epoch changed without session.resync: {at}, had {view.epoch}")
     elif heard.seq <= view.seq:
         view.problems.append(f"doubled: {at}, had {view.seq}")
-    elif heard.seq > view.seq + 1 and not view.unsure and not view.gap:
-        view.gap, view.gap_at = f"gap: {at}, had {view.seq}", heard.at
+    elif heard.seq > view.seq + 1 and not view.unsure:
+        view.problems.append(f"gap: {at}, had {view.seq}")
     view.epoch, view.seq = heard.epoch, heard.seq
     view.text += heard.text
     if heard.name in ENDS:
