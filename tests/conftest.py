@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.postgres import PostgresServer, find_binaries
 from tests.support.processes import Processes
 from tests.support.redis_server import RedisServer, binaries
 
-# A busy machine is no fault of the code: how long an example takes is not judged.
-settings.register_profile("steady", deadline=None)
+# A busy machine is no fault of the code: how long examples take to make or to run is not judged.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 UNDER_CI = os.environ.get("CI", "").lower() in {"1", "true"}
