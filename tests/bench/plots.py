@@ -39,8 +39,14 @@ PLOTS = [
         {"tokens/s": "ours", "direct tokens/s": "direct"},
     ),
     Plot(
-        *("cpu-by-web", "60 runs at 50 tokens/s", "by_web", "web processes", "CPU us per token"),
-        {"paced cpu web us": "all web", "paced cpu worker us": "worker"},
+        *(
+            "cpu-by-web",
+            "Runs at 50 tokens/s",
+            "by_web",
+            "web processes",
+            "CPU us of web per token",
+        ),
+        {"paced cpu web us": "60 runs in all", "grown cpu web us": "30 runs for each"},
     ),
     Plot(
         *("latency-by-messages", "After the start", "by_messages", "messages", "added ms"),

@@ -43,6 +43,7 @@ TABLES = {
         (
             *("tokens/s", "tokens/s ratio", "cpu web us", "paced cpu web us"),
             *("paced added p50 ms", "paced added p99 ms"),
+            *("grown cpu web us", "grown added p50 ms", "grown added p99 ms"),
         ),
     ),
     "by_messages": Table(

@@ -93,13 +93,18 @@ def by_runs(fresh: Fresh, rounds: int) -> Cases:
 
 
 def by_web(fresh: Fresh, rounds: int) -> Cases:
-    """The same load on one, two, three web processes."""
+    """The same load on one, two, four web processes; and the same for each of them, `grown`."""
     cases: Cases = {}
-    for count in (1, 2, 3):
+    for count in (1, 2, 4):
         with plant(fresh, web=count) as system:
             flat = compared(system, FLAT_OUT, rounds)
             paced = compared(system, Load(60, 250, 50.0), rounds)
-        cases[str(count)] = {**flat, **{f"paced {name}": v for name, v in paced.items()}}
+            grown = compared(system, Load(30 * count, 500, 50.0), rounds)
+        cases[str(count)] = {
+            **flat,
+            **{f"paced {name}": v for name, v in paced.items()},
+            **{f"grown {name}": v for name, v in grown.items()},
+        }
     return cases
 
 
