@@ -1,15 +1,19 @@
 """Brings a database to the current schema; safe when several processes do it at once."""
 
+import random
+import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x486F6C64  # "Hold", the advisory lock's number on PostgreSQL
+PATIENCE = 30.0  # seconds
 
 
 def upgrade(database_url: str) -> None:
@@ -20,14 +24,28 @@ def upgrade(database_url: str) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
             else:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+                _use_wal(connection)
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def _use_wal(connection: Connection) -> None:
+    """SQLite's timeout is not for this: of several that change the mode at once some fail."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))
+        else:
+            return
 
 
 def is_current(database_url: str) -> bool:

@@ -341,10 +341,10 @@ def old_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: DemoGateway)
     script.write_text(
         f"#!{sys.executable}\n"
         "import os, sqlite3, sys\n"
-        "assert sys.argv[1:4] == ['sessions', 'delete', '--yes'], sys.argv\n"
+        "assert sys.argv[1:5] == ['sessions', 'delete', '--yes', '--'], sys.argv\n"
         "db = sqlite3.connect(os.environ['HERMES_HOME'] + '/state.db', isolation_level=None)\n"
-        "db.execute('DELETE FROM sessions WHERE id = ?', sys.argv[4:])\n"
-        "print(f\"Deleted session '{sys.argv[4]}'.\")\n"
+        "db.execute('DELETE FROM sessions WHERE id = ?', sys.argv[5:])\n"
+        "print(f\"Deleted session '{sys.argv[5]}'.\")\n"
     )
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
