@@ -165,7 +165,7 @@ def test_a_stop_before_any_text_leaves_no_answer_but_maybe_a_synthetic_line(
     gateway: GatewayUnderTest, session_id: str
 ) -> None:
     run_id = gateway.start(gateway.prompt(Plan(reasoning=500, rate=50)), session_id)
-    gateway.wait_session(session_id)
+    gateway.wait_prompt(session_id)
     gateway.call("POST", f"/v1/runs/{run_id}/stop")
     assert gateway.wait_status(run_id)["status"] == "cancelled"
     user, *rest = gateway.messages(session_id)

@@ -93,7 +93,7 @@ def test_the_newest_rows_are_read_while_the_gateway_writes(
     real: Real, profile: Profile, session_id: str
 ) -> None:
     real.start(real.prompt(Plan(count=300, rate=50)), session_id)
-    real.wait_session(session_id)
+    real.wait_prompt(session_id)
     found = state_db.read(hermes_home(profile), session_id)
     assert found is not None
     assert [m["role"] for m in found.messages] == ["user"]

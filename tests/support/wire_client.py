@@ -135,10 +135,12 @@ class WireClient:
         row: Object = answer.body["session"]
         return row
 
-    def wait_session(self, session_id: str) -> None:
-        """Until the session exists: gateways make it a little after the run's start."""
+    def wait_prompt(self, session_id: str) -> None:
+        """Until the session has its prompt: gateways make it a little after the run's start, and
+        its first message a moment later."""
         deadline = time.monotonic() + DEADLINE
-        while self.call("GET", f"/api/sessions/{session_id}").status != 200:
+        path = f"/api/sessions/{session_id}/messages"
+        while (answer := self.call("GET", path)).status != 200 or not answer.body["data"]:
             assert time.monotonic() < deadline, session_id
             time.sleep(0.02)
 
