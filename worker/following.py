@@ -21,7 +21,6 @@ from worker.outcome import (
     of_gateway,
     timed_out,
 )
-from worker.pace import Pace
 from worker.parts import Parts
 from worker.place import POLLING, REATTACHED, REPLAY, Place, Replay
 from worker.turn import Turn
@@ -91,24 +90,29 @@ def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | Non
         turn.stream_noted = True
     replay = Replay(place)
     max_bytes = parts.settings.event_max_bytes
-    pace = Pace(parts.settings.flush_interval.total_seconds())
+    end: GatewayEnd | None = None
+
+    def take(events: list[Payload]) -> bool:
+        nonlocal end
+        watch.heard()
+        for event in merge_deltas(events):
+            end = gateway_end(event)
+            if end is not None:
+                return True
+            for name, payload in translate(event, max_bytes):
+                new = replay.rest(name, payload)
+                if new is not None:
+                    turn.log.add(name, new)
+                    place.count(name, new)
+        return False
+
     try:
         turn.stream = turn.gateway.events(turn.gateway_run_id)
-        for events in turn.stream:
-            watch.heard()
-            for event in merge_deltas(events):
-                end = gateway_end(event)
-                if end is not None:
-                    return _ended(parts, turn, end)
-                for name, payload in translate(event, max_bytes):
-                    new = replay.rest(name, payload)
-                    if new is not None:
-                        turn.log.add(name, new)
-                        place.count(name, new)
-            pace.after(turn.stream.last_size, waited=turn.stream.waited)
+        watch.heard()
+        turn.stream.follow(take)
     except (StreamBroken, GatewayLostRun) as error:
         log.info("stream.broken run_id=%s error=%s", turn.run_id, error)
-    return None
+    return _ended(parts, turn, end) if end is not None else None
 
 
 def _ended(parts: Parts, turn: Turn, end: GatewayEnd) -> Outcome:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from shared.errors import GatewayError
 from worker.deadline import WAITING, RunClock
+from worker.gateway.stream import SILENCE
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class Watch:
 
     def _ask_if_silent(self) -> None:
         silent = time.monotonic() - self._heard
+        if silent > SILENCE:
+            self._turn.cut_stream()  # it may be opened again
         if silent < self._limits.silence or self._turn.gateway_run_id is None:
             return
         if time.monotonic() - self._asked < self._limits.silence:

@@ -46,9 +46,16 @@ def client(url: str, *, post_timeout: float = 5.0, max_event: int = 2**20) -> Ga
     )
 
 
-def flat(stream: EventStream) -> Iterator[dict[str, Any]]:
-    for events in stream:
-        yield from events
+def heard(stream: EventStream, into: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """All its events. Raises StreamBroken; what came before is in `into`."""
+    seen: list[dict[str, Any]] = [] if into is None else into
+
+    def take(events: list[dict[str, Any]]) -> bool:
+        seen.extend(events)
+        return False
+
+    stream.follow(take)
+    return seen
 
 
 def start(gateway: GatewayClient, **script: object) -> str:
@@ -58,7 +65,7 @@ def start(gateway: GatewayClient, **script: object) -> str:
 def test_a_run_from_start_to_end(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     run_id = start(gateway, tokens=5)
-    events = list(flat(gateway.events(run_id)))
+    events = heard(gateway.events(run_id))
     assert [e["event"] for e in events] == ["message.delta"] * 5 + ["run.completed"]
     status = gateway.status(run_id)
     assert status is not None
@@ -128,21 +135,21 @@ def test_an_unknown_run_has_no_status_no_stop_and_no_stream(demo: DemoGateway) -
 def test_a_stream_that_is_cut_has_no_terminal_event(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     stream = gateway.events(start(gateway, tokens=50, rate=100, cut=10))
-    seen: list[str] = []
+    seen: list[dict[str, Any]] = []
     with pytest.raises(StreamBroken):
-        seen.extend(event["event"] for event in flat(stream))
-    assert set(seen) == {"message.delta"}
+        heard(stream, seen)
+    assert {event["event"] for event in seen} == {"message.delta"}
 
 
 def test_another_thread_can_end_the_reading(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     stream = gateway.events(start(gateway, tokens=5, rate=100, end="hang"))
-    seen: list[str] = []
+    seen: list[dict[str, Any]] = []
     broken = threading.Event()
 
     def read() -> None:
         try:
-            seen.extend(event["event"] for event in flat(stream))
+            heard(stream, seen)
         except StreamBroken:
             broken.set()
 
@@ -160,14 +167,14 @@ def test_an_event_without_end_breaks_the_stream_and_not_the_memory(demo: DemoGat
     gateway = client(demo.url, max_event=100_000)
     stream = gateway.events(start(gateway, tokens=1, event_bytes=1_000_000))
     with pytest.raises(StreamBroken):
-        list(stream)
+        heard(stream)
 
 
 def test_junk_between_events_is_skipped(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     kinds = ["broken_json", "not_an_object", "no_field"]
     junk = [{"after": n + 1, "kind": kind} for n, kind in enumerate(kinds)]
-    events = list(flat(gateway.events(start(gateway, tokens=5, junk=junk))))
+    events = heard(gateway.events(start(gateway, tokens=5, junk=junk)))
     assert [e["delta"] for e in events if e["event"] == "message.delta"] == [
         "t1 ", "t2 ", "t3 ", "t4 ", "t5 ",
     ]  # fmt: skip
@@ -179,7 +186,7 @@ def test_sessions_are_read_and_deleted(demo: DemoGateway) -> None:
     run_id = gateway.start(
         "run_ours", {"input": scripted(tokens=2, tools=tools), "session_id": "eph_read"}
     )
-    list(flat(gateway.events(run_id)))
+    heard(gateway.events(run_id))
     transcript = gateway.transcript("eph_read")
     assert transcript is not None
     assert transcript.session_id == "eph_read"
@@ -228,6 +235,6 @@ class RawServer:
 )
 def test_a_stream_is_read_whatever_its_line_ends_and_marks(body: bytes) -> None:
     server = RawServer(body)
-    events = list(flat(client(server.url).events("run_x")))
+    events = heard(client(server.url).events("run_x"))
     server.join()
     assert events == [{"n": 1}, {"n": 2}]

@@ -135,6 +135,23 @@ def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
     assert "run.reattached" not in stand.names(run_id)
 
 
+def test_a_stream_without_any_sign_of_life_is_given_up_and_the_run_is_not(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.watch.SILENCE", 0.5)
+    monkeypatch.setattr("worker.following.POLL", 0.1)
+    run_id = waiting_run(
+        stand, tokens=4, tools=[{"after": 2, "name": "sleep", "seconds": 1.8}], rate=0
+    )
+    run_turn(stand.parts, run_id)
+    assert run_row(stand.db, run_id).state == "completed"
+    assert stand.names(run_id).count("run.reattached") == 1
+    said = [event["delta"] for name, event in stand.events(run_id) if name == "message.delta"]
+    assert "".join(said) == "t1 t2 t3 t4 "
+    (posted,) = stand.posts("eph")
+    assert (posted["readers_opened"], posted["stops"]) == (1, 0)
+
+
 def test_an_answer_whose_task_was_lost_is_sent_by_the_reaper(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

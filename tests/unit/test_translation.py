@@ -3,7 +3,7 @@
 import pytest
 
 from shared.events import RESERVED, encode
-from worker.gateway.stream import parse
+from worker.gateway.sse import parse
 from worker.gateway.translation import gateway_end, translate
 
 

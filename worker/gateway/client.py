@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 
 from shared.errors import (
     GatewayConflict,
@@ -23,13 +22,14 @@ from shared.errors import (
 )
 from shared.profiles import Profile
 from worker.gateway.answers import json_object, not_found, started_run, unsent_or_uncertain
-from worker.gateway.stream import EventStream
+from worker.gateway.connection import Adapter
+from worker.gateway.stream import SILENCE, EventStream
+from worker.gateway.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 ASK_TIMEOUT = 10.0  # seconds, for the small questions
-STREAM_SILENCE = 90.0  # seconds; gateways send a comment every 30
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ class GatewayClient:
         connect_timeout: float,
         post_timeout: float,
         max_event: int,
+        gather: float = 0.01,
     ) -> None:
+        """`gather`: seconds in which the words of a busy stream gather before they are read."""
         self._url = profile.url
         self._connect = connect_timeout
         self._post_timeout = post_timeout
@@ -93,7 +95,8 @@ class GatewayClient:
         self._http.trust_env = False  # no proxy or .netrc between us and the gateway
         if profile.api_key:
             self._http.headers["Authorization"] = f"Bearer {profile.api_key}"
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+        self._reader = StreamReader(gather)
+        adapter = Adapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 
@@ -132,13 +135,13 @@ class GatewayClient:
                 f"{self._url}/v1/runs/{_path(gateway_run_id)}/events",
                 headers=headers,
                 stream=True,
-                timeout=(self._connect, STREAM_SILENCE),
+                timeout=(self._connect, SILENCE),
             )
         except requests.RequestException as error:
             raise StreamBroken(f"stream: {type(error).__name__}") from error
         kind = response.headers.get("Content-Type", "")
         if response.status_code == 200 and kind.startswith("text/event-stream"):
-            return EventStream(response, self._max_event)
+            return EventStream(response, self._reader, self._max_event)
         response.close()
         if response.status_code == 404:
             raise GatewayLostRun()

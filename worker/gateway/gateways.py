@@ -39,6 +39,7 @@ class Gateways:
                 connect_timeout=self._settings.connect_timeout.total_seconds(),
                 post_timeout=self._settings.post_timeout.total_seconds(),
                 max_event=self._settings.stream_max_event_bytes,
+                gather=self._settings.flush_interval.total_seconds(),
             )
         return self._clients[name]
 

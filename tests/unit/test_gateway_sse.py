@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.errors import StreamBroken
 from worker.gateway.merging import merge_deltas
-from worker.gateway.stream import UNCLEAN, EventStream, any_events, plain_events
+from worker.gateway.sse import UNCLEAN, EventParser, any_events, plain_events
 from worker.gateway.translation import translate
 
 TEXT = st.text(max_size=20)
@@ -20,24 +20,10 @@ EVENT = st.fixed_dictionaries(
 NOISE = st.sampled_from([b": keepalive\n\n", b"event: x\nid: 7\n\n", b"data: nonsense\n\n"])
 
 
-class Chunks:
-    """A response whose reads return these pieces, one each."""
-
-    def __init__(self, chunks: list[bytes]) -> None:
-        self.chunks = [chunk for chunk in chunks if chunk]
-        self.raw = self
-        self.closed = False
-
-    def read1(self, size: int, *, decode_content: bool) -> bytes:
-        return self.chunks.pop(0) if self.chunks else b""
-
-    def close(self) -> None:
-        self.closed = True
-
-
 def read(chunks: list[bytes], max_event: int = 10_000_000) -> list[dict[str, Any]]:
-    stream = EventStream(Chunks(chunks), max_event)  # type: ignore[arg-type]
-    return [event for events in stream for event in events]
+    parser = EventParser(max_event)
+    events = [event for chunk in chunks if chunk for event in parser.feed(chunk)]
+    return events + parser.end()
 
 
 def frame(event: dict[str, Any], end: bytes = b"\n") -> bytes:

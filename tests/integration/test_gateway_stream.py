@@ -1,0 +1,266 @@
+"""A stream is followed to its end however the gateway sends it, in green processes and others."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from shared.errors import StreamBroken
+from shared.profiles import Profile
+from tests.support.processes import wait_until
+from worker.gateway.client import GatewayClient
+
+Event = dict[str, Any]
+EVENTS = [{"n": number, "text": "é" * 50} for number in range(300)]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+
+
+def frame(event: Event) -> bytes:
+    return b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n"
+
+
+def chunked(event: Event) -> bytes:
+    data = frame(event)
+    return b"%x\r\n" % len(data) + data + b"\r\n"
+
+
+BODY = b"".join(map(frame, EVENTS))
+CHUNKS = b"".join(map(chunked, EVENTS))
+ANSWERS = {
+    "chunked": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"0\r\n\r\n",
+    "chunked, closed": HEAD
+    + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + CHUNKS
+    + b"0\r\n\r\n",
+    "closed": HEAD + b"Connection: close\r\n\r\n" + BODY,
+    "of a length": HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY,
+}
+
+
+class Server:
+    """Answers requests, each on a connection of its own, with what `say` sends."""
+
+    def __init__(
+        self, say: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._say = say
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http{'s' * bool(tls)}://localhost:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # it was closed
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            with connection:
+                connection.recv(65536)
+                self._say(connection)
+
+    def stop(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextmanager
+def serving(
+    say: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    server = Server(say, tls)
+    yield server.url
+    server.stop()
+
+
+def in_pieces(data: bytes, size: int) -> Callable[[socket.socket], None]:
+    def say(connection: socket.socket) -> None:
+        for at in range(0, len(data), size):
+            connection.sendall(data[at : at + size])
+            if at < 5 * size:
+                time.sleep(0.01)  # so that reads of the head and of the body differ
+
+    return say
+
+
+def client(url: str, authority: str = "") -> GatewayClient:
+    made = GatewayClient(
+        Profile("test", url), connections=2, connect_timeout=2.0, post_timeout=2.0, max_event=2**20
+    )
+    if authority:
+        made._http.verify = authority
+    return made
+
+
+def heard(url: str, authority: str = "") -> list[Event]:
+    """All events of a stream. Raises StreamBroken."""
+    seen: list[Event] = []
+
+    def take(events: list[Event]) -> bool:
+        seen.extend(events)
+        return False
+
+    client(url, authority).events("run_x").follow(take)
+    return seen
+
+
+GREEN = """
+from shared import runtime
+runtime.patch()
+import json, sys
+from tests.integration.test_gateway_stream import heard
+print(json.dumps(heard(*sys.argv[1:])))
+"""
+
+
+def heard_green(url: str, authority: str = "") -> list[Event]:
+    done = subprocess.run(
+        [sys.executable, "-c", GREEN, url, authority],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[Event] = json.loads(done.stdout)
+    return found
+
+
+BOTH = pytest.mark.parametrize("read", [heard, heard_green], ids=["threads", "green"])
+
+
+@BOTH
+@pytest.mark.parametrize("size", [37, 4_000, 1_000_000])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_every_event_is_heard_once_and_in_order(
+    read: Callable[..., list[Event]], answer: str, size: int
+) -> None:
+    with serving(in_pieces(ANSWERS[answer], size)) as url:
+        assert read(url) == EVENTS
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
+    """A server's context, and the file of the authority that it is trusted by."""
+    authority, file = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context, str(file)
+
+
+@BOTH
+@pytest.mark.parametrize("size", [4_000, 1_000_000])
+def test_the_same_over_tls(
+    read: Callable[..., list[Event]], tls: tuple[ssl.SSLContext, str], size: int
+) -> None:
+    context, authority = tls
+    with serving(in_pieces(ANSWERS["chunked"], size), context) as url:
+        assert read(url, authority) == EVENTS
+
+
+def test_what_came_with_the_head_in_one_tls_record_is_heard_at_once(
+    tls: tuple[ssl.SSLContext, str],
+) -> None:
+    context, authority = tls
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n" + BODY[:15_000])
+        connection.recv(1)
+
+    with serving(say, context) as url:
+        seen: list[Event] = []
+
+        def take(events: list[Event]) -> bool:
+            seen.extend(events)
+            return True
+
+        client(url, authority).events("run_x").follow(take)
+    assert len(seen) == BODY[:15_000].count(b"\n\n")
+
+
+@pytest.mark.parametrize("answer", ["chunked", "of a length"])
+def test_a_connection_that_ends_too_early_breaks_the_stream(answer: str) -> None:
+    with serving(in_pieces(ANSWERS[answer][:-20], 4_000)) as url, pytest.raises(StreamBroken):
+        heard(url)
+
+
+def test_a_compressed_stream_is_refused() -> None:
+    head = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(in_pieces(head, 4_000)) as url, pytest.raises(StreamBroken):
+        client(url).events("run_x")
+
+
+def silent(connection: socket.socket) -> None:
+    """One event, and nothing more until the client is gone."""
+    connection.sendall(HEAD + b"Connection: close\r\n\r\n" + frame({"n": 1}))
+    connection.recv(1)
+
+
+def test_who_has_enough_is_done_while_the_gateway_holds_the_stream_open() -> None:
+    taken: list[list[Event]] = []
+
+    def take(events: list[Event]) -> bool:
+        taken.append(events)
+        return True
+
+    with serving(silent) as url:
+        client(url).events("run_x").follow(take)
+    assert taken == [[{"n": 1}]]
+
+
+def test_what_the_follower_raises_reaches_him_and_ends_the_stream() -> None:
+    def take(_: list[Event]) -> bool:
+        raise KeyError("of the follower")
+
+    with serving(silent) as url, pytest.raises(KeyError):
+        client(url).events("run_x").follow(take)
+
+
+def test_one_thread_reads_all_streams_and_ends_with_the_last() -> None:
+    def readers() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name == "streams"]
+
+    before = len(readers())
+    with serving(silent) as url:
+        gateway, heard_by, over = client(url), [0] * 10, [False] * 10
+        streams = [gateway.events(f"run_{number}") for number in range(10)]
+
+        def follow(number: int) -> None:
+            def take(events: list[Event]) -> bool:
+                heard_by[number] += len(events)
+                return False
+
+            with suppress(StreamBroken):
+                streams[number].follow(take)
+            over[number] = True
+
+        for number in range(10):
+            threading.Thread(target=follow, args=(number,), daemon=True).start()
+        wait_until(lambda: heard_by == [1] * 10, what="an event of each")
+        assert len(readers()) == before + 1
+        streams[3].cut()
+        wait_until(lambda: over[3], what="the end of the one that is cut")
+        assert over.count(True) == 1
+        for stream in streams:
+            stream.cut()
+        wait_until(lambda: all(over), what="the end of all")
+        wait_until(lambda: len(readers()) == before, what="the end of the reader")
+        assert heard_by == [1] * 10
