@@ -142,11 +142,18 @@ class Standing:
         those in `over` whole."""
         self._mark = max(self._mark, mark)
         for run in map(short, over):
-            if run in self._places and self._places[run] != f"{run}:e":
+            if self._places.get(run, "") != f"{run}:e" and not self._saw(run):
                 self.ended(run)
         for run, place in at.items():
             self._places[short(run)] = _place(short(run), place)
         return self.offset()
+
+    def _saw(self, run: str) -> bool:
+        """Whether the record says that the socket needs nothing of the run, and nothing came."""
+        if run in self._places:
+            return False
+        joins = (json.loads(v) for name, v in self.record.items() if name.startswith("f:"))
+        return f"x:{run}" in self.record or any(run in join["seen"] for join in joins)
 
     def leave(self, tag: str) -> None:
         """It watches the session no more."""

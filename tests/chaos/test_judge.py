@@ -255,6 +255,31 @@ def test_a_run_that_is_shown_without_its_lost_log_begins_again_in_the_next_epoch
     assert kinds(evidence) == {"text", "seq"}
 
 
+@pytest.mark.parametrize(("seconds", "found"), [(1.0, set()), (6.0, {"seq"})])
+def test_an_end_without_what_precedes_it_is_shown_anew_within_seconds(
+    seconds: float, found: set[str]
+) -> None:
+    evidence = sound()
+    page = evidence.pages[0]
+    said, shown = page.heard[5:], {"replay": False, "degraded": False, "working": False}
+    whole = {**shown, "texts": {RUN: "".join(TOKENS)}}
+    page.heard[4:] = [said[-1]]
+    assert kinds(evidence) == {"text", "seq"}
+    at = said[-1].at + seconds
+    page.heard.append(Heard(at, "session.resync", "", 0, 0, shown=whole))
+    assert kinds(evidence) == found
+
+
+def test_a_gap_before_anything_else_is_a_fault_whatever_is_shown_then() -> None:
+    evidence = sound()
+    page = evidence.pages[0]
+    said, shown = page.heard[4:], {"replay": False, "degraded": False, "working": False}
+    whole = {**shown, "texts": {RUN: "".join(TOKENS)}}
+    page.heard[4:] = [said[2]]
+    page.heard.append(Heard(said[2].at + 0.1, "session.resync", "", 0, 0, shown=whole))
+    assert "seq" in kinds(evidence)
+
+
 def test_refused_prompts_are_no_ends() -> None:
     evidence = sound()
     refused = Heard(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")

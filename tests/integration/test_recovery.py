@@ -298,6 +298,30 @@ def test_what_a_resumed_showed_does_not_come_again(
     assert (len(page.named("resumed")), page.seqs(run)) == (1, [3])
 
 
+def test_what_a_resync_was_the_first_to_show_does_not_come_again(
+    stand: WebStand, process: Callable[..., Process]
+) -> None:
+    first, other, page = process(), Page(), Page()
+    run = stand.begin("s")
+    join(first, first.connect(other))
+    run.say("a")
+    other.receive_until("message.delta")
+    _gone(stand, run)
+    first.resume.resume(first.connect(page), ResumePayload(session_id="s"))
+    page.receive_until("resumed")
+    stand.finish(run, "s", "a")
+    first.relay.sweep()
+    page.receive_until("session.resync")
+    assert [m["content"] for m in page.named("session.resync")[0]["messages"]] == ["hi", "a"]
+    first.kill()
+    second, heard = process(), len(page.got)
+    second.connect(page)
+    assert page.recovered
+    stand.begin("s", "more").say("b")
+    page.receive_until("message.delta")
+    assert [name for name, _ in page.got[heard:]] == ["message.delta"]
+
+
 def _gone(stand: WebStand, run: LiveRun) -> None:
     stand.commands.delete(run.keys.log, run.keys.meta, run.keys.checkpoint, run.keys.live)
 

@@ -147,6 +147,21 @@ def test_a_run_that_a_resumed_shows_whole_is_not_asked_for_again() -> None:
     assert state.has_all(joined, "a")
 
 
+def test_nor_is_a_run_of_which_a_resync_was_the_first_word() -> None:
+    one = standing()
+    one.join(S, {}, ["old"], told="")
+    before = one.offset()
+    said = one.shown(0, {}, ["old", "a"])
+    assert said == "0,a:e"
+    state, joined = back(one, said)
+    assert state.has_all(joined, "a")
+    state, joined = back(one, before)  # the resync was on its way
+    assert not state.has_all(joined, "a")
+    one.ends_saved(one.ends_unsaved)
+    assert one.shown(0, {}, ["old", "a"]) == one.offset()
+    assert len(one.ends_unsaved) == 1
+
+
 def test_the_next_socket_begins_with_what_the_lost_one_certainly_had() -> None:
     one = standing()
     one.join(S, {"live": (1, 5)}, ["old"], told="")

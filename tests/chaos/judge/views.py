@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Heard, Page
 
+RESYNC_WITHIN = 5.0  # seconds: a sweep of the relay
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 
 
@@ -21,6 +22,8 @@ class View:
     over: bool = False  # its end was heard, or it was shown as ended
     resync: bool = False  # the end said: read again
     unsure: bool = False  # a degraded answer lacks something; the next one must repair it
+    gap: str = ""  # the end came without what precedes it; the session must be shown anew, soon
+    gap_at: float = 0.0
     problems: list[str] = field(default_factory=list)
 
 
@@ -34,6 +37,9 @@ def views(page: Page) -> dict[str, View]:
             _event(found.setdefault(heard.run_id, View(heard.run_id)), heard)
         elif heard.run_id and heard.name in ENDS:  # without a run: a refused prompt (P4)
             _end(found.setdefault(heard.run_id, View(heard.run_id)), heard)
+    for view in found.values():
+        if view.gap:
+            view.problems.append(view.gap)
     return found
 
 
@@ -54,6 +60,8 @@ def _show(found: dict[str, View], heard: Heard, shown: dict[str, object]) -> Non
         if live or followed or run_id in texts:
             view.text = texts.get(run_id, "")
             view.unsure = False
+            if heard.at - view.gap_at <= RESYNC_WITHIN:
+                view.gap = ""
         if live or followed:  # followed without a place: its log is lost, another one will begin
             view.epoch, view.seq, view.over = heard.epoch, heard.seq, False
         elif run_id in texts and run_id != heard.run_id:
@@ -69,7 +77,11 @@ def _event(view: View, heard: Heard) -> None:
     elif heard.seq <= view.seq:
         view.problems.append(f"doubled: {at}, had {view.seq}")
     elif heard.seq > view.seq + 1 and not view.unsure:
-        view.problems.append(f"gap: {at}, had {view.seq}")
+        gap = f"gap: {at}, had {view.seq}"
+        if heard.name in ENDS:
+            view.gap, view.gap_at = gap, heard.at
+        else:
+            view.problems.append(gap)
     view.epoch, view.seq = heard.epoch, heard.seq
     view.text += heard.text
     if heard.name in ENDS:
