@@ -100,9 +100,14 @@ def in_pieces(data: bytes, size: int) -> Callable[[socket.socket], None]:
     return say
 
 
-def client(url: str, authority: str = "") -> GatewayClient:
+def client(url: str, authority: str = "", gather: float = 0.01) -> GatewayClient:
     made = GatewayClient(
-        Profile("test", url), connections=2, connect_timeout=2.0, post_timeout=2.0, max_event=2**20
+        Profile("test", url),
+        connections=2,
+        connect_timeout=2.0,
+        post_timeout=2.0,
+        max_event=2**20,
+        gather=gather,
     )
     if authority:
         made._http.verify = authority
@@ -232,6 +237,25 @@ def test_what_the_follower_raises_reaches_him_and_ends_the_stream() -> None:
 
     with serving(silent) as url, pytest.raises(KeyError):
         client(url).events("run_x").follow(take)
+
+
+def test_the_words_of_a_busy_stream_gather_between_two_reads() -> None:
+    def say(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n")
+        for number in range(100):
+            connection.sendall(frame({"n": number}))
+            time.sleep(0.002)
+
+    reads: list[int] = []
+
+    def take(events: list[Event]) -> bool:
+        reads.append(len(events))
+        return False
+
+    with serving(say) as url:
+        client(url, gather=0.05).events("run_x").follow(take)
+    assert sum(reads) == 100
+    assert len(reads) < 40
 
 
 def test_one_thread_reads_all_streams_and_ends_with_the_last() -> None:

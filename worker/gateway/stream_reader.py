@@ -9,23 +9,40 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from shared import runtime
 
 log = logging.getLogger(__name__)
 
-REST = 4  # times the length of a round of that many streams or more: at most a fifth of the time
+REST = 2  # times the length of a round of that many streams or more: at most a third of the time
+FAST, SLOW = 0.5, 1.5  # intervals from one read of a stream to the next: it is busy, it is not
 TURN_BYTES = 32_768  # read before others get a turn
 RETRY_AFTER = 0.1  # seconds
+
+
+@dataclass
+class _Watched:
+    """A stream as the reader knows it."""
+
+    read: Callable[[], int]
+    read_at: float = 0.0  # time.monotonic()
+    busy: bool = False  # it brings several words in an interval
+
+    def note(self, now: float, interval: float) -> bool:
+        """It is read now; whether it is busy."""
+        self.busy = now - self.read_at < interval * (SLOW if self.busy else FAST)
+        self.read_at = now
+        return self.busy
 
 
 class StreamReader:
     """Its thread lives while there are streams."""
 
     def __init__(self, interval: float) -> None:
-        """`interval`: the most seconds from one round to the next, in which words gather; that
-        of the flushes, since reading more often gains nothing."""
+        """`interval`: seconds from one round to the next in which words of busy streams gather;
+        that of the flushes, since reading more often gains nothing."""
         self._interval = interval
         self._lock = threading.Lock()
         self._selector: selectors.BaseSelector | None = None
@@ -37,7 +54,7 @@ class StreamReader:
             is_first = self._selector is None
             if self._selector is None:
                 self._selector = runtime.selector()
-            self._selector.register(sock, selectors.EVENT_READ, read)
+            self._selector.register(sock, selectors.EVENT_READ, _Watched(read))
         if is_first:
             threading.Thread(target=self._run, name="streams", daemon=True).start()
 
@@ -67,14 +84,17 @@ class StreamReader:
     def _round(self, selector: selectors.BaseSelector) -> float:
         """Read what is there, once; the seconds to rest: none if there is more."""
         began = time.monotonic()
-        streams = since = most = 0
+        streams = busy = since = most = 0
         for key, _ in selector.select(0):
-            size = key.data()
+            watched: _Watched = key.data
+            size = watched.read()
             streams, since, most = streams + 1, since + size, max(most, size)
+            busy += watched.note(began, self._interval)
             if since > TURN_BYTES:
                 since = 0
                 time.sleep(0)
         if most > TURN_BYTES:
             return 0.0
         took = time.monotonic() - began
-        return max(0.0, min(min(REST, streams) * took, self._interval - took))
+        left = self._interval - took
+        return max(0.0, left if 2 * busy > streams else min(min(REST, streams) * took, left))
