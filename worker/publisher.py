@@ -17,6 +17,7 @@ from worker.run_log import RunLog
 log = logging.getLogger(__name__)
 
 REST = 4  # times the length of a flush of that many logs or more: at most a fifth of the time
+LOOK_EVERY = 5.0  # seconds
 RETRY_FIRST, RETRY_MOST = 0.05, 1.0  # seconds between tries while Redis is away
 
 
@@ -41,7 +42,7 @@ class Publisher:
         self._interval = interval.total_seconds()
         self._checkpoint_bytes = checkpoint_bytes
         self._refresh_every = refresh_every.total_seconds()
-        self._refreshed = time.monotonic()
+        self._refreshed = self._looked = time.monotonic()
         self._open: dict[str, RunLog] = {}
         self._dirty: dict[str, RunLog] = {}
         self._wake = threading.Event()
@@ -77,12 +78,13 @@ class Publisher:
     def _run(self) -> None:
         pause = RETRY_FIRST
         while not (self._stopping and not self._dirty):
-            self._wake.wait(self._refresh_every)
+            self._wake.wait(min(self._refresh_every, LOOK_EVERY))
             self._wake.clear()
             began = time.monotonic()
             try:
                 logs = self._flush()
                 self._refresh(began)
+                self._look(began)
                 pause = RETRY_FIRST
             except Unavailable as error:
                 log.warning("publisher.waiting error=%s", type(error).__name__)
@@ -108,6 +110,19 @@ class Publisher:
         if now - self._refreshed >= self._refresh_every:
             self._refreshed = now
             self._log.refresh([run.keys for run in self._open.values()])
+
+    def _look(self, now: float) -> None:
+        """A silent run sends nothing by which it would notice that its log is gone: who comes then
+        would not see, for one, the question that it waits for (R15)."""
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        silent = [run for run in self._open.values() if run.idle and run.head]
+        heads = self._log.heads([run.keys for run in silent])
+        for run, head in zip(silent, heads, strict=True):
+            is_gone = head is None or (head[0] == run.epoch and head[1] < run.head)
+            if is_gone and not run.lost:
+                self._reinstall(run, Status.NOLOG)
 
     def _flush(self) -> int:
         """Send one batch of each waiting log; how many. Raises RedisAway: all are sent again."""

@@ -198,3 +198,24 @@ def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer
         wait_until(lambda key=key: redis.ttl(key) > 500, what=f"{key} is renewed")  # type: ignore[misc]
     made.close(run)
     made.stop()
+
+
+def test_the_log_of_a_silent_run_is_written_anew_when_it_is_lost(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.publisher.LOOK_EVERY", 0.1)
+    log = EventLog([command_client(redis_server.url)], timedelta(seconds=600))
+    made = publisher(log)
+    made.start()
+    run = make_run(log)
+    made.open(run)
+    run.add("message.delta", {"delta": "a"})
+    assert run.wait_settled(5)
+    redis_server.flush()
+    wait_until(lambda: log.heads([run.keys]) == [(1, 1)], what="the log is there again")
+    assert text(log, run) == "a"
+    run.add("message.delta", {"delta": "b"})
+    assert run.wait_settled(5)
+    assert text(log, run) == "ab"
+    made.close(run)
+    made.stop()
