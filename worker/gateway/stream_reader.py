@@ -51,12 +51,12 @@ class StreamReader:
         """From now on call `read` when there is something to read. It must not wait; it returns
         the number of bytes it read."""
         with self._lock:
-            is_first = self._selector is None
             if self._selector is None:
                 self._selector = runtime.selector()
+                threading.Thread(
+                    target=self._run, args=(self._selector,), name="streams", daemon=True
+                ).start()
             self._selector.register(sock, selectors.EVENT_READ, _Watched(read))
-        if is_first:
-            threading.Thread(target=self._run, name="streams", daemon=True).start()
 
     def remove(self, sock: Any) -> None:
         """Read it no more; harmless when it is not read. To be called before the socket closes."""
@@ -64,9 +64,7 @@ class StreamReader:
             if self._selector is not None and sock in self._selector.get_map():
                 self._selector.unregister(sock)
 
-    def _run(self) -> None:
-        selector = self._selector
-        assert selector is not None
+    def _run(self, selector: selectors.BaseSelector) -> None:
         while True:
             try:
                 runtime.wait_for(selector)
