@@ -60,6 +60,7 @@ def run_worker(settings: Settings) -> None:
 def run_maintenance(settings: Settings) -> None:
     """Serve the maintenance queue, in OS threads."""
     _allow_root()
+    tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
     parts = build(settings)
     register_maintenance_tasks(app, parts, _last_tick(settings, parts))
