@@ -25,9 +25,9 @@ class Costs:
 
     worker_start_ms: float = 15.5
     web_start_ms: float = 8.0
-    worker_token_us: float = 61.0
-    web_token_us: float = 22.0
-    redis_token_us: float = 14.0
+    worker_token_us: float = 40.0
+    web_token_us: float = 24.0
+    redis_token_us: float = 15.0
     redis_token_bytes: float = 220.0
     socket_kb: float = 7.3
     transactions_per_run: float = 8.0
