@@ -40,8 +40,8 @@ def _use_wal(connection: Connection) -> None:
     while True:
         try:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        except OperationalError:
-            if time.monotonic() > deadline:
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.005, 0.05))
         else:

@@ -66,6 +66,7 @@ def take_over(response: requests.Response) -> Taken:
     Raises StreamBroken for a body that is encoded, which nobody asked for.
     """
     if response.headers.get("Content-Encoding", "identity") != "identity":
+        response.close()
         raise StreamBroken("stream: it is compressed")
     head = response.raw._original_response
     assert isinstance(head, _Head)
