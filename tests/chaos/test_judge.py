@@ -293,6 +293,16 @@ def test_the_longest_pause_is_put_down_to_the_fault() -> None:
     assert by_fault(evidence)["WebKilled"].seconds == pytest.approx(3.0, abs=0.2)
 
 
+def test_a_page_that_comes_back_and_is_shown_the_same_is_in_the_same_pause() -> None:
+    evidence = sound()
+    fall_silent(evidence)
+    page, before = evidence.pages[0], evidence.pages[0].heard[3]
+    shown = {"replay": True, "degraded": False, "working": True, "texts": {}}
+    again = Heard(before.at + 2, "resumed", RUN, before.epoch, before.seq, shown=shown)
+    page.heard.insert(4, again)
+    assert by_fault(evidence)["WebKilled"].seconds == pytest.approx(3.0, abs=0.2)
+
+
 def test_the_table_and_the_story_tell_of_it() -> None:
     evidence = sound()
     lose_a_token(evidence)

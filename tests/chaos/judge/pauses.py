@@ -52,12 +52,16 @@ def pauses(evidence: Evidence) -> Iterator[Pause]:
 
 def _of_page(page: Page, times: dict[str, list[float]]) -> Iterator[Pause]:
     last: dict[str, float] = {}
+    places: dict[str, tuple[int, int]] = {}
     polling: set[str] = set()
     for heard in page.heard:
         run_id, before = heard.run_id, last.get(heard.run_id)
         if heard.run_id not in times:
             continue
-        last[run_id] = heard.at
+        place = (heard.epoch, heard.seq)
+        if heard.shown is not None and places.get(run_id) == place:
+            continue  # the same once more, to a page that came back: still the same pause
+        places[run_id], last[run_id] = place, heard.at
         # While a run is polled its text comes step by step, as the page was told.
         silent = run_id in polling or heard.name in ("run.started", "run.queued")
         if heard.name == "run.reattached":
