@@ -100,8 +100,8 @@ class EventStream:
             self._end(self._error)
 
     def _parsed(self, data: bytes) -> list[dict[str, Any]]:
-        """`data`: b"" when the connection has ended. What came before a fault is lost with it: it
-        was not whole."""
+        """`data`: b"" when the connection has ended. Whole events in a read that ends in a fault
+        are lost with it: the run is replayed from its place, or asked for."""
         if data:
             events = self._events.feed(self._body.feed(data))
         else:
