@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _up(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.local_stack import Choices
-    from deploy.up import up
+    from deploy.commands.up import up
+    from deploy.local.stack import Choices
 
     if arguments.port is not None:
         environ = {**environ, "PORT": str(arguments.port)}
@@ -50,7 +50,7 @@ def _module(*module: str) -> Command:
 
 
 def _flower(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy import flower
+    from deploy.commands import flower
 
     settings = _settings_of_a_role(environ)
     flower.run(settings, _token(settings))
@@ -63,7 +63,7 @@ def _demo_gateway(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
 
 
 def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.home import open_home
+    from deploy.local.home import open_home
     from shared.db import migrate
 
     settings = Settings.load(environ)
@@ -74,34 +74,34 @@ def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _doctor(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.doctor import doctor
+    from deploy.commands.doctor import doctor
 
     return doctor(environ, as_json=arguments.json)
 
 
 def _usage(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.usage import usage
-    from shared.db.usage import By
+    from deploy.commands.usage import usage
+    from shared.db.usage_report import By
 
     settings = Settings.load(environ)
     return usage(settings, days=arguments.days, by=By(arguments.by), as_json=arguments.json)
 
 
 def _delete_session(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.delete_session import delete_session
+    from deploy.commands.delete_session import delete_session
 
     return delete_session(Settings.load(environ), arguments.owner, arguments.id)
 
 
 def _new_token(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.user_token import user_token
+    from deploy.commands.token import user_token
 
     print(user_token(arguments.user))
     return 0
 
 
 def _import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.import_sessions import Wanted, import_sessions
+    from deploy.commands.import_sessions import Wanted, import_sessions
 
     settings = Settings.load(environ)
     home = arguments.home or settings.hermes_home
@@ -122,7 +122,7 @@ def _settings_of_a_role(environ: Mapping[str, str]) -> Settings:
 
 
 def _token(settings: Settings) -> str:
-    from deploy.home import open_home, secret
+    from deploy.local.home import open_home, secret
 
     return settings.auth_token or secret(open_home(settings.home).token_file)
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from shared.announcing import announce
 from shared.db.database import Database
-from shared.db.session_removal import Removed, remove, stop_runs
+from shared.db.delete_session import Removed, remove, stop_runs
 from shared.errors import RedisAway
-from shared.event_log import EventLog
-from shared.events import session_bell
-from shared.queue import TaskQueue
-from shared.redis_clients import Commands, RedisError
-from shared.redis_keys import CONTROL, RunKeys, feed_tag, live_runs
+from shared.event_log.clients import Commands, RedisError
+from shared.event_log.keys import CONTROL, RunKeys, feed_tag, live_runs
+from shared.event_log.store import EventLog
+from shared.protocol.events import session_bell
+from shared.run_end import announce
+from shared.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 

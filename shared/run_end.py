@@ -1,9 +1,9 @@
 """Telling clients of a run's end. Anybody may: the worker, the reaper, a resume (R20)."""
 
-from shared import events
 from shared.db.database import Database
-from shared.db.endings import Announcement, announcement, mark_announced
-from shared.event_log import EventLog
+from shared.db.runs.terminal import Announcement, announcement, mark_announced
+from shared.event_log.store import EventLog
+from shared.protocol import events
 
 
 def announce(db: Database, log: EventLog, run_id: str) -> bool:

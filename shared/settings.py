@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.errors import SettingsError
-from shared.sqlite_url import busy_seconds, is_sqlite
 
 T = TypeVar("T")
 REDIS_SCHEMES = ("redis", "rediss", "unix")

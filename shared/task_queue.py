@@ -8,7 +8,7 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
-from shared.redis_keys import BROKER_PREFIX
+from shared.event_log.keys import BROKER_PREFIX
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)

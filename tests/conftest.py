@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.postgres import PostgresServer, find_binaries
-from tests.support.processes import Processes
-from tests.support.redis_server import RedisServer, binaries
+from tests.support.servers.postgres import PostgresServer, find_binaries
+from tests.support.servers.processes import Processes
+from tests.support.servers.redis_server import RedisServer, binaries
 
 # A busy machine is no fault of the code: how long examples take to make or to run is not judged.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])

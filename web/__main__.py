@@ -12,9 +12,10 @@ import threading
 import time
 from typing import Any
 
-from shared import collector, runtime, tokens, user_tokens
+from shared import gc_tuning, runtime, user_tokens
+from shared.conversation import tokens
 from shared.errors import SettingsError
-from shared.profiles import Profiles
+from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 from web.app import build
 
@@ -40,7 +41,7 @@ def main() -> int:
     process = build(settings, profiles)
     listener = runtime.listen(settings.host, settings.port)
     process.start()
-    collector.settle()
+    gc_tuning.settle()
     _serve(listener, process.wsgi)
     host, port = listener.getsockname()[:2]
     log.info("web.listening url=http://%s:%s pid=%s", host, port, os.getpid())

@@ -8,30 +8,31 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from shared.db.database import Database
-from shared.event_log import EventLog
-from shared.profiles import Profiles
-from shared.queue import TaskQueue, celery_app
-from shared.redis_clients import command_client, pubsub_client
+from shared.event_log.clients import command_client, pubsub_client
+from shared.event_log.store import EventLog
+from shared.hermes.profiles import Profiles
 from shared.settings import Settings
-from web import json_codec, transport
-from web.approvals import Approvals
+from shared.task_queue import TaskQueue, celery_app
+from web.api.approvals import Approvals
+from web.api.connect import Handshake
+from web.api.health import Health, add_routes
+from web.api.http_runs import add_run_route
+from web.api.run_requests import RunRequests
+from web.api.socket_events import SocketHandlers
 from web.auth import Authenticator
-from web.connections import Connections
-from web.drain import Drain, is_new_client
-from web.emitter import Emitter
-from web.handshake import Handshake
-from web.health import Health, add_routes
-from web.heartbeat import Heartbeat
-from web.http_runs import add_run_route
-from web.records import Records
-from web.recovery import Recovery
-from web.relay import Relay
-from web.request_lane import RequestLane, refusal_event
-from web.resume import Resume
-from web.rooms import Rooms
-from web.run_requests import RunRequests
-from web.socket_handlers import SocketHandlers
-from web.wires import Wires
+from web.recovery.recovery import Recovery
+from web.recovery.store import Records
+from web.relay.relay import Relay
+from web.resume.membership import Rooms
+from web.resume.resume import Resume
+from web.sockets import json_codec
+from web.sockets.connections import Connections
+from web.sockets.drain import Drain, is_new_client
+from web.sockets.emitter import Emitter
+from web.sockets.request_queue import RequestLane, refusal_event
+from web.transport import engineio_socket
+from web.transport.heartbeat import Heartbeat
+from web.transport.websocket_loop import Wires
 
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
@@ -79,7 +80,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     app = Flask("holdfast.web")
     socketio = _socketio(app, settings)
     wires = Wires()
-    transport.install(socketio.server.eio, wires)
+    engineio_socket.install(socketio.server.eio, wires)
     heartbeat = Heartbeat(socketio.server.eio, wires)
     connections = Connections()
     emitter = Emitter(socketio.server, connections, settings.socket_queue_max)

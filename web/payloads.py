@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.content import clean_json, clean_text, input_text
+from shared.conversation.content import clean_json, clean_text, input_text
 from shared.errors import InvalidPayload
 
 P = TypeVar("P", bound="Payload")

@@ -21,16 +21,20 @@ def _run(role: str) -> None:
     import os
 
     from shared.errors import SettingsError
-    from shared.logs import configure
+    from shared.log_setup import configure
     from shared.settings import Settings
-    from worker import app
+    from worker import processes
 
     try:
         settings = Settings.load(os.environ)
     except SettingsError as error:
         sys.exit(str(error))
     configure(role, settings.log_level)
-    entries = {"runs": app.run_worker, "maintenance": app.run_maintenance, "beat": app.run_beat}
+    entries = {
+        "runs": processes.run_worker,
+        "maintenance": processes.run_maintenance,
+        "beat": processes.run_beat,
+    }
     entries[role](settings)
 
 

@@ -5,19 +5,19 @@ import socket
 import uuid
 
 from shared.db.database import Database
-from shared.db.owners import still_owned
-from shared.event_log import EventLog
-from shared.profiles import Profiles
-from shared.queue import TaskQueue, celery_app
-from shared.redis_clients import command_client
+from shared.db.runs.lease import connect
+from shared.db.runs.ownership import still_owned
+from shared.event_log.clients import command_client
+from shared.event_log.store import EventLog
+from shared.hermes.profiles import Profiles
 from shared.settings import Settings
-from worker.gateway.gateways import Gateways
-from worker.lease_statement import connect
-from worker.leases import LeaseKeeper
-from worker.parts import Duty, Parts
-from worker.publisher import Publisher
-from worker.publishers import Publishers
-from worker.run_log import RunLog
+from shared.task_queue import TaskQueue, celery_app
+from worker.event_log.publisher import Publisher
+from worker.event_log.run_log import RunLog
+from worker.event_log.sharded_publisher import Publishers
+from worker.gateway.client_pool import Gateways
+from worker.lease.keeper import LeaseKeeper
+from worker.services import Duty, Parts
 from worker.turn import Turn
 
 

@@ -4,9 +4,9 @@ import logging
 import time
 
 from shared import runtime
-from shared.db.owners import release
+from shared.db.runs.ownership import release
 from shared.errors import LostRun, Unavailable
-from worker.parts import Parts
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.runs import Reason, RunState
+from shared.protocol.run_states import Reason, RunState
 from worker.gateway.client import RunStatus
-from worker.gateway.translation import GatewayEnd
+from worker.gateway.translate_events import GatewayEnd
 
 CANCELLED = "run.cancelled"
 

@@ -6,8 +6,11 @@ from typing import Any
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from shared import collector, tokens
-from shared.queue import (
+from shared import gc_tuning
+from shared.conversation import tokens
+from shared.event_log.clients import command_client
+from shared.settings import Settings
+from shared.task_queue import (
     CHASE,
     DELETE_EPHEMERAL,
     MAINTENANCE,
@@ -17,15 +20,13 @@ from shared.queue import (
     TAKEOVER,
     celery_app,
 )
-from shared.redis_clients import command_client
-from shared.settings import Settings
-from worker.admission import Admission
-from worker.build import build
-from worker.control import ControlListener
+from worker.app import build
 from worker.drain import drain
-from worker.parts import Parts
+from worker.maintenance.standby_reaper import LastTick, StandbyTicker
+from worker.queue_admission import Admission
+from worker.services import Parts
+from worker.stop_listener import ControlListener
 from worker.tasks import register_maintenance_tasks, register_run_tasks
-from worker.tick import LastTick, StandbyTicker
 
 CHASE_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
@@ -138,7 +139,7 @@ def _with_services(settings: Settings, parts: Parts, admission: Admission) -> No
         parts.publisher.start()
         parts.leases.start()
         control.start()
-        collector.settle()
+        gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
         admission.close()

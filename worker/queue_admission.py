@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from shared.queue import RUNS, TAKEOVER
+from shared.task_queue import RUNS, TAKEOVER
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What every task of a worker process uses; built once per process by `worker.build`."""
+"""What every task of a worker process uses; built once per process by `worker.app`."""
 
 import logging
 import time
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from shared.db.attempts import note_attempt
-from shared.db.claims import Claim
 from shared.db.database import Database, Work
+from shared.db.runs.attempts import note_attempt
+from shared.db.runs.claim import Claim
 from shared.errors import DatabaseAway
-from shared.event_log import EventLog
-from shared.queue import TaskQueue
+from shared.event_log.store import EventLog
 from shared.settings import Settings
-from worker.gateway.gateways import Gateways
-from worker.leases import LeaseKeeper
-from worker.publishers import Publishers
+from shared.task_queue import TaskQueue
+from worker.event_log.sharded_publisher import Publishers
+from worker.gateway.client_pool import Gateways
+from worker.lease.keeper import LeaseKeeper
 from worker.turn import Turn
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Parts:
     duty: Duty
 
     def note_attempt(self, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
-        """See shared.db.attempts.note_attempt; waits for the database as `single` does."""
+        """See shared.db.runs.attempts.note_attempt; waits for the database as `single` does."""
         self.single(lambda session: note_attempt(session, claim, ephemeral_id, **columns))
 
     def write(self, work: Work[T]) -> T:

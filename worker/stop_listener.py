@@ -8,8 +8,8 @@ from collections.abc import Callable
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
-from shared.redis_clients import pubsub_client
-from shared.redis_keys import CONTROL
+from shared.event_log.clients import pubsub_client
+from shared.event_log.keys import CONTROL
 
 log = logging.getLogger(__name__)
 

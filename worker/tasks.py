@@ -3,7 +3,7 @@
 from celery import Celery
 
 from shared.errors import GatewayError, Unavailable
-from shared.queue import (
+from shared.task_queue import (
     ANSWER,
     CHASE,
     DELETE_EPHEMERAL,
@@ -13,15 +13,15 @@ from shared.queue import (
     SWEEP_EPHEMERAL,
     TAKE_OVER,
 )
-from worker.admission import Admission
-from worker.approving import answer_approval
-from worker.chaser import chase_all
-from worker.deletions import delete_due, sweep
-from worker.parts import Parts
-from worker.reaper import Reaper
-from worker.run_turn import run_turn
-from worker.stopping import stop_run
-from worker.tick import LastTick
+from worker.maintenance.approval_delivery import answer_approval
+from worker.maintenance.gateway_session_cleanup import delete_due, sweep
+from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.reaper import Reaper
+from worker.maintenance.standby_reaper import LastTick
+from worker.maintenance.stop_run import stop_run
+from worker.queue_admission import Admission
+from worker.run.run_turn import run_turn
+from worker.services import Parts
 
 
 def register_run_tasks(app: Celery, parts: Parts, admission: Admission) -> None:

@@ -4,12 +4,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from shared.db.claims import Claim
+from shared.db.runs.claim import Claim
 from shared.errors import LostRun
+from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
-from worker.gateway.stream import EventStream
-from worker.leases import Lease
-from worker.run_log import RunLog
+from worker.gateway.stream.event_stream import EventStream
+from worker.lease.keeper import Lease
 
 
 @dataclass

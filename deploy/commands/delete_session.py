@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from sqlalchemy.exc import DBAPIError
 
-from deploy.embedded_redis import address_of
 from deploy.errors import DeployError
-from deploy.home import Home
+from deploy.local.embedded_redis import address_of
+from deploy.local.home import Home
 from shared.db.database import Database
+from shared.delete_session import Reach, remove_session
 from shared.errors import DatabaseAway, NotFound, RedisAway
-from shared.event_log import EventLog
-from shared.queue import TaskQueue, celery_app
-from shared.redis_clients import RedisError, command_client
-from shared.removing import Reach, remove_session
+from shared.event_log.clients import RedisError, command_client
+from shared.event_log.store import EventLog
 from shared.settings import Settings
+from shared.task_queue import TaskQueue, celery_app
 
 MARGIN = 5.0  # seconds beyond STOP_TIMEOUT for a worker to write the end
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from deploy.doctor_checks import FAULT, NOTE, Finding, examine
+from deploy.commands.doctor_checks import FAULT, NOTE, Finding, examine
 from shared.errors import SettingsError
 from shared.settings import Settings
 

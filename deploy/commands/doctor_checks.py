@@ -12,14 +12,14 @@ from packaging.requirements import Requirement
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.embedded_redis import NO_RETRY, find_binary
 from deploy.errors import DeployError
-from deploy.gateway_probe import probe
-from deploy.ports import is_free
+from deploy.local.embedded_redis import NO_RETRY, find_binary
+from deploy.local.gateway_probe import probe
+from deploy.local.ports import is_free
 from shared import user_tokens
 from shared.db import migrate
 from shared.errors import SettingsError
-from shared.profiles import DEFAULT, Profiles
+from shared.hermes.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -73,7 +73,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _vocabulary() -> Finding:
-    from shared.tokens import VOCABULARY
+    from shared.conversation.tokens import VOCABULARY
 
     if VOCABULARY.is_file():
         return Finding("vocabulary", OK, str(VOCABULARY))

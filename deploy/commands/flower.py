@@ -3,8 +3,8 @@
 import os
 
 from deploy.errors import DeployError
-from shared.queue import celery_app
 from shared.settings import Settings
+from shared.task_queue import celery_app
 
 USER = "holdfast"
 TASKS_KEPT = 10_000  # in memory; Flower's own default is ten times that

@@ -6,15 +6,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from shared import tokens
-from shared.content import blocks_to_text, clean_json, clean_text, parse_stringified
-from shared.db.imports import Chat
-from shared.db.session_rows import title_of
-from shared.db.usage import BILLING, COSTS, COUNTS
-from shared.history import clean_calls
-from worker.gateway.state_db import messages_of, open_read_only, pick, session_row
-from worker.joining import is_synthetic, tool_names
-from worker.reconcile import with_ids
+from shared.conversation import tokens
+from shared.conversation.content import blocks_to_text, clean_json, clean_text, parse_stringified
+from shared.conversation.history import clean_calls
+from shared.db.sessions.import_session import Chat
+from shared.db.sessions.upsert import title_of
+from shared.db.usage_report import BILLING, COSTS, COUNTS
+from worker.gateway.hermes_state_db import messages_of, open_read_only, pick, session_row
+from worker.transcript.reconcile import with_ids
+from worker.transcript.tail import is_synthetic, tool_names
 
 Row = dict[str, Any]
 

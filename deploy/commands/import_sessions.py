@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from deploy.commands.hermes_import import THROW_AWAY, read_chat, session_ids
 from deploy.errors import DeployError
-from deploy.hermes_sessions import THROW_AWAY, read_chat, session_ids
 from shared.db.database import Database
-from shared.db.imports import Chat, Step, complete, import_some
+from shared.db.sessions.import_session import Chat, Step, complete, import_some
 from shared.errors import DatabaseAway, UnknownProfile
-from shared.profiles import Profiles
+from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from deploy.errors import DeployError
-from deploy.guard import Guard
-from deploy.home import HomeLock, open_home
-from deploy.local_stack import Choices, LocalStack, plan, python
-from deploy.output import Output
-from deploy.ports import free_port, is_free
-from deploy.supervisor import Supervisor
+from deploy.local.home import HomeLock, open_home
+from deploy.local.ports import free_port, is_free
+from deploy.local.stack import Choices, LocalStack, plan, python
+from deploy.supervisor.orphan_guard import Guard
+from deploy.supervisor.prefixed_output import Output
+from deploy.supervisor.supervisor import Supervisor
 from shared.settings import Settings
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from deploy.errors import DeployError
 from shared.db.database import Database
-from shared.db.usage import By, UsageSum, last_days, sums, total
+from shared.db.usage_report import By, UsageSum, last_days, sums, total
 from shared.errors import DatabaseAway
 from shared.settings import Settings
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from . import KEY_VARIABLE
-from .app import build_app
-from .gateway import Gateway, Options, build_gateway
+from deploy.demo_gateway import KEY_VARIABLE
+from deploy.demo_gateway.app import build_app
+from deploy.demo_gateway.gateway import Gateway, Options, build_gateway
 
 BACKLOG = 1024
 

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from . import demo_routes, event_routes, info_routes, replies, run_routes, session_routes
-from .faults import Kind
-from .gateway import GATEWAY, Gateway
+from deploy.demo_gateway import replies
+from deploy.demo_gateway.faults import Kind
+from deploy.demo_gateway.gateway import GATEWAY, Gateway
+from deploy.demo_gateway.routes import demo, events, info, runs, sessions
 
 MAX_BODY = 10_000_000
 
@@ -18,23 +19,23 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # `None`: no fault hits these.
 _ROUTES: list[tuple[str, str, Handler, Kind | None]] = [
-    ("GET", "/health/detailed", info_routes.health_detailed, "health"),
-    ("GET", "/v1/capabilities", info_routes.capabilities, "capabilities"),
-    ("GET", "/v1/models", info_routes.models, "models"),
-    ("POST", "/v1/runs", run_routes.post_run, None),  # takes its faults itself
-    ("GET", "/v1/runs/{run_id}", run_routes.get_run, "status"),
-    ("GET", "/v1/runs/{run_id}/events", event_routes.stream_events, "events"),
-    ("POST", "/v1/runs/{run_id}/stop", run_routes.stop_run, "stop"),
-    ("POST", "/v1/runs/{run_id}/approval", run_routes.answer_approval, "approval"),
-    ("GET", "/api/sessions", session_routes.list_sessions, "sessions"),
-    ("GET", "/api/sessions/{session_id}", session_routes.get_session, "sessions"),
-    ("DELETE", "/api/sessions/{session_id}", session_routes.delete_session, "sessions"),
-    ("GET", "/api/sessions/{session_id}/messages", session_routes.get_messages, "sessions"),
-    ("GET", "/demo/faults", demo_routes.list_faults, None),
-    ("POST", "/demo/faults", demo_routes.add_fault, None),
-    ("DELETE", "/demo/faults", demo_routes.clear_faults, None),
-    ("GET", "/demo/record", demo_routes.get_record, None),
-    ("GET", "/demo/record/{session_id}", demo_routes.get_record, None),
+    ("GET", "/health/detailed", info.health_detailed, "health"),
+    ("GET", "/v1/capabilities", info.capabilities, "capabilities"),
+    ("GET", "/v1/models", info.models, "models"),
+    ("POST", "/v1/runs", runs.post_run, None),  # takes its faults itself
+    ("GET", "/v1/runs/{run_id}", runs.get_run, "status"),
+    ("GET", "/v1/runs/{run_id}/events", events.stream_events, "events"),
+    ("POST", "/v1/runs/{run_id}/stop", runs.stop_run, "stop"),
+    ("POST", "/v1/runs/{run_id}/approval", runs.answer_approval, "approval"),
+    ("GET", "/api/sessions", sessions.list_sessions, "sessions"),
+    ("GET", "/api/sessions/{session_id}", sessions.get_session, "sessions"),
+    ("DELETE", "/api/sessions/{session_id}", sessions.delete_session, "sessions"),
+    ("GET", "/api/sessions/{session_id}/messages", sessions.get_messages, "sessions"),
+    ("GET", "/demo/faults", demo.list_faults, None),
+    ("POST", "/demo/faults", demo.add_fault, None),
+    ("DELETE", "/demo/faults", demo.clear_faults, None),
+    ("GET", "/demo/record", demo.get_record, None),
+    ("GET", "/demo/record/{session_id}", demo.get_record, None),
 ]
 
 
@@ -42,7 +43,7 @@ def build_app(gateway: Gateway) -> web.Application:
     """The application of one gateway."""
     app = web.Application(client_max_size=MAX_BODY)
     app[GATEWAY] = gateway
-    app.router.add_get("/health", info_routes.health)
+    app.router.add_get("/health", info.health)
     for method, path, handler, kind in _ROUTES:
         app.router.add_route(method, path, _guarded(handler, kind))
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .script import Script, Tool
+from deploy.demo_gateway.script import Script, Tool
 
 ECHOED_WORDS = 12
 WORDS_PER_SECOND = 40.0

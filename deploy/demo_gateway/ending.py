@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from .runs import Run
-from .stream import Mark
-from .turn import Turn
+from deploy.demo_gateway.runs import Run
+from deploy.demo_gateway.stream import Mark
+from deploy.demo_gateway.turn import Turn
 
 # The real gateway writes a line of its own where no text had come yet.
 NOTHING_SAID = "Operation interrupted: waiting for model response (0.1s elapsed)."

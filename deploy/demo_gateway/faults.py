@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .script import Script
+from deploy.demo_gateway.script import Script
 
 Kind = Literal[
     "post", "status", "events", "stop", "approval", "sessions", "health", "capabilities", "models"

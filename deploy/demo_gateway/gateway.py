@@ -7,12 +7,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .faults import Faults
-from .journal import Journal
-from .play import play
-from .record import Record
-from .runs import Runs
-from .sessions import SessionStore
+from deploy.demo_gateway.faults import Faults
+from deploy.demo_gateway.journal import Journal
+from deploy.demo_gateway.record import Record
+from deploy.demo_gateway.runs import Runs
+from deploy.demo_gateway.script_player import play
+from deploy.demo_gateway.sessions import SessionStore
 
 
 @dataclass(frozen=True)

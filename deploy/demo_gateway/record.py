@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from .journal import Journal
-from .sessions import Message
+from deploy.demo_gateway.journal import Journal
+from deploy.demo_gateway.sessions import Message
 
 MAX_RUNS = 2_000
 MAX_CALLS = 10_000

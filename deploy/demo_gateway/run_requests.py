@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import friendly_answer
-from .replies import BadBody
-from .runs import Order
-from .script import ScriptError, find_script
+from deploy.demo_gateway.default_answer import friendly_answer
+from deploy.demo_gateway.replies import BadBody
+from deploy.demo_gateway.runs import Order
+from deploy.demo_gateway.script import ScriptError, find_script
 
 
 def read_order(body: dict[str, Any], default_model: str, size: int) -> Order:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from .record import Record, RunRecord
-from .script import Script
-from .sessions import SessionStore, TurnWriter
-from .stream import EventStream, encode_event
+from deploy.demo_gateway.record import Record, RunRecord
+from deploy.demo_gateway.script import Script
+from deploy.demo_gateway.sessions import SessionStore, TurnWriter
+from deploy.demo_gateway.stream import EventStream, encode_event
 
 log = logging.getLogger(__name__)
 

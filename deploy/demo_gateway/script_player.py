@@ -11,12 +11,12 @@ from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 
-from .ending import end_turn
-from .run_requests import flatten
-from .runs import Run
-from .script import Approval, Junk, Stall, Tool
-from .stream import Mark, encode_event
-from .turn import Turn
+from deploy.demo_gateway.ending import end_turn
+from deploy.demo_gateway.run_requests import flatten
+from deploy.demo_gateway.runs import Run
+from deploy.demo_gateway.script import Approval, Junk, Stall, Tool
+from deploy.demo_gateway.stream import Mark, encode_event
+from deploy.demo_gateway.turn import Turn
 
 # At full speed the others get their turn after so many deltas.
 YIELD_EVERY = 64

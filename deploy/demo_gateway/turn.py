@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from .runs import Run
+from deploy.demo_gateway.runs import Run
 
 
 class Turn:

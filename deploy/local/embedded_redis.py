@@ -9,8 +9,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.errors import DeployError
-from deploy.home import secret
-from deploy.ports import LOOPBACK, remembered_port
+from deploy.local.home import secret
+from deploy.local.ports import LOOPBACK, remembered_port
 
 NO_RETRY = Retry(NoBackoff(), 0)  # whoever asks repeats, or reports
 

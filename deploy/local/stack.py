@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from deploy.child import Role
 from deploy.demo_gateway import KEY_VARIABLE
-from deploy.embedded_redis import EmbeddedRedis, binary_for
-from deploy.gateway_probe import is_healthy, probe
-from deploy.home import Home, secret
-from deploy.ports import LOOPBACK, free_port
-from shared.profiles import DEFAULT, Profiles
+from deploy.local.embedded_redis import EmbeddedRedis, binary_for
+from deploy.local.gateway_probe import is_healthy, probe
+from deploy.local.home import Home, secret
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.supervisor.child import Role
+from shared.hermes.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
 SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from deploy.guard import Guard
+from deploy.supervisor.orphan_guard import Guard
 
 READ_SIZE = 64 * 1024
 LONGEST_LINE = 16 * 1024  # longer ones are shown in pieces, so that memory stays bounded

@@ -21,7 +21,7 @@ class Guard:
     def __init__(self, *, keep_open: tuple[int, ...] = ()) -> None:
         """Start the guard. It holds the descriptors `keep_open` until the last group is gone."""
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "deploy.guard"],
+            [sys.executable, "-P", "-m", "deploy.supervisor.orphan_guard"],
             stdin=subprocess.PIPE,
             pass_fds=keep_open,
             start_new_session=True,

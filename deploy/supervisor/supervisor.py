@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
 
-from deploy.child import Child, Role
 from deploy.errors import StartFailedError
-from deploy.guard import Guard
-from deploy.output import Output
+from deploy.supervisor.child import Child, Role
+from deploy.supervisor.orphan_guard import Guard
+from deploy.supervisor.prefixed_output import Output
 
 START_DEADLINE = timedelta(seconds=60)  # for one stage to become ready
 TICK = 0.1  # seconds; readiness and clocks are looked at this often

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from shared import tokens
-from shared.summary_prompts import SUMMARY_PREFIX, full_prompt, incremental_prompt
-from shared.summary_text import TOOL_OUTPUT_LIMIT, content_text, prune, serialize
+from shared.conversation import tokens
+from shared.conversation.summary_prompts import SUMMARY_PREFIX, full_prompt, incremental_prompt
+from shared.conversation.summary_text import TOOL_OUTPUT_LIMIT, content_text, prune, serialize
 
 Row: TypeAlias = Mapping[str, Any]
 

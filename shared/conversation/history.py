@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from shared.content import blocks_to_text, parse_stringified
+from shared.conversation.content import blocks_to_text, parse_stringified
 
 Message: TypeAlias = dict[str, Any]
 Format: TypeAlias = Literal["anthropic", "openai", "text"]

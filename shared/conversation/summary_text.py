@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from shared.history import arguments_text, cut, flatten, tool_name
+from shared.conversation.history import arguments_text, cut, flatten, tool_name
 
 Row: TypeAlias = Mapping[str, Any]
 

@@ -1,8 +1,9 @@
 """How many tokens a text costs, by the `cl100k_base` vocabulary that ships with this package.
 
-The vocabulary is read from `shared/vocabulary/` and checked by its hash. `tiktoken`'s own loader is
-not used: it fetches what it misses from the network, without a time limit, and deletes files that
-do not match. Where the file is missing or damaged, counts are estimated instead.
+The vocabulary is read from the folder `vocabulary` beside this file and checked by its hash.
+`tiktoken`'s own loader is not used: it fetches what it misses from the network, without a time
+limit, and deletes files that do not match. Where the file is missing or damaged, counts are
+estimated instead.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from shared import runtime
+from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.errors import DatabaseAway
-from shared.sqlite_url import busy_seconds, is_sqlite
 
 T = TypeVar("T")
 Work = Callable[[Session], T]

@@ -1,8 +1,8 @@
 """Deleting a session: first its runs are ended, then one transaction removes all rows (P28).
 
 The row of a run that is still live may be removed, too, when its owner does not end it in time:
-whoever writes for it after that finds no row and has lost it (`owned` in `shared/db/owners.py`),
-and a chase stops what the gateway still does.
+whoever writes for it after that finds no row and has lost it (`owned` in
+`shared/db/runs/ownership.py`), and a chase stops what the gateway still does.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from shared.db.chases import STOP, UNCERTAIN_POST, chase
 from shared.db.clock import DbNow
-from shared.db.deletions import UNSYNCED_AFTER, forget
-from shared.db.endings import end_unstarted
+from shared.db.gateway_sessions import UNSYNCED_AFTER, forget
 from shared.db.locks import lock_session
 from shared.db.models import (
     ApprovalRow,
@@ -28,9 +26,11 @@ from shared.db.models import (
     SnapshotRow,
     UsageRow,
 )
-from shared.db.stops import ABORTED, open_runs, request_stop
+from shared.db.runs.orphans import STOP, UNCERTAIN_POST, chase
+from shared.db.runs.stop import ABORTED, open_runs, request_stop
+from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
-from shared.runs import ENDED, RunState
+from shared.protocol.run_states import ENDED, RunState
 
 STILL_KNOWN = 2 * UNSYNCED_AFTER  # seconds after its end in which a gateway may have a session
 

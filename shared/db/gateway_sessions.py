@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow, read_clock
 from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
 from shared.db.upserts import Upsert
-from shared.runs import OPEN
+from shared.protocol.run_states import OPEN
 
 PENDING: Final = "pending"
 PARKED: Final = "parked"

@@ -181,7 +181,7 @@ class AttemptRow(Base):
     gateway_run_id: Mapped[str | None]
     stream_opened: Mapped[bool] = mapped_column(Boolean, default=False)
     proved_absent_at: Mapped[float | None]  # the gateway never had it, so it was posted again (R2)
-    proof: Mapped[str | None] = mapped_column(String(16))  # see shared.db.attempts
+    proof: Mapped[str | None] = mapped_column(String(16))  # see shared.db.runs.attempts
     double_post: Mapped[bool] = mapped_column(Boolean, default=False)  # it was one too many (R3)
 
 
@@ -194,7 +194,7 @@ class ApprovalRow(Base):
     approval_id: Mapped[int] = mapped_column(primary_key=True)  # seq of the approval.request
     choice: Mapped[str] = mapped_column(String(16))
     answered_at: Mapped[float]
-    outcome: Mapped[str | None]  # see shared.db.approvals
+    outcome: Mapped[str | None]  # see shared.db.runs.approvals
 
 
 class ChaseRow(Base):

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from shared.content import clean_text
+from shared.conversation.content import clean_text
 from shared.db.models import UsageRow
 from shared.db.upserts import Upsert
-from shared.db.usage import BILLING, COSTS, COUNTS
+from shared.db.usage_report import BILLING, COSTS, COUNTS
 
 
 def _storing(insert: Any) -> Any:

@@ -84,7 +84,7 @@ def recovery(pid: str) -> str:
 
 
 def recovery_record(pid: str, sid: str) -> str:
-    """Hash: the sessions and ends of that socket (`web/standing.py`); lives as long."""
+    """Hash: the sessions and ends of that socket (`web/recovery/offset.py`); lives as long."""
     return f"{recovery(pid)}:{sid}"
 
 

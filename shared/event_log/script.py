@@ -6,15 +6,17 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from shared.redis_clients import Commands
+from shared.event_log.clients import Commands
 
 
 class RedisScript:
-    """One of `shared/lua` on one server. Its calls raise RedisError."""
+    """One of `shared/event_log/lua` on one server. Its calls raise RedisError."""
 
     def __init__(self, redis: Commands, name: str) -> None:
         self._redis = redis
-        self._source = resources.files("shared").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        self._source = (
+            resources.files("shared.event_log").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        )
         self._sha = ""
 
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> list[bytes]:

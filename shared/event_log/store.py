@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from redis.exceptions import RedisError
 
 from shared.errors import RedisAway
-from shared.log_values import Append, Batch, Installed, Known, LogView, Status
-from shared.redis_clients import Commands
-from shared.redis_keys import RunKeys, bell, live_runs
-from shared.redis_script import RedisScript
-from shared.shards import shard_of
+from shared.event_log.clients import Commands
+from shared.event_log.keys import RunKeys, bell, live_runs
+from shared.event_log.script import RedisScript
+from shared.event_log.shards import shard_of
+from shared.event_log.types import Append, Batch, Installed, Known, LogView, Status
 
 __all__ = ["Append", "Batch", "EventLog", "Installed", "Known", "LogView", "Status"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.redis_keys import RunKeys
+from shared.event_log.keys import RunKeys
 
 
 class Status(StrEnum):

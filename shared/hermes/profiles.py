@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from shared.errors import SettingsError, UnknownProfile
-from shared.hermes_home import Place, main_place, other_places
+from shared.hermes.home import Place, main_place, other_places
 from shared.settings import Settings
 
 HistoryFormat = Literal["auto", "anthropic", "openai", "text"]

@@ -1,6 +1,6 @@
 """The wire, defined once: every event of `/chat-run`, who sends it and what it carries. Pure.
 
-`docs/protocol.md` is generated from the tables below (`python -m shared.protocol_doc`).
+`docs/protocol.md` is generated from the tables below (`python -m shared.protocol.protocol_doc`).
 """
 
 from collections.abc import Mapping

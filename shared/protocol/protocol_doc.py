@@ -1,4 +1,6 @@
-"""`docs/protocol.md` from the tables of `shared.events`: `python -m shared.protocol_doc [FILE]`.
+"""`docs/protocol.md`, made from the tables of `shared.protocol.events`.
+
+    python -m shared.protocol.protocol_doc [FILE]
 
 Without FILE it prints the page; with FILE it writes it there.
 """
@@ -7,15 +9,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from shared import events
-from shared.events import EventDef
-from shared.runs import Reason
+from shared.protocol import events
+from shared.protocol.events import EventDef
+from shared.protocol.run_states import Reason
 
 _HEAD = """\
 # Protocol
 
-Generated from `shared/events.py`; do not edit. To renew it:
-`python -m shared.protocol_doc docs/protocol.md`
+Generated from `shared/protocol/events.py`; do not edit. To renew it:
+`python -m shared.protocol.protocol_doc docs/protocol.md`
 
 Holdfast speaks Socket.IO (protocol 5, clients of version 4) on the namespace `{namespace}`. The
 tables hold everything that the wire has a name for; what is not served yet is listed in
@@ -85,7 +87,7 @@ def page() -> str:
 def main(arguments: Sequence[str]) -> int:
     """Print the page, or write it into the file that is named; the exit code."""
     if len(arguments) > 1:
-        sys.stderr.write("usage: python -m shared.protocol_doc [FILE]\n")
+        sys.stderr.write("usage: python -m shared.protocol.protocol_doc [FILE]\n")
         return 2
     if arguments:
         Path(arguments[0]).write_text(page(), encoding="utf-8")

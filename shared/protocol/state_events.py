@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.transcript import TERMINAL_EVENTS
+from shared.protocol.transcript import TERMINAL_EVENTS
 
 REQUEST, RESPONDED = "approval.request", "approval.responded"
 STATE_EVENTS = frozenset(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from deploy.ports import LOOPBACK, free_port
-from tests.support.demo_gateway import DemoGateway
-from tests.support.js_client import JsClient, install
-from tests.support.socket_client import ClientLoop, SocketClient
-from tests.support.stack import TOKEN, Stack
+from deploy.local.ports import LOOPBACK, free_port
+from tests.support.clients.js_client import JsClient, install
+from tests.support.clients.socket_client import ClientLoop, SocketClient
+from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.servers.stack import TOKEN, Stack
 
 Clients = Callable[..., SocketClient]
 JsClients = Callable[..., JsClient]

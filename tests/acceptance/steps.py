@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tests.support.model_script import Body, Script, ToolCall, Turn, last_message, tokens
+from tests.support.gateways.model_script import Body, Script, ToolCall, Turn, last_message, tokens
 
 FIRST, LAST = tokens(40, stem="a"), tokens(60, stem="b")
 SPOKEN = "".join((*FIRST, *LAST)).split()

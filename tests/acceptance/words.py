@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.demo_gateway import scripted
+from tests.support.gateways.demo_gateway import scripted
 from tests.support.recording import Recording
 
 

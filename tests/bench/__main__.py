@@ -10,11 +10,11 @@ import argparse
 import time
 from pathlib import Path
 
-from tests.bench import report
-from tests.bench.databases import POSTGRESQL, SQLITE, databases
-from tests.bench.plant import ROOT
-from tests.bench.results import Results
+from tests.bench.load.databases import POSTGRESQL, SQLITE, databases
+from tests.bench.report import report
+from tests.bench.report.results import Results
 from tests.bench.scenarios import ALL
+from tests.support.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "PERFORMANCE.md"
 PLOTS = ROOT / "docs" / "performance"

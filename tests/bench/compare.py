@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from tests.bench.cost_in_redis import RedisCost
-from tests.bench.plan import Found, Load
-from tests.bench.plant import Plant
-from tests.bench.spread import Spread
+from tests.bench.load.plan import Found, Load
+from tests.bench.load.plant import Plant
+from tests.bench.load.spread import Spread
 
 Numbers = dict[str, Spread]
 OURS = ("web", "worker", "redis")

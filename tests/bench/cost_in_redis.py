@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from shared.redis_keys import PREFIX
-from tests.support.redis_server import RedisServer
+from shared.event_log.keys import PREFIX
+from tests.support.servers.redis_server import RedisServer
 
 
 class RedisCost:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.bench.__main__ import PLOTS
 from tests.bench.compare import sound
-from tests.bench.plan import Load
-from tests.bench.plant import Plant
+from tests.bench.load.plan import Load
+from tests.bench.load.plant import Plant
 
 SAMPLES_PER_SECOND = 200
 LOADS = {"flat-out": Load(20, 20_000), "paced": Load(200, 500, 50.0), "one-run": Load(1, 20_000)}

@@ -14,7 +14,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
-from shared.shards import shard_of
+from shared.event_log.shards import shard_of
 
 FULL = 0.6  # of a core that a process may use on the average: the rest is for the uneven moments
 

@@ -7,10 +7,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench.cpu import cpu_seconds, resident_bytes
-from tests.bench.lines_in import SocketLine
-from tests.bench.plant import ROOT, Plant
-from tests.support.stack import TOKEN
+from tests.bench.load.cpu import cpu_seconds, resident_bytes
+from tests.bench.load.lines_in import SocketLine
+from tests.bench.load.plant import Plant
+from tests.support.paths import ROOT
+from tests.support.servers.stack import TOKEN
 
 SETTLE = 1.0  # seconds after the last socket
 AT_ONCE = 32  # sockets being opened

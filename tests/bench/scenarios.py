@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.bench.compare import compared, sound
-from tests.bench.cpu import cpu_seconds
-from tests.bench.databases import Fresh
 from tests.bench.idle import idle_numbers
-from tests.bench.plan import Found, Load
-from tests.bench.plant import Plant
-from tests.bench.results import Cases
+from tests.bench.load.cpu import cpu_seconds
+from tests.bench.load.databases import Fresh
+from tests.bench.load.plan import Found, Load
+from tests.bench.load.plant import Plant
+from tests.bench.load.spread import Spread
+from tests.bench.report.results import Cases
 from tests.bench.sessions import measured_sessions, seed
-from tests.bench.spread import Spread
 
 Scenario = Callable[[Fresh, int], Cases]  # databases, rounds
 

@@ -14,11 +14,11 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow, SessionRow
-from tests.bench.databases import databases
-from tests.bench.raw_client import RawClient
-from tests.bench.spread import Spread
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.stack import TOKEN, Stack
+from tests.bench.load.databases import databases
+from tests.bench.load.raw_client import RawClient
+from tests.bench.load.spread import Spread
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.support.servers.stack import TOKEN, Stack
 
 OWNER = "default"
 WORD = "lorem ipsum dolor sit amet consectetur adipiscing elit "

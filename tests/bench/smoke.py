@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from tests.bench.compare import LossOrDisorder, compared
-from tests.bench.databases import SQLITE, Fresh, databases
 from tests.bench.idle import idle_numbers
-from tests.bench.plan import Load
-from tests.bench.plant import Plant
-from tests.bench.spread import Spread
+from tests.bench.load.databases import SQLITE, Fresh, databases
+from tests.bench.load.plan import Load
+from tests.bench.load.plant import Plant
+from tests.bench.load.spread import Spread
 
 RECORDED = Path(__file__).with_name("smoke.json")
 ROUNDS = 3

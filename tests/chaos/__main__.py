@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.chaos.evidence.report import table
 from tests.chaos.kit import run_plan
-from tests.chaos.report import table
 from tests.chaos.schedule import draw
 
 SHORT = 300.0  # seconds: below that, leases and warm-up are shorter

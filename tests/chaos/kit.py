@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.evidence.evidence import Evidence, Violation
+from tests.chaos.evidence.report import summary
+from tests.chaos.evidence.show import perform
+from tests.chaos.evidence.story import story
 from tests.chaos.judge.verdict import judge
-from tests.chaos.report import summary
 from tests.chaos.schedule import Plan
-from tests.chaos.show import perform
 from tests.chaos.stage import Stage
-from tests.chaos.story import story
 
 STORIES = 12  # runs of which all is told
 

@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from deploy.ports import free_port
+from deploy.local.ports import free_port
 from shared.db.migrate import upgrade
-from tests.chaos.crowd import Crowd
-from tests.chaos.memory import Memory
-from tests.support.demo_gateway import DemoGateway
-from tests.support.postgres import PostgresServer, find_binaries
-from tests.support.processes import RunningProcess, wait_for_http
-from tests.support.stack import Stack
+from tests.chaos.clients.crowd import Crowd
+from tests.chaos.evidence.memory import Memory
+from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.servers.postgres import PostgresServer, find_binaries
+from tests.support.servers.processes import RunningProcess, wait_for_http
+from tests.support.servers.stack import Stack
 
 KEY = "key-of-the-demo"
 READY = {"web": "web.listening", "worker": " ready.", "maintenance": " ready.", "beat": ""}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chaos.evidence.report import table
 from tests.chaos.faults.catalog import CLASSES
 from tests.chaos.kit import run_plan
-from tests.chaos.report import table
 from tests.chaos.schedule import draw
-from tests.support.postgres import find_binaries
+from tests.support.servers.postgres import find_binaries
 
 
 @pytest.mark.timeout(240)

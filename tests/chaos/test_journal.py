@@ -8,9 +8,9 @@ from pathlib import Path
 
 from urllib3.exceptions import HTTPError
 
-from tests.chaos.journal import read_journal
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
+from tests.chaos.evidence.journal import read_journal
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.support.servers.processes import wait_until
 
 
 def test_the_journal_holds_posts_tokens_and_ends(tmp_path: Path) -> None:

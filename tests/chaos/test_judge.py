@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.doctored import RUN, START, TOKENS, heard, row, sound
-from tests.chaos.evidence import Evidence, Grown, Heard, Injected, Produced, Sent
+from tests.chaos.evidence.doctored import RUN, START, TOKENS, heard, row, sound
+from tests.chaos.evidence.evidence import Evidence, Grown, Heard, Injected, Produced, Sent
+from tests.chaos.evidence.report import summary, table
+from tests.chaos.evidence.story import story
 from tests.chaos.judge.pauses import by_fault
 from tests.chaos.judge.tokens import compare
 from tests.chaos.judge.verdict import judge
-from tests.chaos.report import summary, table
 from tests.chaos.schedule import draw
-from tests.chaos.story import story
 
 
 def kinds(evidence: Evidence) -> set[str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.demo_gateway import DemoGateway
-from tests.support.hermes import HermesGateway
-from tests.support.hermes_install import HermesError, environment
-from tests.support.model_script import Script, ToolCall, Turn, calling, tokens
-from tests.support.model_server import ModelServer
-from tests.support.wire_client import WireClient
+from tests.support.clients.wire_client import WireClient
+from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import HermesError, environment
+from tests.support.gateways.model_script import Script, ToolCall, Turn, calling, tokens
+from tests.support.gateways.model_server import ModelServer
 
 CAP = 4  # concurrent runs that both gateways allow here
 RESULT = "42-from-tool"  # what the tool of a plan prints

@@ -6,9 +6,9 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from deploy import embedded_redis
-from deploy.embedded_redis import EmbeddedRedis, RedisBinary, binary_for, packaged_binary
-from tests.support.redis_server import RedisServer
+from deploy.local import embedded_redis
+from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, binary_for, packaged_binary
+from tests.support.servers.redis_server import RedisServer
 
 
 def test_it_persists_and_never_evicts(each_redis_server: RedisServer) -> None:

@@ -8,11 +8,11 @@ import pytest
 from redis.client import PubSub
 
 from shared.errors import RedisAway
-from shared.event_log import Append, Batch, EventLog, Known, Status
-from shared.events import Ring, encode, parse_bell
-from shared.redis_clients import Commands, command_client
-from shared.redis_keys import RunKeys, feed_tag
-from tests.support.redis_server import RedisServer
+from shared.event_log.clients import Commands, command_client
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.event_log.store import Append, Batch, EventLog, Known, Status
+from shared.protocol.events import Ring, encode, parse_bell
+from tests.support.servers.redis_server import RedisServer
 
 TTL = timedelta(seconds=600)
 

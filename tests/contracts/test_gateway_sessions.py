@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.contracts.conftest import RESULT, GatewayUnderTest, Plan, Real
 from tests.contracts.gateway_events import said, words
-from tests.support.model_script import prompt_of, text_of
+from tests.support.gateways.model_script import prompt_of, text_of
 
 
 def test_the_transcript_has_the_tool_result_under_the_call_that_names_the_tool(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contracts.conftest import LONG, RESULT, GatewayUnderTest, Plan
 from tests.contracts.gateway_events import named, said, words
-from tests.support.wire_client import EventReader, Object
+from tests.support.clients.wire_client import EventReader, Object
 
 SILENCE = 0.5  # seconds without an event, once the run is over
 

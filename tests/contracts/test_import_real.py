@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import main
-from shared.db.conversation import read_conversation
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import SessionRow
+from shared.db.sessions.read import read_conversation
 from tests.contracts.conftest import Plan, Real
-from tests.support.hermes import HermesGateway
-from tests.support.model_server import ModelServer
+from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.model_server import ModelServer
 from tests.support.rows import OWNER
 
 

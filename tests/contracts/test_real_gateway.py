@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hermes import HermesGateway, descendants, free_port
-from tests.support.hermes_install import HermesError
-from tests.support.model_script import ToolCall, Turn, calling
-from tests.support.model_server import ModelServer
-from tests.support.wire_client import WireClient
+from tests.support.clients.wire_client import WireClient
+from tests.support.gateways.hermes import HermesGateway, descendants, free_port
+from tests.support.gateways.hermes_install import HermesError
+from tests.support.gateways.model_script import ToolCall, Turn, calling
+from tests.support.gateways.model_server import ModelServer
 
 pytestmark = pytest.mark.usefixtures("hermes_installed")
 
@@ -62,6 +62,6 @@ def _wait_for_tool(gateway: HermesGateway) -> int:
 def test_a_gateway_that_cannot_start_says_why(
     tmp_path: Path, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.support.hermes.START_DEADLINE", 5.0)
+    monkeypatch.setattr("tests.support.gateways.hermes.START_DEADLINE", 5.0)
     with pytest.raises(HermesError, match="Refusing to start: API_SERVER_KEY"):
         HermesGateway.start(model.url, tmp_path, key="short")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.summary_prompts import SUMMARY_PREFIX
-from tests.support.hermes import HermesGateway
-from tests.support.model_script import Turn
-from tests.support.model_server import ModelServer
-from tests.support.redis_server import RedisServer
+from shared.conversation.summary_prompts import SUMMARY_PREFIX
+from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.model_script import Turn
+from tests.support.gateways.model_server import ModelServer
 from tests.support.rows import add_run
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.run_turn import run_turn
+from worker.run.run_turn import run_turn
 
 
 @pytest.fixture

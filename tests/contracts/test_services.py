@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.support.postgres import PostgresServer, find_binaries, packaged_binaries
+from tests.support.servers.postgres import PostgresServer, find_binaries, packaged_binaries
 
 
 def test_each_database_is_fresh_and_empty(database_url: str) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from shared.errors import GatewayLacks
-from shared.profiles import Profile
+from shared.hermes.profiles import Profile
 from tests.contracts.conftest import Plan, Real
-from tests.support.hermes import HermesGateway
-from worker.gateway import hermes_command, state_db
+from tests.support.gateways.hermes import HermesGateway
+from worker.gateway import hermes_cli, hermes_state_db
 from worker.gateway.client import GatewayClient
 from worker.gateway.transcripts import read_transcript
 
@@ -63,7 +63,7 @@ def test_row_and_messages_are_those_of_http(real: Real, profile: Profile, sessio
     gateway = client(profile)
     told, row = gateway.transcript(session_id), gateway.session(session_id)
     assert profile.home is not None
-    found = state_db.read(profile.home, session_id)
+    found = hermes_state_db.read(profile.home, session_id)
     assert told is not None
     assert found is not None
     assert found.usage == row
@@ -94,7 +94,7 @@ def test_the_newest_rows_are_read_while_the_gateway_writes(
 ) -> None:
     real.start(real.prompt(Plan(count=300, rate=50)), session_id)
     real.wait_prompt(session_id)
-    found = state_db.read(hermes_home(profile), session_id)
+    found = hermes_state_db.read(hermes_home(profile), session_id)
     assert found is not None
     assert [m["role"] for m in found.messages] == ["user"]
 
@@ -141,7 +141,7 @@ for mark in ("_branched_from", "_delegate_from"):
 db.end_session("{session_id}", "compression")
 """
     in_hermes(hermes_installed, hermes_home(profile), program)
-    found = state_db.read(hermes_home(profile), session_id)
+    found = hermes_state_db.read(hermes_home(profile), session_id)
     assert found is not None
     assert found.session_ids == (session_id,)
     over_http = read_transcript(client(profile), Profile("p", profile.url), session_id)
@@ -162,9 +162,9 @@ def test_the_command_of_the_real_one_deletes(
     real.read(real.start(real.prompt(Plan()), session_id))
     monkeypatch.setenv("PATH", f"{hermes_installed / 'bin'}:/usr/bin:/bin")
     home = hermes_home(profile)
-    assert hermes_command.delete_session(home, session_id)
+    assert hermes_cli.delete_session(home, session_id)
     assert client(profile).session(session_id) is None
-    assert not hermes_command.delete_session(home, session_id)
+    assert not hermes_cli.delete_session(home, session_id)
 
 
 def test_a_session_that_is_not_there_is_none_both_ways(profile: Profile) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 FOLDER = Path(__file__).parent
 
 RULES = tuple(f"R{n}" for n in range(1, 37))

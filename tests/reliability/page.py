@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.reliability.guards import FAILURES, ROOT, RULES, Guard, load
+from tests.reliability.guards import FAILURES, RULES, Guard, load
+from tests.support.paths import ROOT
 
 RULE_NAMES = {
     "R1": "a gateway's stream has one reader, once",
@@ -112,8 +113,8 @@ once. Whoever adds a mechanism adds its guard to one of the files:
     id = "frozen-batch"            # unique
     covers = ["R16", "W5"]         # rules, rows, failures
     says = "What would go wrong without it."
-    tests = ["tests/unit/test_run_log.py::test_…"]
-    file = "worker/run_log.py"
+    tests = ["tests/unit/worker/event_log/test_run_log.py::test_…"]
+    file = "worker/event_log/run_log.py"
     find = '''text that is there once'''
     replace = '''the same without the mechanism'''
     # timeout_is_red = true        # if without it a test waits for ever

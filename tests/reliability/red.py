@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.reliability.guards import ROOT, Guard, chosen, load
+from tests.reliability.guards import Guard, chosen, load
+from tests.support.paths import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".cache", "build", "dist", "__pycache__", ".*_cache", ".hypothesis"

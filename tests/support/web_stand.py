@@ -12,23 +12,23 @@ from typing import Any
 
 from sqlalchemy import update
 
-from shared.db import intake
-from shared.db.claims import Claim, claim
 from shared.db.clock import DbNow
 from shared.db.database import Database
-from shared.db.endings import Entries, fix_end
 from shared.db.models import MessageRow, RunRow
-from shared.event_log import Batch, EventLog
-from shared.events import decode, encode
-from shared.redis_clients import command_client, pubsub_client
-from shared.redis_keys import RunKeys
-from shared.runs import RunState
-from tests.support.processes import wait_until
-from web.connections import Connection
-from web.feed import FeedAddress
-from web.relay import Relay
-from web.resume import Resume
-from web.rooms import Rooms
+from shared.db.runs import accept as intake
+from shared.db.runs.claim import Claim, claim
+from shared.db.runs.terminal import Entries, fix_end
+from shared.event_log.clients import command_client, pubsub_client
+from shared.event_log.keys import RunKeys
+from shared.event_log.store import Batch, EventLog
+from shared.protocol.events import decode, encode
+from shared.protocol.run_states import RunState
+from tests.support.servers.processes import wait_until
+from web.relay.feed import FeedAddress
+from web.relay.relay import Relay
+from web.resume.membership import Rooms
+from web.resume.resume import Resume
+from web.sockets.connections import Connection
 
 OWNER = "default"
 

@@ -20,17 +20,17 @@ from shared.db.models import (
     SessionRow,
     SnapshotRow,
 )
-from shared.events import decode
-from shared.redis_keys import RunKeys, feed_tag
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.protocol.events import decode
 from shared.settings import Settings
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.hermes import HermesGateway
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.support.gateways.hermes import HermesGateway
 from tests.support.rows import OWNER, add_run, add_session
-from tests.support.stack import with_short_wait
-from worker.build import build
-from worker.run_turn import run_turn
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.stack import with_short_wait
+from worker.app import build
+from worker.run.run_turn import run_turn
 
 Payload = dict[str, Any]
 SESSION = "s"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 OWN_FOLDERS = ("web", "worker", "shared", "deploy", "tests", "docs")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \| (?P<default>.*?) \|", re.MULTILINE)

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import orjson
 
-from shared.db import approvals
 from shared.db.database import Database
 from shared.db.models import RunRow
+from shared.db.runs import approvals
 from shared.errors import Expired, NotFound
-from shared.event_log import EventLog, LogView
-from shared.events import decode
-from shared.queue import TaskQueue
-from shared.redis_keys import RunKeys, feed_tag
-from shared.state_events import StateEvents
-from web.connections import Connection
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.event_log.store import EventLog, LogView
+from shared.protocol.events import decode
+from shared.protocol.state_events import StateEvents
+from shared.task_queue import TaskQueue
 from web.payloads import ApprovalPayload
+from web.sockets.connections import Connection
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import SocketIO
 
 from shared.errors import RedisAway
-from shared.events import NAMESPACE
-from shared.profiles import DEFAULT
+from shared.hermes.profiles import DEFAULT
+from shared.protocol.events import NAMESPACE
 from web.auth import Authenticator, Unauthenticated
-from web.connections import Connection, Connections
-from web.emitter import Emitter
-from web.recovery import Recovery
-from web.rooms import Rooms
+from web.recovery.recovery import Recovery
+from web.resume.membership import Rooms
+from web.sockets.connections import Connection, Connections
+from web.sockets.emitter import Emitter
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from shared.db.database import Database
 from shared.errors import HoldfastError
-from shared.events import NAMESPACE
-from shared.redis_clients import Commands, RedisError
-from web.relay import Relay
+from shared.event_log.clients import Commands, RedisError
+from shared.protocol.events import NAMESPACE
+from web.relay.relay import Relay
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from shared.errors import (
     SessionBusy,
     Unavailable,
 )
-from shared.profiles import DEFAULT
+from shared.hermes.profiles import DEFAULT
+from web.api.run_requests import RunRequests
 from web.auth import Authenticator, Unauthenticated
 from web.payloads import RunPayload, parse
-from web.run_requests import RunRequests
 
 MAX_BYTES: Final = 8_000_000  # of the body; gateways take 10 MB, with the history
 

@@ -8,21 +8,24 @@ import uuid
 
 from sqlalchemy.exc import IntegrityError
 
-from shared import runtime, tokens
-from shared.announcing import announce
-from shared.db import conversation, intake, stops
+from shared import runtime
+from shared.conversation import tokens
 from shared.db.database import Database
+from shared.db.runs import accept as intake
+from shared.db.runs import stop as stops
+from shared.db.sessions import read as conversation
 from shared.errors import DatabaseAway, InvalidPayload, NotFound, RedisAway
-from shared.event_log import EventLog
-from shared.events import session_bell
-from shared.profiles import Profiles
-from shared.queue import TaskQueue
-from shared.redis_clients import Commands, RedisError, ResponseError
-from shared.redis_keys import CONTROL, WRITABLE
-from web.connections import Connection
-from web.feed import FeedAddress
+from shared.event_log.clients import Commands, RedisError, ResponseError
+from shared.event_log.keys import CONTROL, WRITABLE
+from shared.event_log.store import EventLog
+from shared.hermes.profiles import Profiles
+from shared.protocol.events import session_bell
+from shared.run_end import announce
+from shared.task_queue import TaskQueue
 from web.payloads import AbortPayload, CancelPayload, RunPayload
-from web.rooms import Rooms
+from web.relay.feed import FeedAddress
+from web.resume.membership import Rooms
+from web.sockets.connections import Connection
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from shared.events import Payload
-from web.approvals import Approvals
-from web.connections import Connection
+from shared.protocol.events import Payload
+from web.api.approvals import Approvals
+from web.api.run_requests import RunRequests
 from web.payloads import (
     AbortPayload,
     ApprovalPayload,
@@ -13,9 +13,9 @@ from web.payloads import (
     RunPayload,
     parse,
 )
-from web.request_lane import Handler
-from web.resume import Resume
-from web.run_requests import RunRequests
+from web.resume.resume import Resume
+from web.sockets.connections import Connection
+from web.sockets.request_queue import Handler
 
 Args = tuple[Any, ...]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from web.feed import FeedAddress
+from web.relay.feed import FeedAddress
 
 PLACES_MAX = 32  # runs that one offset names
 OFFSET_MAX = 2048  # characters; ours have at most about 1,100

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from web.delivery import Deliver
-from web.standing import Standing, short
+from web.recovery.offset import Standing, short
+from web.sockets.delivery import Deliver
 
 Standings = Mapping[str, Standing]  # by sid, of the sockets that can be recovered
 Places = Mapping[str, tuple[int, int]]  # run id -> epoch and seq

@@ -12,22 +12,22 @@ from typing import Any
 
 from socketio.packet import CONNECT
 
-from shared.announcing import announce
-from shared.db.conversation import ENDED_RUNS, RunInfo
 from shared.db.database import Database
+from shared.db.sessions.read import ENDED_RUNS, RunInfo
 from shared.errors import DatabaseAway, RedisAway
-from shared.event_log import LogView
-from shared.events import NAMESPACE
-from web.connections import Connection, Connections
-from web.emitter import Emitter
-from web.feed import Feed, FeedClosed
+from shared.event_log.store import LogView
+from shared.protocol.events import NAMESPACE
+from shared.run_end import announce
 from web.payloads import ResumePayload
-from web.records import Records, new_pid
-from web.relay import Relay
-from web.request_lane import RequestLane
-from web.resume import Resume
-from web.rooms import Rooms
-from web.standing import Joined, Lost, continued_record, fresh_record, lost, parse_offset
+from web.recovery.offset import Joined, Lost, continued_record, fresh_record, lost, parse_offset
+from web.recovery.store import Records, new_pid
+from web.relay.feed import Feed, FeedClosed
+from web.relay.relay import Relay
+from web.resume.membership import Rooms
+from web.resume.resume import Resume
+from web.sockets.connections import Connection, Connections
+from web.sockets.emitter import Emitter
+from web.sockets.request_queue import RequestLane
 
 log = logging.getLogger(__name__)
 

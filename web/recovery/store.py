@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import RedisAway
-from shared.redis_clients import Commands, RedisError
-from shared.redis_keys import recovery, recovery_record
-from web.standing import Offset, Standing
+from shared.event_log.clients import Commands, RedisError
+from shared.event_log.keys import recovery, recovery_record
+from web.recovery.offset import Offset, Standing
 
 log = logging.getLogger(__name__)
 

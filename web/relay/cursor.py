@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from shared.event_log import LogView
-from shared.events import Reinstalled, Ring
+from shared.event_log.store import LogView
+from shared.protocol.events import Reinstalled, Ring
 
 
 class Action(Enum):

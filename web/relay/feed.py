@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shared.event_log import LogView
-from shared.events import Reinstalled, Ring, SessionNotice
-from shared.redis_keys import RunKeys, feed_tag
-from web.cursors import Cursor
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.event_log.store import LogView
+from shared.protocol.events import Reinstalled, Ring, SessionNotice
+from web.relay.cursor import Cursor
 
 ENDED_KEPT = 64  # runs remembered after their end, so that a late doorbell says nothing twice
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from shared.errors import RedisAway
-from shared.event_log import EventLog
-from shared.shards import shard_of
-from web.feed import Feed
+from shared.event_log.shards import shard_of
+from shared.event_log.store import EventLog
+from web.relay.feed import Feed
 
 
 def note_behind(logs: Sequence[EventLog], feeds: Sequence[Feed]) -> None:

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from shared.errors import RedisAway, Unavailable
-from shared.event_log import EventLog, LogView
-from shared.events import Reinstalled, Ring, SessionNotice, parse_bell
-from shared.redis_clients import Commands, RedisError
-from web import cursors
-from web.bells import Bells
-from web.cursors import Action, Cursor
-from web.delivery import Deliver
-from web.feed import Bell, Feed, FeedAddress, FeedClosed
-from web.sweep import note_behind
-from web.telling import Standings, Teller
+from shared.event_log.clients import Commands, RedisError
+from shared.event_log.store import EventLog, LogView
+from shared.protocol.events import Reinstalled, Ring, SessionNotice, parse_bell
+from web.recovery.offset_emitter import Standings, Teller
+from web.relay import cursor as cursors
+from web.relay.cursor import Action, Cursor
+from web.relay.feed import Bell, Feed, FeedAddress, FeedClosed
+from web.relay.gap_check import note_behind
+from web.relay.sharded_subscriber import Bells
+from web.sockets.delivery import Deliver
 
 log = logging.getLogger(__name__)
 

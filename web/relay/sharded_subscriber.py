@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from shared.redis_clients import Commands, RedisError
-from shared.shards import shard_of
-from web.subscriptions import Subscriptions
+from shared.event_log.clients import Commands, RedisError
+from shared.event_log.shards import shard_of
+from web.relay.subscriber import Subscriptions
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from typing import Any
 from redis.client import PubSub
 
 from shared.errors import RedisAway
-from shared.redis_clients import Commands, RedisError
-from shared.redis_keys import RELAY_ECHO, bell, tag_of_bell
+from shared.event_log.clients import Commands, RedisError
+from shared.event_log.keys import RELAY_ECHO, bell, tag_of_bell
 
 log = logging.getLogger(__name__)
 

@@ -6,14 +6,14 @@ from contextlib import suppress
 
 from sqlalchemy.orm import Session
 
-from shared.db.conversation import RunInfo, read_run, recent_runs
 from shared.db.database import Database
+from shared.db.sessions.read import RunInfo, read_run, recent_runs
 from shared.errors import RedisAway
-from shared.event_log import LogView
-from web.connections import Connection
-from web.feed import Feed, FeedAddress, FeedClosed
-from web.records import Records
-from web.relay import Relay
+from shared.event_log.store import LogView
+from web.recovery.store import Records
+from web.relay.feed import Feed, FeedAddress, FeedClosed
+from web.relay.relay import Relay
+from web.sockets.connections import Connection
 
 
 class Rooms:

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared import runtime
-from shared.announcing import announce
-from shared.db.conversation import PAGE, Conversation, read_conversation, read_run
 from shared.db.database import Database
+from shared.db.sessions.read import PAGE, Conversation, read_conversation, read_run
 from shared.errors import DatabaseAway, RedisAway
-from shared.event_log import EventLog, LogView
-from shared.events import Payload, encode
-from web.connections import Connection
-from web.delivery import Deliver
-from web.feed import Feed, FeedAddress, FeedClosed
-from web.pacing import Pacing
+from shared.event_log.store import EventLog, LogView
+from shared.protocol.events import Payload, encode
+from shared.run_end import announce
 from web.payloads import ResumePayload
-from web.relay import Relay
-from web.resumed import build, is_stale
-from web.rooms import Rooms, lacks_log, places
+from web.relay.feed import Feed, FeedAddress, FeedClosed
+from web.relay.relay import Relay
+from web.resume.membership import Rooms, lacks_log, places
+from web.resume.session_snapshot import build, is_stale
+from web.sockets.connections import Connection
+from web.sockets.delivery import Deliver
+from web.sockets.reconnect_backoff import Pacing
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import orjson
 
-from shared.db.conversation import PAGE, Conversation, RunInfo
-from shared.event_log import LogView
-from shared.events import Payload, decode
-from shared.runs import LIVE, RunState
-from shared.state_events import StateEvents
-from shared.transcript import Transcript
-from web.feed import FeedAddress
+from shared.db.sessions.read import PAGE, Conversation, RunInfo
+from shared.event_log.store import LogView
+from shared.protocol.events import Payload, decode
+from shared.protocol.run_states import LIVE, RunState
+from shared.protocol.state_events import StateEvents
+from shared.protocol.transcript import Transcript
+from web.relay.feed import FeedAddress
 
 
 @dataclass(frozen=True)

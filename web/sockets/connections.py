@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from web.standing import Standing
+from web.recovery.offset import Standing
 
 
 @dataclass(eq=False)

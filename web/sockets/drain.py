@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.events import NAMESPACE
-from web.request_lane import RequestLane
+from shared.protocol.events import NAMESPACE
+from web.sockets.request_queue import RequestLane
 
 log = logging.getLogger(__name__)
 

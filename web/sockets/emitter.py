@@ -2,7 +2,7 @@
 
 An entry of the log is already the JSON array of a Socket.IO event packet, so one Engine.IO packet
 is built per entry and shared by all sockets; a normal emit would decode and encode it again for
-each. `tests/unit/test_web_emitter.py` pins that the client gets the same.
+each. `tests/unit/web/sockets/test_emitter.py` pins that the client gets the same.
 """
 
 import logging
@@ -13,9 +13,9 @@ from typing import Any
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as TransportPacket
 
-from shared.events import NAMESPACE
-from web.connections import Connection, Connections
-from web.pacing import Pacing
+from shared.protocol.events import NAMESPACE
+from web.sockets.connections import Connection, Connections
+from web.sockets.reconnect_backoff import Pacing
 
 log = logging.getLogger(__name__)
 

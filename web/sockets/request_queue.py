@@ -16,9 +16,9 @@ from typing import Any
 from socketio.packet import ACK
 
 from shared.errors import ClientError, HoldfastError
-from shared.events import NAMESPACE, Payload, encode
-from web.connections import Connection, Connections
-from web.delivery import Deliver
+from shared.protocol.events import NAMESPACE, Payload, encode
+from web.sockets.connections import Connection, Connections
+from web.sockets.delivery import Deliver
 
 log = logging.getLogger(__name__)
 

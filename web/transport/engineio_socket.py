@@ -2,7 +2,8 @@
 
 python-engineio has three threads per WebSocket: one reads, one writes, one waits for the next ping.
 Here `Wires` read and write for all, and `Heartbeat` pings all. Polling is as it was.
-`tests/unit/test_web_transport.py` pins what is used of python-engineio's private parts.
+`tests/unit/web/transport/test_engineio_socket.py` pins what is used of python-engineio's private
+parts.
 """
 
 import logging
@@ -16,9 +17,9 @@ from engineio.packet import NOOP, PING, PONG, UPGRADE, Packet
 from engineio.socket import Socket
 
 from shared import runtime
-from web.websocket_frames import frame
-from web.wire import Wire
-from web.wires import Wires
+from web.transport.websocket import Wire
+from web.transport.websocket_frames import frame
+from web.transport.websocket_loop import Wires
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from web.wires import A_TURN, Wires
+from web.transport.websocket_loop import A_TURN, Wires
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 from typing import Protocol
 
-from web.websocket_frames import GOODBYE, Incoming
+from web.transport.websocket_frames import GOODBYE, Incoming
 
 READ_MOST = 1 << 16  # bytes at once, so that nobody keeps the others waiting
 LINGER = 20.0  # seconds from the goodbye to the end, whatever the client does

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from shared import runtime
-from web.wire import Owner, Wire
+from web.transport.websocket import Owner, Wire
 
 log = logging.getLogger(__name__)
 

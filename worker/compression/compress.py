@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from shared import compression_plan as planning
-from shared import runtime, tokens
-from shared.compression_plan import Plan, Row, Snapshot
-from shared.db import compressions, snapshots
-from shared.db.compressions import Result
+from shared import runtime
+from shared.conversation import compression_plan as planning
+from shared.conversation import tokens
+from shared.conversation.compression_plan import Plan, Row, Snapshot
+from shared.conversation.summary_prompts import SUMMARY_PREFIX
+from shared.db.sessions import compressions, summaries
+from shared.db.sessions.compressions import Result
 from shared.errors import LostRun
-from shared.summary_prompts import SUMMARY_PREFIX
-from worker.ephemeral import ephemeral_id
-from worker.parts import Parts
-from worker.summarizing import NoSummary, Order, Stopped, summarize
+from worker.compression.summarize import NoSummary, Order, Stopped, summarize
+from worker.gateway.ephemeral_sessions import ephemeral_id
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class _Compression:
         covered = self.plan.covered + len(self.plan.head)
 
         def work(session: Session) -> bool:
-            stored = snapshots.store(
+            stored = summaries.store(
                 session,
                 self.turn.claim,
                 snapshot,

@@ -11,13 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from shared.content import parse_stringified
-from shared.db.chases import STOP, chase
-from shared.db.compressions import posted
-from shared.db.deletions import hasten
+from shared.conversation.content import parse_stringified
+from shared.db.gateway_sessions import hasten
+from shared.db.runs.orphans import STOP, chase
+from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
 from worker.gateway.client import GatewayClient, RunStatus
-from worker.parts import Parts
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

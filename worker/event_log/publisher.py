@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from shared.errors import RedisAway, Unavailable
-from shared.event_log import Append, Batch, EventLog, Status
-from worker.run_log import RunLog
+from shared.event_log.store import Append, Batch, EventLog, Status
+from worker.event_log.run_log import RunLog
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from shared import events
-from shared.event_log import Batch
-from shared.events import DELTAS, Payload
-from shared.redis_keys import RunKeys
-from shared.state_events import StateEvents
-from shared.transcript import Transcript
-from worker.place import Place, delta_field
+from shared.event_log.keys import RunKeys
+from shared.event_log.store import Batch
+from shared.protocol import events
+from shared.protocol.events import DELTAS, Payload
+from shared.protocol.state_events import StateEvents
+from shared.protocol.transcript import Transcript
+from worker.event_log.stream_position import Place, delta_field
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from shared.event_log import EventLog
-from shared.shards import shard_of
-from worker.publisher import Publisher
-from worker.run_log import RunLog
+from shared.event_log.shards import shard_of
+from shared.event_log.store import EventLog
+from worker.event_log.publisher import Publisher
+from worker.event_log.run_log import RunLog
 
 
 class Publishers:

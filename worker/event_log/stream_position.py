@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import StreamBroken
-from shared.events import DELTAS, RESERVED, Payload
+from shared.protocol.events import DELTAS, RESERVED, Payload
 
 REATTACHED = "run.reattached"
 POLLING, REPLAY = "polling", "replay"  # its modes

@@ -20,11 +20,11 @@ from shared.errors import (
     GatewaySilent,
     StreamBroken,
 )
-from shared.profiles import Profile
-from worker.gateway.answers import json_object, not_found, started_run, unsent_or_uncertain
-from worker.gateway.connection import Adapter
-from worker.gateway.stream import SILENCE, EventStream
-from worker.gateway.stream_reader import StreamReader
+from shared.hermes.profiles import Profile
+from worker.gateway.responses import json_object, not_found, started_run, unsent_or_uncertain
+from worker.gateway.stream.event_stream import SILENCE, EventStream
+from worker.gateway.stream.raw_connection import Adapter
+from worker.gateway.stream.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The gateway clients of this process, one per profile."""
 
 from shared.errors import GatewayError, UnknownProfile
-from shared.profiles import HistoryFormat, Profile, Profiles
+from shared.hermes.profiles import HistoryFormat, Profile, Profiles
 from shared.settings import Settings
 from worker.gateway.client import GatewayClient
 

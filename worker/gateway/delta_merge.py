@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.events import DELTAS
-from worker.place import delta_field
+from shared.protocol.events import DELTAS
+from worker.event_log.stream_position import delta_field
 
 Event = dict[str, Any]
 

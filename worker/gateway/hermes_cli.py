@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from shared.errors import GatewayError, GatewayLacks
-from worker.gateway import state_db
+from worker.gateway import hermes_state_db
 
 TIMEOUT = 60.0  # seconds; the command needs a few to start
 
@@ -22,7 +22,7 @@ def delete_session(home: Path | None, session_id: str) -> bool:
         raise GatewayLacks(
             f"The gateway cannot delete sessions over HTTP, and there is no {what} here."
         )
-    if state_db.read(home, session_id) is None:
+    if hermes_state_db.read(home, session_id) is None:
         return False  # the command takes a unique beginning for the whole name, so ask before
     delete = [command, "sessions", "delete", "--yes", "--", session_id]  # it may begin with "-"
     said = _run(["env", f"HERMES_HOME={home}", *delete])

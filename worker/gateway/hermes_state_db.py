@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from shared.content import clean_json
+from shared.conversation.content import clean_json
 from worker.gateway.client import GatewayTranscript
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from shared.content import clean_json
+from shared.conversation.content import clean_json
 from shared.errors import GatewayBusy, GatewayError, GatewayRefused, PostUncertain
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from shared import runtime
 from shared.errors import GatewayLacks
-from shared.profiles import Profile
-from worker.gateway import state_db
+from shared.hermes.profiles import Profile
+from worker.gateway import hermes_state_db
 from worker.gateway.client import GatewayClient, GatewayTranscript
-from worker.gateway.state_db import (
+from worker.gateway.hermes_state_db import (
     LONGEST_CHAIN,
     Row,
     came_after,
@@ -40,7 +40,7 @@ def read_transcript(
 def _from_home(profile: Profile, session_id: str) -> GatewayTranscript | None:
     if profile.home is None:
         return None
-    return runtime.offload(state_db.read, profile.home, session_id)
+    return runtime.offload(hermes_state_db.read, profile.home, session_id)
 
 
 def _over_http(

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.events import DELTAS, RESERVED, Payload
-from worker.place import delta_field
+from shared.protocol.events import DELTAS, RESERVED, Payload
+from worker.event_log.stream_position import delta_field
 
 GATEWAY_ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 _OURS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})

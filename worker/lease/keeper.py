@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared import runtime
-from worker.lease_statement import LeaseConnection, Renewed
+from shared.db.runs.lease import LeaseConnection, Renewed
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,8 @@
 
 import logging
 
-from shared.db.approvals import (
+from shared.db.models import RunRow
+from shared.db.runs.approvals import (
     DONE,
     EXPIRED,
     UNCERTAIN,
@@ -10,12 +11,11 @@ from shared.db.approvals import (
     note_outcome,
     unsent_answer,
 )
-from shared.db.attempts import attempts
-from shared.db.models import RunRow
+from shared.db.runs.attempts import attempts
 from shared.errors import GatewayError
-from shared.events import session_bell
-from shared.redis_keys import feed_tag
-from worker.parts import Parts
+from shared.event_log.keys import feed_tag
+from shared.protocol.events import session_bell
+from worker.services import Parts
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shared.db import deletions
+from shared.db import gateway_sessions
 from shared.db.clock import read_clock
-from shared.db.deletions import Taken
+from shared.db.gateway_sessions import Taken
 from shared.errors import GatewayError, GatewayLacks, GatewaySilent, Unavailable, UnknownProfile
-from worker.gateway import hermes_command
+from worker.gateway import hermes_cli
 from worker.gateway.client import GatewayClient
-from worker.parts import Parts
+from worker.services import Parts
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,14 @@ SWEEP_PAGES = 50
 def delete_due(parts: Parts) -> None:
     """One batch of each profile, the oldest first. Harmless when two do it at once."""
     try:
-        for profile in parts.db.read(deletions.due_profiles):
+        for profile in parts.db.read(gateway_sessions.due_profiles):
             _batch(parts, profile)
     except Unavailable as error:
         log.warning("deletions.waiting error=%s", type(error).__name__)
 
 
 def _batch(parts: Parts, profile: str) -> None:
-    batch = parts.db.write(lambda session: deletions.take(session, profile, BATCH))
+    batch = parts.db.write(lambda session: gateway_sessions.take(session, profile, BATCH))
     for index, taken in enumerate(batch):
         try:
             existed = _delete(parts, taken)
@@ -51,11 +51,11 @@ def _delete(parts: Parts, taken: Taken) -> bool:
     try:
         return parts.gateways.client(taken.profile).delete_session(taken.session_id)
     except GatewayLacks:
-        return hermes_command.delete_session(profile.home, taken.session_id)
+        return hermes_cli.delete_session(profile.home, taken.session_id)
 
 
 def _gone(parts: Parts, taken: Taken, existed: bool) -> None:
-    parts.db.write(lambda session: deletions.gone(session, taken))
+    parts.db.write(lambda session: gateway_sessions.gone(session, taken))
     log.info(
         "gateway_session.deleted profile=%s session=%s existed=%s",
         taken.profile,
@@ -67,7 +67,7 @@ def _gone(parts: Parts, taken: Taken, existed: bool) -> None:
 def _fail(parts: Parts, taken: Taken, error: GatewayError | UnknownProfile) -> None:
     hopeless = isinstance(error, GatewayLacks)
     parked = parts.db.write(
-        lambda session: deletions.failed(session, taken, str(error), hopeless=hopeless)
+        lambda session: gateway_sessions.failed(session, taken, str(error), hopeless=hopeless)
     )
     log.log(
         logging.WARNING if parked else logging.INFO,
@@ -82,7 +82,7 @@ def _fail(parts: Parts, taken: Taken, error: GatewayError | UnknownProfile) -> N
 
 def _put_off(parts: Parts, untried: list[Taken], error: GatewayError) -> None:
     """Nobody is there: the others need not wait for it one by one, nor are they to blame."""
-    parts.db.write(lambda session: deletions.put_off(session, untried, str(error)))
+    parts.db.write(lambda session: gateway_sessions.put_off(session, untried, str(error)))
     log.info("deletions.put_off count=%s error=%s", len(untried), error)
 
 
@@ -110,10 +110,10 @@ def _sweep_one(parts: Parts, profile: str) -> None:
 
 
 def _queue(session: Session, profile: str, found: set[str]) -> set[str]:
-    left = found - deletions.in_use(session, profile)
-    deletions.revive(session, profile, left)
+    left = found - gateway_sessions.in_use(session, profile)
+    gateway_sessions.revive(session, profile, left)
     for session_id in sorted(left):
-        deletions.forget(session, profile, session_id, saved=True)
+        gateway_sessions.forget(session, profile, session_id, saved=True)
     return left
 
 

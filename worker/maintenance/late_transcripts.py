@@ -5,16 +5,16 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.closing import replace_late
-from shared.db.deletions import forget
+from shared.db.gateway_sessions import forget
 from shared.db.models import ChaseRow, MessageRow, RunRow
-from shared.events import session_bell
-from shared.redis_keys import feed_tag
-from shared.runs import RunState
+from shared.db.runs.complete import replace_late
+from shared.event_log.keys import feed_tag
+from shared.protocol.events import session_bell
+from shared.protocol.run_states import RunState
 from worker.gateway.transcripts import read_transcript
-from worker.parts import Parts
-from worker.reconcile import keep
-from worker.sync import count_rows, usage_of
+from worker.run.collect_transcript import count_rows, usage_of
+from worker.services import Parts
+from worker.transcript.reconcile import keep
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from shared.db.attempts import note_double_post, was_proved_absent
-from shared.db.chases import SYNC, again, done, due
-from shared.db.deletions import forget
+from shared.db.gateway_sessions import forget
 from shared.db.models import ChaseRow
+from shared.db.runs.attempts import note_double_post, was_proved_absent
+from shared.db.runs.orphans import SYNC, again, done, due
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
-from worker.late_sync import sync_late
-from worker.parts import Parts
+from worker.maintenance.late_transcripts import sync_late
+from worker.services import Parts
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from shared.announcing import announce
-from shared.db.approvals import forgotten_answers
-from shared.db.endings import unannounced
-from shared.db.sweeps import forgotten, forsaken, ping
+from shared.db.runs.approvals import forgotten_answers
+from shared.db.runs.overdue import forgotten, forsaken, ping
+from shared.db.runs.terminal import unannounced
 from shared.errors import DatabaseAway, Unavailable
-from worker.parts import Parts
+from shared.run_end import announce
+from worker.services import Parts
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

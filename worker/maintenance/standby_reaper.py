@@ -4,11 +4,11 @@ import logging
 import threading
 
 from shared.errors import Unavailable
-from shared.redis_clients import Commands, RedisError
-from shared.redis_keys import LAST_TICK
-from worker.chaser import chase_all
-from worker.parts import Parts
-from worker.reaper import Reaper
+from shared.event_log.clients import Commands, RedisError
+from shared.event_log.keys import LAST_TICK
+from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.reaper import Reaper
+from worker.services import Parts
 
 log = logging.getLogger(__name__)
 

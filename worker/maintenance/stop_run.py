@@ -2,8 +2,8 @@
 
 import logging
 
-from shared.db.attempts import attempts
-from worker.parts import Parts
+from shared.db.runs.attempts import attempts
+from worker.services import Parts
 
 log = logging.getLogger(__name__)
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from shared.db.attempts import IDLE, RESTARTED, note_absent, repeats, unanswered
-from shared.db.chases import UNCERTAIN_POST, chase
 from shared.db.clock import read_clock
 from shared.db.models import AttemptRow
+from shared.db.runs.attempts import IDLE, RESTARTED, note_absent, repeats, unanswered
+from shared.db.runs.orphans import UNCERTAIN_POST, chase
 from shared.errors import GatewayError, GatewayLacks
-from shared.runs import Reason
+from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
-from worker.parts import Parts
+from worker.run.watchdog import say_stopping
+from worker.services import Parts
 from worker.turn import Turn
-from worker.watch import say_stopping
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def prove_absent(parts: Parts, turn: Turn) -> Outcome | None:
 
 
 def _proof(parts: Parts, turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
-    """One of the proofs of shared.db.attempts, or None; also when a person stops the run."""
+    """One of the proofs of shared.db.runs.attempts, or None; also when a person stops the run."""
     count, _ = parts.read(lambda session: repeats(session, turn.run_id))
     if count >= MOST_REPEATS:
         return None

@@ -8,14 +8,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared import runtime, tokens
+from shared import runtime
+from shared.conversation import tokens
 from shared.errors import GatewayError
-from shared.runs import RunState
+from shared.protocol.run_states import RunState
 from worker.gateway.client import GatewayTranscript
 from worker.gateway.transcripts import read_transcript
 from worker.outcome import Outcome
-from worker.parts import Parts
-from worker.reconcile import Kept, keep
+from worker.services import Parts
+from worker.transcript.reconcile import Kept, keep
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

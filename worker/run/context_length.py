@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shared.hermes_home import read_json, read_yaml
-from shared.profiles import Profile
+from shared.hermes.home import read_json, read_yaml
+from shared.hermes.profiles import Profile
 
 DEFAULT: Final = 200_000
 

@@ -5,17 +5,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shared.announcing import tell
-from shared.db.chases import STOP, SYNC, chase
-from shared.db.claims import Claim
-from shared.db.closing import Closing, close
-from shared.db.endings import Announcement
+from shared.db.runs.claim import Claim
+from shared.db.runs.complete import Closing, close
+from shared.db.runs.orphans import STOP, SYNC, chase
+from shared.db.runs.terminal import Announcement
 from shared.errors import Unavailable
-from shared.runs import Reason, RunState
+from shared.protocol.run_states import Reason, RunState
+from shared.run_end import tell
 from worker.outcome import Outcome
-from worker.parts import Parts
-from worker.reconcile import Kept
-from worker.sync import Left, what_it_leaves
+from worker.run.collect_transcript import Left, what_it_leaves
+from worker.services import Parts
+from worker.transcript.reconcile import Kept
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

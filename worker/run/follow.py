@@ -3,15 +3,14 @@
 import logging
 import time
 
-from shared.db.stops import is_stop_asked
+from shared.db.runs.stop import is_stop_asked
 from shared.errors import GatewayError, GatewayLostRun, StreamBroken
-from shared.events import Payload
-from shared.runs import Reason
-from worker.deadline import WAITING, RunClock
+from shared.protocol.events import Payload
+from shared.protocol.run_states import Reason
+from worker.event_log.stream_position import POLLING, REATTACHED, REPLAY, Place, Replay
 from worker.gateway.client import RunStatus
-from worker.gateway.merging import merge_deltas
-from worker.gateway.translation import GatewayEnd, gateway_end, translate
-from worker.joining import Tail, output_tail, tail
+from worker.gateway.delta_merge import merge_deltas
+from worker.gateway.translate_events import GatewayEnd, gateway_end, translate
 from worker.outcome import (
     CANCELLED,
     Outcome,
@@ -21,10 +20,11 @@ from worker.outcome import (
     of_gateway,
     timed_out,
 )
-from worker.parts import Parts
-from worker.place import POLLING, REATTACHED, REPLAY, Place, Replay
+from worker.run.run_clock import WAITING, RunClock
+from worker.run.watchdog import Limits, Watch, say_stopping, send_stop
+from worker.services import Parts
+from worker.transcript.tail import Tail, output_tail, tail
 from worker.turn import Turn
-from worker.watch import Limits, Watch, say_stopping, send_stop
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,13 @@
 
 import logging
 
-from shared.db.claims import Claim
-from shared.db.owners import next_epoch
+from shared.db.runs.claim import Claim
+from shared.db.runs.ownership import next_epoch
 from shared.errors import LostRun
-from shared.event_log import Status
-from worker.leases import Lease
-from worker.parts import Parts
-from worker.run_log import RunLog
+from shared.event_log.store import Status
+from worker.event_log.run_log import RunLog
+from worker.lease.keeper import Lease
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

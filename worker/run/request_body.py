@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 from sqlalchemy import String, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from shared import compression_plan as planning
 from shared import runtime
-from shared.compression_plan import LastCompression, Plan, Usage
-from shared.context_length import context_length
-from shared.db import compressions, snapshots
-from shared.db.claims import Claim
+from shared.conversation import compression_plan as planning
+from shared.conversation.compression_plan import LastCompression, Plan, Usage
+from shared.conversation.history import build, workspace_instructions
 from shared.db.clock import read_clock
 from shared.db.models import MessageRow
-from shared.db.owners import owned
-from shared.db.snapshots import Stored
-from shared.history import build, workspace_instructions
-from worker.compression import compress
-from worker.parts import Parts
+from shared.db.runs.claim import Claim
+from shared.db.runs.ownership import owned
+from shared.db.sessions import compressions, summaries
+from shared.db.sessions.summaries import Stored
+from worker.compression.compress import compress
+from worker.run.context_length import context_length
+from worker.services import Parts
 from worker.turn import Turn
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
     )
     if past.stored is not None and plan.snapshot is None:
         version = past.stored.version
-        parts.db.write(lambda session: snapshots.drop(session, claim, version))
+        parts.db.write(lambda session: summaries.drop(session, claim, version))
     return plan
 
 
@@ -187,7 +187,7 @@ def _read(session: Session, claim: Claim) -> Past | None:
     messages = [row for row in all_messages if row["turn_no"] != claim.turn_no]
     stored, last = None, None
     if claim.is_compressed:
-        stored = snapshots.load(session, claim.owner, claim.session_id)
+        stored = summaries.load(session, claim.owner, claim.session_id)
         last = compressions.last(session, claim.owner, claim.session_id)
     return Past(
         messages=messages,
@@ -205,7 +205,7 @@ _UP_TO_TURN = (
     .where(
         MessageRow.owner == _HERE[0],
         MessageRow.session_id == _HERE[1],
-        MessageRow.role.in_(snapshots.ROLES),
+        MessageRow.role.in_(summaries.ROLES),
         MessageRow.turn_no <= bindparam("turn"),
     )
     .order_by(MessageRow.turn_no, MessageRow.idx, MessageRow.id)

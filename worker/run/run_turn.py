@@ -3,20 +3,20 @@
 import logging
 import time
 
-from shared.announcing import announce
-from shared.db.claims import Claim, Refusal, Refused, claim
-from shared.db.owners import put_back
-from shared.db.permits import permitted
+from shared.db.runs.claim import Claim, Refusal, Refused, claim
+from shared.db.runs.concurrency_limit import permitted
+from shared.db.runs.ownership import put_back
 from shared.errors import LostRun, Unavailable, UnknownProfile
-from shared.runs import Reason
-from worker.finish import end_unopened, finish
-from worker.following import follow
-from worker.opening import open_turn
+from shared.protocol.run_states import Reason
+from shared.run_end import announce
 from worker.outcome import Outcome, aborted, failed
-from worker.parts import Parts
-from worker.session_news import tell_turn_started
-from worker.starting import PutBack, start
-from worker.takeover import reattach
+from worker.run.finish import end_unopened, finish
+from worker.run.follow import follow
+from worker.run.open_log import open_turn
+from worker.run.session_events import tell_turn_started
+from worker.run.submit import PutBack, start
+from worker.run.takeover import reattach
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

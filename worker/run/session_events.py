@@ -3,11 +3,11 @@
 import logging
 import threading
 
-from shared.db.claims import Claim
-from shared.db.conversation import waiting
+from shared.db.runs.claim import Claim
+from shared.db.sessions.read import waiting
 from shared.errors import Unavailable
-from shared.events import Payload, session_bell
-from worker.parts import Parts
+from shared.protocol.events import Payload, session_bell
+from worker.services import Parts
 
 log = logging.getLogger(__name__)
 

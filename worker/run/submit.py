@@ -6,9 +6,9 @@ import time
 
 from sqlalchemy.orm import Session
 
-from shared.db.attempts import intend, note_double_post, repeats
-from shared.db.chases import STOP, chase
-from shared.db.compressions import seconds_of
+from shared.db.runs.attempts import intend, note_double_post, repeats
+from shared.db.runs.orphans import STOP, chase
+from shared.db.sessions.compressions import seconds_of
 from shared.errors import (
     GatewayBusy,
     GatewayError,
@@ -16,12 +16,12 @@ from shared.errors import (
     LostRun,
     PostUncertain,
 )
-from shared.runs import Reason
-from worker.context import request_body
-from worker.ephemeral import ephemeral_id
+from shared.protocol.run_states import Reason
+from worker.gateway.ephemeral_sessions import ephemeral_id
 from worker.outcome import Outcome, failed
-from worker.parts import Parts
-from worker.proving import prove_absent
+from worker.run.absence_proof import prove_absent
+from worker.run.request_body import request_body
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

@@ -6,14 +6,14 @@ still be working on are stopped.
 
 import logging
 
-from shared.db.attempts import attempts
-from shared.db.chases import STOP, UNCERTAIN_POST, chase
 from shared.db.models import AttemptRow
-from shared.runs import Reason
-from worker.following import follow
+from shared.db.runs.attempts import attempts
+from shared.db.runs.orphans import STOP, UNCERTAIN_POST, chase
+from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, failed
-from worker.parts import Parts
-from worker.proving import prove_absent
+from worker.run.absence_proof import prove_absent
+from worker.run.follow import follow
+from worker.services import Parts
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

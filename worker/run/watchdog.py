@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 
 from shared.errors import GatewayError
-from worker.deadline import WAITING, RunClock
-from worker.gateway.stream import SILENCE
+from worker.gateway.stream.event_stream import SILENCE
+from worker.run.run_clock import WAITING, RunClock
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.content import ParsedContent, blocks_to_text, parse_stringified
-from shared.history import clean_calls
+from shared.conversation.content import ParsedContent, blocks_to_text, parse_stringified
+from shared.conversation.history import clean_calls
 from worker.gateway.client import GatewayTranscript
-from worker.joining import is_synthetic, tool_names
+from worker.transcript.tail import is_synthetic, tool_names
 
 Row = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.events import Payload
+from shared.protocol.events import Payload
 
 PIECE = 16_384  # characters: what comes at once is split like what is streamed
 OUTPUT_MOST = 4_000  # characters that an event shows of a tool's result; the rows have all of it

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from . import replies
-from .faults import FaultError
-from .gateway import GATEWAY
+from deploy.demo_gateway import replies
+from deploy.demo_gateway.faults import FaultError
+from deploy.demo_gateway.gateway import GATEWAY
 
 
 async def add_fault(request: web.Request) -> web.Response:

@@ -6,10 +6,10 @@ import asyncio
 
 from aiohttp import web
 
-from . import replies
-from .gateway import GATEWAY, Gateway
-from .runs import Run
-from .stream import Frame, Mark, Reader
+from deploy.demo_gateway import replies
+from deploy.demo_gateway.gateway import GATEWAY, Gateway
+from deploy.demo_gateway.runs import Run
+from deploy.demo_gateway.stream import Frame, Mark, Reader
 
 # A reader may come a moment before its run.
 REGISTRATION_WAIT = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .gateway import GATEWAY, Gateway
+from deploy.demo_gateway.gateway import GATEWAY, Gateway
 
 VERSION = "demo"
 _SELF = {"platform": "hermes-agent", "version": VERSION, "demo": True}

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from . import replies
-from .faults import Fault
-from .gateway import GATEWAY, Gateway
-from .run_requests import read_order
-from .runs import Order, Run
+from deploy.demo_gateway import replies
+from deploy.demo_gateway.faults import Fault
+from deploy.demo_gateway.gateway import GATEWAY, Gateway
+from deploy.demo_gateway.run_requests import read_order
+from deploy.demo_gateway.runs import Order, Run
 
 CHOICES = frozenset({"once", "session", "always", "deny"})
 CHOICE_ALIASES = {"approve": "once", "approved": "once", "allow": "once"}

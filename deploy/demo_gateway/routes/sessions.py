@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from . import replies
-from .gateway import GATEWAY
-from .sessions import Session
+from deploy.demo_gateway import replies
+from deploy.demo_gateway.gateway import GATEWAY
+from deploy.demo_gateway.sessions import Session
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 MAX_OFFSET = 1_000_000

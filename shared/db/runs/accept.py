@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import MessageRow, RunRow
-from shared.db.session_rows import find_or_make, touch
-from shared.db.stops import open_runs, request_stop
+from shared.db.runs.stop import open_runs, request_stop
+from shared.db.sessions.upsert import find_or_make, touch
 from shared.errors import QueueFull, RequestConflict, SessionBusy
-from shared.runs import LIVE, OPEN, RunState
+from shared.protocol.run_states import LIVE, OPEN, RunState
 
 OnBusy = Literal["queue", "reject", "interrupt"]
 

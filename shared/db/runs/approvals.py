@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import ApprovalRow, RunRow
-from shared.runs import LIVE
+from shared.protocol.run_states import LIVE
 
 SENDING: Final = "sending"
 DONE: Final = "done"

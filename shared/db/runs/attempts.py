@@ -7,10 +7,10 @@ from typing import Any, Final
 from sqlalchemy import Integer, String, Update, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim
 from shared.db.clock import DbNow
 from shared.db.models import AttemptRow, RunRow
-from shared.db.owners import MINE, owned
+from shared.db.runs.claim import Claim
+from shared.db.runs.ownership import MINE, owned
 from shared.db.upserts import Upsert
 from shared.errors import LostRun
 

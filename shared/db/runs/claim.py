@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Double, Row, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from shared.db.endings import take_turn
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import CompressionRow, RunRow, SnapshotRow
-from shared.db.permits import has_permit
-from shared.db.shown_message import Message
-from shared.redis_keys import RunKeys, feed_tag
-from shared.runs import ENDED, LIVE, RunState
+from shared.db.runs.concurrency_limit import has_permit
+from shared.db.runs.terminal import take_turn
+from shared.db.sessions.message_json import Message
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.protocol.run_states import ENDED, LIVE, RunState
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from typing import Any
 from sqlalchemy import Row, bindparam, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from shared.db.claims import Claim
-from shared.db.deletions import forget, forget_attempts
-from shared.db.endings import Announcement, Entries, fix_end
+from shared.db.gateway_sessions import forget, forget_attempts
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SnapshotRow
-from shared.db.owners import owned
-from shared.db.session_sums import sum_up
-from shared.db.snapshots import drop_covering
-from shared.db.turn_rows import add_rows, clear_rows
-from shared.db.usage_rows import store_usage
-from shared.runs import ENDED, RunState
+from shared.db.runs.claim import Claim
+from shared.db.runs.ownership import owned
+from shared.db.runs.terminal import Announcement, Entries, fix_end
+from shared.db.sessions.summaries import drop_covering
+from shared.db.sessions.totals import sum_up
+from shared.db.sessions.turn_messages import add_rows, clear_rows
+from shared.db.usage_write import store_usage
+from shared.protocol.run_states import ENDED, RunState
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
-from shared.runs import LIVE, RunState
+from shared.protocol.run_states import LIVE, RunState
 
 
 def has_permit(session: Session, run: Row[Any], most: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import make_url
 
-from shared.sqlite_url import busy_seconds, is_sqlite
+from shared.db.sqlite_url import busy_seconds, is_sqlite
 
 
 @dataclass(frozen=True)

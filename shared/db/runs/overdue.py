@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
-from shared.runs import LIVE, RunState
+from shared.protocol.run_states import LIVE, RunState
 
 _LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
 

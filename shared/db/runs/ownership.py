@@ -5,12 +5,12 @@ from typing import Any, Final
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim
 from shared.db.clock import DbNow
 from shared.db.locks import RUN, lock_run, lock_session
 from shared.db.models import RunRow
+from shared.db.runs.claim import Claim
 from shared.errors import LostRun
-from shared.runs import LIVE, RunState
+from shared.protocol.run_states import LIVE, RunState
 
 # A worker's own run.
 MINE: Final = (

@@ -8,11 +8,11 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.endings import end_unstarted
 from shared.db.locks import lock_run, lock_session, lock_session_of
 from shared.db.models import RunRow
+from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
-from shared.runs import LIVE, OPEN, RunState
+from shared.protocol.run_states import LIVE, OPEN, RunState
 
 ABORTED = "aborted"
 

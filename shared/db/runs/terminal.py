@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
-from shared.db.shown_message import MESSAGE_COLUMNS, Message, message
-from shared.events import Payload
-from shared.redis_keys import RunKeys, feed_tag
-from shared.runs import RunState
+from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.protocol.events import Payload
+from shared.protocol.run_states import RunState
 
 Entries = list[tuple[str, Payload]]
 

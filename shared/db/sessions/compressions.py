@@ -6,12 +6,12 @@ from enum import StrEnum
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from shared.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
-from shared.db.claims import Claim
+from shared.conversation.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
 from shared.db.clock import DbNow, read_clock
-from shared.db.deletions import forget, hasten
+from shared.db.gateway_sessions import forget, hasten
 from shared.db.models import CompressionRow
-from shared.db.owners import owned
+from shared.db.runs.claim import Claim
+from shared.db.runs.ownership import owned
 
 
 class Result(StrEnum):

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, SessionRow, UsageRow
-from shared.db.snapshots import context_tokens
-from shared.db.usage import session_totals
+from shared.db.sessions.summaries import context_tokens
+from shared.db.usage_report import session_totals
 
 IMPORTING: Final = "importing"  # as `source`
 ROWS: Final = 98  # messages in one transaction; with the session's row and its usage 100

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from shared.content import input_text
+from shared.conversation.content import input_text
 from shared.db.models import MessageRow, RunRow
-from shared.db.shown_message import MESSAGE_COLUMNS, Message, message
-from shared.db.snapshots import context_tokens
-from shared.runs import ENDED, LIVE, OPEN, RunState
+from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
+from shared.db.sessions.summaries import context_tokens
+from shared.protocol.run_states import ENDED, LIVE, OPEN, RunState
 
 PAGE = 500  # messages
 SHOWN = 2_000  # characters of a waiting input: enough to tell it from the others

@@ -15,11 +15,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from shared.compression_plan import Snapshot
-from shared.db.claims import Claim
+from shared.conversation.compression_plan import Snapshot
 from shared.db.clock import DbNow, read_clock
 from shared.db.models import MessageRow, SnapshotRow
-from shared.db.owners import owned
+from shared.db.runs.claim import Claim
+from shared.db.runs.ownership import owned
 
 ROLES = ("user", "assistant", "tool")
 

@@ -6,8 +6,8 @@ from sqlalchemy import String, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow, SessionRow
-from shared.db.snapshots import context_sums
-from shared.db.usage import session_totals
+from shared.db.sessions.summaries import context_sums
+from shared.db.usage_report import session_totals
 
 
 def _summing_up() -> Any:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.demo_gateway import DemoGateway
-from tests.support.processes import wait_until
+from tests.support.clients.socket_client import SocketClient
+from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.recording import Payload
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 
 def assert_aborted(end: Payload) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import talk
-from tests.support.processes import wait_until
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.clients.socket_client import SocketClient
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 
 def asking(command: str = "rm -rf build", **fields: object) -> str:

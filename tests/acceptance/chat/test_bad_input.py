@@ -9,8 +9,8 @@ from socketio.exceptions import ConnectionError as Refused
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.socket_client import ClientLoop, SocketClient
-from tests.support.stack import Stack
+from tests.support.clients.socket_client import ClientLoop, SocketClient
+from tests.support.servers.stack import Stack
 
 GIANT = 900_000
 LARGEST_FRAME = 1_000_000  # FRAME_MAX_BYTES of the stack

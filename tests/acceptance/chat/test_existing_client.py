@@ -6,8 +6,8 @@ from functools import partial
 
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import numbered, talk
-from tests.support.js_client import JsClient
-from tests.support.stack import Stack
+from tests.support.clients.js_client import JsClient
+from tests.support.servers.stack import Stack
 
 SCRIPT = "existing_client.js"
 

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from tests.acceptance.words import assert_whole, talk
-from tests.support.socket_client import SocketClient
-from tests.support.stack import TOKEN, Stack
+from tests.support.clients.socket_client import SocketClient
+from tests.support.servers.stack import TOKEN, Stack
 
 Headers = dict[str, str]
 JSON: Headers = {"Content-Type": "application/json"}

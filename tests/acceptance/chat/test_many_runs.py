@@ -8,10 +8,10 @@ import pytest
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.postgres import PostgresServer
+from tests.support.clients.socket_client import ClientLoop, SocketClient
 from tests.support.recording import Recording
-from tests.support.socket_client import ClientLoop, SocketClient
-from tests.support.stack import TOKEN, Stack
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.stack import TOKEN, Stack
 
 RUNS = 50
 TOKENS = 200

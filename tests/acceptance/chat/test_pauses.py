@@ -16,9 +16,9 @@ import pytest
 
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.processes import wait_until
 from tests.support.recording import Recording
-from tests.support.stack import Stack
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 WORKER_KILLED = 20.0  # seconds to `run.reattached`
 BEYOND_RECONNECT = 1.0  # seconds after the client's own delay

@@ -11,9 +11,9 @@ import pytest
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.processes import RunningProcess, wait_until
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.clients.socket_client import SocketClient
+from tests.support.servers.processes import RunningProcess, wait_until
+from tests.support.servers.stack import Stack
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import assert_whole, numbered, talk
+from tests.support.clients.socket_client import SocketClient
 from tests.support.recording import Recording, answer
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.servers.stack import Stack
 
 CUTS = (1, 40, 80)  # words heard, of 240
 

@@ -16,9 +16,9 @@ from shared.db.models import SessionRow
 from shared.user_tokens import digest
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
+from tests.support.clients.socket_client import SocketClient
 from tests.support.recording import Payload, Recording
-from tests.support.socket_client import SocketClient
-from tests.support.stack import TOKEN, Stack
+from tests.support.servers.stack import TOKEN, Stack
 
 NAMESPACE = "/chat-run"
 LONG = 3000  # tokens: longer than a test

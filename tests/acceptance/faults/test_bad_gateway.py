@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from shared.db.models import ChaseRow
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.demo_gateway import DemoGateway
-from tests.support.processes import wait_until
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.clients.socket_client import SocketClient
+from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 LARGEST_EVENT = 100_000  # bytes of any live event on the wire
 GIANT = 5_000_000

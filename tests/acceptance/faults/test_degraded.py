@@ -14,9 +14,9 @@ import requests
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, talk
-from tests.support.postgres import PostgresServer, find_binaries
-from tests.support.socket_client import SocketClient
-from tests.support.stack import TOKEN, Stack
+from tests.support.clients.socket_client import SocketClient
+from tests.support.servers.postgres import PostgresServer, find_binaries
+from tests.support.servers.stack import TOKEN, Stack
 
 log = logging.getLogger(__name__)
 

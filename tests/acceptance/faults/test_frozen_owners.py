@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from shared.db.models import AttemptRow
+from tests.acceptance.chat.test_abort import assert_aborted
 from tests.acceptance.conftest import Clients
-from tests.acceptance.test_abort import assert_aborted
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.processes import wait_until
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.clients.socket_client import SocketClient
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 
 @pytest.fixture(scope="module")

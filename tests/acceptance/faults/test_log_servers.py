@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.redis_keys import feed_tag
-from shared.shards import shard_of
+from shared.event_log.keys import feed_tag
+from shared.event_log.shards import shard_of
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, talk
-from tests.support.redis_server import RedisServer
-from tests.support.stack import Stack
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.stack import Stack
 
 
 @pytest.fixture(scope="module")

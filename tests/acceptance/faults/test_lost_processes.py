@@ -12,10 +12,10 @@ import pytest
 from shared.db.models import UsageRow
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.postgres import PostgresServer
-from tests.support.processes import wait_until
 from tests.support.recording import Recording, answer
-from tests.support.stack import Stack
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.recording import answer
-from tests.support.stack import Stack
+from tests.support.servers.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from shared.runs import RunState
+from shared.protocol.run_states import RunState
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.words import numbered, talk
-from tests.support.chat_client import ChatClient
-from tests.support.js_client import JsClient
-from tests.support.processes import wait_until
-from tests.support.stack import TOKEN, Stack
+from tests.support.clients.chat_client import ChatClient
+from tests.support.clients.js_client import JsClient
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import TOKEN, Stack
 
 SCRIPT = "existing_client.js"
 KILLS = 20

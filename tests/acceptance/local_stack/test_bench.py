@@ -8,8 +8,8 @@ import pytest
 
 from tests.bench.compare import compared, sound
 from tests.bench.idle import idle_numbers
-from tests.bench.plan import Load
-from tests.bench.plant import Plant
+from tests.bench.load.plan import Load
+from tests.bench.load.plant import Plant
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import requests
 
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import numbered, talk
-from tests.support.postgres import PostgresServer, find_binaries
-from tests.support.processes import wait_until
-from tests.support.stack import Stack
+from tests.support.servers.postgres import PostgresServer, find_binaries
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
 
 PARTS = {"database", "redis", "relay"}
 

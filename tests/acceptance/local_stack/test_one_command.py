@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.up_stack import UpStack
+from tests.acceptance.local_stack.up_stack import UpStack
 from tests.acceptance.words import assert_whole, numbered, talk
-from tests.support.js_client import JsClient
-from tests.support.processes import Processes, is_alive, wait_until
+from tests.support.clients.js_client import JsClient
+from tests.support.clients.socket_client import ClientLoop, SocketClient
 from tests.support.recording import answer
-from tests.support.socket_client import ClientLoop, SocketClient
+from tests.support.servers.processes import Processes, is_alive, wait_until
 
 SESSION = "first-conversation"
 

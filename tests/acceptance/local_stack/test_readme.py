@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.js_client import SCRIPTS
-from tests.support.stack import TOKEN, Stack
+from tests.support.clients.js_client import SCRIPTS
+from tests.support.paths import ROOT
+from tests.support.servers.stack import TOKEN, Stack
 
-ROOT = Path(__file__).parents[2]
 ANSWER = "This is the demo gateway that comes with Holdfast"
 PATIENCE = 60  # seconds
 

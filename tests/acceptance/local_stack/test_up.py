@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ports import free_port
-from tests.support.processes import Processes, RunningProcess, is_alive, wait_for_http, wait_until
+from deploy.local.ports import free_port
+from tests.support.servers.processes import (
+    Processes,
+    RunningProcess,
+    is_alive,
+    wait_for_http,
+    wait_until,
+)
 
 Up = Callable[..., RunningProcess]
 

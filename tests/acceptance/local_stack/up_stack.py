@@ -8,8 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-from deploy.ports import free_port
-from tests.support.processes import Processes, RunningProcess, is_alive
+from deploy.local.ports import free_port
+from tests.support.servers.processes import Processes, RunningProcess, is_alive
 
 # What the caller's environment must not decide for it.
 THEIRS = ("REDIS_URL", "DATABASE_URL", "AUTH_TOKEN", "AUTH_DISABLED", "HERMES_API_KEY")

@@ -15,19 +15,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.db.attempts import attempts
 from shared.db.models import AttemptRow
+from shared.db.runs.attempts import attempts
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.steps import FIRST, LAST, PACES, PRINTED, SPOKEN, script
-from tests.support.hermes import HermesGateway
-from tests.support.hermes_install import HermesError, environment
-from tests.support.js_client import JsClient
-from tests.support.model_script import last_message
-from tests.support.model_server import ModelServer
-from tests.support.processes import RunningProcess, wait_until
+from tests.support.clients.js_client import JsClient
+from tests.support.clients.socket_client import SocketClient
+from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import HermesError, environment
+from tests.support.gateways.model_script import last_message
+from tests.support.gateways.model_server import ModelServer
 from tests.support.recording import Recording
-from tests.support.socket_client import SocketClient
-from tests.support.stack import Stack
+from tests.support.servers.processes import RunningProcess, wait_until
+from tests.support.servers.stack import Stack
 
 REATTACHED_WITHIN = 20.0  # seconds after the kill, with the default settings
 

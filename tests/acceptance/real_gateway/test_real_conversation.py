@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Clients
-from tests.support.hermes import HermesGateway
-from tests.support.hermes_install import HermesError, environment
-from tests.support.model_script import ToolCall, Turn, calling
-from tests.support.model_server import ModelServer
-from tests.support.stack import Stack
+from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import HermesError, environment
+from tests.support.gateways.model_script import ToolCall, Turn, calling
+from tests.support.gateways.model_server import ModelServer
+from tests.support.servers.stack import Stack
 
 LOOK = ToolCall("terminal", {"command": "echo the-colour-is-$(echo green)"}, id="call_look")
 

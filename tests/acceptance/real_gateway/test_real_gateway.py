@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.conftest import Clients
-from tests.support.hermes import HermesGateway
-from tests.support.hermes_install import HermesError, environment
-from tests.support.model_script import ToolCall, Turn, calling, tokens
-from tests.support.model_server import ModelServer
+from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import HermesError, environment
+from tests.support.gateways.model_script import ToolCall, Turn, calling, tokens
+from tests.support.gateways.model_server import ModelServer
 from tests.support.recording import answer
-from tests.support.stack import Stack
+from tests.support.servers.stack import Stack
 
 PRINTED = "forty-two-from-the-tool"
 CALL = ToolCall("terminal", {"command": "echo forty-two-$(echo from-the-tool)"}, id="call_echo")

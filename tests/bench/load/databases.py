@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.support.postgres import PostgresServer, find_binaries
+from tests.support.servers.postgres import PostgresServer, find_binaries
 
 Fresh = Callable[[], str]  # the URL of an empty database; empty: an SQLite file of the stack's own
 

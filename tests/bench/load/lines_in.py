@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tests.bench.websocket_wire import (
+from tests.bench.load.websocket_wire import (
     PING_OF_ENGINE_IO,
     PONG_OF_ENGINE_IO,
     Frames,
     connect,
     text_frame,
 )
-from tests.support.demo_gateway import scripted
+from tests.support.gateways.demo_gateway import scripted
 
 NAMESPACE = "/chat-run"
 BUFFER = memoryview(bytearray(1 << 18))

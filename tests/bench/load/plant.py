@@ -8,17 +8,16 @@ import resource
 import subprocess
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from deploy.ports import LOOPBACK, free_port
-from tests.bench.cpu import Pids
-from tests.bench.plan import Found, Load, Plan
-from tests.bench.timed_gateway import TimedGateway
-from tests.support.processes import RunningProcess
-from tests.support.stack import TOKEN, Stack
+from deploy.local.ports import LOOPBACK, free_port
+from tests.bench.load.cpu import Pids
+from tests.bench.load.plan import Found, Load, Plan
+from tests.bench.load.timed_gateway import TimedGateway
+from tests.support.paths import ROOT
+from tests.support.servers.processes import RunningProcess
+from tests.support.servers.stack import TOKEN, Stack
 
-ROOT = Path(__file__).resolve().parents[2]
 _numbers = itertools.count(1)
 
 
@@ -79,7 +78,7 @@ class Plant(Stack):
             sessions=sessions or [f"b{next(_numbers)}" for _ in range(load.runs)],
         )
         done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.reader"],
+            [sys.executable, "-m", "tests.bench.load.reader"],
             input=json.dumps(asdict(plan)),
             capture_output=True,
             text=True,

@@ -1,6 +1,7 @@
 """The client process: starts all runs of a plan at once, reads them to their ends, judges them.
 
-`python -m tests.bench.reader` takes a plan as JSON on its standard input and prints what it found.
+`python -m tests.bench.load.reader` takes a plan as JSON on its standard input and prints what it
+found.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from dataclasses import asdict
 
 import requests
 
-from tests.bench.lines_in import DirectLine, Line, SocketLine, order_of
-from tests.bench.plan import Found, Load, Plan
-from tests.bench.verdict import Verdict, judge
-from tests.bench.watch import Watch
+from tests.bench.load.lines_in import DirectLine, Line, SocketLine, order_of
+from tests.bench.load.plan import Found, Load, Plan
+from tests.bench.load.watch import Watch
+from tests.bench.report.verdict import Verdict, judge
 
 LOOK_EVERY = 0.5  # seconds that a wait for bytes lasts at most
 

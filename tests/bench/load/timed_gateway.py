@@ -16,7 +16,7 @@ from aiohttp import web
 from deploy.demo_gateway import __main__ as program
 from deploy.demo_gateway import app
 from deploy.demo_gateway.turn import Turn
-from tests.support.demo_gateway import DemoGateway
+from tests.support.gateways.demo_gateway import DemoGateway
 
 TIMES: dict[str, array[float]] = {}
 
@@ -24,7 +24,7 @@ TIMES: dict[str, array[float]] = {}
 class TimedGateway(DemoGateway):
     """A running one."""
 
-    MODULE = "tests.bench.timed_gateway"
+    MODULE = "tests.bench.load.timed_gateway"
 
 
 def tag_of(text: str) -> str:

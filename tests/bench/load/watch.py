@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.bench.cpu import Pids, cpu_by_role, memory_by_role
+from tests.bench.load.cpu import Pids, cpu_by_role, memory_by_role
 
 MEMORY_EVERY = 0.5  # seconds
 LEAST_STEADY = 0.5  # seconds; a shorter steady part is none, and all counts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.results import Results
-from tests.bench.svg import Points, line_plot
+from tests.bench.report.results import Results
+from tests.bench.report.svg import Points, line_plot
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.goals import GOALS
-from tests.bench.plots import draw_all
-from tests.bench.results import Cases, Results
+from tests.bench.report.plots import draw_all
+from tests.bench.report.results import Cases, Results
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.compare import Numbers
-from tests.bench.spread import Spread
+from tests.bench.load.spread import Spread
 
 Cases = dict[str, Numbers]  # what varies, as text -> numbers
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.lines_in import Line
+from tests.bench.load.lines_in import Line
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tests.chaos.tabs import Tab
+from tests.chaos.clients.tabs import Tab
 
 SHARE = 3  # every third tab
 

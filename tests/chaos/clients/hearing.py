@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.chaos.evidence import Heard
+from tests.chaos.evidence.evidence import Heard
 
 
 def note(name: str, payload: dict[str, Any]) -> Heard:

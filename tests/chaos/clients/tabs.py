@@ -9,9 +9,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos.evidence import Heard, Page
-from tests.chaos.hearing import note
-from tests.chaos.wire import Lost, Wire
+from tests.chaos.clients.hearing import note
+from tests.chaos.clients.wire import Lost, Wire
+from tests.chaos.evidence.evidence import Heard, Page
 
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 RECONNECT = (0.2, 1.0)  # seconds: the first try after a loss, and at most between tries

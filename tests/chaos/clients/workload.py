@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from tests.chaos.evidence import Sent, Stop
+from tests.chaos.clients.tabs import ModernTab, OldTab, Tab
+from tests.chaos.clients.wire import Lost
+from tests.chaos.evidence.evidence import Sent, Stop
 from tests.chaos.schedule import Act, Prompt
-from tests.chaos.tabs import ModernTab, OldTab, Tab
-from tests.chaos.wire import Lost
 
 PATIENCE = 60.0  # seconds a person waits for an answer before doing the next thing
 UNHEARD = 6.0  # seconds after which a prompt without acknowledgement counts as not sent

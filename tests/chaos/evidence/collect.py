@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from tests.chaos.evidence import Evidence, Grown, Row
-from tests.chaos.journal import read_journal
-from tests.chaos.memory import Life
+from tests.chaos.evidence.evidence import Evidence, Grown, Row
+from tests.chaos.evidence.journal import read_journal
+from tests.chaos.evidence.memory import Life
 from tests.chaos.stage import Stage
 
 DOUBLE = re.compile(r"run\.double_post run_id=(\S+)")

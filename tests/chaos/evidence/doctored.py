@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.chaos.evidence import Evidence, Heard, Page, Produced, Sent
+from tests.chaos.evidence.evidence import Evidence, Heard, Page, Produced, Sent
 
 RUN = "run_1"
 TOKENS = [f"s0x0.{n};" for n in range(1, 11)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.chaos.evidence import Produced
+from tests.chaos.evidence.evidence import Produced
 
 
 def read_journal(file: Path) -> dict[str, Produced]:

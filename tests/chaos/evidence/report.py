@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.evidence.evidence import Evidence, Violation
 from tests.chaos.judge.ends import ends_by_reason
 from tests.chaos.judge.leftovers import keys_without_ttl
 from tests.chaos.judge.pauses import by_fault

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import aiohttp
 
-from tests.chaos import collect
-from tests.chaos.evidence import Evidence, Injected
+from tests.chaos.clients.workload import Person
+from tests.chaos.evidence import collect
+from tests.chaos.evidence.evidence import Evidence, Injected
 from tests.chaos.faults.base import Fault
 from tests.chaos.schedule import Plan
 from tests.chaos.stage import Stage
-from tests.chaos.workload import Person
-from tests.support.stack import TOKEN
+from tests.support.servers.stack import TOKEN
 
 SETTLE = 90.0  # seconds for the last runs to end
 OVERTIME = 120.0  # seconds that people may lag behind the plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Evidence, Heard, Injected, Page
+from tests.chaos.evidence.evidence import Evidence, Heard, Injected, Page
 from tests.chaos.judge.sides import stored_text
 
 AROUND = 10.0  # seconds of faults before and after

@@ -9,7 +9,7 @@ from tests.chaos.faults.base import Fault
 
 if TYPE_CHECKING:
     from tests.chaos.stage import Stage
-    from tests.support.processes import RunningProcess
+    from tests.support.servers.processes import RunningProcess
 
 LEAVING = 70.0  # seconds: longer than the stage's drain
 

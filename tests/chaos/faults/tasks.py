@@ -38,8 +38,8 @@ class MessagesDoubled(Fault):
     resource, weight = "tasks", 3
 
     def inject(self, stage: Stage) -> None:
-        from shared.queue import TaskQueue, celery_app
         from shared.settings import Settings
+        from shared.task_queue import TaskQueue, celery_app
 
         wanted = text("SELECT id FROM runs WHERE ended_at IS NULL")
         runs = stage.read(lambda session: list(session.scalars(wanted)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Evidence, Row, Violation
+from tests.chaos.evidence.evidence import Evidence, Row, Violation
 from tests.chaos.judge.sides import tag_of
 
 MARGIN = 3.0  # seconds around a run in which a fault may be its reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.evidence.evidence import Evidence, Violation
 
 BROKER = "hf:celery:"  # queues and bindings, which Celery keeps
 GROWTH = 0.10

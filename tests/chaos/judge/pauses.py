@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.chaos.evidence import Evidence, Page, Violation
+from tests.chaos.evidence.evidence import Evidence, Page, Violation
 
 SHORT = 0.5  # seconds: not a pause
 BEFORE = 1.0  # seconds that a fault may have begun before the pause
-RECONNECT = 1.0  # seconds: the longest delay of a tab (tests/chaos/tabs.py)
+RECONNECT = 1.0  # seconds: the longest delay of a tab (tests/chaos/clients/tabs.py)
 # Longest pause allowed where this fault alone was in force, in seconds after it was healed.
 LIMITS = {
     "WebKilled": RECONNECT + 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Evidence, Produced, Violation
+from tests.chaos.evidence.evidence import Evidence, Produced, Violation
 from tests.chaos.judge.sides import COMPLETED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.evidence import Evidence, Produced, Row
+from tests.chaos.evidence.evidence import Evidence, Produced, Row
 
 COMPLETED = "completed"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Evidence, Page, Row, Violation
+from tests.chaos.evidence.evidence import Evidence, Page, Row, Violation
 from tests.chaos.judge.sides import COMPLETED, produced_text, stored_text, told_resync
 from tests.chaos.judge.tokens import compare
 from tests.chaos.judge.views import View, views

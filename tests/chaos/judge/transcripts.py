@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Evidence, Produced, Row, Violation
+from tests.chaos.evidence.evidence import Evidence, Produced, Row, Violation
 from tests.chaos.judge.sides import COMPLETED, stored_text, was_lost
 from tests.chaos.judge.tokens import compare
 

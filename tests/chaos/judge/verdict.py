@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.evidence.evidence import Evidence, Violation
 from tests.chaos.judge.ends import judge_ends, judge_prompts
 from tests.chaos.judge.leftovers import judge_leftovers, judge_memory
 from tests.chaos.judge.pauses import judge_pauses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.chaos.evidence import Heard, Page
+from tests.chaos.evidence.evidence import Heard, Page
 
 RESYNC_WITHIN = 5.0  # seconds: a sweep of the relay
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})

@@ -17,13 +17,13 @@ import requests
 import socketio
 import websocket
 
-from shared.db.conversation import SHOWN
 from shared.db.migrate import upgrade
-from shared.events import NAMESPACE
-from tests.support.chat_client import ChatClient
-from tests.support.processes import Processes, RunningProcess, wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.sessions.read import SHOWN
+from shared.protocol.events import NAMESPACE
+from tests.support.clients.chat_client import ChatClient
 from tests.support.rows import run_row
+from tests.support.servers.processes import Processes, RunningProcess, wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import LiveRun, WebStand, address
 
 Raw = Callable[[], websocket.WebSocket]

@@ -7,8 +7,8 @@ from typing import Any
 
 import socketio
 
-from shared.events import NAMESPACE
-from tests.support.processes import wait_until
+from shared.protocol.events import NAMESPACE
+from tests.support.servers.processes import wait_until
 
 Payload = dict[str, Any]
 

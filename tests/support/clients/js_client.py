@@ -6,12 +6,11 @@ import fcntl
 import json
 import subprocess
 import threading
-from pathlib import Path
 from typing import Any, Self
 
+from tests.support.paths import ROOT
 from tests.support.recording import Payload, Recording
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "tests" / "acceptance" / "js"
 
 

@@ -9,14 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import requests
 
 from deploy.demo_gateway import KEY_VARIABLE
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 TIMEOUT = 30.0
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.hermes_install import HermesError, environment
+from tests.support.gateways.hermes_install import HermesError, environment
 
 START_DEADLINE = 60.0  # seconds; 1.5 s is usual, a cold disk on a busy machine takes longer
 STOP_DEADLINE = 15.0  # seconds from SIGTERM to SIGKILL

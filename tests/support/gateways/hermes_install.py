@@ -15,8 +15,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.paths import ROOT
+
 LOCK = Path(__file__).with_name("hermes-requirements.lock")
-CACHE = Path(__file__).resolve().parents[2] / ".cache" / "hermes-venv"
+CACHE = ROOT / ".cache" / "hermes-venv"
 
 
 class HermesError(Exception):

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.model_script import Body, Script, Turn, prompt_of
+from tests.support.gateways.model_script import Body, Script, Turn, prompt_of
 
 MODEL = "scripted-model"
 

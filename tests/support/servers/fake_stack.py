@@ -1,4 +1,6 @@
-"""A supervisor with roles that misbehave: `python -m tests.support.fake_stack FOLDER ROLE...`.
+"""A supervisor with roles that misbehave.
+
+    python -m tests.support.servers.fake_stack FOLDER ROLE...
 
 Every process of a role appends its id to FOLDER/ROLE.pids.
 """
@@ -9,12 +11,12 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from deploy.child import Role
-from deploy.embedded_redis import EmbeddedRedis, packaged_binary
 from deploy.errors import StartFailedError
-from deploy.guard import Guard
-from deploy.output import Output
-from deploy.supervisor import Supervisor
+from deploy.local.embedded_redis import EmbeddedRedis, packaged_binary
+from deploy.supervisor.child import Role
+from deploy.supervisor.orphan_guard import Guard
+from deploy.supervisor.prefixed_output import Output
+from deploy.supervisor.supervisor import Supervisor
 
 SIGN = """
 import os, signal, subprocess, sys, time

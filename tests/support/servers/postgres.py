@@ -12,8 +12,8 @@ from typing import Any
 
 import psycopg
 
-from deploy.ports import LOOPBACK, free_port
-from tests.support.processes import wait_until
+from deploy.local.ports import LOOPBACK, free_port
+from tests.support.servers.processes import wait_until
 
 USER = "holdfast"
 # Data that nobody needs after the test: no waiting for disks.

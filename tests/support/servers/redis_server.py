@@ -8,8 +8,8 @@ from typing import Any
 
 import redis
 
-from deploy.embedded_redis import EmbeddedRedis, RedisBinary, packaged_binary, system_binary
-from tests.support.processes import wait_until
+from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, packaged_binary, system_binary
+from tests.support.servers.processes import wait_until
 
 
 def binaries() -> dict[str, RedisBinary | None]:

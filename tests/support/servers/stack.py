@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from deploy.ports import LOOPBACK, free_port
-from shared.db.attempts import attempts
+from deploy.local.ports import LOOPBACK, free_port
 from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow
-from tests.support.demo_gateway import DemoGateway
-from tests.support.processes import Processes, RunningProcess, wait_for_http, wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.runs.attempts import attempts
+from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.servers.processes import Processes, RunningProcess, wait_for_http, wait_until
+from tests.support.servers.redis_server import RedisServer
 
 T = TypeVar("T")
 

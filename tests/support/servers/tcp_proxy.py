@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from deploy.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK
 
 
 class TcpProxy:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import main
-from deploy.output import Output
-from deploy.ports import free_port
+from deploy.local.ports import free_port
+from deploy.supervisor.prefixed_output import Output
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def test_a_role_without_a_redis_says_what_to_do(
 
 
 def test_every_line_of_the_procfile_is_a_command_of_its_name() -> None:
-    lines = (Path(__file__).parents[2] / "Procfile").read_text().splitlines()
+    lines = (ROOT / "Procfile").read_text().splitlines()
     roles = dict(line.split(": holdfast ") for line in lines)
     assert list(roles) == ["web", "worker", "maintenance", "beat", "flower"]
     for name, called in roles.items():

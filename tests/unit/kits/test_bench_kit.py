@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import report
-from tests.bench.results import Results
+from tests.bench.load.spread import Spread
+from tests.bench.load.websocket_wire import Frames
+from tests.bench.report import report
+from tests.bench.report.results import Results
+from tests.bench.report.verdict import judge
 from tests.bench.smoke import moved
-from tests.bench.spread import Spread
-from tests.bench.verdict import judge
-from tests.bench.websocket_wire import Frames
 
 Event = dict[str, object]
 ALWAYS = (0.0, 100.0)

@@ -9,8 +9,9 @@ import pytest
 
 from tests.reliability import guards, page, red
 from tests.reliability.guards import Guard
+from tests.support.paths import ROOT
 
-HERE = "tests/unit/test_reliability.py"
+HERE = "tests/unit/kits/test_reliability.py"
 GUARD = Guard(
     id="a",
     covers=("R1",),
@@ -52,13 +53,13 @@ def test_every_guard_names_tests_that_exist_and_text_that_is_there_once() -> Non
 
 
 def test_the_page_in_docs_is_the_one_that_the_guards_generate() -> None:
-    assert (guards.ROOT / "docs" / "RELIABILITY.md").read_text("utf-8") == page.page(), (
+    assert (ROOT / "docs" / "RELIABILITY.md").read_text("utf-8") == page.page(), (
         "stale: python -m tests.reliability.page docs/RELIABILITY.md"
     )
 
 
 def test_a_guard_that_is_sound_has_no_faults(tree: Path) -> None:
-    shutil.copytree(guards.ROOT / "tests" / "unit", tree / "tests" / "unit")
+    shutil.copytree(ROOT / "tests" / "unit", tree / "tests" / "unit")
     assert guards.faults([GUARD], tree) == []
     assert guards.faults([GUARD, GUARD], tree) == ["a: twice"]
 

@@ -7,9 +7,9 @@ import sys
 
 SETTLED = """
 import gc
-from shared import collector
+from shared import gc_tuning
 garbage = [[] for _ in range(1000)]
-collector.settle()
+gc_tuning.settle()
 print(gc.get_freeze_count() >= 1000, gc.get_threshold() == (5_000, 10, 20), len(gc.get_objects()))
 """
 

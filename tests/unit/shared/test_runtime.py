@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from deploy.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, free_port
 from shared import runtime
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from shared.errors import InvalidPayload
-from web import json_codec
 from web.payloads import (
     AbortPayload,
     CancelPayload,
@@ -14,6 +13,7 @@ from web.payloads import (
     RunPayload,
     parse,
 )
+from web.sockets import json_codec
 
 BLOCKS = [{"type": "text", "text": "look"}, {"type": "image", "source": {"data": "…"}}]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.runs import ENDED, LIVE, MOVES, OPEN, Reason, RunState, may
+from shared.protocol.run_states import ENDED, LIVE, MOVES, OPEN, Reason, RunState, may
 from worker.gateway.client import RunStatus
-from worker.gateway.translation import GatewayEnd
+from worker.gateway.translate_events import GatewayEnd
 from worker.outcome import Outcome, end_of_status, of_gateway
 
 

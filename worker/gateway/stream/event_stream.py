@@ -10,9 +10,9 @@ from typing import Any
 import requests
 
 from shared.errors import StreamBroken
-from worker.gateway.connection import take_over
-from worker.gateway.sse import EventParser
-from worker.gateway.stream_reader import StreamReader
+from worker.gateway.stream.raw_connection import take_over
+from worker.gateway.stream.sse_parser import EventParser
+from worker.gateway.stream.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from shared.errors import StreamBroken
-from worker.gateway.body import Body, Chunked, Sized, UntilClosed
+from worker.gateway.stream.http_body import Body, Chunked, Sized, UntilClosed
 
 
 class _Head(http.client.HTTPResponse):

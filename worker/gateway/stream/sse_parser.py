@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from sseclient import SSEClient
 
-from shared.content import clean_json
+from shared.conversation.content import clean_json
 from shared.errors import StreamBroken
 
 FIELD, EVENT_END = b"data: ", b"\n\n"

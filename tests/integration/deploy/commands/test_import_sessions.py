@@ -9,16 +9,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from deploy.cli import main
-from deploy.hermes_sessions import read_chat
-from shared.db import claims
-from shared.db.claims import Claim
-from shared.db.conversation import read_conversation
+from deploy.commands.hermes_import import read_chat
 from shared.db.database import Database
-from shared.db.imports import IMPORTING, ROWS, Step, complete, import_some
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, SessionRow, UsageRow
-from shared.db.usage import By, Span, sums
-from tests.support.hermes_home import Row, said, write_state
+from shared.db.runs import claim as claims
+from shared.db.runs.claim import Claim
+from shared.db.sessions.import_session import IMPORTING, ROWS, Step, complete, import_some
+from shared.db.sessions.read import read_conversation
+from shared.db.usage_report import By, Span, sums
+from tests.support.gateways.hermes_home import Row, said, write_state
 from tests.support.rows import OWNER, add_run, add_session, messages
 
 HEAD = {"source": "cli", "started_at": 1.0}

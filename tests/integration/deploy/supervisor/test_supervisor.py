@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.processes import Processes, RunningProcess, is_alive, wait_until
+from tests.support.servers.processes import Processes, RunningProcess, is_alive, wait_until
 
 Start = Callable[..., RunningProcess]
 
@@ -17,7 +17,7 @@ Start = Callable[..., RunningProcess]
 def start(processes: Processes, tmp_path: Path) -> Start:
     def start_stack(*roles: str) -> RunningProcess:
         stack = processes.start_module(
-            "stack", "tests.support.fake_stack", str(tmp_path), *roles, environment={}
+            "stack", "tests.support.servers.fake_stack", str(tmp_path), *roles, environment={}
         )
         stack.wait_for_log("all ready")
         return stack
@@ -94,7 +94,7 @@ def test_a_role_that_cannot_start_is_told_and_everything_is_ended(
     processes: Processes, tmp_path: Path
 ) -> None:
     stack = processes.start_module(
-        "stack", "tests.support.fake_stack", str(tmp_path), "calm", "hasty", environment={}
+        "stack", "tests.support.servers.fake_stack", str(tmp_path), "calm", "hasty", environment={}
     )
     assert stack.wait(within=20) == 1
     assert "failed: hasty ended 3 times" in stack.log()

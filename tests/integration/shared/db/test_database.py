@@ -15,8 +15,8 @@ from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import ApprovalRow
 from shared.errors import DatabaseAway
-from tests.support.postgres import PostgresServer
-from tests.support.processes import wait_until
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.processes import wait_until
 
 UNITS = ["read", "write", "single"]
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -12,31 +12,32 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from deploy.cli import main
-from deploy.embedded_redis import EmbeddedRedis, RedisBinary, address_of
-from shared.db import approvals, attempts, claims, owners
-from shared.db.chases import SYNC, chase
-from shared.db.claims import Claim, Refusal, Refused
-from shared.db.closing import Closing, close, replace_late
+from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, address_of
 from shared.db.database import Database
-from shared.db.deletions import HOLD, forget
-from shared.db.endings import mark_announced
-from shared.db.intake import NewRun, accept
+from shared.db.delete_session import Removed, remove, stop_runs
+from shared.db.gateway_sessions import HOLD, forget
 from shared.db.migrate import upgrade
 from shared.db.models import Base, ChaseRow, CompressionRow, DeletionRow, RunRow, SnapshotRow
-from shared.db.session_removal import Removed, remove, stop_runs
-from shared.db.stops import ask_stop
+from shared.db.runs import approvals, attempts, ownership
+from shared.db.runs import claim as claims
+from shared.db.runs.accept import NewRun, accept
+from shared.db.runs.claim import Claim, Refusal, Refused
+from shared.db.runs.complete import Closing, close, replace_late
+from shared.db.runs.orphans import SYNC, chase
+from shared.db.runs.stop import ask_stop
+from shared.db.runs.terminal import mark_announced
+from shared.delete_session import Reach, remove_session
 from shared.errors import LostRun, NotFound
-from shared.events import SessionNotice, decode, parse_bell
-from shared.redis_clients import Commands, command_client
-from shared.redis_keys import bell, feed_tag
-from shared.removing import Reach, remove_session
-from shared.runs import RunState
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.event_log.clients import Commands, command_client
+from shared.event_log.keys import bell, feed_tag
+from shared.protocol.events import SessionNotice, decode, parse_bell
+from shared.protocol.run_states import RunState
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.chaser import chase_all
+from worker.maintenance.orphaned_runs import chase_all
 
 KEY = "a-key-that-is-long-enough"
 
@@ -253,8 +254,8 @@ def test_who_works_on_a_removed_run_has_lost_it_and_brings_nothing_back(db: Data
     steps: list[Callable[[], object]] = [
         lambda: end(db, claim),
         lambda: attempt(db, claim, "eph_late"),
-        lambda: db.write(lambda s: owners.put_back(s, claim, last_seq=1, delay=0.0)),
-        lambda: db.write(lambda s: owners.release(s, claim, 1)),
+        lambda: db.write(lambda s: ownership.put_back(s, claim, last_seq=1, delay=0.0)),
+        lambda: db.write(lambda s: ownership.release(s, claim, 1)),
     ]
     for step in steps:
         with pytest.raises(LostRun):

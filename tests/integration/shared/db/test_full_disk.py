@@ -17,11 +17,11 @@ from shared.db import database as database_module
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.errors import DatabaseAway
-from tests.support.demo_gateway import DemoGateway
-from tests.support.redis_server import RedisServer
+from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import add_run, add_session
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker import parts as parts_module
+from worker import services as parts_module
 
 
 class Disk:

@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy.orm import Session
 
 from deploy.cli import main
-from shared.db import claims
-from shared.db.claims import Claim
-from shared.db.closing import Closing, close, replace_late
 from shared.db.database import Database
-from shared.db.endings import mark_announced
 from shared.db.migrate import upgrade
 from shared.db.models import SessionRow, UsageRow
-from shared.db.usage import By, Span, UsageSum, last_days, sums, total
-from shared.runs import RunState
+from shared.db.runs import claim as claims
+from shared.db.runs.claim import Claim
+from shared.db.runs.complete import Closing, close, replace_late
+from shared.db.runs.terminal import mark_announced
+from shared.db.usage_report import By, Span, UsageSum, last_days, sums, total
+from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC).timestamp()

@@ -15,13 +15,13 @@ from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
 from shared.db.models import RunRow
 from shared.errors import DatabaseAway, RedisAway
-from shared.event_log import EventLog
-from shared.redis_clients import Commands, command_client
-from tests.support.redis_server import RedisServer
+from shared.event_log.clients import Commands, command_client
+from shared.event_log.store import EventLog
 from tests.support.rows import OWNER
-from web.connections import Connection
+from tests.support.servers.redis_server import RedisServer
+from web.api.run_requests import RunRequests
 from web.payloads import AbortPayload, RunPayload
-from web.run_requests import RunRequests
+from web.sockets.connections import Connection
 
 
 class Queue:

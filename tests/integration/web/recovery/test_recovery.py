@@ -17,19 +17,19 @@ import pytest
 
 from shared.db.migrate import upgrade
 from shared.errors import DatabaseAway
-from shared.event_log import LogView
-from tests.support.chat_client import ChatClient
-from tests.support.processes import Processes, RunningProcess, wait_until
-from tests.support.redis_server import RedisServer
+from shared.event_log.store import LogView
+from tests.support.clients.chat_client import ChatClient
+from tests.support.servers.processes import Processes, RunningProcess, wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
-from web.connections import Connection, Connections
 from web.payloads import ResumePayload
-from web.records import Records
-from web.recovery import Recovery
-from web.relay import Relay
-from web.request_lane import RequestLane
-from web.resume import Resume
-from web.rooms import Rooms
+from web.recovery.recovery import Recovery
+from web.recovery.store import Records
+from web.relay.relay import Relay
+from web.resume.membership import Rooms
+from web.resume.resume import Resume
+from web.sockets.connections import Connection, Connections
+from web.sockets.request_queue import RequestLane
 
 
 class Kept:
@@ -334,8 +334,8 @@ def _other_epoch(stand: WebStand, run: LiveRun) -> None:
 
 
 def _checkpointed(stand: WebStand, run: LiveRun) -> None:
-    from shared.state_events import StateEvents
-    from shared.transcript import Transcript
+    from shared.protocol.state_events import StateEvents
+    from shared.protocol.transcript import Transcript
 
     (view,) = stand.log.read([(run.keys, 0)])
     assert isinstance(view, LogView)

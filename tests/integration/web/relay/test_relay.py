@@ -10,12 +10,12 @@ import pytest
 
 from shared.db.migrate import upgrade
 from shared.errors import RedisAway
-from shared.event_log import Batch
-from shared.events import session_bell
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.event_log.store import Batch
+from shared.protocol.events import session_bell
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import LiveRun, WebStand, address, without_bell
-from web.connections import Connection
+from web.sockets.connections import Connection
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ def test_a_socket_that_left_before_it_was_admitted_is_in_no_room(stand: WebStand
 
 
 def test_a_deaf_relay_says_so(stand: WebStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.subscriptions.DEAF_AFTER", 0.0)
+    monkeypatch.setattr("web.relay.subscriber.DEAF_AFTER", 0.0)
     assert not stand.relay.bells.hears()
 
 

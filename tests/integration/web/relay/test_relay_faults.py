@@ -10,14 +10,14 @@ import pytest
 
 from shared.db.migrate import upgrade
 from shared.errors import DatabaseAway
-from shared.events import parse_bell
-from shared.redis_keys import RunKeys
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
-from tests.support.tcp_proxy import TcpProxy
+from shared.event_log.keys import RunKeys
+from shared.protocol.events import parse_bell
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.tcp_proxy import TcpProxy
 from tests.support.web_stand import LiveRun, WebStand, address, without_bell
-from web.connections import Connection
 from web.payloads import ResumePayload
+from web.sockets.connections import Connection
 
 LIMIT = 64 * 1024  # bytes that this Redis keeps for a subscriber before it cuts it off
 
@@ -280,8 +280,8 @@ def test_a_connection_that_swallows_everything_is_given_up_and_filled(
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("web.relay.ECHO_EVERY", 0.3)
-    monkeypatch.setattr("web.subscriptions.DEAF_AFTER", 2.0)
+    monkeypatch.setattr("web.relay.relay.ECHO_EVERY", 0.3)
+    monkeypatch.setattr("web.relay.subscriber.DEAF_AFTER", 2.0)
     proxy = TcpProxy(redis_server.port)
     stand = make_stand(subscriber_url=_through(redis_server.url, proxy))
     socket, run = watching(stand)
@@ -343,7 +343,7 @@ def test_a_process_without_a_member_decodes_nothing(
         decoded.append(data)
         return parse_bell(data)
 
-    monkeypatch.setattr("web.relay.parse_bell", parse)
+    monkeypatch.setattr("web.relay.relay.parse_bell", parse)
     socket, run = watching(busy)
     for _ in range(9):
         run.say("b")

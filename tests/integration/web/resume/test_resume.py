@@ -9,20 +9,20 @@ import orjson
 import pytest
 from sqlalchemy import insert
 
-from shared.db import stops
-from shared.db.conversation import Conversation
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow
+from shared.db.runs import stop as stops
+from shared.db.sessions.read import Conversation
 from shared.errors import DatabaseAway, RedisAway
-from shared.state_events import StateEvents
-from shared.transcript import Transcript
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.protocol.state_events import StateEvents
+from shared.protocol.transcript import Transcript
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
-from web.connections import Connection
-from web.feed import FeedAddress
 from web.payloads import ResumePayload
+from web.relay.feed import FeedAddress
+from web.sockets.connections import Connection
 
 
 @pytest.fixture

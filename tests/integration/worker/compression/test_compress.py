@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.models import MessageRow, RunRow
-from shared.summary_prompts import SUMMARY_PREFIX
-from tests.support.demo_gateway import DemoGateway
-from tests.support.processes import Processes, RunningProcess, wait_until
-from tests.support.redis_server import RedisServer
+from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import messages
+from tests.support.servers.processes import Processes, RunningProcess, wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker import summarizing
-from worker.chaser import chase_all
+from worker.compression import summarize
+from worker.maintenance.orphaned_runs import chase_all
 
 # 150 turns of 200 tokens, of which 100 count twice, are 45,000: over half of this, and the turns
 # to summarize still fit in.
@@ -232,7 +232,7 @@ def test_a_failed_summary_leaves_the_old_one_and_sends_everything_after_it(
 def test_a_summary_that_does_not_come_in_time_is_stopped(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(summarizing, "SUMMARY_TIMEOUT", 0.5)
+    monkeypatch.setattr(summarize, "SUMMARY_TIMEOUT", 0.5)
     stand.summaries(**HELD)
     run_id = stand.run("all the same")
     assert stand.state(run_id) == "completed"

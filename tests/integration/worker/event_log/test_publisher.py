@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import RedisAway
-from shared.event_log import Append, Batch, EventLog, Status
-from shared.events import decode
-from shared.redis_clients import command_client
-from shared.redis_keys import RunKeys, feed_tag
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
-from worker.publisher import Publisher
-from worker.run_log import RunLog
+from shared.event_log.clients import command_client
+from shared.event_log.keys import RunKeys, feed_tag
+from shared.event_log.store import Append, Batch, EventLog, Status
+from shared.protocol.events import decode
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
+from worker.event_log.publisher import Publisher
+from worker.event_log.run_log import RunLog
 
 TTL = timedelta(seconds=600)
 
@@ -203,7 +203,7 @@ def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer
 def test_the_log_of_a_silent_run_is_written_anew_when_it_is_lost(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.publisher.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("worker.event_log.publisher.LOOK_EVERY", 0.1)
     log = EventLog([command_client(redis_server.url)], timedelta(seconds=600))
     made = publisher(log)
     made.start()

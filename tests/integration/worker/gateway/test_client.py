@@ -16,11 +16,11 @@ from shared.errors import (
     PostUncertain,
     StreamBroken,
 )
-from shared.profiles import Profile
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
+from shared.hermes.profiles import Profile
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
-from worker.gateway.stream import EventStream
+from worker.gateway.stream.event_stream import EventStream
 
 KEY = "a-key-that-is-long-enough"
 

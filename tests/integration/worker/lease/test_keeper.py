@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.processes import wait_until
-from worker import leases
-from worker.lease_statement import Renewed
-from worker.leases import Lease, LeaseKeeper
+from shared.db.runs.lease import Renewed
+from tests.support.servers.processes import wait_until
+from worker.lease import keeper
+from worker.lease.keeper import Lease, LeaseKeeper
 
 LEASE = 5.0
 
@@ -105,9 +105,9 @@ BLOCKED_HUB = """
 from shared import runtime
 runtime.patch()
 import time
-from tests.integration.test_leases import Held, Rows
-from worker import leases
-leases.HUB_STUCK = 1.0
+from tests.integration.worker.lease.test_keeper import Held, Rows
+from worker.lease import keeper
+keeper.HUB_STUCK = 1.0
 rows = Rows("ours")
 held = Held(rows, "ours")
 time.sleep(0.5)
@@ -145,4 +145,4 @@ def test_a_released_lease_is_renewed_no_more() -> None:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "WATCH", 0.05)
+    monkeypatch.setattr(keeper, "WATCH", 0.05)

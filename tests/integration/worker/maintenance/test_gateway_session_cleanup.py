@@ -14,22 +14,22 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from deploy.ports import free_port
-from shared.db import deletions
-from shared.db.chases import chase
+from deploy.local.ports import free_port
+from shared.db import gateway_sessions
 from shared.db.clock import DbNow, read_clock
-from shared.db.deletions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
+from shared.db.gateway_sessions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
 from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
+from shared.db.runs.orphans import chase
 from shared.settings import Settings
-from tests.support.demo_gateway import DemoGateway
-from tests.support.processes import Processes
-from tests.support.redis_server import RedisServer
+from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import add_run, add_session
-from worker.build import build
-from worker.deletions import BATCH, delete_due, is_ours, last_used, sweep
+from tests.support.servers.processes import Processes
+from tests.support.servers.redis_server import RedisServer
+from worker.app import build
 from worker.gateway.client import GatewayClient
-from worker.parts import Parts
+from worker.maintenance.gateway_session_cleanup import BATCH, delete_due, is_ours, last_used, sweep
+from worker.services import Parts
 
 KEY = "a-key-that-is-long-enough"
 DAY = 24 * 3600.0
@@ -173,7 +173,7 @@ def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(parts:
             session.add(AttemptRow(run_id="run_1", fence=fence, profile="default", **sent))
 
     parts.db.write(work)
-    parts.db.write(lambda s: deletions.forget_attempts(s, "run_1", "default", saved=True))
+    parts.db.write(lambda s: gateway_sessions.forget_attempts(s, "run_1", "default", saved=True))
     assert set(rows(parts)) == {"eph_late", "eph_parked", "eph_taken", "eph_new"}
     assert wait_of(parts, "eph_late") <= 0
     assert wait_of(parts, "eph_new") <= 0
@@ -228,13 +228,13 @@ def test_two_beats_at_once_delete_each_session_once(parts: Parts, demo: DemoGate
 def test_what_a_dead_worker_had_taken_comes_back(parts: Parts, demo: DemoGateway) -> None:
     remember(demo, "eph_hf_taken")
     queue(parts, "eph_hf_taken")
-    (taken,) = parts.db.write(lambda session: deletions.take(session, "default", BATCH))
+    (taken,) = parts.db.write(lambda session: gateway_sessions.take(session, "default", BATCH))
     delete_due(parts)
     assert known(demo, "eph_hf_taken")
     let_time_pass(parts, HOLD)
     delete_due(parts)
     assert not known(demo, "eph_hf_taken")
-    assert not parts.db.write(lambda session: deletions.failed(session, taken, "too late"))
+    assert not parts.db.write(lambda session: gateway_sessions.failed(session, taken, "too late"))
     assert rows(parts) == {}
 
 
@@ -274,7 +274,7 @@ def test_failures_wait_longer_each_time_and_the_third_parks(
         assert rows(parts)["eph_hf_stuck"].attempt_count == failures, "not before its time"
         let_time_pass(parts, pause)
     delete_due(parts)
-    (parked,) = parts.db.read(lambda session: deletions.parked(session, 10))
+    (parked,) = parts.db.read(lambda session: gateway_sessions.parked(session, 10))
     assert (parked.session_id, parked.status, parked.attempt_count) == ("eph_hf_stuck", PARKED, 3)
     assert "HTTP 500" in str(parked.last_error)
     demo.clear_faults()
@@ -386,7 +386,7 @@ def test_the_command_is_not_asked_for_a_session_that_its_home_does_not_have(
 
 def sweep_at_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep for which everything that exists is old."""
-    monkeypatch.setattr("worker.deletions.SWEEP_AFTER", -DAY)
+    monkeypatch.setattr("worker.maintenance.gateway_session_cleanup.SWEEP_AFTER", -DAY)
     sweep(parts)
 
 

@@ -12,23 +12,24 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from shared.db import claims, sweeps
 from shared.db.database import Database
 from shared.db.models import RunRow
+from shared.db.runs import claim as claims
+from shared.db.runs import overdue
 from shared.errors import DatabaseAway, RedisAway, SettingsError
-from shared.queue import RUNS, TAKEOVER
-from shared.redis_clients import command_client
-from shared.redis_keys import LAST_TICK
+from shared.event_log.clients import command_client
+from shared.event_log.keys import LAST_TICK
 from shared.settings import Settings
-from tests.support.demo_gateway import DemoGateway
-from tests.support.redis_server import RedisServer
+from shared.task_queue import RUNS, TAKEOVER
+from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import add_run, run_row
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import WorkerStand
-from worker import reaper as reaper_module
-from worker.admission import Admission
-from worker.parts import Parts
-from worker.reaper import Reaper
-from worker.tick import LastTick, StandbyTicker
+from worker.maintenance import reaper as reaper_module
+from worker.maintenance.reaper import Reaper
+from worker.maintenance.standby_reaper import LastTick, StandbyTicker
+from worker.queue_admission import Admission
+from worker.services import Parts
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
     for _ in range(120):
         add_run(stand.db, None, created_at=1.0)
     sizes = []
-    forgotten = sweeps.forgotten
+    forgotten = overdue.forgotten
 
     def counted(*arguments: Any) -> list[str]:
         sizes.append(len(found := forgotten(*arguments)))

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from shared.db.attempts import intend
-from shared.db.chases import UNCERTAIN_POST
-from shared.db.claims import Claim, claim
 from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.runs.attempts import intend
+from shared.db.runs.claim import Claim, claim
+from shared.db.runs.orphans import UNCERTAIN_POST
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import add_run, add_session, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.chaser import chase_all
 from worker.gateway.client import GatewayClient, GatewayWork
-from worker.run_turn import run_turn
+from worker.maintenance.orphaned_runs import chase_all
+from worker.run.run_turn import run_turn
 
 POST_TIMEOUT = 1.0
 
@@ -219,7 +219,7 @@ def test_a_run_is_repeated_three_times_at_most(
 ) -> None:
     enqueue_at_once(stand, monkeypatch)
     stand.gateway.faults(post_reset=True, accepted=False)
-    monkeypatch.setattr("worker.proving._seconds_to_wait", lambda *_: 0.0)
+    monkeypatch.setattr("worker.run.absence_proof._seconds_to_wait", lambda *_: 0.0)
     run_id = waiting_run(stand)
     assert run_to_the_end(stand, run_id).reason == "post_uncertain"
     assert is_proved(stand, run_id) == ["idle", "idle", "idle", None]

@@ -13,28 +13,28 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from shared.announcing import announce
-from shared.db.attempts import intend, note_attempt
-from shared.db.claims import Claim, claim
-from shared.db.closing import replace_late
 from shared.db.models import ChaseRow, DeletionRow, RunRow, UsageRow
-from shared.db.stops import ask_stop
+from shared.db.runs.attempts import intend, note_attempt
+from shared.db.runs.claim import Claim, claim
+from shared.db.runs.complete import replace_late
+from shared.db.runs.stop import ask_stop
 from shared.errors import LostRun, RedisAway
-from shared.event_log import Batch, EventLog, Status
-from shared.events import encode
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.event_log.store import Batch, EventLog, Status
+from shared.protocol.events import encode
+from shared.run_end import announce
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker import finish
-from worker.chaser import chase_all
+from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
-from worker.opening import open_turn
-from worker.reaper import Reaper
-from worker.run_log import RunLog
-from worker.run_turn import run_turn
-from worker.stopping import stop_run
+from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.reaper import Reaper
+from worker.maintenance.stop_run import stop_run
+from worker.run import finish
+from worker.run.open_log import open_turn
+from worker.run.run_turn import run_turn
 from worker.turn import Turn
 
 TOOL = {"after": 2, "name": "ls", "output": "a b"}
@@ -227,7 +227,7 @@ def test_a_run_that_is_over_is_freed_without_the_garbage_collector(
         logs.append(weakref.ref(turn.log))
         return turn
 
-    monkeypatch.setattr("worker.run_turn.open_turn", noting)
+    monkeypatch.setattr("worker.run.run_turn.open_turn", noting)
     gc.collect()
     gc.disable()
     try:

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from shared.db.approvals import answer
 from shared.db.models import ApprovalRow, RunRow
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.runs.approvals import answer
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import add_run, add_session, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker import approving, reaper
-from worker.approving import answer_approval
 from worker.gateway.client import GatewayClient, RunStatus
-from worker.reaper import Reaper
-from worker.run_turn import run_turn
-from worker.stopping import stop_run
+from worker.maintenance import approval_delivery, reaper
+from worker.maintenance.approval_delivery import answer_approval
+from worker.maintenance.reaper import Reaper
+from worker.maintenance.stop_run import stop_run
+from worker.run.run_turn import run_turn
 
 DEADLINE = 2.0
 
@@ -116,7 +116,7 @@ def test_a_question_that_the_gateway_dropped_does_not_stop_the_clock(stand: Work
 def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.following.POLL", 0.1)
+    monkeypatch.setattr("worker.run.follow.POLL", 0.1)
     sent: list[str] = []
     for name in ("run_turn", "take_over"):
         monkeypatch.setattr(stand.parts.queue, name, lambda run_id, **_: sent.append(run_id))
@@ -138,8 +138,8 @@ def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
 def test_a_stream_without_any_sign_of_life_is_given_up_and_the_run_is_not(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.watch.SILENCE", 0.5)
-    monkeypatch.setattr("worker.following.POLL", 0.1)
+    monkeypatch.setattr("worker.run.watchdog.SILENCE", 0.5)
+    monkeypatch.setattr("worker.run.follow.POLL", 0.1)
     run_id = waiting_run(
         stand, tokens=4, tools=[{"after": 2, "name": "sleep", "seconds": 1.8}], rate=0
     )
@@ -183,7 +183,9 @@ def test_an_answer_whose_task_came_twice_is_sent_once(
         return approve(gateway, gateway_run, choice)
 
     monkeypatch.setattr(GatewayClient, "approve", counted)
-    monkeypatch.setattr(approving, "unsent_answer", lambda *_: "once")  # both look, then both act
+    monkeypatch.setattr(
+        approval_delivery, "unsent_answer", lambda *_: "once"
+    )  # both look, then both act
     run_id = waiting_run(stand, approval={"after": 2})
     thread = stand.begin(run_id)
     wait_until(lambda: is_asked(stand, run_id), what="the question")

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from shared.db.attempts import intend, note_attempt
-from shared.db.claims import Claim, claim
 from shared.db.models import RunRow
-from shared.event_log import Batch
-from shared.events import encode
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.runs.attempts import intend, note_attempt
+from shared.db.runs.claim import Claim, claim
+from shared.event_log.store import Batch
+from shared.protocol.events import encode
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import add_run, add_session, messages, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.drain import hand_over
 from worker.gateway.client import GatewayClient
-from worker.run_turn import run_turn
+from worker.run.run_turn import run_turn
 
 TOOLS = [{"after": 20, "name": "ls", "output": "a b"}]
 KEY = "a-key-of-the-replays"

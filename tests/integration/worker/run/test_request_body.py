@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from shared import tokens
+from shared.conversation import tokens
 from shared.db.models import MessageRow, SessionRow
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.redis_server import RedisServer
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import add_run, messages
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.run_turn import run_turn
+from worker.run.run_turn import run_turn
 
 
 @pytest.fixture(scope="module")

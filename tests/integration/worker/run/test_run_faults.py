@@ -18,20 +18,20 @@ from redis.exceptions import ConnectionError as Broken
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.attempts import intend, note_attempt
-from shared.db.claims import Claim, claim
 from shared.db.models import ChaseRow, MessageRow, RunRow, SessionRow, UsageRow
-from shared.db.stops import ask_stop
-from shared.event_log import Append, Batch
-from shared.events import decode
-from shared.redis_keys import PREFIX
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.runs.attempts import intend, note_attempt
+from shared.db.runs.claim import Claim, claim
+from shared.db.runs.stop import ask_stop
+from shared.event_log.keys import PREFIX
+from shared.event_log.store import Append, Batch
+from shared.protocol.events import decode
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import OWNER, add_run, add_session, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.reaper import Reaper
-from worker.run_turn import run_turn
+from worker.maintenance.reaper import Reaper
+from worker.run.run_turn import run_turn
 
 GIANT = 33 * 1024 * 1024
 LARGEST_EVENT = 1024 * 1024

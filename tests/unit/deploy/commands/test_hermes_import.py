@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deploy.hermes_sessions import placed, read_chat, session_ids
-from shared import tokens
-from tests.support.hermes_home import Row, said, write_state
+from deploy.commands.hermes_import import placed, read_chat, session_ids
+from shared.conversation import tokens
+from tests.support.gateways.hermes_home import Row, said, write_state
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "terminal", "arguments": "{}"}}
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.support.deadline import eventually
-from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.support.deadline import eventually
-from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 
 KEY = "a key with ä"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.demo_gateway.answers import friendly_answer
+from deploy.demo_gateway.default_answer import friendly_answer
 from deploy.demo_gateway.script import Script, ScriptError, Stall, Tool, find_script
 
 

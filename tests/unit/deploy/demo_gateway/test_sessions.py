@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.deadline import eventually
-from tests.support.demo_gateway import DemoGateway, scripted
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 
 
 @pytest.fixture(scope="module")

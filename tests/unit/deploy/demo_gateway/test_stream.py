@@ -11,7 +11,7 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from tests.support.deadline import eventually
-from tests.support.demo_gateway import DemoGateway, Event, scripted
+from tests.support.gateways.demo_gateway import DemoGateway, Event, scripted
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import DeployError, HomeBusyError
-from deploy.home import HomeLock, open_home, secret
+from deploy.local.home import HomeLock, open_home, secret
 
 
 def test_a_new_home_is_for_its_owner_only(tmp_path: Path) -> None:

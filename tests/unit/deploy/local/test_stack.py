@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy import local_stack
 from deploy.demo_gateway import KEY_VARIABLE
-from deploy.gateway_probe import GatewayFound
-from deploy.home import open_home
-from deploy.local_stack import ROLES, SERVERS, Choices, LocalStack, plan
-from deploy.ports import free_port, is_free, remembered_port
+from deploy.local import stack as local_stack
+from deploy.local.gateway_probe import GatewayFound
+from deploy.local.home import open_home
+from deploy.local.ports import free_port, is_free, remembered_port
+from deploy.local.stack import ROLES, SERVERS, Choices, LocalStack, plan
 from shared.settings import Settings
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parents[1] / "golden" / "history_cases.json"
+from tests.support.paths import ROOT
+
+FILE = ROOT / "tests" / "golden" / "history_cases.json"
 CASES: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))

@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import compression_plan as planning
-from shared.compression_plan import Action, LastCompression, Plan, Row, Snapshot, decide
-from shared.history import build
-from shared.summary_prompts import SUMMARY_PREFIX
-from shared.summary_text import prune, serialize, summary_history
-from tests.unit.golden_cases import CASES
+from shared.conversation import compression_plan as planning
+from shared.conversation.compression_plan import (
+    Action,
+    LastCompression,
+    Plan,
+    Row,
+    Snapshot,
+    decide,
+)
+from shared.conversation.history import build
+from shared.conversation.summary_prompts import SUMMARY_PREFIX
+from shared.conversation.summary_text import prune, serialize, summary_history
+from tests.unit.shared.conversation.golden_cases import CASES
 
 SECTIONS = (
     "Active task;Goal;Constraints;Done;State;In progress;Blocked;Decisions;Answered questions"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.content import (
+from shared.conversation.content import (
     NESTING_LIMIT,
     REPLACEMENT,
     blocks_to_text,

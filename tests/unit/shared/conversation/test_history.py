@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.history import (
+from shared.conversation.history import (
     TEXT_RESULT_LIMIT,
     Format,
     build,
@@ -15,7 +15,7 @@ from shared.history import (
     to_anthropic,
     workspace_instructions,
 )
-from tests.unit.golden_cases import CASES
+from tests.unit.shared.conversation.golden_cases import CASES
 
 FORMATS: tuple[Format, ...] = ("anthropic", "openai", "text")
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import tokens
-from tests.unit.golden_cases import CASES
+from shared.conversation import tokens
+from tests.unit.shared.conversation.golden_cases import CASES
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from shared.shards import shard_of
+from shared.event_log.shards import shard_of
 
 TAGS = [hashlib.sha256(str(n).encode()).hexdigest()[:32] for n in range(4000)]
 

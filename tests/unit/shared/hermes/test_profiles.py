@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import SettingsError, UnknownProfile
-from shared.profiles import Profile, Profiles
+from shared.hermes.profiles import Profile, Profiles
 from shared.settings import Settings
 
 Write = Callable[..., Path]

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from shared import events, protocol_doc
-from shared.runs import Reason
+from shared.protocol import events, protocol_doc
+from shared.protocol.run_states import Reason
+from tests.support.paths import ROOT
 
-FILE = Path(__file__).parents[2] / "docs" / "protocol.md"
+FILE = ROOT / "docs" / "protocol.md"
 
 
 def test_the_page_in_docs_is_the_one_that_the_code_generates() -> None:
     assert FILE.read_text("utf-8") == protocol_doc.page(), (
-        "stale: python -m shared.protocol_doc docs/protocol.md"
+        "stale: python -m shared.protocol.protocol_doc docs/protocol.md"
     )
 
 

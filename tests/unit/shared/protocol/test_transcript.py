@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.state_events import STATE_EVENTS, StateEvents
-from shared.transcript import Transcript
+from shared.protocol.state_events import STATE_EVENTS, StateEvents
+from shared.protocol.transcript import Transcript
 
 Event = dict[str, Any]
 

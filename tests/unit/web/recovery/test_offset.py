@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from shared.events import encode
-from web.feed import FeedAddress
-from web.handshake import wants_recovery
-from web.standing import (
+from shared.protocol.events import encode
+from web.api.connect import wants_recovery
+from web.recovery.offset import (
     PLACES_MAX,
     Joined,
     Lost,
@@ -19,7 +18,8 @@ from web.standing import (
     lost,
     parse_offset,
 )
-from web.telling import Teller, with_offset
+from web.recovery.offset_emitter import Teller, with_offset
+from web.relay.feed import FeedAddress
 
 OWNER = "default"
 S = FeedAddress(OWNER, "s")

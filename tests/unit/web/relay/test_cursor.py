@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.event_log import LogView
-from shared.events import Reinstalled, Ring
-from web.cursors import Action, Cursor, Step, hear, hear_of_new_log, read
+from shared.event_log.store import LogView
+from shared.protocol.events import Reinstalled, Ring
+from web.relay.cursor import Action, Cursor, Step, hear, hear_of_new_log, read
 
 
 def ring(first: int, count: int, *, fence: int = 1, epoch: int = 1, ended: bool = False) -> Ring:

@@ -6,10 +6,10 @@ import pytest
 import socketio
 from engineio.socket import Socket
 
-from shared.events import NAMESPACE, encode
-from web import json_codec
-from web.connections import Connection, Connections
-from web.emitter import Emitter
+from shared.protocol.events import NAMESPACE, encode
+from web.sockets import json_codec
+from web.sockets.connections import Connection, Connections
+from web.sockets.emitter import Emitter
 
 
 class Stand:

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from shared.events import encode
-from tests.unit.test_web_emitter import Stand
-from web import pacing
-from web.pacing import Pacing
+from shared.protocol.events import encode
+from tests.unit.web.sockets.test_emitter import Stand
+from web.sockets import reconnect_backoff
+from web.sockets.reconnect_backoff import Pacing
 
 
 def test_each_drop_makes_the_next_look_wait_longer_up_to_a_limit() -> None:
@@ -16,9 +16,9 @@ def test_each_drop_makes_the_next_look_wait_longer_up_to_a_limit() -> None:
     for _ in range(12):
         paces.dropped(["s"])
         pauses.append(paces.pause("s"))
-    assert 0 < pauses[0] <= pacing.FIRST
-    assert pacing.FIRST < pauses[2] <= 4 * pacing.FIRST
-    assert pacing.MOST / 2 - 0.1 < pauses[-1] <= pacing.MOST
+    assert 0 < pauses[0] <= reconnect_backoff.FIRST
+    assert reconnect_backoff.FIRST < pauses[2] <= 4 * reconnect_backoff.FIRST
+    assert reconnect_backoff.MOST / 2 - 0.1 < pauses[-1] <= reconnect_backoff.MOST
     assert paces.pause("another") == 0.0
 
 
@@ -32,7 +32,7 @@ def test_those_who_come_back_together_are_spread() -> None:
 def test_what_was_dropped_long_ago_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     paces = Pacing()
     paces.dropped(["s"])
-    later = time.monotonic() + pacing.FORGET + 1
+    later = time.monotonic() + reconnect_backoff.FORGET + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert paces.pause("s") == 0.0
     assert not paces._drops
@@ -40,8 +40,8 @@ def test_what_was_dropped_long_ago_waits_no_more(monkeypatch: pytest.MonkeyPatch
 
 def test_no_more_sessions_are_remembered_than_that() -> None:
     paces = Pacing()
-    paces.dropped(str(n) for n in range(pacing.KEPT + 50))
-    assert len(paces._drops) == pacing.KEPT
+    paces.dropped(str(n) for n in range(reconnect_backoff.KEPT + 50))
+    assert len(paces._drops) == reconnect_backoff.KEPT
 
 
 def test_a_socket_that_is_closed_for_its_full_queue_counts_for_its_sessions() -> None:

@@ -13,10 +13,10 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
-from web import transport
-from web.heartbeat import Heartbeat
-from web.transport import Transport, framed
-from web.wires import Wires
+from web.transport import engineio_socket
+from web.transport.engineio_socket import Transport, framed
+from web.transport.heartbeat import Heartbeat
+from web.transport.websocket_loop import Wires
 
 INTERVAL, TIMEOUT = 25, 20
 PROBE, PROBED = "2probe", "3probe"
@@ -40,7 +40,7 @@ class Stand:
         monkeypatch.setattr(engineio.socket, "Socket", engineio.socket.Socket)  # put back after
         self.wires = Wires()
         self.heartbeat = Heartbeat(self.server, self.wires)
-        transport.install(self.server, self.wires)
+        engineio_socket.install(self.server, self.wires)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, Transport)
@@ -254,7 +254,7 @@ def test_a_packet_is_framed_once_for_all() -> None:
 
 
 def test_the_numbers_of_packets_are_those_that_are_compared_as_text() -> None:
-    assert (transport.PONG_OF_CLIENT, PING, PONG, UPGRADE, NOOP) == ("3", 2, 3, 5, 6)
+    assert (engineio_socket.PONG_OF_CLIENT, PING, PONG, UPGRADE, NOOP) == ("3", 2, 3, 5, 6)
 
 
 def opened(stand: Stand) -> None:

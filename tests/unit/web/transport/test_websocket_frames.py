@@ -7,7 +7,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from web.websocket_frames import GOODBYE, Incoming, frame
+from web.transport.websocket_frames import GOODBYE, Incoming, frame
 
 LIMIT = 100_000
 

@@ -9,9 +9,9 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Ping, TextMessage
 
-from web.websocket_frames import GOODBYE, Incoming
-from web.wire import Wire
-from web.wires import Wires
+from web.transport.websocket import Wire
+from web.transport.websocket_frames import GOODBYE, Incoming
+from web.transport.websocket_loop import Wires
 
 LIMIT = 1000
 

@@ -2,10 +2,10 @@
 
 import orjson
 
-from shared.events import decode
-from shared.redis_keys import RunKeys
-from shared.transcript import Transcript
-from worker.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
+from shared.event_log.keys import RunKeys
+from shared.protocol.events import decode
+from shared.protocol.transcript import Transcript
+from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
 
 
 def make(head: int = 0) -> RunLog:

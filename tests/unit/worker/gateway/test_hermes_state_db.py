@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from worker.gateway import state_db
+from worker.gateway import hermes_state_db
 
 Row = Mapping[str, Any]
 
@@ -38,11 +38,11 @@ def test_columns_that_an_older_gateway_lacks_are_none(tmp_path: Path) -> None:
         [old_session("eph_1")],
         [{"id": 1, "session_id": "eph_1", "role": "user", "content": "hi", "timestamp": 2.0}],
     )
-    found = state_db.read(tmp_path, "eph_1")
+    found = hermes_state_db.read(tmp_path, "eph_1")
     assert found is not None
     assert found.session_ids == ("eph_1",)
     (message,) = found.messages
-    assert set(message) == set(state_db.MESSAGE_COLUMNS)
+    assert set(message) == set(hermes_state_db.MESSAGE_COLUMNS)
     assert (message["content"], message["tool_calls"]) == ("hi", None)
     assert found.usage is not None
     assert (found.usage["reasoning_tokens"], found.usage["end_reason"]) == (0, None)
@@ -61,7 +61,7 @@ def test_calls_and_content_are_objects_again_and_odd_ones_are_none(tmp_path: Pat
             {**common, "id": 3, "content": "\x00json:[", "tool_calls": "[{"},
         ],
     )
-    found = state_db.read(tmp_path, "s")
+    found = hermes_state_db.read(tmp_path, "s")
     assert found is not None
     assert [m["content"] for m in found.messages] == [blocks, "", None]
     assert [m["tool_calls"] for m in found.messages] == [None, calls, None]
@@ -74,7 +74,7 @@ def test_rows_that_the_gateway_took_back_are_left_out(tmp_path: Path) -> None:
         for n, active in enumerate((1, 0, None))
     ]
     write(tmp_path, [old_session("s")], rows)
-    found = state_db.read(tmp_path, "s")
+    found = hermes_state_db.read(tmp_path, "s")
     assert found is not None
     assert [m["content"] for m in found.messages] == ["0", "2"]
 
@@ -87,7 +87,7 @@ def chain(tmp_path: Path, *sessions: Row) -> tuple[str, ...]:
         for n, row in enumerate(rows)
     ]
     write(tmp_path, rows, messages)
-    found = state_db.read(tmp_path, str(rows[0]["id"]))
+    found = hermes_state_db.read(tmp_path, str(rows[0]["id"]))
     assert found is not None
     assert found.usage is not None
     assert found.usage["input_tokens"] == 5 * len(found.session_ids) == 5 * len(found.messages)
@@ -131,7 +131,7 @@ def test_a_circle_ends(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_and_nothing_is_made(tmp_path: Path) -> None:
-    assert state_db.read(tmp_path, "s") is None
+    assert hermes_state_db.read(tmp_path, "s") is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_told_and_counts_as_absent(
 ) -> None:
     (tmp_path / "state.db").write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert state_db.read(tmp_path, "s") is None
+        assert hermes_state_db.read(tmp_path, "s") is None
     assert "state_db.unreadable" in caplog.text
 
 
@@ -150,6 +150,6 @@ def test_text_that_is_not_utf_8_is_read_all_the_same(tmp_path: Path) -> None:
     write(tmp_path, [old_session("s")], [row])
     with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as db:
         db.execute("UPDATE messages SET content = CAST(x'61ff62' AS TEXT)")
-    found = state_db.read(tmp_path, "s")
+    found = hermes_state_db.read(tmp_path, "s")
     assert found is not None
     assert found.messages[0]["content"] == "a\ufffdb"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.errors import GatewayLacks, GatewaySilent
-from shared.profiles import Profile
+from shared.hermes.profiles import Profile
 from worker.gateway.client import GatewayClient, GatewayTranscript, SessionPage
 from worker.gateway.transcripts import read_transcript
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.events import RESERVED, encode
-from worker.gateway.sse import parse
-from worker.gateway.translation import gateway_end, translate
+from shared.protocol.events import RESERVED, encode
+from worker.gateway.stream.sse_parser import parse
+from worker.gateway.translate_events import gateway_end, translate
 
 
 def words(event: dict[str, object], max_bytes: int = 1000) -> list[tuple[str, dict[str, object]]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.context_length import DEFAULT, context_length
-from shared.profiles import Profile
+from shared.hermes.profiles import Profile
+from worker.run.context_length import DEFAULT, context_length
 
 
 def profile(home: Path | None, length: int | None = None) -> Profile:

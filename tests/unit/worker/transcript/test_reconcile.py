@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from shared.transcript import Transcript
+from shared.protocol.transcript import Transcript
 from worker.gateway.client import GatewayTranscript
-from worker.reconcile import Kept, keep
+from worker.transcript.reconcile import Kept, keep
 
 CALL = {"call_id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
 STORED: list[dict[str, Any]] = [

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.transcript import Transcript
-from worker.joining import output_tail, tail
+from shared.protocol.transcript import Transcript
+from worker.transcript.tail import output_tail, tail
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
 STORED: list[dict[str, Any]] = [

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from shared.db import conversation, intake, stops
-from shared.db.claims import Claim, claim
 from shared.db.database import Database
-from shared.db.endings import announcement, mark_announced
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.runs import accept as intake
+from shared.db.runs import stop as stops
+from shared.db.runs.claim import Claim, claim
+from shared.db.runs.terminal import announcement, mark_announced
+from shared.db.sessions import read as conversation
 from shared.errors import NotFound, QueueFull, RequestConflict, SessionBusy, UnknownProfile
-from shared.runs import RunState
+from shared.protocol.run_states import RunState
 
 ME = "me"
 

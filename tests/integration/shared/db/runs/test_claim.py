@@ -9,18 +9,19 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.db import attempts, claims, endings, owners, sweeps
-from shared.db.claims import Claim, Refusal, Refused
-from shared.db.closing import Closing, close, replace_late
 from shared.db.database import Database
 from shared.db.locks import lock_session
 from shared.db.migrate import is_current, upgrade
 from shared.db.models import MessageRow, RunRow, SessionRow
-from shared.db.snapshots import context_tokens
+from shared.db.runs import attempts, overdue, ownership, terminal
+from shared.db.runs import claim as claims
+from shared.db.runs.claim import Claim, Refusal, Refused
+from shared.db.runs.complete import Closing, close, replace_late
+from shared.db.runs.lease import connect
+from shared.db.sessions.summaries import context_tokens
 from shared.errors import LostRun
-from shared.runs import RunState
+from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
-from worker.lease_statement import connect
 
 LEASE = 30.0
 
@@ -53,7 +54,7 @@ def end(db: Database, claim: Claim, *, announced: bool = True, **fields: object)
     closing = Closing(RunState.COMPLETED, "run.completed", {}, last_seq=5, **fields)  # type: ignore[arg-type]
     following, _ = db.write(lambda session: close(session, claim, closing))
     if announced:
-        db.write(lambda session: endings.mark_announced(session, claim.run_id))
+        db.write(lambda session: terminal.mark_announced(session, claim.run_id))
     return following
 
 
@@ -127,7 +128,7 @@ def test_a_run_starts_only_when_the_end_before_it_was_announced(db: Database) ->
     first, second = add_run(db, "s"), add_run(db, "s", queue_no=2)
     assert end(db, taken(db, first), announced=False) == second
     assert take(db, second) == Refused(Refusal.UNANNOUNCED, (first,))
-    db.write(lambda session: endings.mark_announced(session, first))
+    db.write(lambda session: terminal.mark_announced(session, first))
     assert taken(db, second).turn_no == 2
 
 
@@ -146,8 +147,8 @@ def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> 
     assert (new.fence, new.lapsed, new.takeovers) == (old.fence + 1, True, 1)
     for act in (
         lambda session: attempts.intend(session, old, "eph", None),
-        lambda session: owners.put_back(session, old, last_seq=0, delay=1),
-        lambda session: owners.release(session, old, 0),
+        lambda session: ownership.put_back(session, old, last_seq=0, delay=1),
+        lambda session: ownership.release(session, old, 0),
     ):
         with pytest.raises(LostRun):
             db.write(act)
@@ -159,7 +160,7 @@ def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> 
 def test_a_handed_over_run_is_taken_at_once_and_counts_as_no_failure(db: Database) -> None:
     run_id = add_run(db, None)
     claim = taken(db, run_id)
-    db.write(lambda session: owners.release(session, claim, 7))
+    db.write(lambda session: ownership.release(session, claim, 7))
     again = taken(db, run_id)
     assert (again.lapsed, again.takeovers, again.last_seq) == (True, 0, 7)
 
@@ -168,7 +169,7 @@ def test_a_renewal_under_way_does_not_take_back_what_was_handed_over(
     db: Database, database_url: str
 ) -> None:
     claim = taken(db, add_run(db, None))
-    db.write(lambda session: owners.release(session, claim, 7))
+    db.write(lambda session: ownership.release(session, claim, 7))
     connection = connect(database_url)
     assert connection.renew([(claim.run_id, claim.fence, 7)], 60.0) == []
     connection.close()
@@ -179,7 +180,7 @@ def test_a_run_that_was_put_back_keeps_its_place_and_waits(db: Database) -> None
     add_session(db, "s")
     first, second = add_run(db, "s"), add_run(db, "s", queue_no=2)
     claim = taken(db, first)
-    assert db.write(lambda s: owners.put_back(s, claim, last_seq=3, delay=60))
+    assert db.write(lambda s: ownership.put_back(s, claim, last_seq=3, delay=60))
     assert why(db, first) is Refusal.TOO_EARLY
     assert why(db, second) is Refusal.NOT_FIRST
     db.write(lambda s: s.execute(update(RunRow).values(not_before=0.0)))
@@ -191,7 +192,7 @@ def test_a_run_that_is_to_stop_is_not_put_back(db: Database) -> None:
     run_id = add_run(db, None)
     claim = taken(db, run_id)
     db.write(lambda s: s.execute(update(RunRow).values(state="stopping", stop_requested_at=1.0)))
-    assert not db.write(lambda s: owners.put_back(s, claim, last_seq=0, delay=1))
+    assert not db.write(lambda s: ownership.put_back(s, claim, last_seq=0, delay=1))
 
 
 def test_a_prompt_gets_its_place_when_its_turn_starts(db: Database) -> None:
@@ -316,14 +317,14 @@ def test_the_end_is_fixed_with_its_seqs_before_anybody_is_told(db: Database) -> 
     add_session(db, "s")
     run_id = add_run(db, "s")
     end(db, taken(db, run_id), announced=False)
-    found = db.read(lambda s: endings.announcement(s, run_id))
+    found = db.read(lambda s: terminal.announcement(s, run_id))
     assert found is not None
     assert [(name, payload["seq"]) for name, payload in found.entries] == [
         ("usage.updated", 6),
         ("run.completed", 7),
     ]
     assert (found.terminal_seq, found.announced) == (7, False)
-    assert db.read(lambda s: endings.unannounced(s, 10)) == [run_id]
+    assert db.read(lambda s: terminal.unannounced(s, 10)) == [run_id]
 
 
 def test_a_waiting_run_is_cancelled_or_claimed_but_not_both(db: Database) -> None:
@@ -338,7 +339,7 @@ def test_a_waiting_run_is_cancelled_or_claimed_but_not_both(db: Database) -> Non
                 results["claim"] = take(db, run_id)
             else:
                 results["cancel"] = db.write(
-                    lambda s: endings.end_unstarted(
+                    lambda s: terminal.end_unstarted(
                         s, OWNER, run_id, reason="aborted", keep_prompt=True
                     )
                 )
@@ -351,7 +352,7 @@ def test_a_stranger_cannot_cancel(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     cancelled = db.write(
-        lambda s: endings.end_unstarted(s, "mallory", run_id, reason="aborted", keep_prompt=True)
+        lambda s: terminal.end_unstarted(s, "mallory", run_id, reason="aborted", keep_prompt=True)
     )
     assert not cancelled
     assert run_row(db, run_id).state == "queued"
@@ -362,7 +363,7 @@ def test_a_cancelled_prompt_is_kept_or_removed_as_asked(db: Database) -> None:
     kept, removed = add_run(db, "s", text="kept"), add_run(db, "s", text="removed", queue_no=2)
     for run_id, keep in ((kept, True), (removed, False)):
         db.write(
-            lambda s, run_id=run_id, keep=keep: endings.end_unstarted(  # type: ignore[misc]
+            lambda s, run_id=run_id, keep=keep: terminal.end_unstarted(  # type: ignore[misc]
                 s, OWNER, run_id, reason="aborted", keep_prompt=keep
             )
         )
@@ -379,16 +380,16 @@ def test_the_reaper_finds_what_lies_around_and_nothing_else(db: Database) -> Non
     alone = add_run(db, None, created_at=1.0)
     add_run(db, None)  # young
     add_run(db, None, created_at=1.0, not_before=4e9)
-    found = db.write(lambda s: sweeps.forgotten(s, 30.0, 100))
+    found = db.write(lambda s: overdue.forgotten(s, 30.0, 100))
     assert sorted(found) == sorted([head, alone])
-    assert db.write(lambda s: sweeps.forgotten(s, 30.0, 100)) == []
+    assert db.write(lambda s: overdue.forgotten(s, 30.0, 100)) == []
 
 
 def test_lapsed_runs_are_found_by_the_databases_clock(db: Database) -> None:
     lapsed = taken(db, add_run(db, None), lease=0.05)
     taken(db, add_run(db, None))
     deadline = time.monotonic() + 5
-    while not (found := db.read(lambda s: sweeps.lapsed(s, 10))):
+    while not (found := db.read(lambda s: overdue.lapsed(s, 10))):
         assert time.monotonic() < deadline
     assert found == [lapsed.run_id]
 

@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from shared.db.claims import Claim, Refusal, Refused, claim
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import RunRow
-from shared.db.owners import put_back
-from shared.db.permits import permitted
-from tests.support.demo_gateway import DemoGateway, scripted
-from tests.support.processes import wait_until
-from tests.support.redis_server import RedisServer
+from shared.db.runs.claim import Claim, Refusal, Refused, claim
+from shared.db.runs.concurrency_limit import permitted
+from shared.db.runs.ownership import put_back
+from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import add_run, add_session, run_row
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import WorkerStand
-from worker.run_turn import run_turn
+from worker.run.run_turn import run_turn
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_permit_that_is_free_again_wakes_the_oldest_that_waits(
 def test_a_gateway_without_capacity_is_asked_less_and_less_often(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.starting.RETRY_FIRST", 0.1)
+    monkeypatch.setattr("worker.run.submit.RETRY_FIRST", 0.1)
     delays: list[float] = []
     monkeypatch.setattr(stand.parts.queue, "run_turn", lambda _, delay=0.0: delays.append(delay))
     add_session(stand.db, "a")

@@ -6,16 +6,24 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.compression_plan import LastCompression, Plan, Snapshot, content_hash, decide
-from shared.db import claims, compressions, owners, snapshots
-from shared.db.claims import Claim
-from shared.db.closing import Closing, close
-from shared.db.compressions import Result
+from shared.conversation.compression_plan import (
+    LastCompression,
+    Plan,
+    Snapshot,
+    content_hash,
+    decide,
+)
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import DeletionRow, MessageRow
+from shared.db.runs import claim as claims
+from shared.db.runs import ownership
+from shared.db.runs.claim import Claim
+from shared.db.runs.complete import Closing, close
+from shared.db.sessions import compressions, summaries
+from shared.db.sessions.compressions import Result
 from shared.errors import LostRun
-from shared.runs import RunState
+from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session, run_row
 
 
@@ -42,7 +50,7 @@ def taken(db: Database, run_id: str) -> Claim:
 
 def overtaken(db: Database, claim: Claim) -> None:
     """Another worker has the run now."""
-    db.write(lambda session: owners.release(session, claim, 0))
+    db.write(lambda session: ownership.release(session, claim, 0))
     taken(db, claim.run_id)
 
 
@@ -51,14 +59,14 @@ def put(
 ) -> bool:
     snapshot = Snapshot(summary, turn_no, "h" * 64)
     return db.write(
-        lambda session: snapshots.store(
+        lambda session: summaries.store(
             session, claim, snapshot, replaces=replaces, tokens=50, covered=2
         )
     )
 
 
 def stored(db: Database) -> tuple[str, int] | None:
-    found = db.read(lambda session: snapshots.load(session, OWNER, "s"))
+    found = db.read(lambda session: summaries.load(session, OWNER, "s"))
     return (found.snapshot.summary, found.version) if found else None
 
 
@@ -72,7 +80,7 @@ def test_a_snapshot_is_replaced_only_by_who_has_seen_it(db: Database, claim: Cla
 
 def test_a_snapshot_that_was_dropped_meanwhile_is_not_replaced(db: Database, claim: Claim) -> None:
     assert put(db, claim, "one", replaces=None)
-    db.write(lambda session: snapshots.drop(session, claim, 1))
+    db.write(lambda session: summaries.drop(session, claim, 1))
     assert not put(db, claim, "two", replaces=1)
     assert stored(db) is None
 
@@ -80,7 +88,7 @@ def test_a_snapshot_that_was_dropped_meanwhile_is_not_replaced(db: Database, cla
 def test_dropping_an_older_version_does_nothing(db: Database, claim: Claim) -> None:
     put(db, claim, "one", replaces=None)
     put(db, claim, "two", replaces=1)
-    db.write(lambda session: snapshots.drop(session, claim, 1))
+    db.write(lambda session: summaries.drop(session, claim, 1))
     assert stored(db) == ("two", 2)
 
 
@@ -90,7 +98,7 @@ def test_who_was_overtaken_neither_stores_nor_drops(db: Database, claim: Claim) 
     with pytest.raises(LostRun):
         put(db, claim, "late", replaces=1)
     with pytest.raises(LostRun):
-        db.write(lambda session: snapshots.drop(session, claim, 1))
+        db.write(lambda session: summaries.drop(session, claim, 1))
     assert stored(db) == ("one", 1)
 
 
@@ -118,12 +126,12 @@ def test_tokens_count_from_the_snapshot_on(db: Database, claim: Claim) -> None:
             session.add(MessageRow(**place, role=role, token_count=tokens, timestamp=1.0))
 
     db.write(work)
-    assert db.read(lambda session: snapshots.context_tokens(session, OWNER, "s")) == (
+    assert db.read(lambda session: summaries.context_tokens(session, OWNER, "s")) == (
         11_111,
         10_010,
     )
     put(db, claim, "one", replaces=None, turn_no=1)
-    assert db.read(lambda session: snapshots.context_tokens(session, OWNER, "s")) == (
+    assert db.read(lambda session: summaries.context_tokens(session, OWNER, "s")) == (
         11_150,
         10_000,
     )

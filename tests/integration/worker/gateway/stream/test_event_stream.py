@@ -18,8 +18,8 @@ import pytest
 import trustme
 
 from shared.errors import StreamBroken
-from shared.profiles import Profile
-from tests.support.processes import wait_until
+from shared.hermes.profiles import Profile
+from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
 
 Event = dict[str, Any]
@@ -130,7 +130,7 @@ GREEN = """
 from shared import runtime
 runtime.patch()
 import json, sys
-from tests.integration.test_gateway_stream import heard
+from tests.integration.worker.gateway.stream.test_event_stream import heard
 print(json.dumps(heard(*sys.argv[1:])))
 """
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import StreamBroken
-from worker.gateway.body import LINE_MOST, Body, Chunked, Sized, UntilClosed
+from worker.gateway.stream.http_body import LINE_MOST, Body, Chunked, Sized, UntilClosed
 
 PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 SIZES = st.lists(st.integers(1, 30), max_size=40)

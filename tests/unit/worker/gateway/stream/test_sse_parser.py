@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import StreamBroken
-from worker.gateway.merging import merge_deltas
-from worker.gateway.sse import UNCLEAN, EventParser, any_events, plain_events
-from worker.gateway.translation import translate
+from worker.gateway.delta_merge import merge_deltas
+from worker.gateway.stream.sse_parser import UNCLEAN, EventParser, any_events, plain_events
+from worker.gateway.translate_events import translate
 
 TEXT = st.text(max_size=20)
 EVENT = st.fixed_dictionaries(
