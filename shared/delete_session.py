@@ -8,11 +8,11 @@ from itertools import islice
 
 from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import CONTROL, RunKeys, feed_tag, live_runs
 from shared.event_log.store import EventLog
-from shared.protocol.events import session_bell
+from shared.protocol.events import session_notification
 from shared.run_end import announce
 from shared.task_queue import TaskQueue
 
@@ -60,12 +60,12 @@ def remove_session(reach: Reach, owner: str, session_id: str, patience: float) -
 
 def _end_runs(reach: Reach, owner: str, session_id: str, told: set[str]) -> None:
     """One look: stop what is live, take back what waits, announce what has ended."""
-    stopping = reach.db.write(lambda session: stop_runs(session, owner, session_id))
+    stopping = reach.db.write(lambda tx: stop_runs(tx, owner, session_id))
     for run_id in stopping.live:
         if run_id not in told:
             told.add(run_id)
             _tell_workers(reach, run_id)
-    for run_id in stopping.untold:
+    for run_id in stopping.unannounced_runs:
         announce(reach.db, reach.log, run_id)
 
 
@@ -74,7 +74,7 @@ def _tell_workers(reach: Reach, run_id: str) -> None:
     try:
         reach.commands.publish(CONTROL, f"stop {run_id}")
     except RedisError as error:
-        raise RedisAway from error
+        raise RedisUnavailable from error
     reach.queue.stop_run(run_id)
 
 
@@ -84,8 +84,8 @@ def _clear(reach: Reach, owner: str, session_id: str, run_ids: Iterable[str]) ->
     try:
         for names in _chunks(_key_names(tag, run_ids)):
             reach.commands.unlink(*names)
-        reach.log.ring(tag, session_bell("session.deleted", payload))
-    except (RedisError, RedisAway) as error:
+        reach.log.notify(tag, session_notification("session.deleted", payload))
+    except (RedisError, RedisUnavailable) as error:
         log.warning("session.logs_left error=%s", type(error).__name__)
 
 

@@ -85,13 +85,13 @@ class Unavailable(HoldfastError):
     code = "unavailable"
 
 
-class DatabaseAway(Unavailable):
+class DatabaseUnavailable(Unavailable):
     """The database does not answer; try again shortly."""
 
     code = "database_unavailable"
 
 
-class RedisAway(Unavailable):
+class RedisUnavailable(Unavailable):
     """Redis does not answer; try again shortly."""
 
     code = "redis_unavailable"
@@ -100,10 +100,10 @@ class RedisAway(Unavailable):
 # --- the right to a run -------------------------------------------------------------------------
 
 
-class LostRun(HoldfastError):
+class OwnershipLost(HoldfastError):
     """This worker is no longer the owner of the run; somebody else is, or it has ended."""
 
-    code = "lost_run"
+    code = "ownership_lost"
 
 
 # --- the gateway's ------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class GatewayError(HoldfastError):
     code = "gateway_error"
 
 
-class GatewayRefused(GatewayError):
+class GatewayUnreachable(GatewayError):
     """The gateway never had the request: it may be sent again (R2)."""
 
     code = "gateway_unreachable"
@@ -125,7 +125,7 @@ class GatewayRefused(GatewayError):
         self.retry_after = retry_after
 
 
-class GatewayBusy(GatewayRefused):
+class GatewayBusy(GatewayUnreachable):
     """The gateway has no capacity now (429, 503): the run keeps its place and waits (R7)."""
 
     code = "gateway_busy"
@@ -149,12 +149,16 @@ class GatewayLostRun(GatewayError):
     code = "gateway_lost_run"
 
 
-class GatewaySilent(GatewayError):
+class GatewayNoResponse(GatewayError):
     """The gateway does not answer."""
 
+    code = "gateway_no_response"
 
-class GatewayLacks(GatewayError):
+
+class GatewayUnsupported(GatewayError):
     """The gateway is too old: it has no such endpoint."""
+
+    code = "gateway_unsupported"
 
 
 class StreamBroken(GatewayError):

@@ -11,15 +11,15 @@ def announce(db: Database, log: EventLog, run_id: str) -> bool:
 
     Doing it again changes nothing. Raises RedisAway or DatabaseAway; the reaper tries again.
     """
-    end = db.read(lambda session: announcement(session, run_id))
+    end = db.read(lambda tx: announcement(tx, run_id))
     if end is None:
         return False
     if not end.announced:
-        tell(db, log, end)
+        announce_end(db, log, end)
     return True
 
 
-def tell(db: Database, log: EventLog, end: Announcement) -> None:
+def announce_end(db: Database, log: EventLog, end: Announcement) -> None:
     """The same for who has just written that end. Raises RedisAway or DatabaseAway."""
     log.announce(
         end.keys,
@@ -28,4 +28,4 @@ def tell(db: Database, log: EventLog, end: Announcement) -> None:
         terminal_seq=end.terminal_seq,
         entries=[events.encode(name, payload) for name, payload in end.entries],
     )
-    db.single(lambda session: mark_announced(session, end.keys.run_id))
+    db.single(lambda tx: mark_announced(tx, end.keys.run_id))

@@ -25,7 +25,7 @@ TAKE_OVER: Final = "holdfast.take_over"
 STOP_RUN: Final = "holdfast.stop_run"
 ANSWER: Final = "holdfast.answer_approval"
 REAP: Final = "holdfast.reap"
-CHASE: Final = "holdfast.chase"
+CHECK_ORPHANS: Final = "holdfast.chase"
 DELETE_EPHEMERAL: Final = "holdfast.delete_ephemeral"
 SWEEP_EPHEMERAL: Final = "holdfast.sweep_ephemeral"
 

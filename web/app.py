@@ -14,25 +14,25 @@ from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
-from web.api.connect import Handshake
+from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes
 from web.api.http_runs import add_run_route
 from web.api.run_requests import RunRequests
-from web.api.socket_events import SocketHandlers
+from web.api.socket_events import SocketEvents
 from web.auth import Authenticator
 from web.recovery.recovery import Recovery
-from web.recovery.store import Records
+from web.recovery.store import RecoveryStore
 from web.relay.relay import Relay
-from web.resume.membership import Rooms
+from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.sockets import json_codec
 from web.sockets.connections import Connections
 from web.sockets.drain import Drain, is_new_client
 from web.sockets.emitter import Emitter
-from web.sockets.request_queue import RequestLane, refusal_event
+from web.sockets.request_queue import RequestQueue, refusal_event
 from web.transport import engineio_socket
 from web.transport.heartbeat import Heartbeat
-from web.transport.websocket_loop import Wires
+from web.transport.websocket_loop import WebSocketLoop
 
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
@@ -51,9 +51,9 @@ class WebProcess:
     connections: Connections
     emitter: Emitter
     db: Database
-    records: Records
+    records: RecoveryStore
     drain: Drain
-    wires: Wires
+    wires: WebSocketLoop
     heartbeat: Heartbeat
 
     def start(self) -> None:
@@ -79,18 +79,18 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     event_log = EventLog(log_commands, settings.log_ttl)
     app = Flask("holdfast.web")
     socketio = _socketio(app, settings)
-    wires = Wires()
+    wires = WebSocketLoop()
     engineio_socket.install(socketio.server.eio, wires)
     heartbeat = Heartbeat(socketio.server.eio, wires)
     connections = Connections()
     emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
     burst = settings.socket_queue_max // 2
     subscribers = [pubsub_client(url) for url in settings.log_servers]
-    records = Records(commands)
+    records = RecoveryStore(commands)
     relay = Relay(
         event_log, log_commands, subscribers, emitter, burst=burst, standings=records.standings
     )
-    rooms = Rooms(relay, db, records)
+    rooms = Membership(relay, db, records)
     resume = Resume(db, event_log, relay, rooms, emitter, burst, emitter.pacing)
     relay.resync = resume.resync
     queue = TaskQueue(celery_app(settings))
@@ -103,13 +103,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         rooms,
         settings.queue_cap,
     )
-    handlers = SocketHandlers(requests, resume, Approvals(db, event_log, queue)).by_event()
-    lane = RequestLane(socketio.server, connections, emitter, handlers, refusal_event)
+    handlers = SocketEvents(requests, resume, Approvals(db, event_log, queue)).by_event()
+    lane = RequestQueue(socketio.server, connections, emitter, handlers, refusal_event)
     lane.install()
     recovery = Recovery(db, relay, rooms, resume, records, lane, connections, emitter, burst)
     recovery.install(socketio.server)
     authenticator = Authenticator(settings)
-    Handshake(socketio, authenticator, connections, rooms, emitter, recovery)
+    ConnectHandler(socketio, authenticator, connections, rooms, emitter, recovery)
     add_routes(app, Health(db, commands, relay))
     add_run_route(app, authenticator, requests)
     drain = Drain(socketio.server, lane, settings.web_drain)

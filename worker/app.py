@@ -14,14 +14,14 @@ from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
 from worker.event_log.publisher import Publisher
 from worker.event_log.run_log import RunLog
-from worker.event_log.sharded_publisher import Publishers
-from worker.gateway.client_pool import Gateways
+from worker.event_log.sharded_publisher import ShardedPublisher
+from worker.gateway.client_pool import ClientPool
 from worker.lease.keeper import LeaseKeeper
-from worker.services import Duty, Parts
+from worker.services import Duty, Services
 from worker.turn import Turn
 
 
-def build(settings: Settings) -> Parts:
+def build(settings: Settings) -> Services:
     """The parts, not yet started."""
     db = Database(settings.database_url)
     event_log = EventLog([command_client(u) for u in settings.log_servers], settings.log_ttl)
@@ -31,18 +31,18 @@ def build(settings: Settings) -> Parts:
         turn = turns.get(run_log.keys.run_id)
         return (
             turn is not None
-            and turn.log is run_log
-            and db.single(lambda session: still_owned(session, turn.claim))
+            and turn.run_log is run_log
+            and db.single(lambda tx: still_owned(tx, turn.claim))
         )
 
-    return Parts(
+    return Services(
         settings=settings,
         name=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}",
         db=db,
-        log=event_log,
+        event_log=event_log,
         queue=TaskQueue(celery_app(settings)),
-        gateways=Gateways(Profiles.load(settings), settings),
-        publisher=Publishers(
+        gateways=ClientPool(Profiles.load(settings), settings),
+        publisher=ShardedPublisher(
             event_log,
             lambda part: Publisher(
                 part,

@@ -5,36 +5,36 @@ import time
 
 from shared import runtime
 from shared.db.runs.ownership import release
-from shared.errors import LostRun, Unavailable
-from worker.services import Parts
+from shared.errors import OwnershipLost, Unavailable
+from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
 
-def drain(parts: Parts) -> None:
+def drain(services: Services) -> None:
     """Give the runs `DRAIN_SECONDS`, then hand them over. Returns at once; called by a signal."""
-    parts.duty.draining = True
-    runtime.spawn_from_signal(_drain, parts)
+    services.duty.draining = True
+    runtime.spawn_from_signal(_drain, services)
 
 
-def _drain(parts: Parts) -> None:
-    deadline = time.monotonic() + parts.settings.drain.total_seconds()
-    log.info("worker.draining runs=%s", len(parts.turns))
-    while parts.turns and time.monotonic() < deadline:
+def _drain(services: Services) -> None:
+    deadline = time.monotonic() + services.settings.drain.total_seconds()
+    log.info("worker.draining runs=%s", len(services.turns))
+    while services.turns and time.monotonic() < deadline:
         time.sleep(0.1)
-    for turn in list(parts.turns.values()):
-        hand_over(parts, turn)
+    for turn in list(services.turns.values()):
+        hand_over(services, turn)
 
 
-def hand_over(parts: Parts, turn: Turn) -> None:
+def hand_over(services: Services, turn: Turn) -> None:
     """Let another worker have the run now. It will ask the gateway instead of reading the stream,
     since a stream has one reader, once (R1)."""
-    turn.log.wait_settled(2.0)
+    turn.run_log.wait_settled(2.0)
     try:
-        parts.db.write(lambda session: release(session, turn.claim, turn.log.head))
-        parts.queue.take_over(turn.run_id)
-    except (LostRun, Unavailable) as error:
+        services.db.write(lambda tx: release(tx, turn.claim, turn.run_log.head))
+        services.queue.take_over(turn.run_id)
+    except (OwnershipLost, Unavailable) as error:
         log.warning("run.not_released run_id=%s error=%s", turn.run_id, type(error).__name__)
     log.info("run.handed_over run_id=%s", turn.run_id)
     turn.lose()

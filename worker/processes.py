@@ -11,7 +11,7 @@ from shared.conversation import tokens
 from shared.event_log.clients import command_client
 from shared.settings import Settings
 from shared.task_queue import (
-    CHASE,
+    CHECK_ORPHANS,
     DELETE_EPHEMERAL,
     MAINTENANCE,
     REAP,
@@ -23,12 +23,12 @@ from shared.task_queue import (
 from worker.app import build
 from worker.drain import drain
 from worker.maintenance.standby_reaper import LastTick, StandbyTicker
-from worker.queue_admission import Admission
-from worker.services import Parts
-from worker.stop_listener import ControlListener
+from worker.queue_admission import QueueAdmission
+from worker.services import Services
+from worker.stop_listener import StopListener
 from worker.tasks import register_maintenance_tasks, register_run_tasks
 
-CHASE_EVERY = 2.0  # seconds
+CHECK_ORPHANS_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
 SWEEP_EVERY = 24 * 3600.0
 MAINTENANCE_THREADS = 4
@@ -40,10 +40,10 @@ def run_worker(settings: Settings) -> None:
     _allow_root()
     tokens.preload()
     app = celery_app(settings)
-    parts = build(settings)
-    admission = Admission(settings.worker_concurrency)
-    register_run_tasks(app, parts, admission)
-    _with_services(settings, parts, admission)
+    services = build(settings)
+    admission = QueueAdmission(settings.worker_concurrency)
+    register_run_tasks(app, services, admission)
+    _with_services(settings, services, admission)
     app.worker_main(
         [
             "--quiet",
@@ -51,7 +51,7 @@ def run_worker(settings: Settings) -> None:
             "--pool=eventlet",
             f"--concurrency={settings.worker_concurrency + settings.takeover_slots}",
             f"--queues={RUNS},{TAKEOVER}",
-            f"--hostname=runs-{_short(parts)}@%h",
+            f"--hostname=runs-{_short(services)}@%h",
             f"--loglevel={settings.log_level}",
             *COMMON,
         ]
@@ -63,8 +63,8 @@ def run_maintenance(settings: Settings) -> None:
     _allow_root()
     tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
-    parts = build(settings)
-    register_maintenance_tasks(app, parts, _last_tick(settings, parts))
+    services = build(settings)
+    register_maintenance_tasks(app, services, _last_tick(settings, services))
 
     def started(**_: Any) -> None:
         app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
@@ -77,7 +77,7 @@ def run_maintenance(settings: Settings) -> None:
             "--pool=threads",
             f"--concurrency={MAINTENANCE_THREADS}",
             f"--queues={MAINTENANCE}",
-            f"--hostname=maintenance-{_short(parts)}@%h",
+            f"--hostname=maintenance-{_short(services)}@%h",
             f"--loglevel={settings.log_level}",
             *COMMON,
         ]
@@ -90,7 +90,7 @@ def run_beat(settings: Settings) -> None:
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
         "reap": _entry(REAP, reap_every),
-        "chase": _entry(CHASE, CHASE_EVERY),
+        "chase": _entry(CHECK_ORPHANS, CHECK_ORPHANS_EVERY),
         "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
         "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
     }
@@ -113,44 +113,44 @@ def _allow_root() -> None:
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
-def _short(parts: Parts) -> str:
-    return parts.name.rpartition(":")[2]
+def _short(services: Services) -> str:
+    return services.name.rpartition(":")[2]
 
 
-def _last_tick(settings: Settings, parts: Parts) -> LastTick:
+def _last_tick(settings: Settings, services: Services) -> LastTick:
     redis = command_client(settings.redis_url)
-    return LastTick(redis, settings.reap_every.total_seconds(), parts.name)
+    return LastTick(redis, settings.reap_every.total_seconds(), services.name)
 
 
-def _with_services(settings: Settings, parts: Parts, admission: Admission) -> None:
+def _with_services(settings: Settings, services: Services, admission: QueueAdmission) -> None:
     """Start the process's own threads when the worker is ready, and stop them with it."""
 
     def stop(run_id: str) -> None:
-        turn = parts.turns.get(run_id)
+        turn = services.turns.get(run_id)
         if turn is not None:
             turn.ask_stop()
 
-    control = ControlListener(settings.redis_url, stop)
-    standby = StandbyTicker(parts, _last_tick(settings, parts))
+    control = StopListener(settings.redis_url, stop)
+    standby = StandbyTicker(services, _last_tick(settings, services))
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
         standby.start()
-        parts.publisher.start()
-        parts.leases.start()
+        services.publisher.start()
+        services.leases.start()
         control.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
         admission.close()
-        drain(parts)
+        drain(services)
 
     def stopped(**_: Any) -> None:
         standby.stop()
         control.stop()
-        parts.publisher.stop()
-        parts.leases.stop()
-        parts.db.close()
+        services.publisher.stop()
+        services.leases.stop()
+        services.db.close()
 
     worker_ready.connect(started, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)

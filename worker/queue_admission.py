@@ -8,7 +8,7 @@ from shared.task_queue import RUNS, TAKEOVER
 log = logging.getLogger(__name__)
 
 
-class Admission:
+class QueueAdmission:
     """Counts the ordinary runs in hand. While they are `most`, the queue of runs is not consumed;
     the pool is larger than that, so a run of a dead worker finds a slot at once.
 
@@ -29,25 +29,25 @@ class Admission:
     def enter(self) -> bool:
         """Whether an ordinary run may start; if so, `leave` is called when it is over."""
         if self._closed or self._in_hand >= self._most:
-            self.tell()
+            self.request_adjust()
             return False
         self._in_hand += 1
         if self._in_hand == self._most:
-            self.tell()
+            self.request_adjust()
         return True
 
     def leave(self) -> None:
         """An ordinary run is over."""
         self._in_hand -= 1
         if self._in_hand == self._most - 1:
-            self.tell()
+            self.request_adjust()
 
     def close(self) -> None:
         """Take nothing more, of either queue (R22). May be called by a signal handler."""
         self._closed = True
-        self.tell()
+        self.request_adjust()
 
-    def tell(self) -> None:
+    def request_adjust(self) -> None:
         """Have the consumer do what is wanted now. Telling it again does no harm."""
         if self._consumer is not None:
             self._consumer.call_soon(self._adjust)

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from shared.db.database import Database, Work
 from shared.db.runs.attempts import note_attempt
 from shared.db.runs.claim import Claim
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 from shared.event_log.store import EventLog
 from shared.settings import Settings
 from shared.task_queue import TaskQueue
-from worker.event_log.sharded_publisher import Publishers
-from worker.gateway.client_pool import Gateways
+from worker.event_log.sharded_publisher import ShardedPublisher
+from worker.gateway.client_pool import ClientPool
 from worker.lease.keeper import LeaseKeeper
 from worker.turn import Turn
 
@@ -33,23 +33,23 @@ class Duty:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """The parts of a worker process. `turns` are the runs that it has in hand, by id."""
 
     settings: Settings
     name: str
     db: Database
-    log: EventLog
+    event_log: EventLog
     queue: TaskQueue
-    gateways: Gateways
-    publisher: Publishers
+    gateways: ClientPool
+    publisher: ShardedPublisher
     leases: LeaseKeeper
     turns: dict[str, Turn]
     duty: Duty
 
     def note_attempt(self, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
         """See shared.db.runs.attempts.note_attempt; waits for the database as `single` does."""
-        self.single(lambda session: note_attempt(session, claim, ephemeral_id, **columns))
+        self.single(lambda tx: note_attempt(tx, claim, ephemeral_id, **columns))
 
     def write(self, work: Work[T]) -> T:
         """`db.write` for a run that is going on: it waits while the database is away, since live
@@ -70,7 +70,7 @@ def _patiently(work: Callable[[], T]) -> T:
     while True:
         try:
             return work()
-        except DatabaseAway:
+        except DatabaseUnavailable:
             if time.monotonic() > deadline:
                 raise
             log.warning("database.waiting")

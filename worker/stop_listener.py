@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds
 
 
-class ControlListener:
+class StopListener:
     """Calls `on_stop(run_id)` for each stop that is published. One per worker process."""
 
     def __init__(self, redis_url: str, on_stop: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from celery import Celery
 from shared.errors import GatewayError, Unavailable
 from shared.task_queue import (
     ANSWER,
-    CHASE,
+    CHECK_ORPHANS,
     DELETE_EPHEMERAL,
     REAP,
     RUN_TURN,
@@ -15,60 +15,60 @@ from shared.task_queue import (
 )
 from worker.maintenance.approval_delivery import answer_approval
 from worker.maintenance.gateway_session_cleanup import delete_due, sweep
-from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.standby_reaper import LastTick
 from worker.maintenance.stop_run import stop_run
-from worker.queue_admission import Admission
+from worker.queue_admission import QueueAdmission
 from worker.run.run_turn import run_turn
-from worker.services import Parts
+from worker.services import Services
 
 
-def register_run_tasks(app: Celery, parts: Parts, admission: Admission) -> None:
+def register_run_tasks(app: Celery, services: Services, admission: QueueAdmission) -> None:
     """What the green worker does: runs."""
 
     @app.task(name=RUN_TURN)
     def _run_turn(run_id: str) -> None:
         if not admission.enter():
-            parts.queue.run_turn(run_id)  # for a worker that has a slot, or stays (R22)
+            services.queue.run_turn(run_id)  # for a worker that has a slot, or stays (R22)
             return
         try:
-            run_turn(parts, run_id)
+            run_turn(services, run_id)
         finally:
             admission.leave()
 
     @app.task(name=TAKE_OVER)
     def _take_over(run_id: str) -> None:
-        if parts.duty.draining:
-            parts.queue.take_over(run_id)  # it keeps its place among those that wait for nobody
+        if services.duty.draining:
+            services.queue.take_over(run_id)  # it keeps its place among those that wait for nobody
             return
-        run_turn(parts, run_id)
+        run_turn(services, run_id)
 
 
-def register_maintenance_tasks(app: Celery, parts: Parts, last_tick: LastTick) -> None:
+def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastTick) -> None:
     """What the maintenance worker does: short jobs, all of them idempotent."""
-    reaper = Reaper(parts)
+    reaper = Reaper(services)
 
     @app.task(name=REAP)
     def _reap() -> None:
         last_tick.note()
         reaper.tick()
 
-    @app.task(name=CHASE)
-    def _chase() -> None:
-        chase_all(parts)
+    @app.task(name=CHECK_ORPHANS)
+    def _track_orphan() -> None:
+        check_orphaned_runs(services)
 
     @app.task(name=DELETE_EPHEMERAL)
     def _delete_ephemeral() -> None:
-        delete_due(parts)
+        delete_due(services)
 
     @app.task(name=SWEEP_EPHEMERAL)
     def _sweep_ephemeral() -> None:
-        sweep(parts)
+        sweep(services)
 
     @app.task(name=ANSWER)
     def _answer(run_id: str, approval_id: int) -> None:
-        answer_approval(parts, run_id, approval_id)
+        answer_approval(services, run_id, approval_id)
 
     @app.task(
         name=STOP_RUN,
@@ -77,4 +77,4 @@ def register_maintenance_tasks(app: Celery, parts: Parts, last_tick: LastTick) -
         default_retry_delay=1,
     )
     def _stop_run(run_id: str) -> None:
-        stop_run(parts, run_id)
+        stop_run(services, run_id)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from shared.db.runs.claim import Claim
-from shared.errors import LostRun
+from shared.errors import OwnershipLost
 from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
 from worker.gateway.stream.event_stream import EventStream
@@ -17,7 +17,7 @@ class Turn:
     """Shared between the thread that does the run and those that watch it."""
 
     claim: Claim
-    log: RunLog
+    run_log: RunLog
     lease: Lease
     gateway: GatewayClient
     began: float = field(default_factory=time.monotonic)
@@ -40,7 +40,7 @@ class Turn:
     @property
     def lost(self) -> bool:
         """Whether the run belongs to somebody else by now."""
-        return self.log.lost or self.lease.lost
+        return self.run_log.lost or self.lease.lost
 
     def ask_stop(self) -> None:
         """A person wants the run to end. May be called often, from any thread."""
@@ -51,7 +51,7 @@ class Turn:
 
     def lose(self) -> None:
         """The run belongs to somebody else: write nothing more and let go of the stream."""
-        self.log.lose()
+        self.run_log.lose()
         self.cut_stream()
         self.changed.set()
 
@@ -62,14 +62,16 @@ class Turn:
 
     def let_go(self) -> None:
         """It is over: what it holds is freed at once, not when the garbage collector comes."""
-        head = self.log.head
+        head = self.run_log.head
         self.lease.last_seq = lambda: head
-        self.lease.on_stop = self.lease.on_lost = self.log.on_lost = self.log.ring = _nothing
+        self.lease.on_stop = self.lease.on_lost = self.run_log.on_lost = self.run_log.on_pending = (
+            _nothing
+        )
 
     def check(self) -> None:
         """Raises LostRun if the run is no longer ours."""
         if self.lost:
-            raise LostRun()
+            raise OwnershipLost()
 
 
 def _nothing() -> None:

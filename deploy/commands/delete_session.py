@@ -10,7 +10,7 @@ from deploy.local.embedded_redis import address_of
 from deploy.local.home import Home
 from shared.db.database import Database
 from shared.delete_session import Reach, remove_session
-from shared.errors import DatabaseAway, NotFound, RedisAway
+from shared.errors import DatabaseUnavailable, NotFound, RedisUnavailable
 from shared.event_log.clients import RedisError, command_client
 from shared.event_log.store import EventLog
 from shared.settings import Settings
@@ -28,9 +28,9 @@ def delete_session(settings: Settings, owner: str, session_id: str) -> int:
             removed = remove_session(_reach(settings, stack), owner, session_id, patience)
         except NotFound:
             raise DeployError(f"{owner} has no session {session_id!r}") from None
-        except RedisAway as error:
+        except RedisUnavailable as error:
             raise DeployError("Redis does not answer; nothing was deleted") from error
-        except (DatabaseAway, DBAPIError) as error:
+        except (DatabaseUnavailable, DBAPIError) as error:
             raise DeployError(
                 "the database does not answer, or wants `holdfast migrate`; nothing was deleted"
             ) from error
@@ -61,7 +61,7 @@ def _reach(settings: Settings, stack: ExitStack) -> Reach:
     try:
         commands.ping()
     except RedisError as error:
-        raise RedisAway from error
+        raise RedisUnavailable from error
     return Reach(
         db,
         EventLog(

@@ -13,7 +13,7 @@ from deploy.commands.hermes_import import THROW_AWAY, read_chat, session_ids
 from deploy.errors import DeployError
 from shared.db.database import Database
 from shared.db.sessions.import_session import Chat, Step, complete, import_some
-from shared.errors import DatabaseAway, UnknownProfile
+from shared.errors import DatabaseUnavailable, UnknownProfile
 from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 
@@ -56,7 +56,7 @@ def import_sessions(settings: Settings, wanted: Wanted) -> int:
         tally = _copy(db, path, wanted)
     except sqlite3.Error as error:
         raise DeployError(f"{path} cannot be read: {error}") from error
-    except (DatabaseAway, DBAPIError) as error:
+    except (DatabaseUnavailable, DBAPIError) as error:
         raise DeployError(
             "the database does not answer, or wants `holdfast migrate`; what was copied stays, "
             "and the same command goes on from there"
@@ -76,7 +76,7 @@ def _check_profile(settings: Settings, name: str) -> None:
 
 def _copy(db: Database, path: Path, wanted: Wanted) -> Tally:
     tally = Tally()
-    here = db.read(lambda session: complete(session, wanted.owner))
+    here = db.read(lambda tx: complete(tx, wanted.owner))
     for session_id in _worth_keeping(session_ids(path), here, tally):
         chat = read_chat(path, session_id, wanted.profile)
         if chat is None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from deploy.errors import DeployError
 from shared.db.database import Database
 from shared.db.usage_report import By, UsageSum, last_days, sums, total
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 
 COLUMNS = (
@@ -23,12 +23,12 @@ def usage(settings: Settings, *, days: int, by: By, as_json: bool) -> int:
     db = Database(settings.database_url)
     try:
         groups, whole = db.read(
-            lambda session: (
-                sums(session, by, span := last_days(session, days)),
-                total(session, span),
+            lambda tx: (
+                sums(tx, by, span := last_days(tx, days)),
+                total(tx, span),
             )
         )
-    except (DatabaseAway, DBAPIError) as error:
+    except (DatabaseUnavailable, DBAPIError) as error:
         raise DeployError("the database does not answer, or wants `holdfast migrate`") from error
     finally:
         db.close()

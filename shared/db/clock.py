@@ -28,6 +28,6 @@ def _sqlite(element: DbNow, compiler: Any, **options: Any) -> str:
 _NOW = select(DbNow())
 
 
-def read_clock(session: Session) -> float:
+def read_clock(tx: Session) -> float:
     """The time now, on the database's clock: epoch seconds."""
-    return float(session.scalar(_NOW) or 0.0)
+    return float(tx.scalar(_NOW) or 0.0)

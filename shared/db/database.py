@@ -15,7 +15,7 @@ from sqlalchemy.pool import StaticPool
 
 from shared import runtime
 from shared.db.sqlite_url import busy_seconds, is_sqlite
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -100,19 +100,19 @@ class Database:
 
 
 def _transaction(engine: Engine, work: Work[T]) -> T:
-    with Session(engine, expire_on_commit=False) as session:
-        result = work(session)
+    with Session(engine, expire_on_commit=False) as tx:
+        result = work(tx)
         try:
-            session.commit()
+            tx.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise DatabaseAway from error  # it may have been committed: not to be repeated
+                raise DatabaseUnavailable from error  # perhaps committed: not to be repeated
             raise
         return result
 
 
-def _too_busy() -> DatabaseAway:
-    return DatabaseAway("The database is too busy; try again shortly.")
+def _too_busy() -> DatabaseUnavailable:
+    return DatabaseUnavailable("The database is too busy; try again shortly.")
 
 
 def _conflict(error: DBAPIError) -> bool:
@@ -124,9 +124,9 @@ def _conflict(error: DBAPIError) -> bool:
 
 def _translated(error: DBAPIError) -> Exception:
     if _full(error):
-        return DatabaseAway("The database's disk is full; free some space, then try again.")
+        return DatabaseUnavailable("The database's disk is full; free some space, then try again.")
     away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return DatabaseAway() if away else error
+    return DatabaseUnavailable() if away else error
 
 
 def _full(error: DBAPIError) -> bool:

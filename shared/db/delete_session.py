@@ -18,15 +18,15 @@ from shared.db.locks import lock_session
 from shared.db.models import (
     ApprovalRow,
     AttemptRow,
-    ChaseRow,
     CompressionRow,
     MessageRow,
+    OrphanRow,
     RunRow,
     SessionRow,
     SnapshotRow,
     UsageRow,
 )
-from shared.db.runs.orphans import STOP, UNCERTAIN_POST, chase
+from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_orphan
 from shared.db.runs.stop import ABORTED, open_runs, request_stop
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
@@ -41,7 +41,7 @@ class Stopping:
     clients have not been told."""
 
     live: tuple[str, ...]
-    untold: tuple[str, ...]
+    unannounced_runs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -53,44 +53,44 @@ class Removed:
     messages: int
 
 
-def stop_runs(session: Session, owner: str, session_id: str) -> Stopping:
+def stop_runs(tx: Session, owner: str, session_id: str) -> Stopping:
     """Ask the live run to stop and take the waiting ones back. Again is the same as once.
 
     Raises NotFound.
     """
-    if lock_session(session, owner, session_id) is None:
+    if lock_session(tx, owner, session_id) is None:
         raise NotFound("There is no such session.")
-    for run in open_runs(session, owner, session_id):
+    for run in open_runs(tx, owner, session_id):
         if run.state == RunState.QUEUED:
-            end_unstarted(session, owner, run.id, reason=ABORTED, keep_prompt=False)
+            end_unstarted(tx, owner, run.id, reason=ABORTED, keep_prompt=False)
         else:
-            request_stop(session, run)
-    live = (run.id for run in open_runs(session, owner, session_id))
-    return Stopping(tuple(live), _untold(session, owner, session_id))
+            request_stop(tx, run)
+    live = (run.id for run in open_runs(tx, owner, session_id))
+    return Stopping(tuple(live), _unannounced(tx, owner, session_id))
 
 
-def remove(session: Session, owner: str, session_id: str, *, force: bool) -> Removed | None:
+def remove(tx: Session, owner: str, session_id: str, *, force: bool) -> Removed | None:
     """Delete the session and everything that is kept of it. What its gateways may have of it is
     queued for deletion.
 
     None, and nothing done, while a run of it is open or its end untold, unless `force`.
     Raises NotFound.
     """
-    if lock_session(session, owner, session_id) is None:
+    if lock_session(tx, owner, session_id) is None:
         raise NotFound("There is no such session.")
-    left = tuple(run.id for run in open_runs(session, owner, session_id))
-    if not force and (left or _untold(session, owner, session_id)):
+    left = tuple(run.id for run in open_runs(tx, owner, session_id))
+    if not force and (left or _unannounced(tx, owner, session_id)):
         return None
     mine = _runs(owner, session_id)
-    _chase_live(session, left)
-    _forget_gateway_sessions(session, mine)
-    run_ids = tuple(session.scalars(select(RunRow.id).where(*mine)))
-    messages = _delete_rows(session, owner, session_id)
+    _track_live_runs(tx, left)
+    _forget_gateway_sessions(tx, mine)
+    run_ids = tuple(tx.scalars(select(RunRow.id).where(*mine)))
+    messages = _delete_rows(tx, owner, session_id)
     return Removed(run_ids, left, messages)
 
 
-def _untold(session: Session, owner: str, session_id: str) -> tuple[str, ...]:
-    rows = session.scalars(
+def _unannounced(tx: Session, owner: str, session_id: str) -> tuple[str, ...]:
+    rows = tx.scalars(
         select(RunRow.id)
         .where(*_runs(owner, session_id))
         .where(RunRow.terminal_seq.is_not(None), RunRow.announced_at.is_(None))
@@ -103,14 +103,14 @@ def _runs(owner: str, session_id: str) -> tuple[Any, Any]:
     return RunRow.owner == owner, RunRow.session_id == session_id
 
 
-def _chase_live(session: Session, run_ids: Sequence[str]) -> None:
+def _track_live_runs(tx: Session, run_ids: Sequence[str]) -> None:
     """Have the gateway's part of runs stopped that nobody here knows any more (R9)."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(AttemptRow).where(AttemptRow.run_id.in_(run_ids), AttemptRow.never_sent.is_(False))
     )
     for attempt in rows.all():
-        chase(
-            session,
+        track_orphan(
+            tx,
             run_id=attempt.run_id,
             profile=attempt.profile,
             kind=UNCERTAIN_POST if attempt.gateway_run_id is None else STOP,
@@ -119,16 +119,16 @@ def _chase_live(session: Session, run_ids: Sequence[str]) -> None:
         )
 
 
-def _forget_gateway_sessions(session: Session, mine: tuple[Any, Any]) -> None:
+def _forget_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:
     """No transcript is waited for any more, so none is a reason to keep them (R25).
 
     Those of a chase are queued at its end. Long ended runs' are gone, or found by the sweep.
     """
-    chased = select(ChaseRow.ephemeral_id).where(ChaseRow.done_at.is_(None))
+    chased = select(OrphanRow.ephemeral_id).where(OrphanRow.done_at.is_(None))
     ended = select(RunRow.id).where(
         *mine, RunRow.state.in_([*ENDED]), RunRow.ended_at > DbNow() - STILL_KNOWN
     )
-    attempts = session.execute(
+    attempts = tx.execute(
         select(AttemptRow.profile, AttemptRow.ephemeral_id).where(
             AttemptRow.run_id.in_(ended),
             AttemptRow.never_sent.is_(False),
@@ -136,21 +136,19 @@ def _forget_gateway_sessions(session: Session, mine: tuple[Any, Any]) -> None:
         )
     )
     for profile, ephemeral_id in attempts.all():
-        forget(session, profile, ephemeral_id, saved=True)
+        forget(tx, profile, ephemeral_id, saved=True)
 
 
-def _delete_rows(session: Session, owner: str, session_id: str) -> int:
+def _delete_rows(tx: Session, owner: str, session_id: str) -> int:
     """The number of messages that are gone. Open chases stay: they work at the gateway."""
     ids = select(RunRow.id).where(*_runs(owner, session_id))
-    session.execute(delete(AttemptRow).where(AttemptRow.run_id.in_(ids)))
-    session.execute(delete(ApprovalRow).where(ApprovalRow.run_id.in_(ids)))
-    session.execute(delete(ChaseRow).where(ChaseRow.run_id.in_(ids), ChaseRow.done_at.is_not(None)))
-    session.execute(delete(RunRow).where(*_runs(owner, session_id)))
+    tx.execute(delete(AttemptRow).where(AttemptRow.run_id.in_(ids)))
+    tx.execute(delete(ApprovalRow).where(ApprovalRow.run_id.in_(ids)))
+    tx.execute(delete(OrphanRow).where(OrphanRow.run_id.in_(ids), OrphanRow.done_at.is_not(None)))
+    tx.execute(delete(RunRow).where(*_runs(owner, session_id)))
     here = (MessageRow.owner == owner, MessageRow.session_id == session_id)
-    messages = session.scalar(select(func.count()).select_from(MessageRow).where(*here))
+    messages = tx.scalar(select(func.count()).select_from(MessageRow).where(*here))
     for table in (MessageRow, SnapshotRow, CompressionRow, UsageRow):
-        session.execute(delete(table).where(table.owner == owner, table.session_id == session_id))
-    session.execute(
-        delete(SessionRow).where(SessionRow.owner == owner, SessionRow.id == session_id)
-    )
+        tx.execute(delete(table).where(table.owner == owner, table.session_id == session_id))
+    tx.execute(delete(SessionRow).where(SessionRow.owner == owner, SessionRow.id == session_id))
     return messages or 0

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, read_clock
-from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
+from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
 from shared.db.upserts import Upsert
 from shared.protocol.run_states import OPEN
 
@@ -36,7 +36,7 @@ ERROR_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class Taken:
+class DueDeletion:
     """A session that the taker is to delete until `until` (epoch seconds)."""
 
     profile: str
@@ -86,28 +86,28 @@ _FORGOTTEN = Upsert(_forgetting)
 _ATTEMPTS_FORGOTTEN = Upsert(_forgetting_attempts)
 
 
-def forget(session: Session, profile: str, session_id: str, *, saved: bool) -> None:
+def forget(tx: Session, profile: str, session_id: str, *, saved: bool) -> None:
     """Have a gateway session deleted: soon if its transcript is `saved`, else after a day.
 
     One that is queued or parked already stays as it is, but does not wait for the day any more.
     """
     values = {"profile": profile, "ephemeral": session_id, "wait": _wait(saved)}
-    session.connection().execute(_FORGOTTEN.on(session), values)
+    tx.connection().execute(_FORGOTTEN.on(tx), values)
 
 
-def forget_attempts(session: Session, run_id: str, profile: str, *, saved: bool) -> None:
+def forget_attempts(tx: Session, run_id: str, profile: str, *, saved: bool) -> None:
     """The same for the sessions that the run's attempts may have made."""
     values = {"profile": profile, "of_run": run_id, "wait": _wait(saved)}
-    session.connection().execute(_ATTEMPTS_FORGOTTEN.on(session), values)
+    tx.connection().execute(_ATTEMPTS_FORGOTTEN.on(tx), values)
 
 
 def _wait(saved: bool) -> float:
     return 0.0 if saved else UNSYNCED_AFTER
 
 
-def hasten(session: Session, profile: str, session_ids: Collection[str]) -> None:
+def hasten(tx: Session, profile: str, session_ids: Collection[str]) -> None:
     """Their transcript is saved after all: no need to keep them any longer."""
-    session.execute(
+    tx.execute(
         update(DeletionRow)
         .where(*_these(profile, session_ids), DeletionRow.attempt_count == 0)
         .where(DeletionRow.next_attempt_at > DbNow() + HOLD)  # else it is somebody's now
@@ -115,41 +115,41 @@ def hasten(session: Session, profile: str, session_ids: Collection[str]) -> None
     )
 
 
-def revive(session: Session, profile: str, session_ids: Collection[str]) -> None:
+def revive(tx: Session, profile: str, session_ids: Collection[str]) -> None:
     """Parked ones that the gateway still has, and that may work by now, are tried again."""
-    session.execute(
+    tx.execute(
         update(DeletionRow)
         .where(*_these(profile, session_ids), DeletionRow.status == PARKED)
         .values(status=PENDING, attempt_count=0, next_attempt_at=DbNow(), updated_at=DbNow())
     )
 
 
-def due_profiles(session: Session) -> list[str]:
+def due_profiles(tx: Session) -> list[str]:
     """Profiles with sessions whose time has come."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(DeletionRow.profile_name).where(*_due()).distinct().order_by("profile_name")
     )
     return list(rows)
 
 
-def take(session: Session, profile: str, limit: int) -> list[Taken]:
+def take(tx: Session, profile: str, limit: int) -> list[DueDeletion]:
     """The oldest that are due, now the caller's for HOLD seconds."""
-    rows = session.execute(
+    rows = tx.execute(
         select(DeletionRow.session_id, DeletionRow.attempt_count, DeletionRow.next_attempt_at)
         .where(DeletionRow.profile_name == profile, *_due())
         .order_by(DeletionRow.created_at, DeletionRow.session_id)
         .limit(limit)
     ).all()
-    until = read_clock(session) + HOLD
+    until = read_clock(tx) + HOLD
     return [
-        Taken(profile, session_id, failures, until)
+        DueDeletion(profile, session_id, failures, until)
         for session_id, failures, seen in rows
-        if _take_one(session, profile, session_id, seen, until)
+        if _take_one(tx, profile, session_id, seen, until)
     ]
 
 
-def _take_one(session: Session, profile: str, session_id: str, seen: float, until: float) -> bool:
-    taken = session.execute(
+def _take_one(tx: Session, profile: str, session_id: str, seen: float, until: float) -> bool:
+    taken = tx.execute(
         update(DeletionRow)
         .where(
             *_these(profile, [session_id]),
@@ -162,18 +162,18 @@ def _take_one(session: Session, profile: str, session_id: str, seen: float, unti
     return taken.first() is not None
 
 
-def gone(session: Session, taken: Taken) -> None:
+def gone(tx: Session, taken: DueDeletion) -> None:
     """The gateway does not have it any more."""
-    session.execute(delete(DeletionRow).where(*_these(taken.profile, [taken.session_id])))
+    tx.execute(delete(DeletionRow).where(*_these(taken.profile, [taken.session_id])))
 
 
-def failed(session: Session, taken: Taken, error: str, *, hopeless: bool = False) -> bool:
+def failed(tx: Session, taken: DueDeletion, error: str, *, hopeless: bool = False) -> bool:
     """It could not be deleted: again after a growing pause. True if it was parked instead, after
     MOST_FAILURES or because the failure is `hopeless`."""
     failures = taken.failures + 1
     parked = hopeless or failures >= MOST_FAILURES
     _report(
-        session,
+        tx,
         taken,
         status=PARKED if parked else PENDING,
         attempt_count=failures,
@@ -183,20 +183,20 @@ def failed(session: Session, taken: Taken, error: str, *, hopeless: bool = False
     return parked
 
 
-def put_off(session: Session, untried: Sequence[Taken], error: str) -> None:
+def put_off(tx: Session, untried: Sequence[DueDeletion], error: str) -> None:
     """Give back what was not tried; it waits for a pause and says why."""
     for taken in untried:
         _report(
-            session,
+            tx,
             taken,
             last_error=error[:ERROR_LENGTH],
             next_attempt_at=DbNow() + FIRST_PAUSE,
         )
 
 
-def parked(session: Session, limit: int) -> list[DeletionRow]:
+def parked(tx: Session, limit: int) -> list[DeletionRow]:
     """Those that were given up, the latest first; `last_error` says why."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(DeletionRow)
         .where(DeletionRow.status == PARKED)
         .order_by(DeletionRow.updated_at.desc())
@@ -205,22 +205,22 @@ def parked(session: Session, limit: int) -> list[DeletionRow]:
     return list(rows)
 
 
-def in_use(session: Session, profile: str) -> set[str]:
+def in_use(tx: Session, profile: str) -> set[str]:
     """Gateway sessions that a run of ours, not yet ended, or a chase may still need."""
     of_runs = (
         select(AttemptRow.ephemeral_id)
         .join(RunRow, RunRow.id == AttemptRow.run_id)
         .where(RunRow.profile == profile, RunRow.state.in_([*OPEN]))
     )
-    of_chases = select(ChaseRow.ephemeral_id).where(
-        ChaseRow.profile == profile, ChaseRow.done_at.is_(None)
+    of_chases = select(OrphanRow.ephemeral_id).where(
+        OrphanRow.profile == profile, OrphanRow.done_at.is_(None)
     )
-    return {*session.scalars(of_runs), *session.scalars(of_chases)}
+    return {*tx.scalars(of_runs), *tx.scalars(of_chases)}
 
 
-def _report(session: Session, taken: Taken, **columns: object) -> None:
+def _report(tx: Session, taken: DueDeletion, **columns: object) -> None:
     """Only while it is still the taker's: a slow one does not overrule who took it after."""
-    session.execute(
+    tx.execute(
         update(DeletionRow)
         .where(
             *_these(taken.profile, [taken.session_id]),

@@ -51,7 +51,7 @@ _SESSION_OF: Any = (
 )
 
 
-def lock_session(session: Session, owner: str, session_id: str | None) -> Row[Any] | None:
+def lock_session(tx: Session, owner: str, session_id: str | None) -> Row[Any] | None:
     """Lock the session's row until the transaction ends; None if there is no such session.
 
     Always taken before its runs and messages. SQLite ignores FOR UPDATE: there a writing
@@ -60,21 +60,21 @@ def lock_session(session: Session, owner: str, session_id: str | None) -> Row[An
     if session_id is None:
         return None
     here = {"owner": owner, "session_id": session_id}
-    found: Row[Any] | None = session.connection().execute(_SESSION, here).first()
+    found: Row[Any] | None = tx.connection().execute(_SESSION, here).first()
     return found
 
 
-def lock_session_of(session: Session, run_id: str) -> Row[Any] | None:
+def lock_session_of(tx: Session, run_id: str) -> Row[Any] | None:
     """The same for the session of a run; None for a run without."""
-    found: Row[Any] | None = session.connection().execute(_SESSION_OF, {"of_run": run_id}).first()
+    found: Row[Any] | None = tx.connection().execute(_SESSION_OF, {"of_run": run_id}).first()
     return found
 
 
-def lock_run(session: Session, run_id: str, statement: Any = RUN) -> Row[Any] | None:
+def lock_run(tx: Session, run_id: str, statement: Any = RUN) -> Row[Any] | None:
     """Lock the run's row and read it; None if it was deleted meanwhile (P28).
 
     Taken after the session's lock; a run without session has no other. `statement`: one
     that locks the run `of_run` and reads more of it.
     """
-    found: Row[Any] | None = session.connection().execute(statement, {"of_run": run_id}).first()
+    found: Row[Any] | None = tx.connection().execute(statement, {"of_run": run_id}).first()
     return found

@@ -197,7 +197,7 @@ class ApprovalRow(Base):
     outcome: Mapped[str | None]  # see shared.db.runs.approvals
 
 
-class ChaseRow(Base):
+class OrphanRow(Base):
     """A gateway run that outlived ours and still has to be stopped or found (R2, R9)."""
 
     __tablename__ = "chases"

@@ -16,6 +16,6 @@ class Upsert:
             "sqlite": build(sqlite.insert),
         }
 
-    def on(self, session: Session) -> Any:
+    def on(self, tx: Session) -> Any:
         """The statement for the session's database."""
-        return self._built[session.get_bind().dialect.name]
+        return self._built[tx.get_bind().dialect.name]

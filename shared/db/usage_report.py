@@ -83,13 +83,13 @@ class Span:
     owner: str | None = None
 
 
-def last_days(session: Session, days: int, owner: str | None = None) -> Span:
+def last_days(tx: Session, days: int, owner: str | None = None) -> Span:
     """Today, by UTC and the database's clock, and the `days` - 1 days before."""
-    now = read_clock(session)
+    now = read_clock(tx)
     return Span(now - now % DAY - (days - 1) * DAY, owner=owner)
 
 
-def sums(session: Session, by: By, span: Span) -> list[UsageSum]:
+def sums(tx: Session, by: By, span: Span) -> list[UsageSum]:
     """One sum per group: days in their order, all others by what they used, most first."""
     keys: dict[By, Any] = {
         By.DAY: UtcDay(UsageRow.created_at),
@@ -100,13 +100,13 @@ def sums(session: Session, by: By, span: Span) -> list[UsageSum]:
     spent = func.sum(UsageRow.input_tokens + UsageRow.output_tokens)
     query = select(keys[by].label("key"), *_totals()).where(*_within(span)).group_by("key")
     query = query.order_by("key") if by is By.DAY else query.order_by(spent.desc(), "key")
-    return [_sum(row) for row in session.execute(query)]
+    return [_sum(row) for row in tx.execute(query)]
 
 
-def total(session: Session, span: Span) -> UsageSum:
+def total(tx: Session, span: Span) -> UsageSum:
     """All of it as one sum, without a key."""
     query = select(literal(None).label("key"), *_totals()).where(*_within(span))
-    return _sum(session.execute(query).one())
+    return _sum(tx.execute(query).one())
 
 
 def session_totals(

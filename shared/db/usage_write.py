@@ -24,9 +24,7 @@ def _storing(insert: Any) -> Any:
 _STORED = Upsert(_storing)
 
 
-def store_usage(
-    session: Session, run: Row[Any], usage: Mapping[str, Any] | None, now: float
-) -> None:
+def store_usage(tx: Session, run: Row[Any], usage: Mapping[str, Any] | None, now: float) -> None:
     """The run's usage as its gateway told it; nothing, if it told none."""
     if not usage:
         return
@@ -41,7 +39,7 @@ def store_usage(
         **{name: _cost(usage.get(name)) for name in COSTS},
         **{name: _text(usage.get(name)) for name in BILLING},
     }
-    session.connection().execute(_STORED.on(session), columns)
+    tx.connection().execute(_STORED.on(tx), columns)
 
 
 def _count(value: object) -> int:

@@ -60,9 +60,9 @@ class RunKeys:
         return live_runs(self.tag)
 
     @property
-    def bell(self) -> str:
+    def channel(self) -> str:
         """Channel of the session."""
-        return bell(self.tag)
+        return session_channel(self.tag)
 
 
 def live_runs(tag: str) -> str:
@@ -70,7 +70,7 @@ def live_runs(tag: str) -> str:
     return f"{PREFIX}:{{{tag}}}:live"
 
 
-def bell(tag: str) -> str:
+def session_channel(tag: str) -> str:
     """The channel on which a session's doorbell rings."""
     return f"{PREFIX}:{{{tag}}}:bell"
 
@@ -88,6 +88,6 @@ def recovery_record(pid: str, sid: str) -> str:
     return f"{recovery(pid)}:{sid}"
 
 
-def tag_of_bell(channel: str) -> str:
+def tag_of_channel(channel: str) -> str:
     """The tag inside a channel's name."""
     return channel[channel.index("{") + 1 : channel.index("}")]

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands
-from shared.event_log.keys import RunKeys, bell, live_runs
+from shared.event_log.keys import RunKeys, live_runs, session_channel
 from shared.event_log.script import RedisScript
 from shared.event_log.shards import shard_of
 from shared.event_log.types import Append, Batch, Installed, Known, LogView, Status
@@ -88,7 +88,7 @@ class EventLog:
 
         `min_head` is the last seq that somebody may have seen; a log behind it is GONE (R17).
         """
-        names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.bell]
+        names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.channel]
         head = [keys.run_id, fence, epoch, min_head, int(create), self._ttl, base, checkpoint]
         with _away():
             answer = self._at(keys.tag).install(names, [*head, *entries])
@@ -111,7 +111,7 @@ class EventLog:
         self, keys: RunKeys, *, fence: int, epoch: int, terminal_seq: int, entries: Sequence[bytes]
     ) -> None:
         """Write the run's last entries, the last at `terminal_seq`; again changes nothing."""
-        names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.bell]
+        names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.channel]
         arguments = [keys.run_id, fence, epoch, terminal_seq, self._ttl, *entries]
         with _away():
             self._at(keys.tag).announce(names, arguments)
@@ -180,10 +180,10 @@ class EventLog:
 
         self._by_server(list(runs), lambda keys: keys.tag, ask)
 
-    def ring(self, tag: str, data: bytes) -> None:
+    def notify(self, tag: str, data: bytes) -> None:
         """Publish a session event (`events.session_bell`)."""
         with _away():
-            self._at(tag).redis.publish(bell(tag), data)
+            self._at(tag).redis.publish(session_channel(tag), data)
 
 
 def _by_size(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
@@ -207,7 +207,7 @@ def _append_call(ttl: int, batches: Iterable[Batch]) -> tuple[list[str], list[An
     arguments: list[Any] = [ttl]
     for batch in batches:
         keys, entries = batch.keys, batch.entries
-        names += (keys.meta, keys.log, keys.bell)
+        names += (keys.meta, keys.log, keys.channel)
         arguments += (keys.run_id, batch.fence, batch.head, len(entries), *entries)
     return names, arguments
 
@@ -217,7 +217,7 @@ def _away() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise RedisAway(f"Redis: {type(error).__name__}") from error
+        raise RedisUnavailable(f"Redis: {type(error).__name__}") from error
 
 
 def _known(answer: dict[bytes, bytes], now: int) -> Known:

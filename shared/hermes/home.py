@@ -26,7 +26,7 @@ _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # 
 
 
 @dataclass(frozen=True)
-class Place:
+class HermesEndpoint:
     """A home and its gateway's address. `configured`: its files name a port or a key."""
 
     home: Path
@@ -35,12 +35,12 @@ class Place:
     configured: bool
 
 
-def main_place(root: Path) -> Place | None:
+def main_endpoint(root: Path) -> HermesEndpoint | None:
     """The default profile's; None if there is no such directory."""
     return _place(root) if root.is_dir() else None
 
 
-def other_places(root: Path) -> dict[str, Place]:
+def other_endpoints(root: Path) -> dict[str, HermesEndpoint]:
     """Profile name -> place. Homes whose files tell of no gateway are left out: they would seem
     to be at the default profile's address."""
     places = {name: _place(home) for name, home in _other_homes(root).items()}
@@ -57,7 +57,7 @@ def _other_homes(root: Path) -> dict[str, Path]:
     return {path.name: path for path in entries if _NAME.fullmatch(path.name)}
 
 
-def _place(home: Path) -> Place:
+def _place(home: Path) -> HermesEndpoint:
     env, listed = read_env(home), _api_server(read_yaml(home / "config.yaml"))
     enabled = env.get("API_SERVER_ENABLED", "").lower() in {"1", "true", "yes", "on"}
     key = env.get("API_SERVER_KEY") or _text(listed.get("key"), env)
@@ -67,7 +67,9 @@ def _place(home: Path) -> Place:
     host = next((h for h in (_host(source, env) for source in order) if h), "")
     host = _ANY_ADDRESS.get(host, host)
     address = f"[{host}]" if ":" in host else host
-    return Place(home, f"http://{address}:{port or PORT}", key, bool(key) or port is not None)
+    return HermesEndpoint(
+        home, f"http://{address}:{port or PORT}", key, bool(key) or port is not None
+    )
 
 
 def _api_server(config: Mapping[str, Any]) -> dict[str, Any]:

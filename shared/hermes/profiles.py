@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from shared.errors import SettingsError, UnknownProfile
-from shared.hermes.home import Place, main_place, other_places
+from shared.hermes.home import HermesEndpoint, main_endpoint, other_endpoints
 from shared.settings import Settings
 
 HistoryFormat = Literal["auto", "anthropic", "openai", "text"]
@@ -46,13 +46,13 @@ class Profiles:
         `context_length`, `history_format`, `home`, `max_runs`. Raises SettingsError that names
         every fault.
         """
-        places = other_places(settings.hermes_home)
+        places = other_endpoints(settings.hermes_home)
         places.pop(DEFAULT, None)
         profiles = {
             name: Profile(name, place.url, place.api_key, home=place.home, max_runs=UNSAID)
             for name, place in places.items()
         }
-        main = main_place(settings.hermes_home)
+        main = main_endpoint(settings.hermes_home)
         profiles[DEFAULT] = _default(settings, main)
         if settings.profiles_file is not None:
             profiles |= _read_file(settings, places | ({DEFAULT: main} if main else {}))
@@ -71,7 +71,7 @@ class Profiles:
         return sorted(self._profiles)
 
 
-def _default(settings: Settings, place: Place | None) -> Profile:
+def _default(settings: Settings, place: HermesEndpoint | None) -> Profile:
     """The settings win; the home fills in what they leave open.
 
     The home's key goes only to the home's own gateway.
@@ -85,7 +85,7 @@ def _default(settings: Settings, place: Place | None) -> Profile:
     return Profile(DEFAULT, url, key, home=home, max_runs=UNSAID)
 
 
-def _belongs(url: str, place: Place) -> bool:
+def _belongs(url: str, place: HermesEndpoint) -> bool:
     """Whether the gateway may be the home's: one in a container has the port, not the host."""
     try:
         return (urlsplit(url).port or 80) == urlsplit(place.url).port
@@ -93,7 +93,7 @@ def _belongs(url: str, place: Place) -> bool:
         return False
 
 
-def _read_file(settings: Settings, places: Mapping[str, Place]) -> dict[str, Profile]:
+def _read_file(settings: Settings, places: Mapping[str, HermesEndpoint]) -> dict[str, Profile]:
     assert settings.profiles_file is not None
     try:
         tables = tomllib.loads(settings.profiles_file.read_text("utf-8")).get("profiles", {})
@@ -112,7 +112,7 @@ _KEYS = {"url", "api_key", "context_length", "history_format", "home", "max_runs
 
 
 def _profile(
-    name: str, table: Mapping[str, object], place: Place | None, faults: list[str]
+    name: str, table: Mapping[str, object], place: HermesEndpoint | None, faults: list[str]
 ) -> Profile:
     unknown = set(table) - _KEYS
     url, length = table.get("url"), table.get("context_length")
@@ -143,7 +143,7 @@ def _limited(profile: Profile, most: int) -> Profile:
     return replace(profile, max_runs=most) if profile.max_runs == UNSAID else profile
 
 
-def _home(named: object, url: str, place: Place | None) -> Path | None:
+def _home(named: object, url: str, place: HermesEndpoint | None) -> Path | None:
     if isinstance(named, str) and named:
         return Path(named).expanduser()
     return place.home if place is not None and _belongs(url, place) else None

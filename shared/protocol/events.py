@@ -140,7 +140,7 @@ def decode(entry: bytes) -> tuple[str, Payload]:
 
 
 @dataclass(frozen=True)
-class Ring:
+class LogAppended:
     """One doorbell of a run: entries first … first + len(entries) - 1 of its log."""
 
     run_id: str
@@ -152,7 +152,7 @@ class Ring:
 
 
 @dataclass(frozen=True)
-class Reinstalled:
+class LogReinstalled:
     """A run's log was written anew up to `head`; whoever has less reads it."""
 
     run_id: str
@@ -161,13 +161,13 @@ class Reinstalled:
 
 
 @dataclass(frozen=True)
-class SessionNotice:
+class SessionNotification:
     """An event of the session, encoded, for every member."""
 
     entry: bytes
 
 
-def parse_bell(data: bytes) -> Ring | Reinstalled | SessionNotice | None:
+def parse_notification(data: bytes) -> LogAppended | LogReinstalled | SessionNotification | None:
     """What a doorbell says; None for something that this version does not know.
 
     Formats: `E run epoch fence first ended\\nentry\\n…`, `R run epoch head`, `S entry`.
@@ -176,15 +176,15 @@ def parse_bell(data: bytes) -> Ring | Reinstalled | SessionNotice | None:
     if kind == b"E ":
         header, _, body = data.partition(b"\n")
         _, run_id, epoch, fence, first, ended = header.split(b" ")
-        return Ring(
+        return LogAppended(
             run_id.decode(), int(epoch), int(fence), int(first), ended == b"1", body.split(b"\n")
         )
     if kind == b"R ":
         _, run_id, epoch, head = data.split(b" ")
-        return Reinstalled(run_id.decode(), int(epoch), int(head))
-    return SessionNotice(data[2:]) if kind == b"S " else None
+        return LogReinstalled(run_id.decode(), int(epoch), int(head))
+    return SessionNotification(data[2:]) if kind == b"S " else None
 
 
-def session_bell(name: str, payload: Mapping[str, Any]) -> bytes:
+def session_notification(name: str, payload: Mapping[str, Any]) -> bytes:
     """The doorbell of a session event."""
     return b"S " + encode(name, payload)

@@ -34,8 +34,8 @@ GOALS = {RESUME_400: "15", RESUME_2000: "25", FIRST_2000: "120"}
 def seed(stack: Stack, session_id: str, count: int, size: int) -> None:
     """A session of `count` messages of `size` characters, user and assistant in turn."""
 
-    def work(session: Session) -> None:
-        session.add(
+    def work(tx: Session) -> None:
+        tx.add(
             SessionRow(
                 owner=OWNER,
                 id=session_id,
@@ -46,11 +46,11 @@ def seed(stack: Stack, session_id: str, count: int, size: int) -> None:
                 next_turn=count // 2 + 1,
             )
         )
-        session.flush()
+        tx.flush()
         if not count:
             return
         text = (WORD * (size // len(WORD) + 1))[:size]
-        session.execute(
+        tx.execute(
             insert(MessageRow),
             [
                 {

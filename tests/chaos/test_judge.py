@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.evidence.doctored import RUN, START, TOKENS, heard, row, sound
-from tests.chaos.evidence.evidence import Evidence, Grown, Heard, Injected, Produced, Sent
+from tests.chaos.evidence.evidence import Evidence, Grown, Injected, Produced, ReceivedFrames, Sent
 from tests.chaos.evidence.report import summary, table
 from tests.chaos.evidence.story import story
 from tests.chaos.judge.pauses import by_fault
@@ -266,7 +266,7 @@ def test_an_end_without_what_precedes_it_is_shown_anew_within_seconds(
     page.heard[4:] = [said[-1]]
     assert kinds(evidence) == {"text", "seq"}
     at = said[-1].at + seconds
-    page.heard.append(Heard(at, "session.resync", "", 0, 0, shown=whole))
+    page.heard.append(ReceivedFrames(at, "session.resync", "", 0, 0, shown=whole))
     assert kinds(evidence) == found
 
 
@@ -276,13 +276,13 @@ def test_a_gap_before_anything_else_is_a_fault_whatever_is_shown_then() -> None:
     said, shown = page.heard[4:], {"replay": False, "degraded": False, "working": False}
     whole = {**shown, "texts": {RUN: "".join(TOKENS)}}
     page.heard[4:] = [said[2]]
-    page.heard.append(Heard(said[2].at + 0.1, "session.resync", "", 0, 0, shown=whole))
+    page.heard.append(ReceivedFrames(said[2].at + 0.1, "session.resync", "", 0, 0, shown=whole))
     assert "seq" in kinds(evidence)
 
 
 def test_refused_prompts_are_no_ends() -> None:
     evidence = sound()
-    refused = Heard(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")
+    refused = ReceivedFrames(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")
     evidence.pages[0].heard += [refused, refused]
     assert judge(evidence) == []
 
@@ -298,7 +298,7 @@ def test_a_page_that_comes_back_and_is_shown_the_same_is_in_the_same_pause() -> 
     fall_silent(evidence)
     page, before = evidence.pages[0], evidence.pages[0].heard[3]
     shown = {"replay": True, "degraded": False, "working": True, "texts": {}}
-    again = Heard(before.at + 2, "resumed", RUN, before.epoch, before.seq, shown=shown)
+    again = ReceivedFrames(before.at + 2, "resumed", RUN, before.epoch, before.seq, shown=shown)
     page.heard.insert(4, again)
     assert by_fault(evidence)["WebKilled"].seconds == pytest.approx(3.0, abs=0.2)
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from redis.client import PubSub
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.event_log.store import Append, Batch, EventLog, Known, Status
-from shared.protocol.events import Ring, encode, parse_bell
+from shared.protocol.events import LogAppended, encode, parse_notification
 from tests.support.servers.redis_server import RedisServer
 
 TTL = timedelta(seconds=600)
@@ -200,13 +200,13 @@ def test_the_bell_carries_the_bytes_of_the_log(
 ) -> None:
     installed(log, keys)
     with PubSub(redis.connection_pool) as pubsub:
-        pubsub.subscribe(keys.bell)
+        pubsub.subscribe(keys.channel)
         assert pubsub.get_message(timeout=5)["type"] == "subscribe"
         append(log, Batch(keys, 1, 0, entries(1, 2)))
         log.announce(keys, fence=1, epoch=1, terminal_seq=4, entries=entries(3, 2))
-        first, last = (parse_bell(pubsub.get_message(timeout=5)["data"]) for _ in range(2))
-    assert first == Ring(keys.run_id, 1, 1, 1, False, [*entries(1, 2)])
-    assert last == Ring(keys.run_id, 1, 1, 3, True, [*entries(3, 2)])
+        first, last = (parse_notification(pubsub.get_message(timeout=5)["data"]) for _ in range(2))
+    assert first == LogAppended(keys.run_id, 1, 1, 1, False, [*entries(1, 2)])
+    assert last == LogAppended(keys.run_id, 1, 1, 3, True, [*entries(3, 2)])
 
 
 def test_no_key_is_left_without_a_life(redis: Commands, log: EventLog, keys: RunKeys) -> None:
@@ -242,5 +242,5 @@ def test_a_server_that_is_gone_is_said_to_be_away(keys: RunKeys) -> None:
     server = RedisServer()
     log = EventLog([command_client(server.url, timeout=1)], TTL)
     server.stop()
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         append(log, Batch(keys, 1, 0, entries(1, 1)))

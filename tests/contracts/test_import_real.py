@@ -42,9 +42,9 @@ def test_a_real_home_is_imported(
         _import(database_url, home, monkeypatch)
     db = Database(database_url)
     try:
-        found = db.read(lambda session: read_conversation(session, OWNER, "chat_one"))
-        row = db.read(lambda session: session.get(SessionRow, (OWNER, "chat_one")))
-        throw_away = db.read(lambda session: session.get(SessionRow, (OWNER, "eph_hf_x")))
+        found = db.read(lambda tx: read_conversation(tx, OWNER, "chat_one"))
+        row = db.read(lambda tx: tx.get(SessionRow, (OWNER, "chat_one")))
+        throw_away = db.read(lambda tx: tx.get(SessionRow, (OWNER, "eph_hf_x")))
     finally:
         db.close()
     assert throw_away is None

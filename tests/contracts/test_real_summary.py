@@ -32,7 +32,7 @@ def test_the_model_writes_the_summary_and_gets_it_with_the_next_prompt(
     model.by_prompt["</conversation>"] = lambda body: Turn(text=("THE REAL ", "SUMMARY"))
     model.by_prompt["after-the-summary"] = lambda body: Turn(text=("Understood",))
     run_id = add_run(stand.db, SESSION, text="Go on after-the-summary")
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert stand.state(run_id) == "completed"
     told = stand.event(run_id, "compression.completed")
     assert told["compressed"] is True, told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import GatewayLacks
+from shared.errors import GatewayUnsupported
 from shared.hermes.profiles import Profile
 from tests.contracts.conftest import Plan, Real
 from tests.support.gateways.hermes import HermesGateway
@@ -22,7 +22,7 @@ class OldClient(GatewayClient):
     """A client of a gateway without sessions over HTTP."""
 
     def _ask_session(self, *_: object) -> None:
-        raise GatewayLacks()
+        raise GatewayUnsupported()
 
 
 @pytest.fixture

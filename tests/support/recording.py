@@ -16,7 +16,7 @@ SHOWN = frozenset({"resumed", "session.resync"})
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedFrames:
     """One event: when it came (seconds of the monotonic clock), its name, its object."""
 
     at: float
@@ -29,12 +29,12 @@ class Recording:
 
     def __init__(self, who: str = "client") -> None:
         self.who = who
-        self.heard: list[Heard] = []
+        self.heard: list[ReceivedFrames] = []
         self._changed = threading.Condition()
 
     def add(self, name: str, payload: Any) -> None:
         """Take one event down."""
-        heard = Heard(time.monotonic(), name, payload if isinstance(payload, dict) else {})
+        heard = ReceivedFrames(time.monotonic(), name, payload if isinstance(payload, dict) else {})
         with self._changed:
             self.heard.append(heard)
             self._changed.notify_all()
@@ -86,7 +86,7 @@ class Recording:
     def end(self, run_id: str, *, within: float = 30.0) -> Payload:
         """The object of the run's end, with its name as `event`; waits for it."""
 
-        def ended() -> list[Heard]:
+        def ended() -> list[ReceivedFrames]:
             return [h for h in self.heard if h.name in ENDS and h.payload.get("run_id") == run_id]
 
         self.wait_until(ended, within=within, what=f"the end of {run_id}")

@@ -14,8 +14,8 @@ OWNER = "default"
 def add_session(db: Database, session_id: str, *, owner: str = OWNER) -> None:
     """A conversation without messages."""
 
-    def work(session: Session) -> None:
-        session.add(
+    def work(tx: Session) -> None:
+        tx.add(
             SessionRow(
                 owner=owner, id=session_id, profile="default", started_at=1.0, last_active=1.0
             )
@@ -36,9 +36,9 @@ def add_run(
     """A queued run with its prompt; its id."""
     run_id = f"run_{uuid.uuid4().hex}"
 
-    def work(session: Session) -> None:
+    def work(tx: Session) -> None:
         values = {"state": "queued", "payload_hash": "", "created_at": DbNow(), **columns}
-        session.add(
+        tx.add(
             RunRow(
                 id=run_id,
                 owner=owner,
@@ -50,7 +50,7 @@ def add_run(
             )
         )
         if session_id is not None:
-            session.add(
+            tx.add(
                 MessageRow(
                     owner=owner,
                     session_id=session_id,
@@ -70,8 +70,8 @@ def add_run(
 def run_row(db: Database, run_id: str) -> RunRow:
     """The run as it stands."""
 
-    def work(session: Session) -> RunRow:
-        row = session.get(RunRow, run_id)
+    def work(tx: Session) -> RunRow:
+        row = tx.get(RunRow, run_id)
         assert row is not None
         return row
 
@@ -81,9 +81,9 @@ def run_row(db: Database, run_id: str) -> RunRow:
 def messages(db: Database, session_id: str, *, owner: str = OWNER) -> list[MessageRow]:
     """The session's messages whose turn has come, in order."""
 
-    def work(session: Session) -> list[MessageRow]:
+    def work(tx: Session) -> list[MessageRow]:
         query = (
-            session.query(MessageRow)
+            tx.query(MessageRow)
             .filter_by(owner=owner, session_id=session_id)
             .filter(MessageRow.turn_no.is_not(None))
         )

@@ -26,7 +26,7 @@ from shared.protocol.run_states import RunState
 from tests.support.servers.processes import wait_until
 from web.relay.feed import FeedAddress
 from web.relay.relay import Relay
-from web.resume.membership import Rooms
+from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.sockets.connections import Connection
 
@@ -140,11 +140,11 @@ class WebStand:
             sweep_every=sweep_every,
             burst=burst,
         )
-        self.rooms = Rooms(self.relay, self.db)
+        self.rooms = Membership(self.relay, self.db)
         self.resume = Resume(self.db, self.log, self.relay, self.rooms, self.emitter, burst)
         self.relay.resync = self.resume.resync
         self.relay.start()
-        wait_until(self.relay.bells.hears, what="the relay hears")
+        wait_until(self.relay.subscriber.hears, what="the relay hears")
 
     def stop(self) -> None:
         self.relay.stop()
@@ -184,9 +184,9 @@ class WebStand:
     def finish(self, run: LiveRun, session_id: str, text: str, *, announce: bool = True) -> None:
         """Write answer and end down, then tell."""
 
-        def work(session: Any) -> None:
-            row = session.get(RunRow, run.keys.run_id)
-            session.add(
+        def work(tx: Any) -> None:
+            row = tx.get(RunRow, run.keys.run_id)
+            tx.add(
                 MessageRow(
                     owner=row.owner,
                     session_id=session_id,
@@ -204,7 +204,7 @@ class WebStand:
                 ("usage.updated", {"inputTokens": 3, "outputTokens": 2}),
                 ("run.completed", {"status": "completed", "finish_reason": "stop"}),
             ]
-            fix_end(session, row, RunState.COMPLETED, entries, last_seq=run.head)
+            fix_end(tx, row, RunState.COMPLETED, entries, last_seq=run.head)
 
         self.db.write(work)
         if announce:

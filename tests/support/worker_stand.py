@@ -67,17 +67,17 @@ class WorkerStand:
             "INSTALLATION": self.installation,
             **{name: str(value) for name, value in settings.items()},
         }
-        self.parts = build(Settings.load(self.environment))
-        self.db: Database = self.parts.db
-        self.parts.publisher.start()
-        self.parts.leases.start()
+        self.services = build(Settings.load(self.environment))
+        self.db: Database = self.services.db
+        self.services.publisher.start()
+        self.services.leases.start()
 
     def stop(self) -> None:
         """End the threads; harmful faults of the demo gateway end, too."""
         if isinstance(self._gateway, DemoGateway):
             self._gateway.clear_faults()
-        self.parts.publisher.stop()
-        self.parts.leases.stop()
+        self.services.publisher.stop()
+        self.services.leases.stop()
         self.db.close()
 
     @property
@@ -94,9 +94,9 @@ class WorkerStand:
         add_session(self.db, SESSION)
         rows = [row for n in range(1, turns + 1) for row in _turn(n, tokens, tool_output)]
 
-        def work(session: Session) -> None:
-            session.execute(insert(MessageRow), rows)
-            session.execute(update(SessionRow).values(next_turn=turns + 1))
+        def work(tx: Session) -> None:
+            tx.execute(insert(MessageRow), rows)
+            tx.execute(update(SessionRow).values(next_turn=turns + 1))
 
         self.db.write(work)
 
@@ -117,12 +117,12 @@ class WorkerStand:
     def run(self, say: str = "fine") -> str:
         """A whole turn; the run's id."""
         run_id = self.queue(say)
-        run_turn(self.parts, run_id)
+        run_turn(self.services, run_id)
         return run_id
 
     def begin(self, run_id: str) -> threading.Thread:
         """Start the turn in a thread, as a worker would."""
-        thread = threading.Thread(target=run_turn, args=(self.parts, run_id))
+        thread = threading.Thread(target=run_turn, args=(self.services, run_id))
         thread.start()
         return thread
 
@@ -131,7 +131,7 @@ class WorkerStand:
     def events(self, run_id: str) -> list[tuple[str, Payload]]:
         """The log of a run."""
         keys = RunKeys(feed_tag(OWNER, SESSION, run_id), run_id)
-        view = self.parts.log.read([(keys, 0)])[0]
+        view = self.services.event_log.read([(keys, 0)])[0]
         assert view is not None
         return [decode(entry) for entry in view.entries]
 
@@ -146,22 +146,22 @@ class WorkerStand:
 
     def state(self, run_id: str) -> str:
         """Where the run stands."""
-        row = self.db.read(lambda session: session.get(RunRow, run_id))
+        row = self.db.read(lambda tx: tx.get(RunRow, run_id))
         assert row is not None
         return row.state
 
     def audit(self) -> list[CompressionRow]:
         """The rows of all compressions, in order."""
         query = select(CompressionRow).order_by(CompressionRow.id)
-        return self.db.read(lambda session: list(session.scalars(query)))
+        return self.db.read(lambda tx: list(tx.scalars(query)))
 
     def snapshot(self) -> SnapshotRow | None:
         """The session's snapshot."""
-        return self.db.read(lambda session: session.scalar(select(SnapshotRow)))
+        return self.db.read(lambda tx: tx.scalar(select(SnapshotRow)))
 
     def deletions(self) -> dict[str, DeletionRow]:
         """Gateway sessions that are queued for deletion, by name."""
-        rows = self.db.read(lambda session: list(session.scalars(select(DeletionRow))))
+        rows = self.db.read(lambda tx: list(tx.scalars(select(DeletionRow))))
         return {row.session_id: row for row in rows}
 
     def posts(self, kind: str) -> list[Payload]:

@@ -9,12 +9,12 @@ from flask import request
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import SocketIO
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.hermes.profiles import DEFAULT
 from shared.protocol.events import NAMESPACE
 from web.auth import Authenticator, Unauthenticated
 from web.recovery.recovery import Recovery
-from web.resume.membership import Rooms
+from web.resume.membership import Membership
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
 
@@ -43,7 +43,7 @@ _JAVASCRIPT_QUERY = re.compile(rb"(?:^|&)EIO=4&transport=")
 _JAVASCRIPT_AGENT = re.compile(r"$|Mozilla/|node|Bun|Deno", re.IGNORECASE)
 
 
-class Handshake:
+class ConnectHandler:
     """Lets sockets in, and cleans up behind them."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Handshake:
         socketio: SocketIO,
         authenticator: Authenticator,
         connections: Connections,
-        rooms: Rooms,
+        rooms: Membership,
         emitter: Emitter,
         recovery: Recovery,
     ) -> None:
@@ -83,7 +83,7 @@ class Handshake:
         if wants_recovery(said):
             try:
                 self._recovery.arrive(connection, said)
-            except RedisAway:
+            except RedisUnavailable:
                 log.warning("socket.sent_away sid=%s redis=away", sid)
                 self._emitter.close(connection)
                 return

@@ -37,7 +37,7 @@ class Health:
             self._answer = {
                 "database": _works(lambda: self._db.read(lambda s: s.execute(text("SELECT 1")))),
                 "redis": _works(self._commands.ping),
-                "relay": self._relay.bells.hears(),
+                "relay": self._relay.subscriber.hears(),
             }
             self._asked_at = time.monotonic()
         return self._answer

@@ -14,17 +14,17 @@ from shared.db.database import Database
 from shared.db.runs import accept as intake
 from shared.db.runs import stop as stops
 from shared.db.sessions import read as conversation
-from shared.errors import DatabaseAway, InvalidPayload, NotFound, RedisAway
+from shared.errors import DatabaseUnavailable, InvalidPayload, NotFound, RedisUnavailable
 from shared.event_log.clients import Commands, RedisError, ResponseError
 from shared.event_log.keys import CONTROL, WRITABLE
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
-from shared.protocol.events import session_bell
+from shared.protocol.events import session_notification
 from shared.run_end import announce
 from shared.task_queue import TaskQueue
 from web.payloads import AbortPayload, CancelPayload, RunPayload
 from web.relay.feed import FeedAddress
-from web.resume.membership import Rooms
+from web.resume.membership import Membership
 from web.sockets.connections import Connection
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class RunRequests:
         commands: Commands,
         queue: TaskQueue,
         profiles: Profiles,
-        rooms: Rooms,
+        rooms: Membership,
         queue_cap: int,
     ) -> None:
         self._db = db
@@ -106,9 +106,9 @@ class RunRequests:
         try:
             self._commands.set(WRITABLE, b"", px=1000)
         except ResponseError as error:
-            raise RedisAway("Redis takes no writes now; try again shortly.") from error
+            raise RedisUnavailable("Redis takes no writes now; try again shortly.") from error
         except RedisError as error:
-            raise RedisAway from error
+            raise RedisUnavailable from error
 
     def _new_run(self, owner: str, profile: str, payload: RunPayload) -> intake.NewRun:
         text = payload.text
@@ -142,13 +142,13 @@ class RunRequests:
             return self._insert(new)
         except IntegrityError:
             return self._insert(new)  # the same request twice at once: the other one is there now
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return self._read_back(new)
 
     def _insert(self, new: intake.NewRun) -> intake.Accepted:
         return self._db.write(
-            lambda session: intake.accept(
-                session, new, queue_cap=self._queue_cap, check_profile=self._profiles.get
+            lambda tx: intake.accept(
+                tx, new, queue_cap=self._queue_cap, check_profile=self._profiles.get
             )
         )
 
@@ -156,14 +156,14 @@ class RunRequests:
         """The COMMIT may have worked although nobody said so (R33)."""
         for tries_left in reversed(range(READ_BACK_TRIES)):
             try:
-                found = self._db.read(lambda session: intake.find(session, new.run_id))
-            except DatabaseAway:
+                found = self._db.read(lambda tx: intake.find(tx, new.run_id))
+            except DatabaseUnavailable:
                 if not tries_left:
                     raise
                 time.sleep(0.3)
             else:
                 if found is None:
-                    raise DatabaseAway
+                    raise DatabaseUnavailable
                 return found
         raise AssertionError("unreachable")
 
@@ -195,8 +195,8 @@ class RunRequests:
         if self._queue.run_turn(run_id):
             return
         try:
-            self._db.write(lambda session: intake.unsent(session, run_id))
-        except DatabaseAway:
+            self._db.write(lambda tx: intake.unsent(tx, run_id))
+        except DatabaseUnavailable:
             log.info("run.unsent run_id=%s", run_id)  # the reaper waits a little longer, then
 
     # -- stopping ----------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class RunRequests:
             return
         try:
             announce(self._db, self._log, stopped.run_id)
-        except (RedisAway, DatabaseAway) as error:
+        except (RedisUnavailable, DatabaseUnavailable) as error:
             log.warning("run.unannounced run_id=%s error=%s", stopped.run_id, error.code)
         if stopped.next_run is not None:
             self._enqueue(stopped.next_run)
@@ -229,15 +229,17 @@ class RunRequests:
     def _ring_queue(self, owner: str, session_id: str) -> None:
         try:
             queue = self._db.read(lambda s: conversation.waiting(s, owner, session_id))
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return  # only a hint: `resumed` carries the queue
         self._ring(owner, session_id, "queue.updated", queue=queue)
 
     def _ring(self, owner: str, session_id: str, name: str, **fields: object) -> None:
         payload = {"event": name, "session_id": session_id, **fields}
         try:
-            self._log.ring(FeedAddress(owner, session_id).tag, session_bell(name, payload))
-        except RedisAway:
+            self._log.notify(
+                FeedAddress(owner, session_id).tag, session_notification(name, payload)
+            )
+        except RedisUnavailable:
             log.info("session.unrung event=%s", name)
 
 

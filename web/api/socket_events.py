@@ -20,7 +20,7 @@ from web.sockets.request_queue import Handler
 Args = tuple[Any, ...]
 
 
-class SocketHandlers:
+class SocketEvents:
     """Each handler returns its acknowledgement or raises an error of `shared.errors`."""
 
     def __init__(self, requests: RunRequests, resume: Resume, approvals: Approvals) -> None:

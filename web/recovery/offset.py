@@ -64,7 +64,7 @@ def parse_offset(text: object) -> Offset | None:
     return Offset(int(mark), found, whole=places[-1:] != ["+"])
 
 
-class Standing:
+class OffsetTracker:
     """One socket's: what its offsets say, and what its record in Redis says."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Standing:
         pid: str,
         record: dict[str, str],
         offset: Offset,
-        changed: Callable[["Standing"], None],
+        changed: Callable[["OffsetTracker"], None],
     ) -> None:
         """`record` and `offset` are what it begins with; `changed` is told when the record is."""
         self.pid = pid

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from web.recovery.offset import Standing, short
+from web.recovery.offset import OffsetTracker, short
 from web.sockets.delivery import Deliver
 
-Standings = Mapping[str, Standing]  # by sid, of the sockets that can be recovered
+OffsetTrackers = Mapping[str, OffsetTracker]  # by sid, of the sockets that can be recovered
 Places = Mapping[str, tuple[int, int]]  # run id -> epoch and seq
 
 
-class Teller:
+class OffsetEmitter:
     """Never waits, like the emitter behind it. All calls are made under a feed's lock."""
 
-    def __init__(self, emitter: Deliver, standings: Standings) -> None:
+    def __init__(self, emitter: Deliver, standings: OffsetTrackers) -> None:
         self._emitter = emitter
         self._standings = standings
 

@@ -14,20 +14,20 @@ from socketio.packet import CONNECT
 
 from shared.db.database import Database
 from shared.db.sessions.read import ENDED_RUNS, RunInfo
-from shared.errors import DatabaseAway, RedisAway
+from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.event_log.store import LogView
 from shared.protocol.events import NAMESPACE
 from shared.run_end import announce
 from web.payloads import ResumePayload
 from web.recovery.offset import Joined, Lost, continued_record, fresh_record, lost, parse_offset
-from web.recovery.store import Records, new_pid
+from web.recovery.store import RecoveryStore, new_pid
 from web.relay.feed import Feed, FeedClosed
 from web.relay.relay import Relay
-from web.resume.membership import Rooms
+from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
-from web.sockets.request_queue import RequestLane
+from web.sockets.request_queue import RequestQueue
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ class Recovery:
         self,
         db: Database,
         relay: Relay,
-        rooms: Rooms,
+        rooms: Membership,
         resume: Resume,
-        records: Records,
-        lane: RequestLane,
+        records: RecoveryStore,
+        lane: RequestQueue,
         connections: Connections,
         emitter: Emitter,
         burst: int,
@@ -122,7 +122,7 @@ class Recovery:
                 while waiting:
                     self._rejoin(connection, state, waiting[0])
                     waiting.pop(0)
-            except RedisAway as error:
+            except RedisUnavailable as error:
                 tries_left -= 1
                 log.warning("socket.recovery_failed sid=%s error=%s", connection.sid, error.code)
                 if not tries_left:
@@ -148,7 +148,7 @@ class Recovery:
             if joined.awaits or not self._continue(connection, state, joined):
                 log.info("socket.resync sid=%s", connection.sid)
                 self._resume.resync_one(connection, address)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             self._join_without_rows(connection, state, joined)
 
     def _continue(self, connection: Connection, state: Lost, joined: Joined) -> bool:
@@ -166,10 +166,12 @@ class Recovery:
     def _runs(self, joined: Joined) -> dict[str, RunInfo]:
         """The session's runs, ends announced. Raises DatabaseAway."""
         runs = self._rooms.runs(joined.address)
-        untold = [run.id for run in runs.values() if not run.is_open and not run.announced]
-        for run_id in untold:
+        unannounced_runs = [
+            run.id for run in runs.values() if not run.is_open and not run.announced
+        ]
+        for run_id in unannounced_runs:
             announce(self._db, self._log, run_id)
-        return self._rooms.runs(joined.address) if untold else runs
+        return self._rooms.runs(joined.address) if unannounced_runs else runs
 
     def _send_missed(
         self,
@@ -216,8 +218,8 @@ class Recovery:
                     _mute(feed, connection, joined)
                     if not self._send_missed(feed, connection, state, joined, {}):
                         self._rooms.admit(feed, connection, {}, ())
-                        feed.owe([connection.sid])
-                    feed.unseated = True  # a run may have ended meanwhile
+                        feed.mark_for_resync([connection.sid])
+                    feed.needs_resync = True  # a run may have ended meanwhile
                 return
             except FeedClosed:
                 continue

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import recovery, recovery_record
-from web.recovery.offset import Offset, Standing
+from web.recovery.offset import Offset, OffsetTracker
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,12 @@ def new_pid() -> str:
     return secrets.token_urlsafe(24)
 
 
-class Records:
+class RecoveryStore:
     """Saves standings by sid: joins at once, ends a moment later. Start once, stop at will."""
 
     def __init__(self, redis: Commands) -> None:
         self._redis = redis
-        self.standings: dict[str, Standing] = {}
+        self.standings: dict[str, OffsetTracker] = {}
         self._saving: dict[str, threading.Lock] = {}
         self._changed: set[str] = set()
         self._wake = threading.Event()
@@ -64,9 +64,9 @@ class Records:
 
     def open(
         self, sid: str, owner: str, pid: str, record: dict[str, str], offset: Offset
-    ) -> Standing:
+    ) -> OffsetTracker:
         """A socket is here, with that record, which is not saved yet."""
-        standing = Standing(pid, {**record, "owner": owner}, offset, self._note(sid))
+        standing = OffsetTracker(pid, {**record, "owner": owner}, offset, self._note(sid))
         self.standings[sid] = standing
         self._saving[sid] = threading.Lock()
         return standing
@@ -90,7 +90,7 @@ class Records:
         with lock:
             self._write(sid, standing)
 
-    def _write(self, sid: str, standing: Standing) -> None:
+    def _write(self, sid: str, standing: OffsetTracker) -> None:
         touched, standing.touched = standing.touched, set()
         ends, standing.ends_unsaved = standing.ends_unsaved, []
         there: Any = {name: value for name, value in standing.record.items() if name in touched}
@@ -109,7 +109,7 @@ class Records:
                 pipe.set(names, sid, ex=TTL, nx=standing.is_named)
                 pipe.expire(names, TTL)
                 pipe.execute()
-        except RedisAway:
+        except RedisUnavailable:
             standing.touched |= touched
             standing.ends_unsaved = ends + standing.ends_unsaved
             raise
@@ -118,8 +118,8 @@ class Records:
 
     # -- the thread --------------------------------------------------------------------------
 
-    def _note(self, sid: str) -> Callable[[Standing], None]:
-        def changed(_: Standing) -> None:
+    def _note(self, sid: str) -> Callable[[OffsetTracker], None]:
+        def changed(_: OffsetTracker) -> None:
             self._changed.add(sid)
             self._wake.set()
 
@@ -132,7 +132,7 @@ class Records:
             try:
                 self._save_changed()
                 self._renew(time.monotonic())
-            except RedisAway:
+            except RedisUnavailable:
                 if self._stopping:
                     return
                 time.sleep(RETRY_AFTER)
@@ -145,7 +145,7 @@ class Records:
             sid = self._changed.pop()
             try:
                 self.save(sid)
-            except RedisAway:
+            except RedisUnavailable:
                 self._changed.add(sid)
                 raise
 
@@ -164,4 +164,4 @@ def _away() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise RedisAway(f"Redis: {type(error).__name__}") from error
+        raise RedisUnavailable(f"Redis: {type(error).__name__}") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from shared.event_log.store import LogView
-from shared.protocol.events import Reinstalled, Ring
+from shared.protocol.events import LogAppended, LogReinstalled
 
 
 class Action(Enum):
@@ -17,7 +17,7 @@ class Action(Enum):
 
 
 @dataclass(slots=True)
-class Cursor:
+class RelayCursor:
     """The last entry that members got: `seq` within `epoch`, written by the owner `fence`."""
 
     epoch: int
@@ -37,7 +37,7 @@ class Step:
 DROP = Step()
 
 
-def hear(cursor: Cursor, ring: Ring) -> Step:
+def receive(cursor: RelayCursor, ring: LogAppended) -> Step:
     """Take a doorbell into account; moves the cursor over what is to be delivered."""
     last = ring.first + len(ring.entries) - 1
     if cursor.ended or (ring.epoch, ring.fence) < (cursor.epoch, cursor.fence):
@@ -55,13 +55,13 @@ def hear(cursor: Cursor, ring: Ring) -> Step:
     return Step(entries)
 
 
-def hear_of_new_log(cursor: Cursor, notice: Reinstalled) -> Step:
+def receive_reinstall(cursor: RelayCursor, notice: LogReinstalled) -> Step:
     """A log was written anew: the same seqs go on, or a new epoch begins."""
     behind = notice.epoch > cursor.epoch or notice.head > cursor.seq
     return Step(action=Action.READ) if behind and not cursor.ended else DROP
 
 
-def read(cursor: Cursor, view: LogView) -> Step:
+def read(cursor: RelayCursor, view: LogView) -> Step:
     """Take a reading of the log into account; the cursor then stands at its head."""
     if cursor.ended or view.epoch < cursor.epoch:
         return DROP
@@ -70,11 +70,11 @@ def read(cursor: Cursor, view: LogView) -> Step:
         entries: Sequence[bytes] = view.entries[cursor.seq + 1 - view.first :]
     else:
         entries = view.entries[-1:] if view.ended else ()
-    seat(cursor, view)
+    snap_to_head(cursor, view)
     return Step(entries, Action.NOTHING if continues else Action.RESYNC)
 
 
-def seat(cursor: Cursor, view: LogView) -> None:
+def snap_to_head(cursor: RelayCursor, view: LogView) -> None:
     """Stand at the head of the log as it was read."""
     cursor.epoch, cursor.fence = view.epoch, view.fence
     cursor.seq, cursor.ended = view.head, view.ended

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.event_log.store import LogView
-from shared.protocol.events import Reinstalled, Ring, SessionNotice
-from web.relay.cursor import Cursor
+from shared.protocol.events import LogAppended, LogReinstalled, SessionNotification
+from web.relay.cursor import RelayCursor
 
 ENDED_KEPT = 64  # runs remembered after their end, so that a late doorbell says nothing twice
 
-Bell = Ring | Reinstalled | SessionNotice
+Bell = LogAppended | LogReinstalled | SessionNotification
 
 
 class FeedClosed(Exception):
@@ -48,56 +48,58 @@ class Feed:
     backlog: deque[Bell] = field(default_factory=deque)  # heard, not yet handled
     members: set[str] = field(default_factory=set)  # sids
     muted: dict[str, set[str]] = field(default_factory=dict)  # run id -> sids that don't hear it
-    cursors: dict[str, Cursor] = field(default_factory=dict)  # by run id
+    cursors: dict[str, RelayCursor] = field(default_factory=dict)  # by run id
     behind: set[str] = field(default_factory=set)  # runs of which something is missing
-    unseated: bool = False  # members are owed a resync
-    lacking: set[str] = field(default_factory=set)  # sids that hear of no run until they had it
+    needs_resync: bool = False  # members are owed a resync
+    pending_resync: set[str] = field(
+        default_factory=set
+    )  # sids that hear of no run until they had it
     filling: bool = False
     idle_since: float = field(default_factory=time.monotonic)
     closed: bool = False
 
     def listeners(self, run_id: str) -> set[str]:
         """The members that hear this run."""
-        deaf = self.lacking | self.muted.get(run_id, set())
+        deaf = self.pending_resync | self.muted.get(run_id, set())
         return self.members - deaf if deaf else self.members
 
-    def owe(self, sids: Iterable[str]) -> None:
+    def mark_for_resync(self, sids: Iterable[str]) -> None:
         """What these members have of a run cannot be continued: a resync comes first."""
-        self.unseated = True
-        self.lacking.update(self.members.intersection(sids))
+        self.needs_resync = True
+        self.pending_resync.update(self.members.intersection(sids))
 
     def settled(self) -> None:
         """All members were told everything anew."""
-        self.unseated = False
-        self.lacking.clear()
+        self.needs_resync = False
+        self.pending_resync.clear()
 
     def unended(self) -> list[str]:
         """The runs that members watch, and that have not ended for them."""
         return [run_id for run_id, cursor in list(self.cursors.items()) if not cursor.ended]
 
-    def unheard(self, ended: Iterable[str]) -> list[str]:
+    def unseen_ends(self, ended: Iterable[str]) -> list[str]:
         """Those of the runs just ended of which nothing was heard: all that had ended when the
         last member joined are known, so they began and ended since, while nobody listened."""
         return [run_id for run_id in ended if run_id not in self.cursors]
 
     def take_ends(self, ended: Iterable[str]) -> None:
         """These runs ended a moment ago: members lack the unheard ones, who joins now does not."""
-        for run_id in self.unheard(ended):
+        for run_id in self.unseen_ends(ended):
             if self.members:
                 self.behind.add(run_id)
             else:
                 self.remember_end(run_id)
 
-    def seat(self, view: LogView) -> None:
+    def snap_to_head(self, view: LogView) -> None:
         """New members take the log's head as their starting point."""
-        self.cursors[view.run_id] = Cursor(view.epoch, view.head, view.fence, view.ended)
+        self.cursors[view.run_id] = RelayCursor(view.epoch, view.head, view.fence, view.ended)
 
     def remember_end(self, run_id: str) -> None:
         """A run ended and was told before anybody here looked."""
         if run_id not in self.cursors:
-            self.cursors[run_id] = Cursor(epoch=0, ended=True)
+            self.cursors[run_id] = RelayCursor(epoch=0, ended=True)
 
-    def heard_end(self, run_id: str) -> None:
+    def note_end(self, run_id: str) -> None:
         """What ended last is forgotten last, however early it began."""
         self.cursors[run_id] = self.cursors.pop(run_id)
 
@@ -112,7 +114,7 @@ class Feed:
     def remove(self, sid: str) -> None:
         """The socket is gone."""
         self.members.discard(sid)
-        self.lacking.discard(sid)
+        self.pending_resync.discard(sid)
         for sids in self.muted.values():
             sids.discard(sid)
         if not self.members:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.shards import shard_of
 from shared.event_log.store import EventLog
 from web.relay.feed import Feed
@@ -13,12 +13,12 @@ def note_behind(logs: Sequence[EventLog], feeds: Sequence[Feed]) -> None:
 
     Raises RedisAway for one that is away, after the others were asked.
     """
-    away: RedisAway | None = None
+    away: RedisUnavailable | None = None
     for number, part in enumerate(logs):
         some = [feed for feed in feeds if shard_of(feed.tag, len(logs)) == number]
         try:
             _compare(part, some)
-        except RedisAway as error:
+        except RedisUnavailable as error:
             away = error
     if away is not None:
         raise away
@@ -28,7 +28,7 @@ def _compare(part: EventLog, feeds: Sequence[Feed]) -> None:
     pairs = [
         (feed, run_id)
         for feed, known in zip(feeds, part.known([feed.tag for feed in feeds]), strict=True)
-        for run_id in {*known.live, *feed.unended(), *feed.unheard(known.ended)}
+        for run_id in {*known.live, *feed.unended(), *feed.unseen_ends(known.ended)}
     ]
     heads = part.heads([feed.address.keys(run_id) for feed, run_id in pairs])
     for (feed, run_id), head in zip(pairs, heads, strict=True):

@@ -6,16 +6,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from shared.errors import RedisAway, Unavailable
+from shared.errors import RedisUnavailable, Unavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.store import EventLog, LogView
-from shared.protocol.events import Reinstalled, Ring, SessionNotice, parse_bell
-from web.recovery.offset_emitter import Standings, Teller
+from shared.protocol.events import (
+    LogAppended,
+    LogReinstalled,
+    SessionNotification,
+    parse_notification,
+)
+from web.recovery.offset_emitter import OffsetEmitter, OffsetTrackers
 from web.relay import cursor as cursors
-from web.relay.cursor import Action, Cursor
+from web.relay.cursor import Action, RelayCursor
 from web.relay.feed import Bell, Feed, FeedAddress, FeedClosed
 from web.relay.gap_check import note_behind
-from web.relay.sharded_subscriber import Bells
+from web.relay.sharded_subscriber import ShardedSubscriber
 from web.sockets.delivery import Deliver
 
 log = logging.getLogger(__name__)
@@ -40,14 +45,14 @@ class Relay:
         linger: float = LINGER,
         sweep_every: float = SWEEP_EVERY,
         burst: int = 1000,
-        standings: Standings | None = None,
+        standings: OffsetTrackers | None = None,
     ) -> None:
         """`commands` and `subscribers`: a client of each server of the log. `burst`: how many
         entries a member is sent at once before a resync is cheaper."""
         self.log = event_log
         self._logs = event_log.split()
         self._emitter = emitter
-        self.teller = Teller(emitter, standings if standings is not None else {})
+        self.teller = OffsetEmitter(emitter, standings if standings is not None else {})
         self._linger = linger
         self._sweep_every = sweep_every
         self._burst = burst
@@ -57,13 +62,15 @@ class Relay:
         self._sweep_now = True
         self._swept_at = self._echoed_at = 0.0
         self._thread: threading.Thread | None = None
-        self.bells = Bells(commands, subscribers, self._on_bell, self._on_gap)
+        self.subscriber = ShardedSubscriber(
+            commands, subscribers, self._on_notification, self._on_gap
+        )
         self.resync: Callable[[Feed], None] = lambda _: None  # set by whoever can build one
         self.refills = 0
 
     def start(self) -> None:
         """Begin to listen and to sweep."""
-        self.bells.start()
+        self.subscriber.start()
         self._thread = threading.Thread(target=self._run, name="relay-tick", daemon=True)
         self._thread.start()
 
@@ -72,7 +79,7 @@ class Relay:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(5)
-        self.bells.stop()
+        self.subscriber.stop()
 
     def feeds(self) -> int:
         """How many sessions are watched, or were a moment ago."""
@@ -83,7 +90,7 @@ class Relay:
     def open(self, address: FeedAddress) -> Feed:
         """The feed of a session, its bell confirmed to be heard. Raises RedisAway."""
         feed = self.find_or_make(address)
-        self.bells.add(feed.tag)
+        self.subscriber.add(feed.tag)
         return feed
 
     def find_or_make(self, address: FeedAddress) -> Feed:
@@ -132,8 +139,8 @@ class Relay:
             lost |= self._advance_one(feed, view)
         feed.behind.clear()
         if lost:
-            feed.owe(feed.members)
-        if feed.unseated:
+            feed.mark_for_resync(feed.members)
+        if feed.needs_resync:
             self._resync(feed)
         feed.forget_oldest()
 
@@ -151,10 +158,10 @@ class Relay:
         cursor = feed.cursors.get(view.run_id)
         ended_before = cursor is None and view.ended and view.run_id not in feed.behind
         if not feed.members or ended_before:  # nobody lacks anything of it
-            feed.seat(view)
+            feed.snap_to_head(view)
             return False
         if cursor is None:
-            cursor = feed.cursors[view.run_id] = Cursor(view.epoch)
+            cursor = feed.cursors[view.run_id] = RelayCursor(view.epoch)
         step = cursors.read(cursor, view)
         if len(step.entries) > self._burst:
             step = cursors.Step(step.entries[-1:] if view.ended else (), Action.RESYNC)
@@ -163,11 +170,11 @@ class Relay:
 
     # -- what the reader hears ---------------------------------------------------------------
 
-    def _on_bell(self, tag: str, data: bytes) -> None:
+    def _on_notification(self, tag: str, data: bytes) -> None:
         feed = self._feeds.get(tag)
         if feed is None or (not feed.members and not feed.lock.locked()):
             return  # without members nothing is decoded (R28)
-        bell = parse_bell(data)
+        bell = parse_notification(data)
         if bell is not None:
             feed.backlog.append(bell)
             self._handle_backlog(feed)
@@ -185,21 +192,21 @@ class Relay:
                 feed.lock.release()
 
     def _handle(self, feed: Feed, bell: Bell) -> None:
-        if isinstance(bell, SessionNotice):
+        if isinstance(bell, SessionNotification):
             self._emitter.deliver(feed.members, bell.entry)
             return
         cursor = feed.cursors.get(bell.run_id)
         if cursor is None:  # what had begun when somebody joined is known: this run is new
-            cursor = feed.cursors[bell.run_id] = Cursor(bell.epoch)
-        if isinstance(bell, Ring):
-            step = cursors.hear(cursor, bell)
+            cursor = feed.cursors[bell.run_id] = RelayCursor(bell.epoch)
+        if isinstance(bell, LogAppended):
+            step = cursors.receive(cursor, bell)
         else:
-            step = cursors.hear_of_new_log(cursor, bell)
+            step = cursors.receive_reinstall(cursor, bell)
         self._deliver(feed, bell.run_id, step.entries)
         if step.action is Action.READ:
             feed.behind.add(bell.run_id)
             self._fill_soon(feed)
-        elif feed.lacking and isinstance(bell, Reinstalled):
+        elif feed.pending_resync and isinstance(bell, LogReinstalled):
             self._fill_soon(feed)
         elif cursor.ended:
             feed.forget_oldest()
@@ -208,7 +215,7 @@ class Relay:
         if entries:
             at, sids = feed.cursors[run_id], list(feed.listeners(run_id))
             if at.ended:
-                feed.heard_end(run_id)
+                feed.note_end(run_id)
             self.teller.entries(sids, run_id, at.epoch, at.seq, entries, ended=at.ended)
 
     # -- gaps ------------------------------------------------------------------------------
@@ -230,7 +237,7 @@ class Relay:
                 return
             except FeedClosed:
                 return
-            except RedisAway:
+            except RedisUnavailable:
                 time.sleep(0.1 * (TRIES - tries_left))
             except Exception:  # the edge of a thread; the sweep tries again
                 log.exception("relay.fill_failed")
@@ -254,7 +261,7 @@ class Relay:
         while not self._stopping.wait(TICK):
             try:
                 self._tick(time.monotonic())
-            except (RedisAway, RedisError, OSError) as error:
+            except (RedisUnavailable, RedisError, OSError) as error:
                 log.info("relay.tick_failed error=%s", type(error).__name__)
             except Exception:  # the edge of the loop: it must survive any error
                 log.exception("relay.tick_failed")
@@ -263,7 +270,7 @@ class Relay:
         self._close_idle(now)
         if now - self._echoed_at >= ECHO_EVERY:
             self._echoed_at = now
-            self.bells.echo()
+            self.subscriber.echo()
         if self._sweep_now or now - self._swept_at >= self._sweep_every:
             self._sweep_now, self._swept_at = False, now
             self.sweep()
@@ -275,7 +282,7 @@ class Relay:
             note_behind(self._logs, feeds)
         finally:
             for feed in feeds:
-                if feed.behind or feed.unseated:
+                if feed.behind or feed.needs_resync:
                     self._fill_soon(feed)
 
     def _close_idle(self, now: float) -> None:
@@ -293,6 +300,6 @@ class Relay:
                 feed.closed = True
                 del self._feeds[feed.tag]
                 # Inside the lock: who opens the feed anew must find its bell leaving, and wait.
-                self.bells.remove(feed.tag)
+                self.subscriber.remove(feed.tag)
         finally:
             feed.lock.release()

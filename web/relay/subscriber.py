@@ -15,9 +15,9 @@ from typing import Any
 
 from redis.client import PubSub
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
-from shared.event_log.keys import RELAY_ECHO, bell, tag_of_bell
+from shared.event_log.keys import RELAY_ECHO, session_channel, tag_of_channel
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +42,18 @@ class _NoticingPubSub(PubSub):
         super().on_connect(connection)
 
 
-class Subscriptions:
+class Subscriber:
     """Start once, stop at will. `add` and `remove` may be called from any thread."""
 
     def __init__(
-        self, redis: Commands, on_bell: Callable[[str, bytes], None], on_gap: Callable[[], None]
+        self,
+        redis: Commands,
+        on_notification: Callable[[str, bytes], None],
+        on_gap: Callable[[], None],
     ) -> None:
         """`on_bell(tag, data)` and `on_gap()` are called by the reader: they must not wait."""
         self._redis = redis
-        self._on_bell = on_bell
+        self._on_notification = on_notification
         self._on_gap = on_gap
         self.echo = RELAY_ECHO + uuid.uuid4().hex
         self.heard_at = 0.0
@@ -86,7 +89,7 @@ class Subscriptions:
 
         After RedisAway the bell stays wanted and is subscribed as soon as Redis is back.
         """
-        channel = bell(tag)
+        channel = session_channel(tag)
         deadline = time.monotonic() + CONFIRM_WITHIN
         with self._changed:
             self._wait_while(channel, _State.LEAVING, deadline)
@@ -100,7 +103,7 @@ class Subscriptions:
 
     def remove(self, tag: str) -> None:
         """Stop listening to a bell, some time soon."""
-        channel = bell(tag)
+        channel = session_channel(tag)
         with self._changed:
             if self._states.get(channel) is not _State.ON:
                 self._states.pop(channel, None)
@@ -112,7 +115,7 @@ class Subscriptions:
     def _wait_while(self, channel: str, state: _State, deadline: float) -> None:
         while self._states.get(channel) is state:
             if not self._changed.wait(max(0.0, deadline - time.monotonic())):
-                raise RedisAway("Redis: no confirmation of a subscription")
+                raise RedisUnavailable("Redis: no confirmation of a subscription")
 
     def _send(self, command: str, channel: str) -> None:
         pubsub = self._pubsub
@@ -186,7 +189,7 @@ class Subscriptions:
         if channel == self.echo:
             self.heard_at = time.monotonic()
         else:
-            self._on_bell(tag_of_bell(channel), data)
+            self._on_notification(tag_of_channel(channel), data)
 
     def _confirm(self, channel: str, kind: str) -> None:
         with self._changed:

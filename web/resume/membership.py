@@ -8,18 +8,18 @@ from sqlalchemy.orm import Session
 
 from shared.db.database import Database
 from shared.db.sessions.read import RunInfo, read_run, recent_runs
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.store import LogView
-from web.recovery.store import Records
+from web.recovery.store import RecoveryStore
 from web.relay.feed import Feed, FeedAddress, FeedClosed
 from web.relay.relay import Relay
 from web.sockets.connections import Connection
 
 
-class Rooms:
+class Membership:
     """Joins by `run` and `resume`, leaves at disconnect."""
 
-    def __init__(self, relay: Relay, db: Database, records: Records | None = None) -> None:
+    def __init__(self, relay: Relay, db: Database, records: RecoveryStore | None = None) -> None:
         """`records`: of the sockets that can be recovered, if there may be any."""
         self._relay = relay
         self._db = db
@@ -48,7 +48,7 @@ class Rooms:
 
     def runs(self, address: FeedAddress) -> dict[str, RunInfo]:
         """The open runs and the newest ended ones. Raises DatabaseAway."""
-        return self._db.single(lambda session: _runs(session, address))
+        return self._db.single(lambda tx: _runs(tx, address))
 
     def note(
         self,
@@ -75,7 +75,7 @@ class Rooms:
 
     def note_later(self, feed: Feed, connection: Connection, runs: dict[str, RunInfo]) -> None:
         """The same while Redis is away: written as soon as it is back."""
-        with suppress(RedisAway):
+        with suppress(RedisUnavailable):
             self.note(feed, connection, runs, (), told="")
 
     def admit(
@@ -93,9 +93,9 @@ class Rooms:
         # would leave it in the room for ever.
         connection.feeds.add(feed.tag)
         feed.members.add(connection.sid)
-        feed.lacking.discard(connection.sid)
+        feed.pending_resync.discard(connection.sid)
         if lacks_log(feed, runs, views):
-            feed.owe([connection.sid])
+            feed.mark_for_resync([connection.sid])
         if connection.closed:
             feed.remove(connection.sid)
 
@@ -109,7 +109,7 @@ class Rooms:
                 feed.muted.setdefault(run_id, set()).add(connection.sid)
         if connection.standing is not None and self._records is not None:
             connection.standing.mute(feed.tag, run_id)
-            with suppress(RedisAway):  # then a moment later
+            with suppress(RedisUnavailable):  # then a moment later
                 self._records.save(connection.sid)
 
     def unmute(self, feed: Feed, connection: Connection) -> None:
@@ -159,7 +159,7 @@ def places(views: Sequence[LogView]) -> dict[str, tuple[int, int]]:
     return {view.run_id: (view.epoch, view.head) for view in views if not view.ended}
 
 
-def _runs(session: Session, address: FeedAddress) -> dict[str, RunInfo]:
+def _runs(tx: Session, address: FeedAddress) -> dict[str, RunInfo]:
     if address.session_id is None:
-        return read_run(session, address.owner, address.run_id or "").runs
-    return recent_runs(session, address.owner, address.session_id)
+        return read_run(tx, address.owner, address.run_id or "").runs
+    return recent_runs(tx, address.owner, address.session_id)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from shared import runtime
 from shared.db.database import Database
 from shared.db.sessions.read import PAGE, Conversation, read_conversation, read_run
-from shared.errors import DatabaseAway, RedisAway
+from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.event_log.store import EventLog, LogView
 from shared.protocol.events import Payload, encode
 from shared.run_end import announce
 from web.payloads import ResumePayload
 from web.relay.feed import Feed, FeedAddress, FeedClosed
 from web.relay.relay import Relay
-from web.resume.membership import Rooms, lacks_log, places
+from web.resume.membership import Membership, lacks_log, places
 from web.resume.session_snapshot import build, is_stale
 from web.sockets.connections import Connection
 from web.sockets.delivery import Deliver
-from web.sockets.reconnect_backoff import Pacing
+from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ FOLD_ELSEWHERE = 1000  # entries; folding more would hold the hub for millisecon
 
 
 @dataclass(frozen=True)
-class Cursor:
+class ResumeCursor:
     """The last entry of a run that the client has."""
 
     run_id: str
@@ -43,10 +43,10 @@ class Resume:
         db: Database,
         event_log: EventLog,
         relay: Relay,
-        rooms: Rooms,
+        rooms: Membership,
         emitter: Deliver,
         burst: int,
-        pacing: Pacing | None = None,
+        pacing: ReconnectBackoff | None = None,
     ) -> None:
         """`burst`: how many entries are replayed at most; more is told as messages."""
         self._db = db
@@ -55,7 +55,7 @@ class Resume:
         self._rooms = rooms
         self._emitter = emitter
         self._burst = burst
-        self._pacing = pacing or Pacing()
+        self._pacing = pacing or ReconnectBackoff()
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
         """Send `resumed`, let the socket join; run, session and state for the acknowledgement."""
@@ -64,10 +64,10 @@ class Resume:
         self.pace(address)
         cursor = None
         if payload.run_id is not None and payload.has_cursor:
-            cursor = Cursor(payload.run_id, payload.epoch or 0, payload.after_seq or 0)
+            cursor = ResumeCursor(payload.run_id, payload.epoch or 0, payload.after_seq or 0)
         try:
             sent = self._join(connection, address, cursor)
-        except RedisAway:
+        except RedisUnavailable:
             sent = self._without_log(connection, address)
         return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
 
@@ -82,12 +82,12 @@ class Resume:
         """
         conversation, degraded = self._conversation(feed.address)
         if degraded:
-            raise DatabaseAway
+            raise DatabaseUnavailable
         views = self._relay.read(feed, (), whole=True)
         if lacks_log(feed, conversation.runs, views):
-            raise RedisAway("Redis: the log of a live run is not there yet")
+            raise RedisUnavailable("Redis: the log of a live run is not there yet")
         for view in views:
-            feed.seat(view)
+            feed.snap_to_head(view)
         payload = self._build(feed.address, conversation, views, degraded=False)
         entry = encode("session.resync", {**payload, "event": "session.resync"})
         self._relay.teller.shown(feed.members, entry, places(views), _over(conversation))
@@ -103,7 +103,7 @@ class Resume:
         self,
         connection: Connection,
         address: FeedAddress,
-        cursor: Cursor | None,
+        cursor: ResumeCursor | None,
         name: str = "resumed",
     ) -> Payload:
         tries_left = TRIES
@@ -112,7 +112,7 @@ class Resume:
             feed = self._relay.open(address)
             conversation, degraded = self._conversation(address)
             if degraded and name != "resumed":
-                raise DatabaseAway
+                raise DatabaseUnavailable
             try:
                 with self._relay.hold(feed):
                     views = self._views(feed, conversation, cursor)
@@ -124,7 +124,7 @@ class Resume:
                 continue
 
     def _views(
-        self, feed: Feed, conversation: Conversation, cursor: Cursor | None
+        self, feed: Feed, conversation: Conversation, cursor: ResumeCursor | None
     ) -> list[LogView]:
         begun = [run.id for run in conversation.runs.values() if run.has_begun]
         named = [cursor.run_id] if cursor is not None else []
@@ -136,7 +136,7 @@ class Resume:
         feed: Feed,
         conversation: Conversation,
         views: Sequence[LogView],
-        cursor: Cursor | None,
+        cursor: ResumeCursor | None,
         degraded: bool,
         name: str,
     ) -> Payload:
@@ -184,11 +184,11 @@ class Resume:
         """The rows, ends announced; and whether they could not be read."""
         try:
             conversation = self._read(address)
-            if untold := conversation.untold():
-                for run_id in untold:
+            if unannounced_runs := conversation.unannounced_runs():
+                for run_id in unannounced_runs:
                     announce(self._db, self._log, run_id)
                 conversation = self._read(address)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             log.warning("resume.degraded database=away")
             return Conversation(), True
         return conversation, False
@@ -197,15 +197,15 @@ class Resume:
         owner, session_id = address.owner, address.session_id
         if session_id is None:
             run_id = address.run_id or ""
-            return self._db.read(lambda session: read_run(session, owner, run_id))
+            return self._db.read(lambda tx: read_run(tx, owner, run_id))
         named = session_id
-        return self._db.read(lambda session: read_conversation(session, owner, named, PAGE))
+        return self._db.read(lambda tx: read_conversation(tx, owner, named, PAGE))
 
     def _without_log(self, connection: Connection, address: FeedAddress) -> Payload:
         """Redis is away: what the rows say, and everything once it is back (P7)."""
         try:
             conversation = self._read(address)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             conversation = Conversation()
         while True:
             feed = self._relay.find_or_make(address)
@@ -222,7 +222,7 @@ class Resume:
                             feed.remember_end(run_id)
                     self._rooms.admit(feed, connection, conversation.runs, ())
                     if not is_first:
-                        feed.owe([connection.sid])
+                        feed.mark_for_resync([connection.sid])
                 return payload
             except FeedClosed:
                 continue
@@ -239,7 +239,9 @@ def _has_begun_since(run_id: str, conversation: Conversation, views: Sequence[Lo
     return newest != run_id or any(v.run_id != run_id and not v.ended for v in views)
 
 
-def _missed(views: Sequence[LogView], cursor: Cursor | None, burst: int) -> list[bytes] | None:
+def _missed(
+    views: Sequence[LogView], cursor: ResumeCursor | None, burst: int
+) -> list[bytes] | None:
     """The entries after the client's cursor; None if they cannot tell it everything."""
     if cursor is None:
         return None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from web.recovery.offset import Standing
+from web.recovery.offset import OffsetTracker
 
 
 @dataclass(eq=False)
@@ -15,7 +15,7 @@ class Connection:
     profile: str
     hears_own_aborts: bool  # said protocol=2: keeps hearing of runs that it aborted (P5)
     feeds: set[str] = field(default_factory=set)  # tags of the feeds it is a member of
-    standing: Standing | None = None  # of a client that can be recovered (P3)
+    standing: OffsetTracker | None = None  # of a client that can be recovered (P3)
     closed: bool = False
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.protocol.events import NAMESPACE
-from web.sockets.request_queue import RequestLane
+from web.sockets.request_queue import RequestQueue
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ LOOK_EVERY = 0.02  # seconds
 class Drain:
     """Transports are closed, as by a lost network: a DISCONNECT would end clients for good (P2)."""
 
-    def __init__(self, server: Any, lane: RequestLane, within: timedelta) -> None:
+    def __init__(self, server: Any, lane: RequestQueue, within: timedelta) -> None:
         """`server` is a `socketio.Server`; `within`: all is closed by then, answered or not."""
         self._server = server
         self._lane = lane

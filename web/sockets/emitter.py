@@ -15,7 +15,7 @@ from engineio.packet import Packet as TransportPacket
 
 from shared.protocol.events import NAMESPACE
 from web.sockets.connections import Connection, Connections
-from web.sockets.reconnect_backoff import Pacing
+from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,17 @@ class Emitter:
     """Delivers encoded events; sockets whose queue is full are closed, since they can resume."""
 
     def __init__(
-        self, server: Any, connections: Connections, queue_max: int, pacing: Pacing | None = None
+        self,
+        server: Any,
+        connections: Connections,
+        queue_max: int,
+        pacing: ReconnectBackoff | None = None,
     ) -> None:
         """`server` is a `socketio.Server`."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
-        self.pacing = pacing or Pacing()
+        self.pacing = pacing or ReconnectBackoff()
         self.dropped = 0  # slow sockets closed so far
 
     def deliver(self, sids: Iterable[str], entry: bytes) -> None:

@@ -10,7 +10,7 @@ FORGET = 60.0  # seconds without a drop, and a session is like any other again
 KEPT = 1000  # sessions
 
 
-class Pacing:
+class ReconnectBackoff:
     """Counts drops by session. What a slow socket is sent on its return is what it could not take
     before, so without a pause it would be dropped, and would come back, as fast as it can."""
 

@@ -49,7 +49,7 @@ class _Request:
     args: tuple[Any, ...]
 
 
-class RequestLane:
+class RequestQueue:
     """Install once on a `socketio.Server`."""
 
     def __init__(

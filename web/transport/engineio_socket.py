@@ -17,19 +17,19 @@ from engineio.packet import NOOP, PING, PONG, UPGRADE, Packet
 from engineio.socket import Socket
 
 from shared import runtime
-from web.transport.websocket import Wire
+from web.transport.websocket import WebSocket
 from web.transport.websocket_frames import frame
-from web.transport.websocket_loop import Wires
+from web.transport.websocket_loop import WebSocketLoop
 
 log = logging.getLogger(__name__)
 
 PONG_OF_CLIENT = str(PONG)
 
 
-def install(server: Any, wires: Wires) -> None:
+def install(server: Any, wires: WebSocketLoop) -> None:
     """Have an `engineio.Server` make its connections so. There is one server per process."""
     server.start_service_task = False  # `Heartbeat` does its work
-    engineio.socket.Socket = partial(Transport, wires)
+    engineio.socket.Socket = partial(EngineioSocket, wires)
 
 
 def framed(packet: Packet) -> bytes:
@@ -45,7 +45,7 @@ class Outbox:
 
     __slots__ = ("_wire",)
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: WebSocket) -> None:
         self._wire = wire
 
     def put(self, packet: Packet | None) -> None:
@@ -63,7 +63,7 @@ class Outbox:
         """Nobody here waits for a client."""
 
 
-class Transport(Socket):
+class EngineioSocket(Socket):
     """One Engine.IO connection, polling or WebSocket."""
 
     connected: bool
@@ -75,9 +75,9 @@ class Transport(Socket):
     queue: Any
     server: Any
 
-    def __init__(self, wires: Wires, server: Any, sid: str) -> None:
+    def __init__(self, wires: WebSocketLoop, server: Any, sid: str) -> None:
         super().__init__(server, sid)
-        self.wire: Wire | None = None
+        self.wire: WebSocket | None = None
         self.ping_at = 0.0  # time.time()
         self._wires = wires
         self._probed = False
@@ -122,14 +122,14 @@ class Transport(Socket):
         self.wire.resume()
         return []
 
-    def _speak(self, wire: Wire) -> None:
+    def _speak(self, wire: WebSocket) -> None:
         """From now on everything goes over the WebSocket, first what waits."""
         waiting, self.queue = self.queue, Outbox(wire)
         self.upgraded, self.upgrading = True, False
         while not waiting.empty():
             self.queue.put(waiting.get(block=False))
 
-    def heard(self, wire: Wire, messages: list[str | bytes], *, over: bool) -> bool:
+    def heard(self, wire: WebSocket, messages: list[str | bytes], *, over: bool) -> bool:
         """See `Owner`."""
         if self.upgraded and messages == [PONG_OF_CLIENT] and not over:
             self.schedule_ping()
@@ -137,7 +137,7 @@ class Transport(Socket):
         self.server.start_background_task(self._serve, wire, messages, over)
         return False
 
-    def _serve(self, wire: Wire, messages: list[str | bytes], over: bool) -> None:
+    def _serve(self, wire: WebSocket, messages: list[str | bytes], over: bool) -> None:
         for message in messages:
             if not self._serve_one(wire, message):
                 wire.finish()
@@ -147,7 +147,7 @@ class Transport(Socket):
             self._lost(wire)
         wire.resume()
 
-    def _serve_one(self, wire: Wire, message: str | bytes) -> bool:
+    def _serve_one(self, wire: WebSocket, message: str | bytes) -> bool:
         """False if the connection cannot go on."""
         try:
             packet = Packet(encoded_packet=message)
@@ -163,7 +163,7 @@ class Transport(Socket):
             return False
         return True
 
-    def _probe(self, wire: Wire, packet: Packet) -> bool:
+    def _probe(self, wire: WebSocket, packet: Packet) -> bool:
         """A connection that polls tries its WebSocket first; False if that has failed."""
         if not self._probed and (packet.packet_type, packet.data) == (PING, "probe"):
             self._probed = True
@@ -176,7 +176,7 @@ class Transport(Socket):
             return True
         return False
 
-    def _lost(self, wire: Wire) -> None:
+    def _lost(self, wire: WebSocket) -> None:
         if wire is not self.wire:
             return  # it was tried and given up
         if not self.upgraded:  # it goes on polling

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from web.transport.websocket_loop import A_TURN, Wires
+from web.transport.websocket_loop import A_TURN, WebSocketLoop
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ EVERY = 1.0  # seconds
 class Heartbeat:
     """Start once."""
 
-    def __init__(self, server: Any, wires: Wires) -> None:
+    def __init__(self, server: Any, wires: WebSocketLoop) -> None:
         """`server`: an `engineio.Server` whose connections are `Transport`s."""
         self._server = server
         self._wires = wires

@@ -16,7 +16,7 @@ _IN, _OUT = selectors.EVENT_READ, selectors.EVENT_WRITE
 class Owner(Protocol):
     """Who speaks over a wire."""
 
-    def heard(self, wire: "Wire", messages: list[str | bytes], *, over: bool) -> bool:
+    def heard(self, wire: "WebSocket", messages: list[str | bytes], *, over: bool) -> bool:
         """Messages came; `over`: they were the last. Must not wait; False: reading goes on when
         the wire's `resume` is called."""
 
@@ -26,16 +26,16 @@ class Keeper(Protocol):
 
     def __contains__(self, wire: object) -> bool: ...
 
-    def wants_to_send(self, wire: "Wire") -> None: ...
+    def wants_to_send(self, wire: "WebSocket") -> None: ...
 
-    def watch(self, wire: "Wire", sock: socket.socket, before: int, now: int) -> None: ...
+    def watch(self, wire: "WebSocket", sock: socket.socket, before: int, now: int) -> None: ...
 
-    def end_within(self, wire: "Wire", seconds: float) -> None: ...
+    def end_within(self, wire: "WebSocket", seconds: float) -> None: ...
 
-    def forget(self, wire: "Wire") -> None: ...
+    def forget(self, wire: "WebSocket") -> None: ...
 
 
-class Wire:
+class WebSocket:
     """One WebSocket after its handshake."""
 
     __slots__ = (

@@ -27,7 +27,7 @@ def frame(message: str | bytes) -> bytes:
     return head + data
 
 
-class Heard(NamedTuple):
+class ReceivedFrames(NamedTuple):
     """`pongs`: the answer to pings; `goodbye`: the close frame to answer with, after which nothing
     counts that the client still says."""
 
@@ -48,7 +48,7 @@ class Incoming:
         self._message: io.StringIO | io.BytesIO | None = None  # begun and not finished
         self._size = 0
 
-    def feed(self, data: bytes) -> Heard:
+    def feed(self, data: bytes) -> ReceivedFrames:
         """What these bytes complete."""
         messages: list[str | bytes] = []
         pongs = b""
@@ -56,14 +56,14 @@ class Incoming:
         for event in self._connection.events():
             if isinstance(event, TextMessage | BytesMessage):
                 if not self._push(event.data):
-                    return Heard(messages, pongs, self._goodbye(_too_big(self._limit)))
+                    return ReceivedFrames(messages, pongs, self._goodbye(_too_big(self._limit)))
                 if event.message_finished:
                     messages.append(self._finished())
             elif isinstance(event, Ping):
                 pongs += self._connection.send(event.response())
             elif isinstance(event, CloseConnection):
-                return Heard(messages, pongs, self._goodbye(event.response()))
-        return Heard(messages, pongs, b"")
+                return ReceivedFrames(messages, pongs, self._goodbye(event.response()))
+        return ReceivedFrames(messages, pongs, b"")
 
     def _push(self, part: Any) -> bool:
         """Whether the message is within the limit."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from shared import runtime
-from web.transport.websocket import Owner, Wire
+from web.transport.websocket import Owner, WebSocket
 
 log = logging.getLogger(__name__)
 
@@ -21,23 +21,23 @@ RETRY_AFTER = 0.5  # seconds
 A_TURN = 64  # sockets that are looked at before other threads get a turn
 
 
-class Wires:
+class WebSocketLoop:
     """Start once."""
 
     def __init__(self) -> None:
         self._selector = runtime.selector()
-        self._open: set[Wire] = set()
-        self._to_send: queue.Queue[Wire] = queue.Queue()  # each at most once
-        self._ends: dict[Wire, float] = {}  # when they must be over, time.monotonic()
+        self._open: set[WebSocket] = set()
+        self._to_send: queue.Queue[WebSocket] = queue.Queue()  # each at most once
+        self._ends: dict[WebSocket, float] = {}  # when they must be over, time.monotonic()
 
     def start(self) -> None:
         """Begin to read and to send."""
         for work in (self.read_ready, self.send_waiting):
             threading.Thread(target=_for_ever, args=(work,), name="wires", daemon=True).start()
 
-    def open(self, sock: socket.socket, owner: Owner, limit: int) -> Wire:
+    def open(self, sock: socket.socket, owner: Owner, limit: int) -> WebSocket:
         """Take over a socket that does not block; it is not read before its wire is resumed."""
-        wire = Wire(self, sock, owner, limit)
+        wire = WebSocket(self, sock, owner, limit)
         self._open.add(wire)
         return wire
 
@@ -61,11 +61,11 @@ class Wires:
             del self._ends[wire]
             wire.cut()
 
-    def end_within(self, wire: Wire, seconds: float) -> None:
+    def end_within(self, wire: WebSocket, seconds: float) -> None:
         """It is cut then, unless it is told to stay."""
         self._ends[wire] = time.monotonic() + seconds
 
-    def stays(self, wire: Wire) -> None:
+    def stays(self, wire: WebSocket) -> None:
         """It has no end yet."""
         self._ends.pop(wire, None)
 
@@ -74,11 +74,11 @@ class Wires:
     def __contains__(self, wire: object) -> bool:
         return wire in self._open
 
-    def wants_to_send(self, wire: Wire) -> None:
+    def wants_to_send(self, wire: WebSocket) -> None:
         """To be called once until its `send` is called."""
         self._to_send.put(wire)
 
-    def watch(self, wire: Wire, sock: socket.socket, before: int, now: int) -> None:
+    def watch(self, wire: WebSocket, sock: socket.socket, before: int, now: int) -> None:
         """Look for other events than before."""
         if not before:
             self._selector.register(sock, now, wire)
@@ -87,7 +87,7 @@ class Wires:
         else:
             self._selector.unregister(sock)
 
-    def forget(self, wire: Wire) -> None:
+    def forget(self, wire: WebSocket) -> None:
         """It is closed."""
         self._open.discard(wire)
         self._ends.pop(wire, None)
@@ -102,7 +102,7 @@ def _for_ever(work: Callable[[], None]) -> None:
             time.sleep(RETRY_AFTER)
 
 
-def _safely(wire: Wire, work: Callable[[], None]) -> None:
+def _safely(wire: WebSocket, work: Callable[[], None]) -> None:
     try:
         work()
     except Exception:  # the edge of both loops: no wire may stop the others

@@ -17,28 +17,28 @@ from shared.conversation.compression_plan import Plan, Row, Snapshot
 from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.sessions import compressions, summaries
 from shared.db.sessions.compressions import Result
-from shared.errors import LostRun
+from shared.errors import OwnershipLost
 from worker.compression.summarize import NoSummary, Order, Stopped, summarize
 from worker.gateway.ephemeral_sessions import ephemeral_id
-from worker.services import Parts
+from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
 
 def compress(
-    parts: Parts, turn: Turn, plan: Plan, rows: Sequence[Row], replaces: int | None
+    services: Services, turn: Turn, plan: Plan, rows: Sequence[Row], replaces: int | None
 ) -> Snapshot | None:
     """The session's new snapshot, stored; None if there is none, and the old one stands.
 
     `rows` as given to `decide`; `replaces`: the version of the stored snapshot, if there is one.
     Raises LostRun, DatabaseAway.
     """
-    turn.log.add("compression.started", planning.started_event(plan))
-    work = _Compression(parts, turn, plan)
+    turn.run_log.add("compression.started", planning.started_event(plan))
+    work = _Compression(services, turn, plan)
     order = work.begin()
     try:
-        snapshot = _snapshot(plan, rows, summarize(parts, turn, order))
+        snapshot = _snapshot(plan, rows, summarize(services, turn, order))
         work.succeed(order, snapshot, replaces)
     except NoSummary as failure:
         work.fail(order, Result.FAILED, str(failure))
@@ -46,7 +46,7 @@ def compress(
     except Stopped:
         work.fail(order, Result.STOPPED, "The run was stopped.")
         return None
-    except LostRun:
+    except OwnershipLost:
         work.note(order, Result.LOST, "The run went to another worker.")
         raise
     return snapshot
@@ -67,7 +67,7 @@ def _snapshot(plan: Plan, rows: Sequence[Row], summary: str) -> Snapshot:
 class _Compression:
     """One compression as it is written down and told."""
 
-    parts: Parts
+    services: Services
     turn: Turn
     plan: Plan
     began: float = field(default_factory=time.monotonic)
@@ -76,10 +76,8 @@ class _Compression:
         """Written down before anybody is asked."""
         claim = self.turn.claim
         prompt = runtime.offload(planning.summary_prompt, self.plan)
-        name = ephemeral_id("compress", self.parts.settings.installation)
-        begun = self.parts.db.write(
-            lambda session: compressions.begin(session, claim, self.plan, name)
-        )
+        name = ephemeral_id("compress", self.services.settings.installation)
+        begun = self.services.db.write(lambda tx: compressions.begin(tx, claim, self.plan, name))
         return Order(
             claim.run_id, claim.profile, name, begun.id, begun.orphans, prompt, claim.model
         )
@@ -89,9 +87,9 @@ class _Compression:
         sent = runtime.offload(tokens.count, SUMMARY_PREFIX + snapshot.summary)
         covered = self.plan.covered + len(self.plan.head)
 
-        def work(session: Session) -> bool:
+        def work(tx: Session) -> bool:
             stored = summaries.store(
-                session,
+                tx,
                 self.turn.claim,
                 snapshot,
                 replaces=replaces,
@@ -99,10 +97,10 @@ class _Compression:
                 covered=covered,
             )
             if stored:
-                self._end(session, order, Result.COMPRESSED, snapshot.summary, None)
+                self._end(tx, order, Result.COMPRESSED, snapshot.summary, None)
             return stored
 
-        if not self.parts.db.write(work):
+        if not self.services.db.write(work):
             raise NoSummary("The conversation was changed while it was summarized.")
         self._tell(Result.COMPRESSED, snapshot.summary, None)
 
@@ -113,14 +111,14 @@ class _Compression:
 
     def note(self, order: Order, result: Result, error: str) -> None:
         """Write down that there is no summary."""
-        self.parts.db.write(lambda session: self._end(session, order, result, None, error))
+        self.services.db.write(lambda tx: self._end(tx, order, result, None, error))
 
     def _end(
-        self, session: Session, order: Order, result: Result, summary: str | None, error: str | None
+        self, tx: Session, order: Order, result: Result, summary: str | None, error: str | None
     ) -> None:
         told = planning.completed_event(self.plan, summary)
         compressions.end(
-            session,
+            tx,
             order.compression_id,
             result,
             duration=time.monotonic() - self.began,
@@ -138,4 +136,4 @@ class _Compression:
             time.monotonic() - self.began,
         )
         event = planning.completed_event(self.plan, summary, error)
-        self.turn.log.add("compression.completed", event)
+        self.turn.run_log.add("compression.completed", event)

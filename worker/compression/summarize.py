@@ -13,11 +13,11 @@ from typing import Any
 
 from shared.conversation.content import parse_stringified
 from shared.db.gateway_sessions import hasten
-from shared.db.runs.orphans import STOP, chase
+from shared.db.runs.orphans import STOP, track_orphan
 from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
 from worker.gateway.client import GatewayClient, RunStatus
-from worker.services import Parts
+from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,9 @@ class Order:
         return body | {"model": self.model} if self.model else body
 
 
-def summarize(parts: Parts, turn: Turn, order: Order) -> str:
+def summarize(services: Services, turn: Turn, order: Order) -> str:
     """The summary, within 120 seconds. Raises NoSummary, Stopped, LostRun."""
-    asking = _Asking(parts, turn.gateway, order, turn)
+    asking = _Asking(services, turn.gateway, order, turn)
     asking.start()
     try:
         return _wait(turn, asking)
@@ -83,11 +83,13 @@ def _wait(turn: Turn, asking: "_Asking") -> str:
 class _Asking:
     """One request. After `done`, either `summary` is there or `error` says why not."""
 
-    def __init__(self, parts: Parts, gateway: GatewayClient, order: Order, turn: Turn) -> None:
+    def __init__(
+        self, services: Services, gateway: GatewayClient, order: Order, turn: Turn
+    ) -> None:
         self.done = threading.Event()
         self.summary: str | None = None
         self.error = ""
-        self._parts = parts
+        self._services = services
         self._gateway = gateway
         self._order = order
         self._wake = turn.changed
@@ -168,7 +170,7 @@ class _Asking:
             log.info("summary.not_stopped error=%s", error)
             known = True
         if known:
-            self._chase(gateway_run_id)
+            self._track_orphan(gateway_run_id)
         else:
             self._hasten()
 
@@ -176,17 +178,17 @@ class _Asking:
 
     def _note(self, gateway_run_id: str) -> None:
         compression_id = self._order.compression_id
-        self._write(lambda session: posted(session, compression_id, gateway_run_id))
+        self._write(lambda tx: posted(tx, compression_id, gateway_run_id))
 
     def _hasten(self) -> None:
         order = self._order
-        self._write(lambda session: hasten(session, order.profile, [order.ephemeral_id]))
+        self._write(lambda tx: hasten(tx, order.profile, [order.ephemeral_id]))
 
-    def _chase(self, gateway_run_id: str) -> None:
+    def _track_orphan(self, gateway_run_id: str) -> None:
         order = self._order
         self._write(
-            lambda session: chase(
-                session,
+            lambda tx: track_orphan(
+                tx,
                 run_id=order.run_id,
                 profile=order.profile,
                 kind=STOP,
@@ -197,7 +199,7 @@ class _Asking:
 
     def _write(self, work: Any) -> None:
         try:
-            self._parts.db.write(work)
+            self._services.db.write(work)
         except Unavailable as error:
             log.warning("summary.not_noted error=%s", type(error).__name__)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from shared.errors import RedisAway, Unavailable
+from shared.errors import RedisUnavailable, Unavailable
 from shared.event_log.store import Append, Batch, EventLog, Status
 from worker.event_log.run_log import RunLog
 
@@ -63,11 +63,11 @@ class Publisher:
     def open(self, run_log: RunLog) -> None:
         """From now on flush what is added to this log, and keep it from expiring (R30)."""
 
-        def ring() -> None:
+        def mark_dirty() -> None:
             self._dirty[run_log.keys.run_id] = run_log
             self._wake.set()
 
-        run_log.ring = ring
+        run_log.on_pending = mark_dirty
         self._open[run_log.keys.run_id] = run_log
 
     def close(self, run_log: RunLog) -> None:
@@ -160,7 +160,7 @@ class Publisher:
         fold = run.fold()
         try:
             self._log.checkpoint(run.keys, fence=run.fence, seq=run.head, fold=fold)
-        except RedisAway:
+        except RedisUnavailable:
             return  # the log stays long for now; the next batch tries again
         run.cut(fold)
 

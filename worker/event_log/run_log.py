@@ -16,7 +16,7 @@ from shared.protocol import events
 from shared.protocol.events import DELTAS, Payload
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
-from worker.event_log.stream_position import Place, delta_field
+from worker.event_log.stream_position import StreamPosition, delta_field
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500
@@ -44,9 +44,9 @@ class RunLog:
         self.tail_bytes = 0
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
-        self.place = Place()
+        self.place = StreamPosition()
         self.on_lost: Callable[[], None] = lambda: None
-        self.ring: Callable[[], None] = lambda: None  # tells the publisher that there is work
+        self.on_pending: Callable[[], None] = lambda: None  # tells the publisher that there is work
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
         if session_id is not None:
             self._common["session_id"] = session_id
@@ -61,7 +61,7 @@ class RunLog:
         if name in DELTAS and self._merged(name, payload):
             return
         self._pending.append((name, {**payload, "event": name}))
-        self.ring()
+        self.on_pending()
 
     def _merged(self, name: str, payload: Mapping[str, Any]) -> bool:
         """Join the delta to the last event that waits, if that is one of its kind and field."""
@@ -132,7 +132,7 @@ class RunLog:
             state = orjson.loads(checkpoint)
             self.transcript = Transcript.from_state(state["transcript"])
             self.state_events = StateEvents.from_state(state["state_events"])
-            self.place = Place.from_state(state.get("place"))
+            self.place = StreamPosition.from_state(state.get("place"))
         self.base, self.checkpoint, self.tail = base, checkpoint or b"", list(entries)
         self.tail_bytes = sum(map(len, entries))
         for entry in entries:

@@ -8,21 +8,21 @@ from worker.event_log.publisher import Publisher
 from worker.event_log.run_log import RunLog
 
 
-class Publishers:
+class ShardedPublisher:
     """Start once, `stop` flushes and joins; see Publisher."""
 
     def __init__(self, event_log: EventLog, make: Callable[[EventLog], Publisher]) -> None:
         """`make` builds the publisher of one server's log."""
-        self.parts = [make(part) for part in event_log.split()]
+        self.shards = [make(part) for part in event_log.split()]
 
     def start(self) -> None:
         """Begin to flush."""
-        for publisher in self.parts:
+        for publisher in self.shards:
             publisher.start()
 
     def stop(self) -> None:
         """Flush what waits, once, and end."""
-        for publisher in self.parts:
+        for publisher in self.shards:
             publisher.stop()
 
     def open(self, run_log: RunLog) -> None:
@@ -34,4 +34,4 @@ class Publishers:
         self._of(run_log).close(run_log)
 
     def _of(self, run_log: RunLog) -> Publisher:
-        return self.parts[shard_of(run_log.keys.tag, len(self.parts))]
+        return self.shards[shard_of(run_log.keys.tag, len(self.shards))]

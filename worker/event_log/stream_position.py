@@ -23,7 +23,7 @@ def delta_field(payload: Mapping[str, Any]) -> str:
 
 
 @dataclass
-class Place:
+class StreamPosition:
     """Characters of deltas and number of other events that came from the stream.
 
     `certain` is False once the gateway was asked instead: what that added is none of the stream's.
@@ -42,16 +42,16 @@ class Place:
         elif name == REATTACHED and payload.get("mode") == POLLING:
             self.certain = False
 
-    def copy(self) -> Place:
+    def copy(self) -> StreamPosition:
         """The same place, to go on from."""
-        return Place(self.characters, self.others, self.certain)
+        return StreamPosition(self.characters, self.others, self.certain)
 
     def to_state(self) -> list[Any]:
         """For a checkpoint."""
         return [self.characters, self.others, self.certain]
 
     @classmethod
-    def from_state(cls, state: list[Any] | None) -> Place:
+    def from_state(cls, state: list[Any] | None) -> StreamPosition:
         """What `to_state` described; of a checkpoint without it, a place that is not certain."""
         return cls(*state) if state is not None else cls(certain=False)
 
@@ -59,7 +59,7 @@ class Place:
 class Replay:
     """Leaves out what is known of a stream that begins again."""
 
-    def __init__(self, known: Place) -> None:
+    def __init__(self, known: StreamPosition) -> None:
         self._characters = known.characters
         self._others = known.others
 

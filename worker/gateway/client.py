@@ -15,9 +15,9 @@ import requests
 from shared.errors import (
     GatewayConflict,
     GatewayError,
-    GatewayLacks,
     GatewayLostRun,
-    GatewaySilent,
+    GatewayNoResponse,
+    GatewayUnsupported,
     StreamBroken,
 )
 from shared.hermes.profiles import Profile
@@ -202,7 +202,7 @@ class GatewayClient:
         answer = self._ask("GET", f"/api/sessions?{query}")
         rows = (answer or {}).get("data")
         if answer is None or not isinstance(rows, list):
-            raise GatewayLacks()
+            raise GatewayUnsupported()
         more = bool(answer.get("has_more", len(rows) >= limit)) and bool(rows)
         return SessionPage([row for row in rows if isinstance(row, dict)], more)
 
@@ -248,11 +248,13 @@ class GatewayClient:
                 method, f"{self._url}{path}", json=json, timeout=(self._connect, ASK_TIMEOUT)
             )
         except requests.RequestException as error:
-            raise GatewaySilent(f"{method} {path}: {type(error).__name__}") from error
+            raise GatewayNoResponse(f"{method} {path}: {type(error).__name__}") from error
         if response.status_code == 404 and (not about or not_found(response, about)):
             return None
         if response.status_code in (404, 405, 501):
-            raise GatewayLacks(f"{method} {path}: HTTP {response.status_code}, no such endpoint")
+            raise GatewayUnsupported(
+                f"{method} {path}: HTTP {response.status_code}, no such endpoint"
+            )
         if response.status_code == 409:
             raise GatewayConflict(f"{method} {path}: HTTP 409")
         if not response.ok:

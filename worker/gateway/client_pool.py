@@ -6,7 +6,7 @@ from shared.settings import Settings
 from worker.gateway.client import GatewayClient
 
 
-class Gateways:
+class ClientPool:
     """Makes clients when they are first needed, and keeps them."""
 
     def __init__(self, profiles: Profiles, settings: Settings) -> None:

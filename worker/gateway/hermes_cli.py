@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from shared.errors import GatewayError, GatewayLacks
+from shared.errors import GatewayError, GatewayUnsupported
 from worker.gateway import hermes_state_db
 
 TIMEOUT = 60.0  # seconds; the command needs a few to start
@@ -19,7 +19,7 @@ def delete_session(home: Path | None, session_id: str) -> bool:
     command = shutil.which("hermes")
     if home is None or command is None:
         what = "Hermes home of this profile" if home is None else "hermes command"
-        raise GatewayLacks(
+        raise GatewayUnsupported(
             f"The gateway cannot delete sessions over HTTP, and there is no {what} here."
         )
     if hermes_state_db.read(home, session_id) is None:

@@ -7,7 +7,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from shared.conversation.content import clean_json
-from shared.errors import GatewayBusy, GatewayError, GatewayRefused, PostUncertain
+from shared.errors import GatewayBusy, GatewayError, GatewayUnreachable, PostUncertain
 
 
 def json_object(response: requests.Response) -> dict[str, Any] | None:
@@ -28,9 +28,9 @@ def unsent_or_uncertain(error: requests.RequestException) -> GatewayError:
     """No connection was made: never sent. Anything later: nobody knows (R2)."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
-        return GatewayRefused("The gateway does not answer.")
+        return GatewayUnreachable("The gateway does not answer.")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return GatewayRefused("The gateway's address is wrong.")
+        return GatewayUnreachable("The gateway's address is wrong.")
     return PostUncertain(f"POST: {type(error).__name__}")
 
 

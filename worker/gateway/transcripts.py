@@ -7,7 +7,7 @@ turn may be spread over several sessions (P25).
 from collections.abc import Iterator
 
 from shared import runtime
-from shared.errors import GatewayLacks
+from shared.errors import GatewayUnsupported
 from shared.hermes.profiles import Profile
 from worker.gateway import hermes_state_db
 from worker.gateway.client import GatewayClient, GatewayTranscript
@@ -33,7 +33,7 @@ def read_transcript(
     """
     try:
         return _over_http(gateway, profile, session_id)
-    except GatewayLacks:
+    except GatewayUnsupported:
         return _from_home(profile, session_id)
 
 

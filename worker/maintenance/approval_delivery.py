@@ -14,44 +14,44 @@ from shared.db.runs.approvals import (
 from shared.db.runs.attempts import attempts
 from shared.errors import GatewayError
 from shared.event_log.keys import feed_tag
-from shared.protocol.events import session_bell
-from worker.services import Parts
+from shared.protocol.events import session_notification
+from worker.services import Services
 
 log = logging.getLogger(__name__)
 
 
-def answer_approval(parts: Parts, run_id: str, approval_id: int) -> None:
+def answer_approval(services: Services, run_id: str, approval_id: int) -> None:
     """POST a person's answer; tell the session if it came too late. Raises Unavailable."""
-    choice = parts.db.read(lambda session: unsent_answer(session, run_id, approval_id))
-    run = parts.db.read(lambda session: session.get(RunRow, run_id))
+    choice = services.db.read(lambda tx: unsent_answer(tx, run_id, approval_id))
+    run = services.db.read(lambda tx: tx.get(RunRow, run_id))
     if choice is None or run is None:
         return
-    if not parts.db.write(lambda session: begin_sending(session, run_id, approval_id)):
+    if not services.db.write(lambda tx: begin_sending(tx, run_id, approval_id)):
         return
-    outcome = _send(parts, run, choice)
-    parts.db.write(lambda session: note_outcome(session, run_id, approval_id, outcome))
+    outcome = _send(services, run, choice)
+    services.db.write(lambda tx: note_outcome(tx, run_id, approval_id, outcome))
     log.info("approval.%s run_id=%s approval_id=%s", outcome, run_id, approval_id)
     if outcome != DONE:
-        _tell_expired(parts, run, approval_id)
+        _tell_expired(services, run, approval_id)
 
 
-def _send(parts: Parts, run: RunRow, choice: str) -> str:
+def _send(services: Services, run: RunRow, choice: str) -> str:
     """POST once. Sent again it could answer the question after this one: gateways ask for no id."""
-    earlier = parts.db.read(lambda session: attempts(session, run.id))
+    earlier = services.db.read(lambda tx: attempts(tx, run.id))
     named = [attempt for attempt in earlier if attempt.gateway_run_id is not None]
     if not named:
         return EXPIRED
     try:
-        heard = parts.gateways.client(run.profile).approve(str(named[-1].gateway_run_id), choice)
+        heard = services.gateways.client(run.profile).approve(str(named[-1].gateway_run_id), choice)
     except GatewayError as error:
         log.warning("approval.uncertain run_id=%s error=%s", run.id, error)
         return UNCERTAIN
     return DONE if heard else EXPIRED
 
 
-def _tell_expired(parts: Parts, run: RunRow, approval_id: int) -> None:
+def _tell_expired(services: Services, run: RunRow, approval_id: int) -> None:
     payload = {"event": "approval.expired", "run_id": run.id, "approval_id": approval_id}
     if run.session_id is not None:
         payload["session_id"] = run.session_id
     tag = feed_tag(run.owner, run.session_id, run.id)
-    parts.log.ring(tag, session_bell("approval.expired", payload))
+    services.event_log.notify(tag, session_notification("approval.expired", payload))

@@ -8,11 +8,17 @@ from sqlalchemy.orm import Session
 
 from shared.db import gateway_sessions
 from shared.db.clock import read_clock
-from shared.db.gateway_sessions import Taken
-from shared.errors import GatewayError, GatewayLacks, GatewaySilent, Unavailable, UnknownProfile
+from shared.db.gateway_sessions import DueDeletion
+from shared.errors import (
+    GatewayError,
+    GatewayNoResponse,
+    GatewayUnsupported,
+    Unavailable,
+    UnknownProfile,
+)
 from worker.gateway import hermes_cli
 from worker.gateway.client import GatewayClient
-from worker.services import Parts
+from worker.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -21,41 +27,41 @@ SWEEP_AFTER = 24 * 3600.0  # seconds, on top of the longest time that a run may 
 SWEEP_PAGES = 50
 
 
-def delete_due(parts: Parts) -> None:
+def delete_due(services: Services) -> None:
     """One batch of each profile, the oldest first. Harmless when two do it at once."""
     try:
-        for profile in parts.db.read(gateway_sessions.due_profiles):
-            _batch(parts, profile)
+        for profile in services.db.read(gateway_sessions.due_profiles):
+            _batch(services, profile)
     except Unavailable as error:
         log.warning("deletions.waiting error=%s", type(error).__name__)
 
 
-def _batch(parts: Parts, profile: str) -> None:
-    batch = parts.db.write(lambda session: gateway_sessions.take(session, profile, BATCH))
+def _batch(services: Services, profile: str) -> None:
+    batch = services.db.write(lambda tx: gateway_sessions.take(tx, profile, BATCH))
     for index, taken in enumerate(batch):
         try:
-            existed = _delete(parts, taken)
-        except GatewaySilent as error:
-            _fail(parts, taken, error)
-            _put_off(parts, batch[index + 1 :], error)
+            existed = _delete(services, taken)
+        except GatewayNoResponse as error:
+            _fail(services, taken, error)
+            _put_off(services, batch[index + 1 :], error)
             return
         except (GatewayError, UnknownProfile) as error:
-            _fail(parts, taken, error)
+            _fail(services, taken, error)
         else:
-            _gone(parts, taken, existed)
+            _gone(services, taken, existed)
 
 
-def _delete(parts: Parts, taken: Taken) -> bool:
+def _delete(services: Services, taken: DueDeletion) -> bool:
     """Whether it was there. Raises GatewayError, UnknownProfile."""
-    profile = parts.gateways.profile(taken.profile)
+    profile = services.gateways.profile(taken.profile)
     try:
-        return parts.gateways.client(taken.profile).delete_session(taken.session_id)
-    except GatewayLacks:
+        return services.gateways.client(taken.profile).delete_session(taken.session_id)
+    except GatewayUnsupported:
         return hermes_cli.delete_session(profile.home, taken.session_id)
 
 
-def _gone(parts: Parts, taken: Taken, existed: bool) -> None:
-    parts.db.write(lambda session: gateway_sessions.gone(session, taken))
+def _gone(services: Services, taken: DueDeletion, existed: bool) -> None:
+    services.db.write(lambda tx: gateway_sessions.gone(tx, taken))
     log.info(
         "gateway_session.deleted profile=%s session=%s existed=%s",
         taken.profile,
@@ -64,10 +70,10 @@ def _gone(parts: Parts, taken: Taken, existed: bool) -> None:
     )
 
 
-def _fail(parts: Parts, taken: Taken, error: GatewayError | UnknownProfile) -> None:
-    hopeless = isinstance(error, GatewayLacks)
-    parked = parts.db.write(
-        lambda session: gateway_sessions.failed(session, taken, str(error), hopeless=hopeless)
+def _fail(services: Services, taken: DueDeletion, error: GatewayError | UnknownProfile) -> None:
+    hopeless = isinstance(error, GatewayUnsupported)
+    parked = services.db.write(
+        lambda tx: gateway_sessions.failed(tx, taken, str(error), hopeless=hopeless)
     )
     log.log(
         logging.WARNING if parked else logging.INFO,
@@ -80,40 +86,42 @@ def _fail(parts: Parts, taken: Taken, error: GatewayError | UnknownProfile) -> N
     )
 
 
-def _put_off(parts: Parts, untried: list[Taken], error: GatewayError) -> None:
+def _put_off(services: Services, untried: list[DueDeletion], error: GatewayError) -> None:
     """Nobody is there: the others need not wait for it one by one, nor are they to blame."""
-    parts.db.write(lambda session: gateway_sessions.put_off(session, untried, str(error)))
+    services.db.write(lambda tx: gateway_sessions.put_off(tx, untried, str(error)))
     log.info("deletions.put_off count=%s error=%s", len(untried), error)
 
 
 # -- forgotten ones ------------------------------------------------------------------------------
 
 
-def sweep(parts: Parts) -> None:
+def sweep(services: Services) -> None:
     """Queue what this installation has left at its gateways and does not know of any more."""
-    for profile in parts.gateways.names():
+    for profile in services.gateways.names():
         try:
-            _sweep_one(parts, profile)
+            _sweep_one(services, profile)
         except (GatewayError, Unavailable) as error:
             log.info("sweep.failed profile=%s error=%s", profile, error)
 
 
-def _sweep_one(parts: Parts, profile: str) -> None:
-    before = parts.db.read(read_clock) - SWEEP_AFTER - parts.settings.run_deadline.total_seconds()
+def _sweep_one(services: Services, profile: str) -> None:
+    before = (
+        services.db.read(read_clock) - SWEEP_AFTER - services.settings.run_deadline.total_seconds()
+    )
     found: set[str] = set()
-    for row in _all_sessions(parts.gateways.client(profile)):
-        if is_ours(row, parts.settings.installation) and last_used(row) < before:
+    for row in _all_sessions(services.gateways.client(profile)):
+        if is_ours(row, services.settings.installation) and last_used(row) < before:
             found.add(str(row["id"]))
-    left = parts.db.write(lambda session: _queue(session, profile, found))
+    left = services.db.write(lambda tx: _queue(tx, profile, found))
     if left:
         log.info("sweep.found profile=%s count=%s", profile, len(left))
 
 
-def _queue(session: Session, profile: str, found: set[str]) -> set[str]:
-    left = found - gateway_sessions.in_use(session, profile)
-    gateway_sessions.revive(session, profile, left)
+def _queue(tx: Session, profile: str, found: set[str]) -> set[str]:
+    left = found - gateway_sessions.in_use(tx, profile)
+    gateway_sessions.revive(tx, profile, left)
     for session_id in sorted(left):
-        gateway_sessions.forget(session, profile, session_id, saved=True)
+        gateway_sessions.forget(tx, profile, session_id, saved=True)
     return left
 
 

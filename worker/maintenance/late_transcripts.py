@@ -6,14 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import forget
-from shared.db.models import ChaseRow, MessageRow, RunRow
+from shared.db.models import MessageRow, OrphanRow, RunRow
 from shared.db.runs.complete import replace_late
 from shared.event_log.keys import feed_tag
-from shared.protocol.events import session_bell
+from shared.protocol.events import session_notification
 from shared.protocol.run_states import RunState
 from worker.gateway.transcripts import read_transcript
 from worker.run.collect_transcript import count_rows, usage_of
-from worker.services import Parts
+from worker.services import Services
 from worker.transcript.reconcile import keep
 
 log = logging.getLogger(__name__)
@@ -21,41 +21,41 @@ log = logging.getLogger(__name__)
 _REASONS = {RunState.ABORTED: "aborted", RunState.FAILED: "error"}
 
 
-def sync_late(parts: Parts, row: ChaseRow) -> bool:
+def sync_late(services: Services, row: OrphanRow) -> bool:
     """Fetch the transcript and put it in the turn's place; False if it is not there yet.
 
     Doing it again adds nothing. Raises GatewayError, DatabaseAway.
     """
-    found = parts.db.read(lambda session: _turn(session, row.run_id))
+    found = services.db.read(lambda tx: _turn(tx, row.run_id))
     if found is None:
         return True
     run, shown = found
-    gateway = parts.gateways.client(row.profile)
-    stored = read_transcript(gateway, parts.gateways.profile(row.profile), row.ephemeral_id)
+    gateway = services.gateways.client(row.profile)
+    stored = read_transcript(gateway, services.gateways.profile(row.profile), row.ephemeral_id)
     kept = keep(shown, stored, row.ephemeral_id, _REASONS.get(RunState(run.state), "stop"))
     if stored is None or not kept.synced:
         return False
     count_rows(kept)
     usage = usage_of(stored)
 
-    def replace(session: Session) -> bool:
-        replaced = replace_late(session, row.run_id, kept.rows, usage)
+    def replace(tx: Session) -> bool:
+        replaced = replace_late(tx, row.run_id, kept.rows, usage)
         for ephemeral_id in {row.ephemeral_id, *stored.session_ids}:
-            forget(session, row.profile, ephemeral_id, saved=True)
+            forget(tx, row.profile, ephemeral_id, saved=True)
         return replaced
 
-    if parts.db.write(replace):
-        _tell(parts, run)
+    if services.db.write(replace):
+        _tell(services, run)
         log.info("run.synced_late run_id=%s messages=%s", run.id, len(kept.rows))
     return True
 
 
-def _turn(session: Session, run_id: str) -> tuple[RunRow, list[dict[str, object]]] | None:
+def _turn(tx: Session, run_id: str) -> tuple[RunRow, list[dict[str, object]]] | None:
     """The run and what it left; None if there is nothing to add to."""
-    run = session.get(RunRow, run_id)
+    run = tx.get(RunRow, run_id)
     if run is None or run.gateway_synced or run.session_id is None:
         return None
-    rows = session.scalars(
+    rows = tx.scalars(
         select(MessageRow)
         .where(MessageRow.run_id == run_id, MessageRow.idx > 0)
         .order_by(MessageRow.idx)
@@ -64,7 +64,7 @@ def _turn(session: Session, run_id: str) -> tuple[RunRow, list[dict[str, object]
     return run, [{name: getattr(row, name) for name in names} for row in rows]
 
 
-def _tell(parts: Parts, run: RunRow) -> None:
+def _tell(services: Services, run: RunRow) -> None:
     tag = feed_tag(run.owner, run.session_id, run.id)
     payload = {"event": "messages.updated", "session_id": run.session_id, "run_id": run.id}
-    parts.log.ring(tag, session_bell("messages.updated", payload))
+    services.event_log.notify(tag, session_notification("messages.updated", payload))

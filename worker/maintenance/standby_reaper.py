@@ -6,9 +6,9 @@ import threading
 from shared.errors import Unavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import LAST_TICK
-from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
-from worker.services import Parts
+from worker.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,11 @@ class LastTick:
 class StandbyTicker:
     """In every worker of runs: ticks when beat or maintenance is dead. Survives every error."""
 
-    def __init__(self, parts: Parts, last_tick: LastTick) -> None:
-        self._parts = parts
-        self._reaper = Reaper(parts)
+    def __init__(self, services: Services, last_tick: LastTick) -> None:
+        self._services = services
+        self._reaper = Reaper(services)
         self._last_tick = last_tick
-        self._every = parts.settings.reap_every.total_seconds()
+        self._every = services.settings.reap_every.total_seconds()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="standby-ticker", daemon=True)
 
@@ -70,9 +70,9 @@ class StandbyTicker:
         self._reaper.keep_contact()
         if not self._last_tick.take_over():
             return
-        log.warning("tick.stood_in worker=%s", self._parts.name)
+        log.warning("tick.stood_in worker=%s", self._services.name)
         self._reaper.tick()
         try:
-            chase_all(self._parts)
+            check_orphaned_runs(self._services)
         except Unavailable as error:
             log.warning("chase.waiting error=%s", type(error).__name__)

@@ -3,14 +3,14 @@
 import logging
 
 from shared.db.runs.attempts import attempts
-from worker.services import Parts
+from worker.services import Services
 
 log = logging.getLogger(__name__)
 
 
-def stop_run(parts: Parts, run_id: str) -> None:
+def stop_run(services: Services, run_id: str) -> None:
     """POST /stop for every attempt that the gateway may be working on. Raises GatewayError."""
-    for attempt in parts.db.read(lambda session: attempts(session, run_id)):
+    for attempt in services.db.read(lambda tx: attempts(tx, run_id)):
         if attempt.gateway_run_id is not None:
-            known = parts.gateways.client(attempt.profile).stop(attempt.gateway_run_id)
+            known = services.gateways.client(attempt.profile).stop(attempt.gateway_run_id)
             log.info("run.stop_sent run_id=%s fence=%s known=%s", run_id, attempt.fence, known)

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from shared.db.clock import read_clock
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import IDLE, RESTARTED, note_absent, repeats, unanswered
-from shared.db.runs.orphans import UNCERTAIN_POST, chase
-from shared.errors import GatewayError, GatewayLacks
+from shared.db.runs.orphans import UNCERTAIN_POST, track_orphan
+from shared.errors import GatewayError, GatewayUnsupported
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
 from worker.run.watchdog import say_stopping
-from worker.services import Parts
+from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -29,19 +29,19 @@ LOOK = 2.0  # seconds between looks for the session, at most
 MOST_REPEATS = 3  # of one run
 
 
-def prove_absent(parts: Parts, turn: Turn) -> Outcome | None:
+def prove_absent(services: Services, turn: Turn) -> Outcome | None:
     """None if the gateway never had any attempt of the run: they are marked, and it may be posted
     again. Else how the run ends, with a chase of what the gateway may have.
 
     Takes until START_DEADLINE after the POST's timeout. Raises LostRun.
     """
-    pending = parts.read(lambda session: unanswered(session, turn.run_id))
-    proof = _proof(parts, turn, pending)
+    pending = services.read(lambda tx: unanswered(tx, turn.run_id))
+    proof = _proof(services, turn, pending)
     turn.check()
     if proof is not None and not turn.stop_asked.is_set():
-        _mark(parts, turn, pending, proof)
+        _mark(services, turn, pending, proof)
         return None
-    _chase(parts, pending)
+    _track_orphan(services, pending)
     if turn.stop_asked.is_set():
         say_stopping(turn)
         return aborted(gateway_done=False)
@@ -53,17 +53,19 @@ def prove_absent(parts: Parts, turn: Turn) -> Outcome | None:
     )
 
 
-def _proof(parts: Parts, turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
+def _proof(services: Services, turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
     """One of the proofs of shared.db.runs.attempts, or None; also when a person stops the run."""
-    count, _ = parts.read(lambda session: repeats(session, turn.run_id))
+    count, _ = services.read(lambda tx: repeats(tx, turn.run_id))
     if count >= MOST_REPEATS:
         return None
-    pause = parts.settings.post_margin.total_seconds()
-    wait = _seconds_to_wait(parts, pending)
+    pause = services.settings.post_margin.total_seconds()
+    wait = _seconds_to_wait(services, pending)
     delay = round(max(wait, 0.0) + pause, 3)
-    turn.log.add("run.retrying", {"reason": str(Reason.POST_UNCERTAIN), "delay": delay})
+    turn.run_log.add("run.retrying", {"reason": str(Reason.POST_UNCERTAIN), "delay": delay})
     ripe = time.monotonic() + wait
-    deadline = max(ripe, time.monotonic()) + parts.settings.start_deadline.total_seconds() + pause
+    deadline = (
+        max(ripe, time.monotonic()) + services.settings.start_deadline.total_seconds() + pause
+    )
     before: str | None = None
     while not turn.stop_asked.is_set() and time.monotonic() < deadline:
         turn.check()
@@ -92,7 +94,7 @@ def _look(turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
             if turn.gateway.session(attempt.ephemeral_id) is not None:
                 raise _Known
         work = turn.gateway.work()
-    except GatewayLacks as error:
+    except GatewayUnsupported as error:
         raise _Known from error
     except GatewayError as error:
         log.info("proof.waiting run_id=%s error=%s", turn.run_id, error)
@@ -104,12 +106,12 @@ def _look(turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
     return RESTARTED if changed else None
 
 
-def _seconds_to_wait(parts: Parts, pending: Sequence[AttemptRow]) -> float:
+def _seconds_to_wait(services: Services, pending: Sequence[AttemptRow]) -> float:
     """Until the last POST can be on its way no more."""
-    settings = parts.settings
+    settings = services.settings
     patience = settings.post_timeout.total_seconds() + settings.post_margin.total_seconds()
     last = max((attempt.intent_at or 0.0) for attempt in pending)
-    return last + patience - parts.read(read_clock)
+    return last + patience - services.read(read_clock)
 
 
 def _sleep(turn: Turn, seconds: float) -> None:
@@ -122,16 +124,16 @@ def _sleep(turn: Turn, seconds: float) -> None:
         turn.changed.wait(min(left, 1.0))
 
 
-def _mark(parts: Parts, turn: Turn, pending: Sequence[AttemptRow], proof: str) -> None:
+def _mark(services: Services, turn: Turn, pending: Sequence[AttemptRow], proof: str) -> None:
     """Write the proof down; the chase counts the attempt if it shows up all the same (R3)."""
     fences = [attempt.fence for attempt in pending]
 
-    def work(session: Session) -> None:
-        note_absent(session, turn.claim, fences, proof)
+    def work(tx: Session) -> None:
+        note_absent(tx, turn.claim, fences, proof)
         for attempt in pending:
-            _add_chase(session, attempt)
+            _add_orphan(tx, attempt)
 
-    parts.write(work)
+    services.write(work)
     for attempt in pending:
         log.warning(
             "run.post_repeated run_id=%s fence=%s ephemeral_id=%s proof=%s",
@@ -142,17 +144,17 @@ def _mark(parts: Parts, turn: Turn, pending: Sequence[AttemptRow], proof: str) -
         )
 
 
-def _chase(parts: Parts, pending: Sequence[AttemptRow]) -> None:
-    def work(session: Session) -> None:
+def _track_orphan(services: Services, pending: Sequence[AttemptRow]) -> None:
+    def work(tx: Session) -> None:
         for attempt in pending:
-            _add_chase(session, attempt)
+            _add_orphan(tx, attempt)
 
-    parts.write(work)
+    services.write(work)
 
 
-def _add_chase(session: Session, attempt: AttemptRow) -> None:
-    chase(
-        session,
+def _add_orphan(tx: Session, attempt: AttemptRow) -> None:
+    track_orphan(
+        tx,
         run_id=attempt.run_id,
         profile=attempt.profile,
         kind=UNCERTAIN_POST,

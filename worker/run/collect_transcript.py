@@ -15,8 +15,8 @@ from shared.protocol.run_states import RunState
 from worker.gateway.client import GatewayTranscript
 from worker.gateway.transcripts import read_transcript
 from worker.outcome import Outcome
-from worker.services import Parts
-from worker.transcript.reconcile import Kept, keep
+from worker.services import Services
+from worker.transcript.reconcile import ReconciledTurn, keep
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -27,30 +27,30 @@ OFFLOAD = 50_000  # characters; counting more than that would hold the hub for t
 
 
 @dataclass(frozen=True)
-class Left:
+class TurnResult:
     """Messages with their tokens counted; `usage` as the gateway's session has it, if it does;
     `continuations`: sessions under which the gateway went on, to be deleted too (P25)."""
 
-    kept: Kept
+    kept: ReconciledTurn
     usage: dict[str, Any] | None = None
     continuations: tuple[str, ...] = ()
 
 
-def what_it_leaves(parts: Parts, turn: Turn, outcome: Outcome) -> Left:
+def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> TurnResult:
     """The turn's messages as they are to be stored. Ends the fold of the turn's log."""
-    folded = turn.log.transcript
+    folded = turn.run_log.transcript
     folded.apply(
         {"event": "run.completed", "finish_reason": outcome.finish_reason, "output": outcome.output}
     )
-    stored = _transcript(parts, turn, outcome)
+    stored = _transcript(services, turn, outcome)
     kept = keep(folded.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
     if stored is not None and not _complete(stored, outcome):
         kept = replace(kept, synced=False, diverged=False)  # a later look gets the rest
     count_rows(kept)
     if stored is None:
-        return Left(kept)
+        return TurnResult(kept)
     others = tuple(name for name in stored.session_ids if name != turn.ephemeral_id)
-    return Left(kept, usage_of(stored), others)
+    return TurnResult(kept, usage_of(stored), others)
 
 
 def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:
@@ -59,7 +59,7 @@ def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:
     return usage if usage.get("input_tokens") or usage.get("output_tokens") else None
 
 
-def count_rows(kept: Kept) -> None:
+def count_rows(kept: ReconciledTurn) -> None:
     """Count the tokens of each message; long ones outside the hub."""
     for row in kept.rows:
         text = row["content"]
@@ -67,11 +67,11 @@ def count_rows(kept: Kept) -> None:
         row["token_count"] = runtime.offload(tokens.count, text) if long else tokens.count(text)
 
 
-def _transcript(parts: Parts, turn: Turn, outcome: Outcome) -> GatewayTranscript | None:
+def _transcript(services: Services, turn: Turn, outcome: Outcome) -> GatewayTranscript | None:
     """The gateway's own messages; it may write the last one a moment after its end."""
     if turn.gateway_run_id is None or turn.ephemeral_id is None:
         return None
-    profile = parts.gateways.profile(turn.claim.profile)
+    profile = services.gateways.profile(turn.claim.profile)
     deadline = time.monotonic() + WAIT
     found: GatewayTranscript | None = None
     while True:

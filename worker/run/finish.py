@@ -7,15 +7,15 @@ from sqlalchemy.orm import Session
 
 from shared.db.runs.claim import Claim
 from shared.db.runs.complete import Closing, close
-from shared.db.runs.orphans import STOP, SYNC, chase
+from shared.db.runs.orphans import STOP, SYNC, track_orphan
 from shared.db.runs.terminal import Announcement
 from shared.errors import Unavailable
 from shared.protocol.run_states import Reason, RunState
-from shared.run_end import tell
+from shared.run_end import announce_end
 from worker.outcome import Outcome
-from worker.run.collect_transcript import Left, what_it_leaves
-from worker.services import Parts
-from worker.transcript.reconcile import Kept
+from worker.run.collect_transcript import TurnResult, collect_transcript
+from worker.services import Services
+from worker.transcript.reconcile import ReconciledTurn
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -25,29 +25,29 @@ Written = tuple[str | None, Announcement]  # the next run, and what is to be tol
 REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the log any longer
 
 
-def finish(parts: Parts, turn: Turn, outcome: Outcome) -> None:
+def finish(services: Services, turn: Turn, outcome: Outcome) -> None:
     """Write the run's end, tell it, and let the session's next message start. Raises LostRun."""
     if turn.stop_asked.is_set() and outcome.state is RunState.ABORTED and turn.stop_announced:
-        turn.log.add("abort.completed", {"synced": outcome.gateway_done})
-    if not turn.log.wait_settled(REDIS_AWAY):
+        turn.run_log.add("abort.completed", {"synced": outcome.gateway_done})
+    if not turn.run_log.wait_settled(REDIS_AWAY):
         turn.check()
         outcome = outcome.with_resync()
-    if turn.log.broke_off:
+    if turn.run_log.broke_off:
         outcome = outcome.with_resync()
     _show_unstreamed_output(turn, outcome)
-    left = what_it_leaves(parts, turn, outcome)
-    closing = _closing(parts, turn, outcome, left)
-    following, end = _close(parts, turn, closing, outcome)
+    left = collect_transcript(services, turn, outcome)
+    closing = _closing(services, turn, outcome, left)
+    following, end = _close(services, turn, closing, outcome)
     log.info(
         "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
     )
-    parts.leases.release(turn.run_id)
-    _tell(parts, end)
+    services.leases.release(turn.run_id)
+    _tell(services, end)
     if following is not None:
-        parts.queue.run_turn(following)
+        services.queue.run_turn(following)
 
 
-def end_unopened(parts: Parts, claim: Claim, reason: Reason, error: str) -> None:
+def end_unopened(services: Services, claim: Claim, reason: Reason, error: str) -> None:
     """End a claimed run whose log was not opened, since it cannot be done at all."""
     closing = Closing(
         state=RunState.FAILED,
@@ -56,34 +56,34 @@ def end_unopened(parts: Parts, claim: Claim, reason: Reason, error: str) -> None
         last_seq=claim.last_seq,
         reason=reason,
     )
-    following, end = parts.db.write(lambda session: close(session, claim, closing))
+    following, end = services.db.write(lambda tx: close(tx, claim, closing))
     log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
-    _tell(parts, end)
+    _tell(services, end)
     if following is not None:
-        parts.queue.run_turn(following)
+        services.queue.run_turn(following)
 
 
 def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
     """An answer that came only with the end is shown as text before it, so that it is split like
     any other and no event grows with it."""
-    if outcome.output and outcome.output.strip() and not turn.log.transcript.produced_text:
+    if outcome.output and outcome.output.strip() and not turn.run_log.transcript.produced_text:
         size = 16_384
         for start in range(0, len(outcome.output), size):
-            turn.log.add("message.delta", {"delta": outcome.output[start : start + size]})
-        turn.log.wait_settled(REDIS_AWAY)
+            turn.run_log.add("message.delta", {"delta": outcome.output[start : start + size]})
+        turn.run_log.wait_settled(REDIS_AWAY)
         turn.check()
 
 
-def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
+def _closing(services: Services, turn: Turn, outcome: Outcome, left: TurnResult) -> Closing:
     kept = left.kept
     answers = [row["content"] for row in kept.rows if row["role"] == "assistant"]
-    frozen = turn.log.freeze()  # only while Redis is away; it may have been written, or will be
-    turn.log.abandon()
+    frozen = turn.run_log.freeze()  # only while Redis is away; it may have been written, or will be
+    turn.run_log.abandon()
     return Closing(
         state=outcome.state,
         event="run.failed" if outcome.state is RunState.FAILED else "run.completed",
-        payload=_payload(outcome, kept, parts.settings.event_max_bytes),
-        last_seq=turn.log.head + (len(frozen.entries) if frozen else 0),
+        payload=_payload(outcome, kept, services.settings.event_max_bytes),
+        last_seq=turn.run_log.head + (len(frozen.entries) if frozen else 0),
         reason=outcome.reason,
         rows=kept.rows,
         usage=left.usage or outcome.usage,
@@ -94,7 +94,7 @@ def _closing(parts: Parts, turn: Turn, outcome: Outcome, left: Left) -> Closing:
     )
 
 
-def _payload(outcome: Outcome, kept: Kept, max_bytes: int) -> dict[str, Any]:
+def _payload(outcome: Outcome, kept: ReconciledTurn, max_bytes: int) -> dict[str, Any]:
     payload: dict[str, Any] = {"status": str(outcome.state)}
     if outcome.state is RunState.FAILED:
         payload |= {"error": outcome.error or "The run failed.", "reason": str(outcome.reason)}
@@ -115,14 +115,14 @@ def _payload(outcome: Outcome, kept: Kept, max_bytes: int) -> dict[str, Any]:
     return payload
 
 
-def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> Written:
+def _close(services: Services, turn: Turn, closing: Closing, outcome: Outcome) -> Written:
     """The closing transaction, as soon as the database answers. Raises LostRun."""
 
-    def work(session: Session) -> Written:
-        written = close(session, turn.claim, closing)
+    def work(tx: Session) -> Written:
+        written = close(tx, turn.claim, closing)
         if turn.gateway_run_id is not None and not (outcome.gateway_done and closing.synced):
-            chase(
-                session,
+            track_orphan(
+                tx,
                 run_id=turn.run_id,
                 profile=turn.claim.profile,
                 kind=SYNC if outcome.gateway_done else STOP,
@@ -131,11 +131,11 @@ def _close(parts: Parts, turn: Turn, closing: Closing, outcome: Outcome) -> Writ
             )
         return written
 
-    return parts.write(work)
+    return services.write(work)
 
 
-def _tell(parts: Parts, end: Announcement) -> None:
+def _tell(services: Services, end: Announcement) -> None:
     try:
-        tell(parts.db, parts.log, end)
+        announce_end(services.db, services.event_log, end)
     except Unavailable as error:
         log.warning("run.announce_later run_id=%s error=%s", end.keys.run_id, type(error).__name__)

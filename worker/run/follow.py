@@ -7,7 +7,7 @@ from shared.db.runs.stop import is_stop_asked
 from shared.errors import GatewayError, GatewayLostRun, StreamBroken
 from shared.protocol.events import Payload
 from shared.protocol.run_states import Reason
-from worker.event_log.stream_position import POLLING, REATTACHED, REPLAY, Place, Replay
+from worker.event_log.stream_position import POLLING, REATTACHED, REPLAY, Replay, StreamPosition
 from worker.gateway.client import RunStatus
 from worker.gateway.delta_merge import merge_deltas
 from worker.gateway.translate_events import GatewayEnd, gateway_end, translate
@@ -22,7 +22,7 @@ from worker.outcome import (
 )
 from worker.run.run_clock import WAITING, RunClock
 from worker.run.watchdog import Limits, Watch, say_stopping, send_stop
-from worker.services import Parts
+from worker.services import Services
 from worker.transcript.tail import Tail, output_tail, tail
 from worker.turn import Turn
 
@@ -34,62 +34,62 @@ MOST_FRUITLESS = 3  # readings of it that brought nothing
 GATEWAY_AWAY = 120.0  # seconds without any answer before the run is given up
 
 
-def follow(parts: Parts, turn: Turn, *, open_stream: bool) -> Outcome:
+def follow(services: Services, turn: Turn, *, open_stream: bool) -> Outcome:
     """The run's outcome. `open_stream`: nobody has read its stream yet.
 
     Raises LostRun when the run belongs to somebody else meanwhile.
     """
-    settings = parts.settings
+    settings = services.settings
     limits = Limits(
         silence=settings.watchdog.total_seconds(), stop=settings.stop_timeout.total_seconds()
     )
     clock = RunClock(turn.began, settings.run_deadline.total_seconds())
     replayed = not open_stream and _replays(turn)
     if replayed:
-        turn.log.add(REATTACHED, {"mode": REPLAY})
+        turn.run_log.add(REATTACHED, {"mode": REPLAY})
     elif not open_stream:
-        turn.log.add(REATTACHED, {"mode": POLLING})
+        turn.run_log.add(REATTACHED, {"mode": POLLING})
     watch = Watch(turn, limits, clock)
     watch.start()
     try:
-        outcome = _stream(parts, turn, watch) if open_stream or replayed else None
+        outcome = _stream(services, turn, watch) if open_stream or replayed else None
     finally:
         watch.finish()
     turn.check()
-    return outcome or _poll(parts, turn, limits, clock, told=not (open_stream or replayed))
+    return outcome or _poll(services, turn, limits, clock, told=not (open_stream or replayed))
 
 
 def _replays(turn: Turn) -> bool:
     """Whether the stream may be opened once more, and we know where we are in it (R1)."""
-    return turn.log.place.certain and turn.gateway.replays()
+    return turn.run_log.place.certain and turn.gateway.replays()
 
 
-def _stream(parts: Parts, turn: Turn, watch: Watch) -> Outcome | None:
+def _stream(services: Services, turn: Turn, watch: Watch) -> Outcome | None:
     """Read the stream; if it breaks and the gateway replays it, again, skipping what is known.
 
     None if it ended without telling the end, and nothing is gained by opening it again.
     """
-    place, fruitless = turn.log.place.copy(), 0
+    place, fruitless = turn.run_log.place.copy(), 0
     while True:
         before = (place.characters, place.others)
-        outcome = _read(parts, turn, watch, place)
+        outcome = _read(services, turn, watch, place)
         if outcome is not None or turn.lost or watch.gave_up:
             return outcome
         fruitless = 0 if (place.characters, place.others) != before else fruitless + 1
         if fruitless == MOST_FRUITLESS or not _replays(turn):
             return None
-        turn.log.add(REATTACHED, {"mode": REPLAY})
+        turn.run_log.add(REATTACHED, {"mode": REPLAY})
         time.sleep(REOPEN)
 
 
-def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | None:
+def _read(services: Services, turn: Turn, watch: Watch, place: StreamPosition) -> Outcome | None:
     """Pass on what the stream has beyond `place`, which moves on; None if it broke."""
     assert turn.gateway_run_id is not None
     if not turn.stream_noted:
-        parts.note_attempt(turn.claim, str(turn.ephemeral_id), stream_opened=True)
+        services.note_attempt(turn.claim, str(turn.ephemeral_id), stream_opened=True)
         turn.stream_noted = True
     replay = Replay(place)
-    max_bytes = parts.settings.event_max_bytes
+    max_bytes = services.settings.event_max_bytes
     end: GatewayEnd | None = None
 
     def take(events: list[Payload]) -> bool:
@@ -102,7 +102,7 @@ def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | Non
             for name, payload in translate(event, max_bytes):
                 new = replay.rest(name, payload)
                 if new is not None:
-                    turn.log.add(name, new)
+                    turn.run_log.add(name, new)
                     place.count(name, new)
         return False
 
@@ -112,21 +112,21 @@ def _read(parts: Parts, turn: Turn, watch: Watch, place: Place) -> Outcome | Non
         turn.stream.follow(take)
     except (StreamBroken, GatewayLostRun) as error:
         log.info("stream.broken run_id=%s error=%s", turn.run_id, error)
-    return _ended(parts, turn, end) if end is not None else None
+    return _ended(services, turn, end) if end is not None else None
 
 
-def _ended(parts: Parts, turn: Turn, end: GatewayEnd) -> Outcome:
-    asked = end.name == CANCELLED and _stop_was_asked(parts, turn)
+def _ended(services: Services, turn: Turn, end: GatewayEnd) -> Outcome:
+    asked = end.name == CANCELLED and _stop_was_asked(services, turn)
     return of_gateway(end, stop_asked=asked, timed_out_run=turn.timed_out)
 
 
-def _stop_was_asked(parts: Parts, turn: Turn) -> bool:
+def _stop_was_asked(services: Services, turn: Turn) -> bool:
     """Whether the gateway gave up because it was told to; clients then hear of the stop (R9).
 
     The row decides: another process may have stopped the gateway before this one was told.
     """
     if not turn.stop_asked.is_set():
-        if not parts.single(lambda session: is_stop_asked(session, turn.run_id)):
+        if not services.single(lambda tx: is_stop_asked(tx, turn.run_id)):
             return False
         turn.stop_sent = True  # by somebody else
         turn.ask_stop()
@@ -134,7 +134,9 @@ def _stop_was_asked(parts: Parts, turn: Turn) -> bool:
     return True
 
 
-def _poll(parts: Parts, turn: Turn, limits: Limits, clock: RunClock, *, told: bool) -> Outcome:
+def _poll(
+    services: Services, turn: Turn, limits: Limits, clock: RunClock, *, told: bool
+) -> Outcome:
     """Ask for the status until it is terminal; show finished steps meanwhile (R4)."""
     assert turn.gateway_run_id is not None
     answered = time.monotonic()
@@ -153,12 +155,12 @@ def _poll(parts: Parts, turn: Turn, limits: Limits, clock: RunClock, *, told: bo
             if status is not None and status.terminal:
                 if not show_tail(turn, told=told):
                     _show(turn, output_tail(_shown(turn), status.output or ""), told=told)
-                return _ended(parts, turn, end_of_status(status))
+                return _ended(services, turn, end_of_status(status))
             if status is None:
-                return _unknown_run(parts, turn, told=told)
+                return _unknown_run(services, turn, told=told)
             if not told:
                 told = True
-                turn.log.add(REATTACHED, {"mode": POLLING})
+                turn.run_log.add(REATTACHED, {"mode": POLLING})
             show_tail(turn, told=told)
         except GatewayError as error:
             log.info("poll.failed run_id=%s error=%s", turn.run_id, error)
@@ -179,12 +181,12 @@ def _given_up(turn: Turn, limits: Limits, answered: float) -> Outcome | None:
     return None
 
 
-def _unknown_run(parts: Parts, turn: Turn, *, told: bool) -> Outcome:
+def _unknown_run(services: Services, turn: Turn, *, told: bool) -> Outcome:
     """The gateway has forgotten the run, most likely by a restart; its transcript may be there."""
     show_tail(turn, told=told)
     if turn.timed_out:
         return timed_out(gateway_done=True)
-    if _stop_was_asked(parts, turn):
+    if _stop_was_asked(services, turn):
         return aborted(gateway_done=True)
     return failed(
         Reason.GATEWAY_LOST_RUN,
@@ -194,7 +196,7 @@ def _unknown_run(parts: Parts, turn: Turn, *, told: bool) -> Outcome:
 
 def show_tail(turn: Turn, *, told: bool) -> bool:
     """Add what the gateway's transcript has beyond the log (R5); False if there is none."""
-    if turn.ephemeral_id is None or not turn.log.wait_settled(5.0):
+    if turn.ephemeral_id is None or not turn.run_log.wait_settled(5.0):
         return False
     try:
         transcript = turn.gateway.transcript(turn.ephemeral_id)
@@ -207,13 +209,13 @@ def show_tail(turn: Turn, *, told: bool) -> bool:
 
 
 def _shown(turn: Turn) -> list[Payload]:
-    return turn.log.transcript.messages()
+    return turn.run_log.transcript.messages()
 
 
 def _show(turn: Turn, found: Tail, *, told: bool) -> None:
     """Say first that it comes by asking, since from then on the log does not tell any more where in
     the stream it is."""
     if found.events and not told:
-        turn.log.add(REATTACHED, {"mode": POLLING})
+        turn.run_log.add(REATTACHED, {"mode": POLLING})
     for name, payload in found.events:
-        turn.log.add(name, payload)
+        turn.run_log.add(name, payload)

@@ -22,7 +22,7 @@ from shared.db.sessions import compressions, summaries
 from shared.db.sessions.summaries import Stored
 from worker.compression.compress import compress
 from worker.run.context_length import context_length
-from worker.services import Parts
+from worker.services import Services
 from worker.turn import Turn
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Past:
+class SessionHistory:
     """A session as this turn finds it. `messages` are those of the turns before, in order; `now`
     is the database's clock, if something is to be compared with it."""
 
@@ -63,7 +63,7 @@ class Past:
         return sum(len(row["content"]) for row in self.messages) > OFFLOAD
 
 
-def request_body(parts: Parts, turn: Turn, ephemeral_id: str) -> dict[str, Any]:
+def request_body(services: Services, turn: Turn, ephemeral_id: str) -> dict[str, Any]:
     """The body of `POST /v1/runs`; usage and compression are told in the run's log on the way.
 
     When it takes long, look at `turn.stop_asked` afterwards. Raises LostRun, and DatabaseAway:
@@ -71,13 +71,13 @@ def request_body(parts: Parts, turn: Turn, ephemeral_id: str) -> dict[str, Any]:
     """
     claim = turn.claim
     body: dict[str, Any] = {"input": gateway_input(claim.input), "session_id": ephemeral_id}
-    past = parts.read(lambda session: _read(session, claim))
+    past = services.read(lambda tx: _read(tx, claim))
     instructions = workspace_instructions(claim.workspace, claim.instructions)
     if claim.model:
         body["model"] = claim.model
     if instructions:
         body["instructions"] = instructions
-    history = _history(parts, turn, past) if past is not None else []
+    history = _history(services, turn, past) if past is not None else []
     if history:
         body["conversation_history"] = history
     return body
@@ -97,20 +97,20 @@ def _is_message(item: object) -> bool:
 # -- the history --------------------------------------------------------------------------------
 
 
-def _history(parts: Parts, turn: Turn, past: Past) -> list[Message]:
-    _count_missing(parts, turn.claim, [*past.messages, *past.prompt])
-    plan = _plan(parts, turn.claim, past)
+def _history(services: Services, turn: Turn, past: SessionHistory) -> list[Message]:
+    _count_missing(services, turn.claim, [*past.messages, *past.prompt])
+    plan = _plan(services, turn.claim, past)
     _tell_usage(turn, past, plan.usage)
-    summary = _compressed(parts, turn, past, plan) if plan.compresses else None
-    wanted = parts.gateways.history_format(turn.claim.profile)
+    summary = _compressed(services, turn, past, plan) if plan.compresses else None
+    wanted = services.gateways.history_format(turn.claim.profile)
     assert wanted != "auto"
     return _elsewhere(past, lambda: build(planning.assemble(plan, summary), wanted))
 
 
-def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
+def _plan(services: Services, claim: Claim, past: SessionHistory) -> Plan:
     """What to send. A stored snapshot that does not fit its turns any more is removed."""
     snapshot = past.stored.snapshot if past.stored else None
-    profile = parts.gateways.profile(claim.profile)
+    profile = services.gateways.profile(claim.profile)
     length = context_length(profile, claim.model or claim.session_model)
     plan = _elsewhere(
         past,
@@ -120,38 +120,38 @@ def _plan(parts: Parts, claim: Claim, past: Past) -> Plan:
     )
     if past.stored is not None and plan.snapshot is None:
         version = past.stored.version
-        parts.db.write(lambda session: summaries.drop(session, claim, version))
+        services.db.write(lambda tx: summaries.drop(tx, claim, version))
     return plan
 
 
-def _compressed(parts: Parts, turn: Turn, past: Past, plan: Plan) -> str | None:
+def _compressed(services: Services, turn: Turn, past: SessionHistory, plan: Plan) -> str | None:
     """The new summary, if there is one."""
     replaces = past.stored.version if past.stored and plan.snapshot else None
-    snapshot = compress(parts, turn, plan, past.messages, replaces)
+    snapshot = compress(services, turn, plan, past.messages, replaces)
     if snapshot is None:
         return None
     _tell_usage(turn, past, planning.count_usage(plan.tail, snapshot))
     return snapshot.summary
 
 
-def _tell_usage(turn: Turn, past: Past, usage: Usage) -> None:
+def _tell_usage(turn: Turn, past: SessionHistory, usage: Usage) -> None:
     """As `resumed` and the end count: with the prompt, whose turn has come (P6, P22)."""
     prompt = sum(map(planning.message_tokens, past.prompt))
     counts = {
         "inputTokens": usage.input_tokens + prompt,
         "outputTokens": usage.output_tokens,
     }
-    turn.log.add("usage.updated", counts)
+    turn.run_log.add("usage.updated", counts)
 
 
-def _elsewhere(past: Past, work: Callable[[], T]) -> T:
+def _elsewhere(past: SessionHistory, work: Callable[[], T]) -> T:
     return runtime.offload(work) if past.is_large else work()
 
 
 # -- counting -----------------------------------------------------------------------------------
 
 
-def _count_missing(parts: Parts, claim: Claim, rows: Sequence[Message]) -> None:
+def _count_missing(services: Services, claim: Claim, rows: Sequence[Message]) -> None:
     """Count what was stored without a count, such as imported messages, once and for all."""
     missing = [row for row in rows if row["token_count"] is None]
     if not missing:
@@ -159,12 +159,12 @@ def _count_missing(parts: Parts, claim: Claim, rows: Sequence[Message]) -> None:
     counts = runtime.offload(lambda: [planning.message_tokens(row) for row in missing])
     for row, count in zip(missing, counts, strict=True):
         row["token_count"] = count
-    parts.db.write(lambda session: _store_counts(session, claim, missing))
+    services.db.write(lambda tx: _store_counts(tx, claim, missing))
 
 
-def _store_counts(session: Session, claim: Claim, rows: Sequence[Message]) -> None:
-    owned(session, claim)
-    session.execute(
+def _store_counts(tx: Session, claim: Claim, rows: Sequence[Message]) -> None:
+    owned(tx, claim)
+    tx.execute(
         update(MessageRow),
         [{"id": row["id"], "token_count": row["token_count"]} for row in rows],
     )
@@ -173,12 +173,12 @@ def _store_counts(session: Session, claim: Claim, rows: Sequence[Message]) -> No
 # -- reading ------------------------------------------------------------------------------------
 
 
-def _read(session: Session, claim: Claim) -> Past | None:
+def _read(tx: Session, claim: Claim) -> SessionHistory | None:
     """None for a run without a session."""
     if claim.session_id is None:
         return None
     here = {"of_owner": claim.owner, "of_session": claim.session_id}
-    rows = session.connection().execute(
+    rows = tx.connection().execute(
         _UP_TO_TURN,
         {**here, "turn": claim.turn_no},
         execution_options={"yield_per": PAGE} if (claim.turn_no or 0) > SHORT else {},
@@ -187,14 +187,14 @@ def _read(session: Session, claim: Claim) -> Past | None:
     messages = [row for row in all_messages if row["turn_no"] != claim.turn_no]
     stored, last = None, None
     if claim.is_compressed:
-        stored = summaries.load(session, claim.owner, claim.session_id)
-        last = compressions.last(session, claim.owner, claim.session_id)
-    return Past(
+        stored = summaries.load(tx, claim.owner, claim.session_id)
+        last = compressions.last(tx, claim.owner, claim.session_id)
+    return SessionHistory(
         messages=messages,
         prompt=[row for row in all_messages if row["turn_no"] == claim.turn_no],
         stored=stored,
         last=last,
-        now=read_clock(session) if last is not None else 0.0,
+        now=read_clock(tx) if last is not None else 0.0,
     )
 
 

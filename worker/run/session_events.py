@@ -6,38 +6,42 @@ import threading
 from shared.db.runs.claim import Claim
 from shared.db.sessions.read import waiting
 from shared.errors import Unavailable
-from shared.protocol.events import Payload, session_bell
-from worker.services import Parts
+from shared.protocol.events import Payload, session_notification
+from worker.services import Services
 
 log = logging.getLogger(__name__)
 
 SHOWN = 16_000  # characters
 
 
-def tell_turn_started(parts: Parts, claim: Claim) -> None:
+def notify_turn_started(services: Services, claim: Claim) -> None:
     """Ring `message.added` for the prompt, and `queue.updated` a moment later: the run does not
     wait for the queue to be read."""
     if claim.session_id is None or claim.prompt is None:
         return
     common: Payload = {"session_id": claim.session_id, "run_id": claim.run_id}
-    _ring(parts, claim, "message.added", {**common, "message": _short(claim.prompt)})
+    _ring(services, claim, "message.added", {**common, "message": _short(claim.prompt)})
     if claim.turn_no != 1:  # the first one has not waited
-        threading.Thread(target=_tell_queue, args=(parts, claim), name="news", daemon=True).start()
+        threading.Thread(
+            target=_tell_queue, args=(services, claim), name="news", daemon=True
+        ).start()
 
 
-def _tell_queue(parts: Parts, claim: Claim) -> None:
+def _tell_queue(services: Services, claim: Claim) -> None:
     owner, session_id = claim.owner, str(claim.session_id)
     try:
-        queue = parts.db.read(lambda session: waiting(session, owner, session_id))
+        queue = services.db.read(lambda tx: waiting(tx, owner, session_id))
     except Unavailable as error:
         log.info("session.untold run_id=%s error=%s", claim.run_id, type(error).__name__)
         return
-    _ring(parts, claim, "queue.updated", {"session_id": session_id, "queue": queue})
+    _ring(services, claim, "queue.updated", {"session_id": session_id, "queue": queue})
 
 
-def _ring(parts: Parts, claim: Claim, name: str, payload: Payload) -> None:
+def _ring(services: Services, claim: Claim, name: str, payload: Payload) -> None:
     try:
-        parts.log.ring(claim.keys.tag, session_bell(name, {"event": name, **payload}))
+        services.event_log.notify(
+            claim.keys.tag, session_notification(name, {"event": name, **payload})
+        )
     except Unavailable as error:
         log.info("session.untold run_id=%s error=%s", claim.run_id, type(error).__name__)
 

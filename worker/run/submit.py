@@ -6,14 +6,14 @@ import time
 
 from sqlalchemy.orm import Session
 
-from shared.db.runs.attempts import intend, note_double_post, repeats
-from shared.db.runs.orphans import STOP, chase
+from shared.db.runs.attempts import note_double_post, record_intent, repeats
+from shared.db.runs.orphans import STOP, track_orphan
 from shared.db.sessions.compressions import seconds_of
 from shared.errors import (
     GatewayBusy,
     GatewayError,
-    GatewayRefused,
-    LostRun,
+    GatewayUnreachable,
+    OwnershipLost,
     PostUncertain,
 )
 from shared.protocol.run_states import Reason
@@ -21,7 +21,7 @@ from worker.gateway.ephemeral_sessions import ephemeral_id
 from worker.outcome import Outcome, failed
 from worker.run.absence_proof import prove_absent
 from worker.run.request_body import request_body
-from worker.services import Parts
+from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -43,74 +43,74 @@ class PutBack(Exception):
         self.told = told
 
 
-def start(parts: Parts, turn: Turn) -> Outcome | None:
+def start(services: Services, turn: Turn) -> Outcome | None:
     """Post the run and remember its id in the turn; an Outcome if it ends here.
 
     Raises PutBack to try again later, LostRun when somebody else has the run.
     """
-    turn.ephemeral_id = ephemeral_id("eph", parts.settings.installation)
-    body = request_body(parts, turn, turn.ephemeral_id)
+    turn.ephemeral_id = ephemeral_id("eph", services.settings.installation)
+    body = request_body(services, turn, turn.ephemeral_id)
     if turn.stop_asked.is_set():
         return None
     pid = turn.gateway.pid()
     attempt = turn.ephemeral_id
-    parts.single(lambda session: intend(session, turn.claim, attempt, pid))
-    _need_lease(parts, turn)
+    services.single(lambda tx: record_intent(tx, turn.claim, attempt, pid))
+    _need_lease(services, turn)
     try:
         gateway_run_id = turn.gateway.start(turn.run_id, body)
-    except GatewayRefused as error:
-        parts.note_attempt(turn.claim, attempt, never_sent=True)
-        return _later(parts, turn, error)
+    except GatewayUnreachable as error:
+        services.note_attempt(turn.claim, attempt, never_sent=True)
+        return _later(services, turn, error)
     except PostUncertain as error:
-        return _prove_or_end(parts, turn, error)
+        return _prove_or_end(services, turn, error)
     except GatewayError as error:
-        parts.note_attempt(turn.claim, attempt, never_sent=True)
+        services.note_attempt(turn.claim, attempt, never_sent=True)
         return failed(Reason.GATEWAY_ERROR, str(error))
-    _record(parts, turn, gateway_run_id)
+    _record(services, turn, gateway_run_id)
     turn.gateway_run_id = gateway_run_id
     status = {"status": "started", "attempt": turn.claim.takeovers + 1}
-    turn.log.add("run.started", {**status, "gateway_run_id": gateway_run_id})
+    turn.run_log.add("run.started", {**status, "gateway_run_id": gateway_run_id})
     return None
 
 
-def _need_lease(parts: Parts, turn: Turn) -> None:
+def _need_lease(services: Services, turn: Turn) -> None:
     """Wait for a fresh lease; a post that is made without one could be made twice."""
-    needed = min(10.0, MIN_LEASE * parts.settings.lease.total_seconds())
-    deadline = time.monotonic() + parts.settings.start_deadline.total_seconds()
+    needed = min(10.0, MIN_LEASE * services.settings.lease.total_seconds())
+    deadline = time.monotonic() + services.settings.start_deadline.total_seconds()
     while turn.lease.remaining() < needed:
         turn.check()
         if time.monotonic() > deadline:
-            raise LostRun("The lease could not be renewed.")
+            raise OwnershipLost("The lease could not be renewed.")
         time.sleep(0.05)
     turn.check()
 
 
-def _record(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
+def _record(services: Services, turn: Turn, gateway_run_id: str) -> None:
     """Write the gateway's id down, and that its stream is about to be opened (R1). If somebody else
     has the run by now, this post was one too many: it is stopped at once (R3)."""
     try:
-        parts.note_attempt(
+        services.note_attempt(
             turn.claim,
             str(turn.ephemeral_id),
             gateway_run_id=gateway_run_id,
             stream_opened=True,
         )
         turn.stream_noted = True
-    except LostRun:
+    except OwnershipLost:
         log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
-        _count_double_post(parts, turn, gateway_run_id)
+        _count_double_post(services, turn, gateway_run_id)
         _stop(turn, gateway_run_id)
         raise
 
 
-def _count_double_post(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
+def _count_double_post(services: Services, turn: Turn, gateway_run_id: str) -> None:
     """The chase goes on stopping it, then has its session deleted."""
     ephemeral = str(turn.ephemeral_id)
 
-    def work(session: Session) -> None:
-        note_double_post(session, turn.run_id, ephemeral)
-        chase(
-            session,
+    def work(tx: Session) -> None:
+        note_double_post(tx, turn.run_id, ephemeral)
+        track_orphan(
+            tx,
             run_id=turn.run_id,
             profile=turn.claim.profile,
             kind=STOP,
@@ -118,7 +118,7 @@ def _count_double_post(parts: Parts, turn: Turn, gateway_run_id: str) -> None:
             gateway_run_id=gateway_run_id,
         )
 
-    parts.write(work)
+    services.write(work)
 
 
 def _stop(turn: Turn, gateway_run_id: str) -> None:
@@ -128,12 +128,12 @@ def _stop(turn: Turn, gateway_run_id: str) -> None:
         log.warning("stop.failed run_id=%s error=%s", turn.run_id, error)
 
 
-def _later(parts: Parts, turn: Turn, error: GatewayRefused) -> Outcome:
+def _later(services: Services, turn: Turn, error: GatewayUnreachable) -> Outcome:
     """Capacity is not failure (R7): wait, until the start deadline."""
     waited = turn.claim.since_first_claim + (time.monotonic() - turn.began)
-    waited -= parts.read(lambda session: seconds_of(session, turn.run_id))
-    waited -= parts.read(lambda session: repeats(session, turn.run_id))[1]
-    if waited > parts.settings.start_deadline.total_seconds():
+    waited -= services.read(lambda tx: seconds_of(tx, turn.run_id))
+    waited -= services.read(lambda tx: repeats(tx, turn.run_id))[1]
+    if waited > services.settings.start_deadline.total_seconds():
         busy = isinstance(error, GatewayBusy)
         reason = Reason.START_DEADLINE if busy else Reason.GATEWAY_UNREACHABLE
         return failed(reason, str(error))
@@ -141,11 +141,11 @@ def _later(parts: Parts, turn: Turn, error: GatewayRefused) -> Outcome:
     raise PutBack(error.code, delay * random.uniform(0.9, 1.3)) from error
 
 
-def _prove_or_end(parts: Parts, turn: Turn, error: PostUncertain) -> Outcome:
+def _prove_or_end(services: Services, turn: Turn, error: PostUncertain) -> Outcome:
     """Nobody knows whether the gateway has it. Proved that it has not, the run is posted again by
     its next claim, as another attempt; else the Outcome. Raises PutBack, LostRun."""
     log.warning("run.post_uncertain run_id=%s error=%s", turn.run_id, error)
-    ended = prove_absent(parts, turn)
+    ended = prove_absent(services, turn)
     if ended is None:
         raise PutBack(Reason.POST_UNCERTAIN, 0.0, told=True)
     return ended

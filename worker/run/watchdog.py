@@ -82,7 +82,7 @@ class Watch:
     def _waits_for_a_person(self) -> bool:
         """A question is open and nothing moves: a gateway may drop a question without a word."""
         silent = time.monotonic() - self._heard >= TICK / 2
-        return self._waiting and silent and bool(self._turn.log.state_events.open_approvals())
+        return self._waiting and silent and bool(self._turn.run_log.state_events.open_approvals())
 
     def _give_up(self) -> None:
         self.gave_up = True
@@ -123,4 +123,4 @@ def say_stopping(turn: Turn) -> None:
     """Tell clients once that the run is being stopped, if a person asked for it."""
     if not turn.stop_announced and not turn.timed_out:
         turn.stop_announced = True
-        turn.log.add("abort.started", {})
+        turn.run_log.add("abort.started", {})

@@ -25,7 +25,7 @@ _KEPT = (
 
 
 @dataclass(frozen=True)
-class Kept:
+class ReconciledTurn:
     """The turn's assistant and tool rows in order.
 
     `synced`: all that the gateway's transcript had to give is in them. `replaced`: they are the
@@ -45,7 +45,7 @@ def keep(
     stored: GatewayTranscript | None,
     ephemeral_id: str | None,
     end_reason: str,
-) -> Kept:
+) -> ReconciledTurn:
     """Choose: the gateway's rows if they are certainly this turn's and continue what was shown.
 
     `shown`: the fold of the log, ended. `end_reason`: `stop`, `aborted`, `error`, …: what an
@@ -65,7 +65,7 @@ def keep(
     rows = [row for row in rows if _says_something(row)]
     _close_last(rows, end_reason)
     synced = bool(theirs) or (stored is not None and not rows)
-    return Kept(rows, synced, replaced, diverged, _last_answer(parsed))
+    return ReconciledTurn(rows, synced, replaced, diverged, _last_answer(parsed))
 
 
 def _assistant_and_tool(stored: GatewayTranscript) -> list[Mapping[str, Any]]:

@@ -49,29 +49,29 @@ class Accepted:
 
 
 def accept(
-    session: Session, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
+    tx: Session, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
 ) -> Accepted:
     """Write session, prompt and run down. Sent again with the same `client_request_id`: the first.
 
     Raises UnknownProfile (from `check_profile`), RequestConflict, QueueFull, SessionBusy. Two
     requests of a session wait for each other; of two first ones, one makes the session.
     """
-    conversation, is_fresh = _conversation(session, new)
-    before = _earlier(session, new)
+    conversation, is_fresh = _conversation(tx, new)
+    before = _earlier(tx, new)
     if before is not None:
         return before
     profile = conversation.profile if conversation is not None else new.profile
     check_profile(profile)
-    ahead, last = _queue(session, new) if not is_fresh else ([], 0)
+    ahead, last = _queue(tx, new) if not is_fresh else ([], 0)
     waiting = _waiting(ahead)
     if ahead and new.on_busy == "reject":
         raise SessionBusy()
     if len(waiting) >= queue_cap:
         raise QueueFull()
-    interrupted = _interrupt(session, ahead) if new.on_busy == "interrupt" else None
-    _insert(session, new, profile, _place(new, waiting, last), starts_now=not ahead)
+    interrupted = _interrupt(tx, ahead) if new.on_busy == "interrupt" else None
+    _insert(tx, new, profile, _place(new, waiting, last), starts_now=not ahead)
     if conversation is not None and not is_fresh:
-        touch(session, conversation, text=new.text, model=new.model)
+        touch(tx, conversation, text=new.text, model=new.model)
     return Accepted(
         run_id=new.run_id,
         session_id=new.session_id,
@@ -82,12 +82,12 @@ def accept(
     )
 
 
-def find(session: Session, run_id: str) -> Accepted | None:
+def find(tx: Session, run_id: str) -> Accepted | None:
     """The run, if it was written down: asked after a COMMIT of unknown outcome (R33)."""
-    run = session.get(RunRow, run_id)
+    run = tx.get(RunRow, run_id)
     if run is None:
         return None
-    waiting = _waiting(open_runs(session, run.owner, run.session_id))
+    waiting = _waiting(open_runs(tx, run.owner, run.session_id))
     return Accepted(
         run_id=run.id,
         session_id=run.session_id,
@@ -98,10 +98,10 @@ def find(session: Session, run_id: str) -> Accepted | None:
 
 
 def find_request(
-    session: Session, owner: str, session_id: str | None, client_request_id: str
+    tx: Session, owner: str, session_id: str | None, client_request_id: str
 ) -> str | None:
     """The run that this request made before."""
-    return session.scalar(
+    return tx.scalar(
         select(RunRow.id).where(
             RunRow.owner == owner,
             func.coalesce(RunRow.session_id, "-") == (session_id or "-"),
@@ -110,28 +110,28 @@ def find_request(
     )
 
 
-def unsent(session: Session, run_id: str) -> None:
+def unsent(tx: Session, run_id: str) -> None:
     """The task was not sent after all: the reaper need not wait before it sends one."""
-    session.execute(update(RunRow).where(RunRow.id == run_id).values(enqueued_at=None))
+    tx.execute(update(RunRow).where(RunRow.id == run_id).values(enqueued_at=None))
 
 
 # -- accepting --------------------------------------------------------------------------------
 
 
-def _conversation(session: Session, new: NewRun) -> tuple[Row[Any] | None, bool]:
+def _conversation(tx: Session, new: NewRun) -> tuple[Row[Any] | None, bool]:
     """The session's row, locked, and whether it was made just now."""
     if new.session_id is None:
         return None, False
     return find_or_make(
-        session, new.owner, new.session_id, profile=new.profile, model=new.model, text=new.text
+        tx, new.owner, new.session_id, profile=new.profile, model=new.model, text=new.text
     )
 
 
-def _earlier(session: Session, new: NewRun) -> Accepted | None:
+def _earlier(tx: Session, new: NewRun) -> Accepted | None:
     if new.client_request_id is None:
         return None
-    run_id = find_request(session, new.owner, new.session_id, new.client_request_id)
-    run = session.get(RunRow, run_id) if run_id is not None else None
+    run_id = find_request(tx, new.owner, new.session_id, new.client_request_id)
+    run = tx.get(RunRow, run_id) if run_id is not None else None
     if run is None:
         return None
     if run.payload_hash != new.payload_hash:
@@ -143,11 +143,11 @@ def _waiting(runs: Sequence[Row[Any]]) -> list[Row[Any]]:
     return [run for run in runs if run.state == RunState.QUEUED]
 
 
-def _interrupt(session: Session, ahead: Sequence[Row[Any]]) -> str | None:
+def _interrupt(tx: Session, ahead: Sequence[Row[Any]]) -> str | None:
     live = next((run for run in ahead if run.state in LIVE), None)
     if live is None:
         return None
-    request_stop(session, live)
+    request_stop(tx, live)
     return str(live.id)
 
 
@@ -165,12 +165,12 @@ def _ahead() -> Any:
 _AHEAD = _ahead()
 
 
-def _queue(session: Session, new: NewRun) -> tuple[list[Row[Any]], int]:
+def _queue(tx: Session, new: NewRun) -> tuple[list[Row[Any]], int]:
     """The open runs in the order of the queue, and the last place that was ever given."""
     if new.session_id is None:
         return [], 0
     here = {"owner": new.owner, "session_id": new.session_id}
-    runs = session.connection().execute(_AHEAD, here).all()
+    runs = tx.connection().execute(_AHEAD, here).all()
     return [run for run in runs if run.state in OPEN], runs[-1].queue_no if runs else 0
 
 
@@ -187,8 +187,8 @@ _STARTING = _WAITING.values(enqueued_at=DbNow())
 _PROMPT = insert(MessageRow).values(timestamp=DbNow())
 
 
-def _insert(session: Session, new: NewRun, profile: str, place: int, *, starts_now: bool) -> None:
-    connection = session.connection()
+def _insert(tx: Session, new: NewRun, profile: str, place: int, *, starts_now: bool) -> None:
+    connection = tx.connection()
     connection.execute(
         _STARTING if starts_now else _WAITING,
         {

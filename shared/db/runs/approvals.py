@@ -16,23 +16,21 @@ EXPIRED: Final = "expired"  # the gateway did not wait for it any more
 UNCERTAIN: Final = "uncertain"  # nobody knows whether the gateway heard it
 
 
-def live_run(
-    session: Session, owner: str, session_id: str | None, run_id: str | None
-) -> RunRow | None:
+def live_run(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> RunRow | None:
     """The live run that is named; of a session, the one that works now. Other owners' are none."""
     query = select(RunRow).where(RunRow.owner == owner, RunRow.state.in_([*LIVE]))
     if run_id is not None:
         query = query.where(RunRow.id == run_id)
     if session_id is not None:
         query = query.where(RunRow.session_id == session_id)
-    return session.scalar(query) if run_id is not None or session_id is not None else None
+    return tx.scalar(query) if run_id is not None or session_id is not None else None
 
 
-def answer(session: Session, run_id: str, approval_id: int, choice: str) -> bool:
+def answer(tx: Session, run_id: str, approval_id: int, choice: str) -> bool:
     """Write the answer down; False if there is one already."""
-    dialect = session.get_bind().dialect.name
+    dialect = tx.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    written = session.execute(
+    written = tx.execute(
         insert(ApprovalRow)
         .values(run_id=run_id, approval_id=approval_id, choice=choice, answered_at=DbNow())
         .on_conflict_do_nothing()
@@ -41,15 +39,15 @@ def answer(session: Session, run_id: str, approval_id: int, choice: str) -> bool
     return written.first() is not None
 
 
-def answered(session: Session, run_id: str) -> set[int]:
+def answered(tx: Session, run_id: str) -> set[int]:
     """The questions of the run that somebody has answered."""
-    rows = session.scalars(select(ApprovalRow.approval_id).where(ApprovalRow.run_id == run_id))
+    rows = tx.scalars(select(ApprovalRow.approval_id).where(ApprovalRow.run_id == run_id))
     return set(rows)
 
 
-def unsent_answer(session: Session, run_id: str, approval_id: int) -> str | None:
+def unsent_answer(tx: Session, run_id: str, approval_id: int) -> str | None:
     """The choice, if the gateway has not been told of it."""
-    return session.scalar(
+    return tx.scalar(
         select(ApprovalRow.choice).where(
             ApprovalRow.run_id == run_id,
             ApprovalRow.approval_id == approval_id,
@@ -58,9 +56,9 @@ def unsent_answer(session: Session, run_id: str, approval_id: int) -> str | None
     )
 
 
-def begin_sending(session: Session, run_id: str, approval_id: int) -> bool:
+def begin_sending(tx: Session, run_id: str, approval_id: int) -> bool:
     """Take the answer to send it; False if somebody else does or did."""
-    taken = session.execute(
+    taken = tx.execute(
         update(ApprovalRow)
         .where(
             ApprovalRow.run_id == run_id,
@@ -73,9 +71,9 @@ def begin_sending(session: Session, run_id: str, approval_id: int) -> bool:
     return taken.first() is not None
 
 
-def forgotten_answers(session: Session, seconds: float, limit: int) -> list[tuple[str, int]]:
+def unsent_answers(tx: Session, seconds: float, limit: int) -> list[tuple[str, int]]:
     """Answers that nobody has begun to send for `seconds`."""
-    rows = session.execute(
+    rows = tx.execute(
         select(ApprovalRow.run_id, ApprovalRow.approval_id)
         .where(ApprovalRow.outcome.is_(None), ApprovalRow.answered_at < DbNow() - seconds)
         .limit(limit)
@@ -83,9 +81,9 @@ def forgotten_answers(session: Session, seconds: float, limit: int) -> list[tupl
     return [(row.run_id, row.approval_id) for row in rows]
 
 
-def note_outcome(session: Session, run_id: str, approval_id: int, outcome: str) -> None:
+def note_outcome(tx: Session, run_id: str, approval_id: int, outcome: str) -> None:
     """How the sending ended: one of the names above."""
-    session.execute(
+    tx.execute(
         update(ApprovalRow)
         .where(ApprovalRow.run_id == run_id, ApprovalRow.approval_id == approval_id)
         .values(outcome=outcome)

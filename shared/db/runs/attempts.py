@@ -12,7 +12,7 @@ from shared.db.models import AttemptRow, RunRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import MINE, owned
 from shared.db.upserts import Upsert
-from shared.errors import LostRun
+from shared.errors import OwnershipLost
 
 RESTARTED: Final = "restarted"  # the gateway is another process than the one that was asked
 IDLE: Final = "idle"  # the gateway works on nothing
@@ -36,13 +36,13 @@ def _intended(insert: Any) -> Any:
 _INTENDED = Upsert(_intended)
 
 
-def intend(session: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
+def record_intent(tx: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
     """Write the attempt down, before the request leaves (R3). Raises LostRun."""
     columns = {"attempt": ephemeral_id, "pid": gateway_pid}
-    _must_change_one(session, _INTENDED.on(session), claim, columns)
+    _must_change_one(tx, _INTENDED.on(tx), claim, columns)
 
 
-def note_attempt(session: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
+def note_attempt(tx: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
     """Add to an attempt of the run, made by this owner or one before: `gateway_run_id`,
     `stream_opened`, `never_sent`.
 
@@ -52,7 +52,7 @@ def note_attempt(session: Session, claim: Claim, ephemeral_id: str, **columns: A
     if names not in _NOTED:
         _NOTED[names] = _noting(names)
     values = {f"new_{name}": value for name, value in columns.items()}
-    _must_change_one(session, _NOTED[names], claim, {"attempt": ephemeral_id, **values})
+    _must_change_one(tx, _NOTED[names], claim, {"attempt": ephemeral_id, **values})
 
 
 def _noting(names: Sequence[str]) -> Update:
@@ -72,17 +72,15 @@ def _noting(names: Sequence[str]) -> Update:
 _NOTED: dict[tuple[str, ...], Update] = {}  # built once each
 
 
-def _must_change_one(
-    session: Session, statement: Any, claim: Claim, values: Mapping[str, Any]
-) -> None:
+def _must_change_one(tx: Session, statement: Any, claim: Claim, values: Mapping[str, Any]) -> None:
     mine = {"of_run": claim.run_id, "of_fence": claim.fence}
-    if session.connection().scalar(statement, {**mine, **values}) is None:
-        raise LostRun()
+    if tx.connection().scalar(statement, {**mine, **values}) is None:
+        raise OwnershipLost()
 
 
-def attempts(session: Session, run_id: str) -> list[AttemptRow]:
+def attempts(tx: Session, run_id: str) -> list[AttemptRow]:
     """All attempts of a run, oldest first; without those that are known not to have been sent."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(AttemptRow)
         .where(AttemptRow.run_id == run_id, AttemptRow.never_sent.is_(False))
         .order_by(AttemptRow.fence)
@@ -90,9 +88,9 @@ def attempts(session: Session, run_id: str) -> list[AttemptRow]:
     return list(rows)
 
 
-def unanswered(session: Session, run_id: str) -> list[AttemptRow]:
+def unanswered(tx: Session, run_id: str) -> list[AttemptRow]:
     """Attempts of which nobody knows whether the gateway has them, oldest first."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(AttemptRow)
         .where(
             AttemptRow.run_id == run_id,
@@ -105,32 +103,32 @@ def unanswered(session: Session, run_id: str) -> list[AttemptRow]:
     return list(rows)
 
 
-def note_absent(session: Session, claim: Claim, fences: Sequence[int], proof: str) -> None:
+def note_absent(tx: Session, claim: Claim, fences: Sequence[int], proof: str) -> None:
     """The gateway never had these attempts. `proof` is one of the names above. Raises LostRun."""
-    owned(session, claim)
-    session.execute(
+    owned(tx, claim)
+    tx.execute(
         update(AttemptRow)
         .where(AttemptRow.run_id == claim.run_id, AttemptRow.fence.in_(fences))
         .values(proved_absent_at=DbNow(), proof=proof)
     )
 
 
-def repeats(session: Session, run_id: str) -> tuple[int, float]:
+def repeats(tx: Session, run_id: str) -> tuple[int, float]:
     """How often the run was proved absent, and the seconds that the proofs took together."""
     proved = select(
         func.count(),
         func.coalesce(func.sum(AttemptRow.proved_absent_at - AttemptRow.intent_at), 0.0),
     ).where(AttemptRow.run_id == run_id, AttemptRow.proved_absent_at.is_not(None))
-    count, seconds = session.execute(proved).one()
+    count, seconds = tx.execute(proved).one()
     return int(count), float(seconds or 0.0)
 
 
-def note_double_post(session: Session, run_id: str, ephemeral_id: str) -> bool:
+def note_double_post(tx: Session, run_id: str, ephemeral_id: str) -> bool:
     """Count an attempt that the gateway had beside another; False if it was counted before.
 
     It is written whoever owns the run now: the attempt belongs to an owner before.
     """
-    counted = session.execute(
+    counted = tx.execute(
         update(AttemptRow)
         .where(
             AttemptRow.run_id == run_id,
@@ -143,9 +141,9 @@ def note_double_post(session: Session, run_id: str, ephemeral_id: str) -> bool:
     return counted.first() is not None
 
 
-def was_proved_absent(session: Session, run_id: str, ephemeral_id: str) -> bool:
+def was_proved_absent(tx: Session, run_id: str, ephemeral_id: str) -> bool:
     """Whether the run was posted again because the gateway did not seem to have this attempt."""
-    found = session.scalar(
+    found = tx.scalar(
         select(AttemptRow.fence).where(
             AttemptRow.run_id == run_id,
             AttemptRow.ephemeral_id == ephemeral_id,

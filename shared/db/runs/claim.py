@@ -125,7 +125,7 @@ _CLAIMED = (
 
 
 def claim(
-    session: Session,
+    tx: Session,
     run_id: str,
     worker: str,
     lease: float,
@@ -137,24 +137,24 @@ def claim(
     Two claims of one session wait for each other on the session's row, so exactly one gets it;
     the partial unique index stands behind that lock.
     """
-    conversation = lock_session_of(session, run_id)
-    run = lock_run(session, run_id, _TO_CLAIM)
+    conversation = lock_session_of(tx, run_id)
+    run = lock_run(tx, run_id, _TO_CLAIM)
     if run is None:
         return Refused(Refusal.UNKNOWN)
-    refused = _refusal(session, run)
+    refused = _refusal(tx, run)
     if refused is not None:
         return refused
-    if run.state == RunState.QUEUED and not has_permit(session, run, max_runs(run.profile)):
+    if run.state == RunState.QUEUED and not has_permit(tx, run, max_runs(run.profile)):
         return Refused(Refusal.NO_PERMIT, profile=run.profile)
     turn_no, prompt = run.turn_no, None
     if conversation is not None:
-        turn_no, prompt = take_turn(session, run, conversation)
+        turn_no, prompt = take_turn(tx, run, conversation)
     granted = _granted(run, conversation, worker, turn_no, prompt)
-    _write_down(session, run, granted, lease)
+    _write_down(tx, run, granted, lease)
     return granted
 
 
-def _write_down(session: Session, run: Row[Any], granted: Claim, lease: float) -> None:
+def _write_down(tx: Session, run: Row[Any], granted: Claim, lease: float) -> None:
     state = run.state
     if state == RunState.QUEUED:
         state = RunState.STOPPING if granted.stop_requested else RunState.RUNNING
@@ -168,7 +168,7 @@ def _write_down(session: Session, run: Row[Any], granted: Claim, lease: float) -
         "until": run.now + lease,
         "now": run.now,
     }
-    session.connection().execute(_CLAIMED, values)
+    tx.connection().execute(_CLAIMED, values)
 
 
 def _granted(
@@ -204,7 +204,7 @@ def _granted(
     )
 
 
-def _refusal(session: Session, run: Row[Any]) -> Refused | None:
+def _refusal(tx: Session, run: Row[Any]) -> Refused | None:
     if run.state in ENDED:
         return Refused(Refusal.ENDED)
     if run.state in LIVE:
@@ -214,15 +214,15 @@ def _refusal(session: Session, run: Row[Any]) -> Refused | None:
         return Refused(Refusal.TOO_EARLY)
     if run.is_behind:
         return Refused(Refusal.NOT_FIRST)
-    if run.is_untold:
-        return Refused(Refusal.UNANNOUNCED, _untold(session, run))
+    if run.has_unannounced:
+        return Refused(Refusal.UNANNOUNCED, _unannounced(tx, run))
     return None
 
 
-def _untold(session: Session, run: Row[Any]) -> tuple[str, ...]:
+def _unannounced(tx: Session, run: Row[Any]) -> tuple[str, ...]:
     """The session's ends that were not announced."""
     return tuple(
-        session.scalars(
+        tx.scalars(
             select(RunRow.id).where(
                 RunRow.owner == run.owner,
                 RunRow.session_id == run.session_id,

@@ -73,19 +73,19 @@ _TO_END = _to_end()
 _SYNCED = update(RunRow).where(RunRow.id == bindparam("of_run")).values(gateway_synced=True)
 
 
-def close(session: Session, claim: Claim, closing: Closing) -> tuple[str | None, Announcement]:
+def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Announcement]:
     """Write the end; the id of the session's next queued run, and what is to be told. Raises
     LostRun."""
-    run = owned(session, claim, _TO_END)
-    tokens = _leave(session, run, closing.rows, closing.usage)
-    _forget(session, run, closing)
+    run = owned(tx, claim, _TO_END)
+    tokens = _leave(tx, run, closing.rows, closing.usage)
+    _forget(tx, run, closing)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
     entries: Entries = [
         ("usage.updated", counted),
         (closing.event, {**closing.payload, **counted}),
     ]
     end = fix_end(
-        session,
+        tx,
         run,
         closing.state,
         entries,
@@ -99,7 +99,7 @@ def close(session: Session, claim: Claim, closing: Closing) -> tuple[str | None,
 
 
 def replace_late(
-    session: Session,
+    tx: Session,
     run_id: str,
     rows: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any] | None,
@@ -108,43 +108,43 @@ def replace_late(
 
     False if that was done before, or the run is gone.
     """
-    if lock_session_of(session, run_id) is None:
+    if lock_session_of(tx, run_id) is None:
         return False
-    run = lock_run(session, run_id, _TO_END)
+    run = lock_run(tx, run_id, _TO_END)
     if run is None or run.gateway_synced or run.state not in ENDED or run.turn_no is None:
         return False
-    _leave(session, run, rows, usage)
-    session.connection().execute(_SYNCED, {"of_run": run.id})
+    _leave(tx, run, rows, usage)
+    tx.connection().execute(_SYNCED, {"of_run": run.id})
     return True
 
 
 def _leave(
-    session: Session,
+    tx: Session,
     run: Row[Any],
     rows: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any] | None,
 ) -> tuple[int, int]:
     """Messages, usage and sums; the input and output tokens of the session (P22)."""
     if run.session_id is not None:
-        _replace_rows(session, run, rows)
-    store_usage(session, run, usage, run.now)
+        _replace_rows(tx, run, rows)
+    store_usage(tx, run, usage, run.now)
     answers = [row["content"] for row in rows if row["role"] == "assistant"]
     preview = " ".join(answers[-1].split())[:100] if answers else None
-    return sum_up(session, run.owner, run.session_id, preview=preview, now=run.now)
+    return sum_up(tx, run.owner, run.session_id, preview=preview, now=run.now)
 
 
-def _replace_rows(session: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """The turn's own rows. A snapshot that covers the turn is dropped, since it tells of the rows
     before (R23)."""
     if run.is_covered:
-        drop_covering(session, run.owner, run.session_id, run.turn_no)
+        drop_covering(tx, run.owner, run.session_id, run.turn_no)
     if run.has_rows:
-        clear_rows(session, run.id)
-    add_rows(session, run, rows, run.now)
+        clear_rows(tx, run.id)
+    add_rows(tx, run, rows, run.now)
 
 
-def _forget(session: Session, run: Row[Any], closing: Closing) -> None:
+def _forget(tx: Session, run: Row[Any], closing: Closing) -> None:
     if closing.forget_attempts:
-        forget_attempts(session, run.id, run.profile, saved=closing.synced)
+        forget_attempts(tx, run.id, run.profile, saved=closing.synced)
     for ephemeral_id in closing.forget:
-        forget(session, run.profile, ephemeral_id, saved=closing.synced)
+        forget(tx, run.profile, ephemeral_id, saved=closing.synced)

@@ -10,25 +10,25 @@ from shared.db.models import RunRow
 from shared.protocol.run_states import LIVE, RunState
 
 
-def has_permit(session: Session, run: Row[Any], most: int) -> bool:
+def has_permit(tx: Session, run: Row[Any], most: int) -> bool:
     """Whether the queued run may become live; `most` of its profile may, 0: any number.
 
     A run has to wait for those of its profile that could start and were accepted earlier.
     """
     if most == 0:
         return True
-    _one_at_a_time(session, run.profile)
+    _one_at_a_time(tx, run.profile)
     older = tuple_(RunRow.created_at, RunRow.id) < (run.created_at, run.id)
     waiting = select(func.count()).where(*_startable(run.profile), older)
-    return _live(session, run.profile) + (session.scalar(waiting) or 0) < most
+    return _live(tx, run.profile) + (tx.scalar(waiting) or 0) < most
 
 
-def permitted(session: Session, profile: str, most: int) -> list[str]:
+def permitted(tx: Session, profile: str, most: int) -> list[str]:
     """The queued runs of the profile that may start now, oldest first; none without a limit."""
-    free = most - _live(session, profile)
+    free = most - _live(tx, profile)
     if most == 0 or free <= 0:
         return []
-    rows = session.scalars(
+    rows = tx.scalars(
         select(RunRow.id)
         .where(*_startable(profile))
         .order_by(RunRow.created_at, RunRow.id)
@@ -37,9 +37,9 @@ def permitted(session: Session, profile: str, most: int) -> list[str]:
     return list(rows)
 
 
-def _live(session: Session, profile: str) -> int:
+def _live(tx: Session, profile: str) -> int:
     mine = (RunRow.profile == profile, RunRow.state.in_([*LIVE]))
-    return session.scalar(select(func.count()).select_from(RunRow).where(*mine)) or 0
+    return tx.scalar(select(func.count()).select_from(RunRow).where(*mine)) or 0
 
 
 def _startable(profile: str) -> tuple[ColumnElement[bool], ...]:
@@ -58,8 +58,8 @@ def _startable(profile: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _one_at_a_time(session: Session, profile: str) -> None:
+def _one_at_a_time(tx: Session, profile: str) -> None:
     """Claims of one profile count one after the other. SQLite has one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
+    if tx.get_bind().dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtext('holdfast.permits'), hashtext(:name))")
-        session.execute(lock, {"name": profile})
+        tx.execute(lock, {"name": profile})

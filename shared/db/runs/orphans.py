@@ -6,15 +6,15 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, read_clock
-from shared.db.models import ChaseRow
+from shared.db.models import OrphanRow
 
 STOP: Final = "stop"  # ask the gateway to stop until it has
 UNCERTAIN_POST: Final = "uncertain_post"  # wait for a run to show up that may never have arrived
 SYNC: Final = "sync"  # fetch the transcript that was not there at the end
 
 
-def chase(
-    session: Session,
+def track_orphan(
+    tx: Session,
     *,
     run_id: str,
     profile: str,
@@ -23,9 +23,9 @@ def chase(
     gateway_run_id: str | None,
 ) -> None:
     """Have it looked after. `kind` is one of the names above."""
-    now = read_clock(session)
-    session.add(
-        ChaseRow(
+    now = read_clock(tx)
+    tx.add(
+        OrphanRow(
             run_id=run_id,
             profile=profile,
             kind=kind,
@@ -37,30 +37,30 @@ def chase(
     )
 
 
-def due(session: Session, limit: int) -> list[ChaseRow]:
+def due(tx: Session, limit: int) -> list[OrphanRow]:
     """Chases whose time has come, the longest waiting first."""
-    rows = session.scalars(
-        select(ChaseRow)
-        .where(ChaseRow.done_at.is_(None), ChaseRow.next_at <= DbNow())
-        .order_by(ChaseRow.next_at)
+    rows = tx.scalars(
+        select(OrphanRow)
+        .where(OrphanRow.done_at.is_(None), OrphanRow.next_at <= DbNow())
+        .order_by(OrphanRow.next_at)
         .limit(limit)
     )
     return list(rows)
 
 
-def again(session: Session, chase_id: int, seconds: float) -> None:
+def again(tx: Session, chase_id: int, seconds: float) -> None:
     """Look again after some seconds."""
-    session.execute(
-        update(ChaseRow)
-        .where(ChaseRow.id == chase_id)
-        .values(next_at=DbNow() + seconds, tries=ChaseRow.tries + 1)
+    tx.execute(
+        update(OrphanRow)
+        .where(OrphanRow.id == chase_id)
+        .values(next_at=DbNow() + seconds, tries=OrphanRow.tries + 1)
     )
 
 
-def done(session: Session, chase_id: int, outcome: str) -> None:
+def done(tx: Session, chase_id: int, outcome: str) -> None:
     """The chase is over; `outcome` says how."""
-    session.execute(
-        update(ChaseRow)
-        .where(ChaseRow.id == chase_id, ChaseRow.done_at.is_(None))
+    tx.execute(
+        update(OrphanRow)
+        .where(OrphanRow.id == chase_id, OrphanRow.done_at.is_(None))
         .values(done_at=DbNow(), outcome=outcome)
     )

@@ -9,7 +9,7 @@ from shared.db.clock import DbNow
 from shared.db.locks import RUN, lock_run, lock_session
 from shared.db.models import RunRow
 from shared.db.runs.claim import Claim
-from shared.errors import LostRun
+from shared.errors import OwnershipLost
 from shared.protocol.run_states import LIVE, RunState
 
 # A worker's own run.
@@ -21,41 +21,41 @@ MINE: Final = (
 _STILL_MINE = select(RunRow.id).where(*MINE)
 
 
-def owned(session: Session, claim: Claim, statement: Any = RUN) -> Row[Any]:
+def owned(tx: Session, claim: Claim, statement: Any = RUN) -> Row[Any]:
     """The run's row, locked after its session, if the claim still stands. Raises LostRun.
 
     `statement`: see `lock_run`.
     """
-    lock_session(session, claim.owner, claim.session_id)
-    run = lock_run(session, claim.run_id, statement)
+    lock_session(tx, claim.owner, claim.session_id)
+    run = lock_run(tx, claim.run_id, statement)
     if run is None or run.fence != claim.fence or run.state not in LIVE:
-        raise LostRun()
+        raise OwnershipLost()
     return run
 
 
-def still_owned(session: Session, claim: Claim) -> bool:
+def still_owned(tx: Session, claim: Claim) -> bool:
     """Whether the claim still stands, without a lock: asked before a log is made anew (R15)."""
     mine = {"of_run": claim.run_id, "of_fence": claim.fence}
-    return session.connection().scalar(_STILL_MINE, mine) is not None
+    return tx.connection().scalar(_STILL_MINE, mine) is not None
 
 
-def next_epoch(session: Session, claim: Claim) -> int:
+def next_epoch(tx: Session, claim: Claim) -> int:
     """Begin a new life of the run's log, because the old one cannot be continued (R17)."""
-    epoch: int = owned(session, claim).epoch + 1
-    _write(session, claim, epoch=epoch, last_seq=0)
+    epoch: int = owned(tx, claim).epoch + 1
+    _write(tx, claim, epoch=epoch, last_seq=0)
     return epoch
 
 
-def put_back(session: Session, claim: Claim, *, last_seq: int, delay: float) -> bool:
+def put_back(tx: Session, claim: Claim, *, last_seq: int, delay: float) -> bool:
     """Return a run that the gateway could not take; it keeps its place and waits `delay` s (R7).
 
     False if somebody asked to stop it meanwhile: then it is to be ended. Raises LostRun.
     """
-    run = owned(session, claim)
+    run = owned(tx, claim)
     if run.state == RunState.STOPPING:
         return False
     _write(
-        session,
+        tx,
         claim,
         state=RunState.QUEUED.value,
         worker=None,
@@ -66,14 +66,14 @@ def put_back(session: Session, claim: Claim, *, last_seq: int, delay: float) -> 
     return True
 
 
-def release(session: Session, claim: Claim, last_seq: int) -> None:
+def release(tx: Session, claim: Claim, last_seq: int) -> None:
     """Give a live run away; that counts as no failure (R22). Raises LostRun.
 
     The fence moves on, so that a renewal that was under way does not take it back.
     """
-    run = owned(session, claim)
+    run = owned(tx, claim)
     _write(
-        session,
+        tx,
         claim,
         fence=run.fence + 1,
         lease_until=0.0,
@@ -82,6 +82,6 @@ def release(session: Session, claim: Claim, last_seq: int) -> None:
     )
 
 
-def _write(session: Session, claim: Claim, **columns: Any) -> None:
+def _write(tx: Session, claim: Claim, **columns: Any) -> None:
     """Into the run's row, which is locked."""
-    session.connection().execute(update(RunRow).where(RunRow.id == claim.run_id).values(columns))
+    tx.connection().execute(update(RunRow).where(RunRow.id == claim.run_id).values(columns))

@@ -44,88 +44,84 @@ _STOP_ASKED = (
 )
 
 
-def ask_stop(
-    session: Session, owner: str, session_id: str | None, run_id: str | None
-) -> Stopped | None:
+def ask_stop(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> Stopped | None:
     """Stop that run; without `run_id` the live one, else the head of the queue (R9).
 
     None if there is nothing to stop. Again and again is the same as once.
     """
-    run = _target(session, owner, session_id, run_id)
+    run = _target(tx, owner, session_id, run_id)
     if run is None:
         return None
     if run.state == RunState.QUEUED:
-        return _end_now(session, run, keep_prompt=True)
-    return Stopped(run.id, run.session_id, request_stop(session, run))
+        return _end_now(tx, run, keep_prompt=True)
+    return Stopped(run.id, run.session_id, request_stop(tx, run))
 
 
-def cancel(session: Session, owner: str, session_id: str | None, run_id: str) -> Stopped:
+def cancel(tx: Session, owner: str, session_id: str | None, run_id: str) -> Stopped:
     """Take a waiting run out of the queue, with its prompt. One that has begun is stopped (R19).
 
     Raises NotFound.
     """
-    run = _target(session, owner, session_id, run_id)
+    run = _target(tx, owner, session_id, run_id)
     if run is None:
         raise NotFound()
     if run.state == RunState.QUEUED:
-        return _end_now(session, run, keep_prompt=run.turn_no is not None)
-    return Stopped(run.id, run.session_id, request_stop(session, run))
+        return _end_now(tx, run, keep_prompt=run.turn_no is not None)
+    return Stopped(run.id, run.session_id, request_stop(tx, run))
 
 
-def open_runs(session: Session, owner: str, session_id: str | None) -> Sequence[Row[Any]]:
+def open_runs(tx: Session, owner: str, session_id: str | None) -> Sequence[Row[Any]]:
     """The session's runs that have not ended, in the order of the queue: `id`, `session_id`,
     `state`, `queue_no`."""
     if session_id is None:
         return []
     here = {"owner": owner, "session_id": session_id}
-    runs: Sequence[Row[Any]] = session.connection().execute(_OPEN_RUNS, here).all()
+    runs: Sequence[Row[Any]] = tx.connection().execute(_OPEN_RUNS, here).all()
     return runs
 
 
-def is_stop_asked(session: Session, run_id: str) -> bool:
+def is_stop_asked(tx: Session, run_id: str) -> bool:
     """Whether somebody has asked to stop the run, whoever has heard of it by now."""
     asked = select(RunRow.id).where(RunRow.id == run_id, RunRow.stop_requested_at.is_not(None))
-    return session.scalar(asked) is not None
+    return tx.scalar(asked) is not None
 
 
-def _target(
-    session: Session, owner: str, session_id: str | None, run_id: str | None
-) -> Row[Any] | None:
+def _target(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> Row[Any] | None:
     """The run that is named, or the one to stop, locked after its session."""
     if run_id is not None:
-        lock_session_of(session, run_id)
-        run = lock_run(session, run_id)
+        lock_session_of(tx, run_id)
+        run = lock_run(tx, run_id)
         mine = run is not None and run.owner == owner and session_id in {None, run.session_id}
         return run if mine else None
-    if session_id is None or lock_session(session, owner, session_id) is None:
+    if session_id is None or lock_session(tx, owner, session_id) is None:
         return None
-    runs = open_runs(session, owner, session_id)
+    runs = open_runs(tx, owner, session_id)
     live = [run for run in runs if run.state in LIVE]
     first = next(iter([*live, *runs]), None)
-    return lock_run(session, first.id) if first is not None else None
+    return lock_run(tx, first.id) if first is not None else None
 
 
-def request_stop(session: Session, run: Row[Any]) -> str:
+def request_stop(tx: Session, run: Row[Any]) -> str:
     """Raise the flag that the run's owner looks at; a run that is not running is left alone.
 
     The state after that.
     """
     if run.state != RunState.RUNNING:
         return str(run.state)
-    session.connection().execute(_STOP_ASKED, {"of_run": run.id})
+    tx.connection().execute(_STOP_ASKED, {"of_run": run.id})
     return RunState.STOPPING.value
 
 
-def _end_now(session: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
-    end_unstarted(session, run.owner, run.id, reason=ABORTED, keep_prompt=keep_prompt)
-    following = _startable(session, run)
+def _end_now(tx: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
+    end_unstarted(tx, run.owner, run.id, reason=ABORTED, keep_prompt=keep_prompt)
+    following = _startable(tx, run)
     return Stopped(run.id, run.session_id, RunState.ABORTED.value, ended=True, next_run=following)
 
 
-def _startable(session: Session, run: Row[Any]) -> str | None:
+def _startable(tx: Session, run: Row[Any]) -> str | None:
     """The next run of the session, marked as sent, if nothing is before it."""
-    following = open_runs(session, run.owner, run.session_id)
+    following = open_runs(tx, run.owner, run.session_id)
     if not following or any(other.state in LIVE for other in following):
         return None
-    session.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
+    tx.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
     return str(following[0].id)

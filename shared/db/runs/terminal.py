@@ -87,7 +87,7 @@ _PROMPT_PLACED = (
 
 
 def fix_end(
-    session: Session,
+    tx: Session,
     run: Row[Any] | RunRow,
     state: RunState,
     entries: Entries,
@@ -116,7 +116,7 @@ def fix_end(
         "new_usage": usage,
         "synced": synced,
     }
-    session.connection().execute(_ENDED_NOW, values)
+    tx.connection().execute(_ENDED_NOW, values)
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),
         fence=run.fence,
@@ -127,24 +127,22 @@ def fix_end(
     )
 
 
-def end_unstarted(
-    session: Session, owner: str, run_id: str, *, reason: str, keep_prompt: bool
-) -> bool:
+def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_prompt: bool) -> bool:
     """End a run that no worker has; False if one has it by now, or it has ended (R19).
 
     `keep_prompt` gives the prompt its place in the conversation; else it is removed.
     """
-    conversation = lock_session_of(session, run_id)
-    run = lock_run(session, run_id)
+    conversation = lock_session_of(tx, run_id)
+    run = lock_run(tx, run_id)
     if run is None or run.owner != owner or run.state != RunState.QUEUED:
         return False
     turn_no = run.turn_no
     if conversation is not None and keep_prompt:
-        turn_no, _ = take_turn(session, run, conversation)
+        turn_no, _ = take_turn(tx, run, conversation)
     else:
-        session.connection().execute(delete(MessageRow).where(MessageRow.run_id == run.id))
+        tx.connection().execute(delete(MessageRow).where(MessageRow.run_id == run.id))
     fix_end(
-        session,
+        tx,
         run,
         RunState.ABORTED,
         [("run.cancelled", {"status": "aborted", "reason": reason})],
@@ -155,9 +153,7 @@ def end_unstarted(
     return True
 
 
-def take_turn(
-    session: Session, run: Row[Any], conversation: Row[Any]
-) -> tuple[int, Message | None]:
+def take_turn(tx: Session, run: Row[Any], conversation: Row[Any]) -> tuple[int, Message | None]:
     """Give the run's prompt its place in the conversation, once (R23); the caller writes the
     number into the run's row.
 
@@ -167,15 +163,15 @@ def take_turn(
         return run.turn_no, None
     turn: int = conversation.next_turn
     here = {"of_owner": conversation.owner, "of_session": conversation.id}
-    session.connection().execute(_NEXT_TURN, {**here, "turn": turn})
+    tx.connection().execute(_NEXT_TURN, {**here, "turn": turn})
     placed = {"of_run": run.id, "turn": turn}
-    row = session.connection().execute(_PROMPT_PLACED, placed).first()
+    row = tx.connection().execute(_PROMPT_PLACED, placed).first()
     return turn, message(row) if row is not None else None
 
 
-def announcement(session: Session, run_id: str) -> Announcement | None:
+def announcement(tx: Session, run_id: str) -> Announcement | None:
     """What to tell of the run's end; None while it has none."""
-    run = session.connection().execute(_TO_TELL, {"of_run": run_id}).first()
+    run = tx.connection().execute(_TO_TELL, {"of_run": run_id}).first()
     if run is None or run.terminal_entries is None:
         return None
     return Announcement(
@@ -188,14 +184,14 @@ def announcement(session: Session, run_id: str) -> Announcement | None:
     )
 
 
-def mark_announced(session: Session, run_id: str) -> None:
+def mark_announced(tx: Session, run_id: str) -> None:
     """Remember that clients have been told."""
-    session.connection().execute(_ANNOUNCED_NOW, {"of_run": run_id})
+    tx.connection().execute(_ANNOUNCED_NOW, {"of_run": run_id})
 
 
-def unannounced(session: Session, limit: int) -> list[str]:
+def unannounced(tx: Session, limit: int) -> list[str]:
     """Ended runs of which clients have not been told, oldest first."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(RunRow.id)
         .where(RunRow.announced_at.is_(None), RunRow.terminal_seq.is_not(None))
         .order_by(RunRow.ended_at)

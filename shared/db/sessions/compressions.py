@@ -31,14 +31,14 @@ class Begun:
     orphans: list[str]
 
 
-def begin(session: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begun:
+def begin(tx: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begun:
     """Write the compression down before the gateway is asked; raises LostRun.
 
     Its gateway session is queued for deletion right away, a day from now, so that it is deleted
     also if this worker dies (P23); `hasten` it when the gateway is done with it.
     """
-    owned(session, claim)
-    orphans = _close_lost(session, claim)
+    owned(tx, claim)
+    orphans = _close_lost(tx, claim)
     row = CompressionRow(
         owner=claim.owner,
         session_id=claim.session_id,
@@ -52,17 +52,17 @@ def begin(session: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begu
         first_turn=int(plan.head[0]["turn_no"]),
         last_turn=plan.reach,
         ephemeral_id=ephemeral_id,
-        started_at=read_clock(session),
+        started_at=read_clock(tx),
     )
-    session.add(row)
-    session.flush()
-    forget(session, claim.profile, ephemeral_id, saved=False)
+    tx.add(row)
+    tx.flush()
+    forget(tx, claim.profile, ephemeral_id, saved=False)
     return Begun(row.id, orphans)
 
 
-def _close_lost(session: Session, claim: Claim) -> list[str]:
+def _close_lost(tx: Session, claim: Claim) -> list[str]:
     """End what earlier owners left open; a session has one live run, so nobody is at it."""
-    ended = session.execute(
+    ended = tx.execute(
         update(CompressionRow)
         .where(
             CompressionRow.owner == claim.owner,
@@ -72,13 +72,13 @@ def _close_lost(session: Session, claim: Claim) -> list[str]:
         .values(result=str(Result.LOST), ended_at=DbNow())
         .returning(CompressionRow.gateway_run_id, CompressionRow.ephemeral_id)
     ).all()
-    hasten(session, claim.profile, [row.ephemeral_id for row in ended])
+    hasten(tx, claim.profile, [row.ephemeral_id for row in ended])
     return [row.gateway_run_id for row in ended if row.gateway_run_id]
 
 
-def posted(session: Session, compression_id: int, gateway_run_id: str) -> None:
+def posted(tx: Session, compression_id: int, gateway_run_id: str) -> None:
     """Remember the gateway's run, so that whoever takes over can stop it."""
-    session.execute(
+    tx.execute(
         update(CompressionRow)
         .where(CompressionRow.id == compression_id)
         .values(gateway_run_id=gateway_run_id)
@@ -86,7 +86,7 @@ def posted(session: Session, compression_id: int, gateway_run_id: str) -> None:
 
 
 def end(
-    session: Session,
+    tx: Session,
     compression_id: int,
     result: Result,
     *,
@@ -96,7 +96,7 @@ def end(
     error: str | None = None,
 ) -> None:
     """How it went; the first who says so is right."""
-    session.execute(
+    tx.execute(
         update(CompressionRow)
         .where(CompressionRow.id == compression_id, CompressionRow.result.is_(None))
         .values(
@@ -122,10 +122,10 @@ _LATEST = (
 )
 
 
-def last(session: Session, owner: str, session_id: str) -> LastCompression | None:
+def last(tx: Session, owner: str, session_id: str) -> LastCompression | None:
     """The session's latest compression that tells something about the next one."""
     here = {"owner": owner, "session_id": session_id}
-    rows = session.connection().execute(_LATEST, here).all()
+    rows = tx.connection().execute(_LATEST, here).all()
     if not rows:
         return None
     good = [at for at, row in enumerate(rows) if row.result == Result.COMPRESSED]
@@ -135,7 +135,7 @@ def last(session: Session, owner: str, session_id: str) -> LastCompression | Non
     )
 
 
-def seconds_of(session: Session, run_id: str) -> float:
+def seconds_of(tx: Session, run_id: str) -> float:
     """How long the run has been kept from its gateway by compressions, in all."""
     spent = func.sum(CompressionRow.ended_at - CompressionRow.started_at)
-    return float(session.scalar(select(spent).where(CompressionRow.run_id == run_id)) or 0.0)
+    return float(tx.scalar(select(spent).where(CompressionRow.run_id == run_id)) or 0.0)

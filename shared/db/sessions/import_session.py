@@ -40,54 +40,54 @@ class Step(StrEnum):
     DONE = "done"
 
 
-def complete(session: Session, owner: str) -> set[str]:
+def complete(tx: Session, owner: str) -> set[str]:
     """The ids of the owner's sessions that no import has to go on with."""
-    rows = session.scalars(
+    rows = tx.scalars(
         select(SessionRow.id).where(SessionRow.owner == owner, SessionRow.source != IMPORTING)
     )
     return set(rows)
 
 
-def import_some(session: Session, owner: str, chat: Chat, usage_id: str) -> Step:
+def import_some(tx: Session, owner: str, chat: Chat, usage_id: str) -> Step:
     """Add the next ROWS messages; with the last of them the session is complete.
 
     `usage_id` stands for a run in the session's usage: the same one each time.
     """
-    conversation = _begun(session, owner, chat)
+    conversation = _begun(tx, owner, chat)
     if conversation.source != IMPORTING:
         return Step.HERE
-    wanted = _before_own_turns(session, conversation, chat.rows)
+    wanted = _before_own_turns(tx, conversation, chat.rows)
     here = (MessageRow.owner == owner, MessageRow.session_id == chat.id)
-    there = session.scalar(
+    there = tx.scalar(
         select(func.count()).select_from(MessageRow).where(*here, MessageRow.run_id.is_(None))
     )
     rows = wanted[there or 0 :][:ROWS]
-    session.add_all(MessageRow(owner=owner, session_id=chat.id, **row) for row in rows)
-    session.flush()
+    tx.add_all(MessageRow(owner=owner, session_id=chat.id, **row) for row in rows)
+    tx.flush()
     if (there or 0) + len(rows) < len(wanted):
         return Step.MORE
-    _complete(session, conversation, chat, usage_id)
+    _complete(tx, conversation, chat, usage_id)
     return Step.DONE
 
 
-def _begun(session: Session, owner: str, chat: Chat) -> Row[Any]:
+def _begun(tx: Session, owner: str, chat: Chat) -> Row[Any]:
     """The session's row, made if it is not there, and locked."""
-    insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
+    insert = postgresql.insert if _is_postgresql(tx) else sqlite.insert
     columns = {**chat.columns, "source": IMPORTING, "next_turn": _turns(chat) + 1}
-    session.execute(
+    tx.execute(
         insert(SessionRow).values(owner=owner, id=chat.id, **columns).on_conflict_do_nothing()
     )
-    found = lock_session(session, owner, chat.id)
+    found = lock_session(tx, owner, chat.id)
     assert found is not None
     return found
 
 
 def _before_own_turns(
-    session: Session, conversation: Row[Any], rows: list[dict[str, Any]]
+    tx: Session, conversation: Row[Any], rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """What comes before the first turn that was made here while the import was cut short."""
     turn = func.coalesce(MessageRow.turn_no, conversation.next_turn)
-    first = session.scalar(
+    first = tx.scalar(
         select(func.min(turn)).where(
             MessageRow.owner == conversation.owner,
             MessageRow.session_id == conversation.id,
@@ -97,18 +97,18 @@ def _before_own_turns(
     return rows if first is None else [row for row in rows if row["turn_no"] < first]
 
 
-def _complete(session: Session, conversation: Row[Any], chat: Chat, usage_id: str) -> None:
+def _complete(tx: Session, conversation: Row[Any], chat: Chat, usage_id: str) -> None:
     owner = conversation.owner
     if chat.usage:
         profile = conversation.profile
         place = {"owner": owner, "session_id": chat.id, "profile": profile}
-        session.merge(UsageRow(run_id=usage_id, **place, **chat.usage))
-        session.flush()
+        tx.merge(UsageRow(run_id=usage_id, **place, **chat.usage))
+        tx.flush()
     here = (MessageRow.owner == owner, MessageRow.session_id == chat.id)
     count = select(func.count()).where(*here, MessageRow.turn_no.is_not(None))
     tools = select(func.count()).where(*here, MessageRow.role == "tool")
-    tokens = context_tokens(session, owner, chat.id)
-    session.execute(
+    tokens = context_tokens(tx, owner, chat.id)
+    tx.execute(
         update(SessionRow)
         .where(SessionRow.owner == owner, SessionRow.id == chat.id)
         .values(
@@ -127,5 +127,5 @@ def _turns(chat: Chat) -> int:
     return max((row["turn_no"] for row in chat.rows), default=0)
 
 
-def _is_postgresql(session: Session) -> bool:
-    return session.get_bind().dialect.name == "postgresql"
+def _is_postgresql(tx: Session) -> bool:
+    return tx.get_bind().dialect.name == "postgresql"

@@ -47,35 +47,33 @@ class Conversation:
     output_tokens: int = 0
     queue: list[Message] = field(default_factory=list)
 
-    def untold(self) -> list[str]:
+    def unannounced_runs(self) -> list[str]:
         """Ended runs of which clients have not been told."""
         return [r.id for r in self.runs.values() if not r.is_open and not r.announced]
 
 
-def read_conversation(
-    session: Session, owner: str, session_id: str, limit: int = PAGE
-) -> Conversation:
+def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAGE) -> Conversation:
     """The session as it is; empty if there is none. `limit`: at most that many messages."""
-    input_tokens, output_tokens = context_tokens(session, owner, session_id)
+    input_tokens, output_tokens = context_tokens(tx, owner, session_id)
     return Conversation(
-        runs=recent_runs(session, owner, session_id),
-        messages=_messages(session, owner, session_id, limit) if limit else [],
-        total=_total(session, owner, session_id),
+        runs=recent_runs(tx, owner, session_id),
+        messages=_messages(tx, owner, session_id, limit) if limit else [],
+        total=_total(tx, owner, session_id),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        queue=waiting(session, owner, session_id),
+        queue=waiting(tx, owner, session_id),
     )
 
 
-def recent_runs(session: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
+def recent_runs(tx: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
     """All open runs of the session and the newest ended ones, in the order of the queue."""
-    rows = session.execute(_RECENT, {"of_owner": owner, "of_session": session_id})
+    rows = tx.execute(_RECENT, {"of_owner": owner, "of_session": session_id})
     return {row.id: _run(row) for row in rows}
 
 
-def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
+def waiting(tx: Session, owner: str, session_id: str) -> list[Message]:
     """`[{run_id, input, created_at}]` of the runs whose turn has not begun, next one first."""
-    rows = session.execute(
+    rows = tx.execute(
         select(RunRow.id, RunRow.input, RunRow.created_at)
         .where(
             RunRow.owner == owner,
@@ -91,9 +89,9 @@ def waiting(session: Session, owner: str, session_id: str) -> list[Message]:
     ]
 
 
-def read_run(session: Session, owner: str, run_id: str) -> Conversation:
+def read_run(tx: Session, owner: str, run_id: str) -> Conversation:
     """A run without session, as a conversation of one turn (R32). Empty for other owners."""
-    row = session.scalar(
+    row = tx.scalar(
         select(RunRow).where(
             RunRow.id == run_id, RunRow.owner == owner, RunRow.session_id.is_(None)
         )
@@ -141,13 +139,13 @@ def _run(row: Row[Any]) -> RunInfo:
     return RunInfo(row.id, RunState(row.state), row.turn_no, row.announced_at is not None)
 
 
-def _total(session: Session, owner: str, session_id: str) -> int:
-    return session.scalar(select(func.count()).where(*_shown(owner, session_id))) or 0
+def _total(tx: Session, owner: str, session_id: str) -> int:
+    return tx.scalar(select(func.count()).where(*_shown(owner, session_id))) or 0
 
 
-def _messages(session: Session, owner: str, session_id: str, limit: int) -> list[Message]:
+def _messages(tx: Session, owner: str, session_id: str, limit: int) -> list[Message]:
     m = MessageRow
-    rows = session.execute(
+    rows = tx.execute(
         select(*MESSAGE_COLUMNS)
         .where(*_shown(owner, session_id))
         .order_by(m.turn_no.desc(), m.idx.desc(), m.id.desc())

@@ -37,17 +37,17 @@ _STORED = select(
 ).where(SnapshotRow.owner == bindparam("owner"), SnapshotRow.session_id == bindparam("session_id"))
 
 
-def load(session: Session, owner: str, session_id: str) -> Stored | None:
+def load(tx: Session, owner: str, session_id: str) -> Stored | None:
     """The session's snapshot, if it has one."""
     here = {"owner": owner, "session_id": session_id}
-    row = session.connection().execute(_STORED, here).one_or_none()
+    row = tx.connection().execute(_STORED, here).one_or_none()
     if row is None:
         return None
     return Stored(Snapshot(row.summary, row.last_turn_no, row.content_hash), row.version)
 
 
 def store(
-    session: Session,
+    tx: Session,
     claim: Claim,
     snapshot: Snapshot,
     *,
@@ -57,7 +57,7 @@ def store(
 ) -> bool:
     """Put the snapshot in the place of version `replaces` (None: of none); False if another is
     there by now. `tokens`: of the summary as it is sent. Raises LostRun."""
-    owned(session, claim)
+    owned(tx, claim)
     assert claim.session_id is not None
     values = {
         "summary": snapshot.summary,
@@ -68,18 +68,18 @@ def store(
     }
     here = (SnapshotRow.owner == claim.owner, SnapshotRow.session_id == claim.session_id)
     if replaces is None:
-        if session.scalar(select(SnapshotRow.version).where(*here)) is not None:
+        if tx.scalar(select(SnapshotRow.version).where(*here)) is not None:
             return False
-        session.add(
+        tx.add(
             SnapshotRow(
                 owner=claim.owner,
                 session_id=claim.session_id,
-                updated_at=read_clock(session),
+                updated_at=read_clock(tx),
                 **values,
             )
         )
         return True
-    changed = session.execute(
+    changed = tx.execute(
         update(SnapshotRow)
         .where(*here, SnapshotRow.version == replaces)
         .values(version=replaces + 1, updated_at=DbNow(), **values)
@@ -88,10 +88,10 @@ def store(
     return changed.first() is not None
 
 
-def drop(session: Session, claim: Claim, version: int) -> None:
+def drop(tx: Session, claim: Claim, version: int) -> None:
     """Remove a snapshot whose turns no longer say what they said. Raises LostRun."""
-    owned(session, claim)
-    session.execute(
+    owned(tx, claim)
+    tx.execute(
         delete(SnapshotRow).where(
             SnapshotRow.owner == claim.owner,
             SnapshotRow.session_id == claim.session_id,
@@ -107,13 +107,13 @@ _COVERING = delete(SnapshotRow).where(
 )
 
 
-def drop_covering(session: Session, owner: str, session_id: str, turn_no: int) -> None:
+def drop_covering(tx: Session, owner: str, session_id: str, turn_no: int) -> None:
     """Remove the snapshot if it covers that turn, whose messages are being replaced (R23).
 
     The caller holds the session's lock.
     """
     here = {"owner": owner, "session_id": session_id}
-    session.connection().execute(_COVERING, {**here, "turn": turn_no})
+    tx.connection().execute(_COVERING, {**here, "turn": turn_no})
 
 
 _COUNT = func.coalesce(MessageRow.token_count, 0)
@@ -143,11 +143,11 @@ _TOKENS = select(
 )
 
 
-def context_tokens(session: Session, owner: str, session_id: str) -> tuple[int, int]:
+def context_tokens(tx: Session, owner: str, session_id: str) -> tuple[int, int]:
     """Input and output tokens of a session, both from its snapshot on (P22).
 
     Input is the summary and all messages whose turn has come; output is the answers again.
     """
     here = {"of_owner": owner, "of_session": session_id}
-    row = session.connection().execute(_TOKENS, here).one()
+    row = tx.connection().execute(_TOKENS, here).one()
     return int(row[0]), int(row[1])

@@ -39,12 +39,12 @@ _SUMMED_UP = _summing_up()
 
 
 def sum_up(
-    session: Session, owner: str, session_id: str | None, *, preview: str | None, now: float
+    tx: Session, owner: str, session_id: str | None, *, preview: str | None, now: float
 ) -> tuple[int, int]:
     """Write the sums anew; the input and output tokens of the context, zeros without a session.
 
     `preview`: the beginning of its last answer, if there is one.
     """
     values = {"of_owner": owner, "of_session": session_id, "preview_or_none": preview, "now": now}
-    row = session.connection().execute(_SUMMED_UP, values).first() if session_id else None
+    row = tx.connection().execute(_SUMMED_UP, values).first() if session_id else None
     return (row.input_tokens, row.output_tokens) if row is not None else (0, 0)

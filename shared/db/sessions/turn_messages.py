@@ -30,14 +30,12 @@ _ADDED = insert(MessageRow).values(
 )
 
 
-def clear_rows(session: Session, run_id: str) -> None:
+def clear_rows(tx: Session, run_id: str) -> None:
     """Remove the turn's own rows and no others; the prompt (index 0) stays."""
-    session.connection().execute(_CLEARED, {"of_run": run_id})
+    tx.connection().execute(_CLEARED, {"of_run": run_id})
 
 
-def add_rows(
-    session: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now: float
-) -> None:
+def add_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now: float) -> None:
     """Write the rows behind the prompt, in order."""
     whose = {
         "owner": run.owner,
@@ -56,4 +54,4 @@ def add_rows(
         for index, row in enumerate(rows, start=1)
     ]
     if written:
-        session.connection().execute(_ADDED, written)
+        tx.connection().execute(_ADDED, written)

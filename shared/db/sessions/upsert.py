@@ -33,10 +33,10 @@ _MADE = Upsert(_making)
 
 
 def find_or_make(
-    session: Session, owner: str, session_id: str, *, profile: str, model: str | None, text: str
+    tx: Session, owner: str, session_id: str, *, profile: str, model: str | None, text: str
 ) -> tuple[Row[Any] | None, bool]:
     """The session's row, locked, and whether it was made just now, of two first ones by one."""
-    found = lock_session(session, owner, session_id)
+    found = lock_session(tx, owner, session_id)
     if found is not None:
         return found, False
     columns = {
@@ -46,10 +46,10 @@ def find_or_make(
         "model": model,
         "title": title_of(text),
     }
-    made = session.connection().execute(_MADE.on(session), columns).first()
+    made = tx.connection().execute(_MADE.on(tx), columns).first()
     if made is not None:
         return made, True
-    return lock_session(session, owner, session_id), False
+    return lock_session(tx, owner, session_id), False
 
 
 _TEXT = bindparam("text", type_=String)
@@ -65,7 +65,7 @@ _TOUCHED = (
 )
 
 
-def touch(session: Session, conversation: Row[Any], *, text: str, model: str | None) -> None:
+def touch(tx: Session, conversation: Row[Any], *, text: str, model: str | None) -> None:
     """The first run names a session that has no name; none renames it (P16)."""
     values = {
         "of_owner": conversation.owner,
@@ -73,7 +73,7 @@ def touch(session: Session, conversation: Row[Any], *, text: str, model: str | N
         "text": title_of(text),
         "of_model": model,
     }
-    session.connection().execute(_TOUCHED, values)
+    tx.connection().execute(_TOUCHED, values)
 
 
 def title_of(text: str) -> str:

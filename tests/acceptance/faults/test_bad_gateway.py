@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.models import ChaseRow
+from shared.db.models import OrphanRow
 from tests.acceptance.conftest import Clients
 from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
@@ -107,13 +107,13 @@ def test_a_gateway_that_never_answers_the_post_fails_the_run_and_is_chased(
         assert len(late_gateway.record(chase.ephemeral_id)["runs"]) == 1
 
 
-def ended_chase(stack: Stack, run_id: str) -> ChaseRow | None:
-    def work(session: Session) -> ChaseRow | None:
-        row = session.scalar(
-            select(ChaseRow).where(ChaseRow.run_id == run_id, ChaseRow.done_at.is_not(None))
+def ended_chase(stack: Stack, run_id: str) -> OrphanRow | None:
+    def work(tx: Session) -> OrphanRow | None:
+        row = tx.scalar(
+            select(OrphanRow).where(OrphanRow.run_id == run_id, OrphanRow.done_at.is_not(None))
         )
         if row is not None:
-            session.expunge(row)
+            tx.expunge(row)
         return row
 
     return stack.db.read(work)

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 
 from tests.chaos.clients.hearing import note
-from tests.chaos.clients.wire import Lost, Wire
-from tests.chaos.evidence.evidence import Heard, Page
+from tests.chaos.clients.wire import Lost, WebSocket
+from tests.chaos.evidence.evidence import Page, ReceivedFrames
 
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 RECONNECT = (0.2, 1.0)  # seconds: the first try after a loss, and at most between tries
@@ -26,7 +26,7 @@ class Tab:
         self._http, self._url, self._token = http, url, token
         self.pages: list[Page] = []
         self.ended: set[str] = set()  # runs whose end any page of this tab has heard
-        self.wire: Wire | None = None
+        self.wire: WebSocket | None = None
         self._task: asyncio.Task[None] | None = None
         self._reloading = False
 
@@ -82,7 +82,7 @@ class Tab:
         delay = 0.0
         while True:
             await asyncio.sleep(delay)
-            wire = Wire(self._http, self._url, self._hear)
+            wire = WebSocket(self._http, self._url, self._hear)
             try:
                 await self._come(wire)
                 delay = RECONNECT[0]
@@ -96,10 +96,10 @@ class Tab:
                 self._reloading, delay = False, 0.05
                 self.pages.append(Page(self.name, self.session_id, time.time()))
 
-    async def _come(self, wire: Wire) -> None:
+    async def _come(self, wire: WebSocket) -> None:
         raise NotImplementedError
 
-    async def _show(self, wire: Wire, **cursor: Any) -> dict[str, Any]:
+    async def _show(self, wire: WebSocket, **cursor: Any) -> dict[str, Any]:
         """Ask for the session. Raises Lost."""
         answer = await wire.call("resume", {"session_id": self.session_id, **cursor})
         if not answer.get("ok"):
@@ -115,7 +115,7 @@ class Tab:
             self.ended.add(heard.run_id)
         self.take(heard, payload, arguments)
 
-    def take(self, heard: Heard, payload: dict[str, Any], arguments: list[Any]) -> None:
+    def take(self, heard: ReceivedFrames, payload: dict[str, Any], arguments: list[Any]) -> None:
         """What this kind of tab remembers of an event."""
         raise NotImplementedError
 
@@ -130,7 +130,7 @@ class OldTab(Tab):
     def forget(self) -> None:
         self.pid = self.offset = ""
 
-    async def _come(self, wire: Wire) -> None:
+    async def _come(self, wire: WebSocket) -> None:
         asked = {"pid": self.pid, "offset": self.offset} if self.pid else {}
         answer = await wire.connect({"token": self._token, "recovery": "1", **asked})
         recovered = bool(self.pid) and answer.get("pid") == self.pid
@@ -144,9 +144,9 @@ class OldTab(Tab):
 
     def note(self, what: str) -> None:
         """Something that happened to the tab rather than came over the wire."""
-        self.page.heard.append(Heard(time.time(), what, "", 0, 0))
+        self.page.heard.append(ReceivedFrames(time.time(), what, "", 0, 0))
 
-    def take(self, heard: Heard, payload: dict[str, Any], arguments: list[Any]) -> None:
+    def take(self, heard: ReceivedFrames, payload: dict[str, Any], arguments: list[Any]) -> None:
         if arguments and isinstance(arguments[-1], str):
             self.offset = arguments[-1]
 
@@ -160,7 +160,7 @@ class ModernTab(Tab):
     def forget(self) -> None:
         self.cursor = None
 
-    async def _come(self, wire: Wire) -> None:
+    async def _come(self, wire: WebSocket) -> None:
         await wire.connect({"token": self._token, "protocol": "2"})
         self.wire = wire
         cursor = self.cursor
@@ -172,7 +172,7 @@ class ModernTab(Tab):
         if answer.get("run_id") != run_id:
             await self._show(wire)  # another run has begun, or ended, meanwhile
 
-    def take(self, heard: Heard, payload: dict[str, Any], arguments: list[Any]) -> None:
+    def take(self, heard: ReceivedFrames, payload: dict[str, Any], arguments: list[Any]) -> None:
         if heard.shown is not None:
             if not payload.get("replay"):
                 self.cursor = None
@@ -185,7 +185,7 @@ class ModernTab(Tab):
         elif heard.seq:
             self.cursor = (heard.run_id, heard.epoch, heard.seq)
 
-    def _reread(self, wire: Wire) -> None:
+    def _reread(self, wire: WebSocket) -> None:
         async def work() -> None:
             with contextlib.suppress(Lost):
                 await self._show(wire)

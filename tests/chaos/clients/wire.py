@@ -22,7 +22,7 @@ class Lost(Exception):
     """The connection is gone, or never came."""
 
 
-class Wire:
+class WebSocket:
     """One connection; `hear` gets every event's name and arguments."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, hear: Hear) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.chaos.evidence.evidence import Evidence, Heard, Page, Produced, Sent
+from tests.chaos.evidence.evidence import Evidence, Page, Produced, ReceivedFrames, Sent
 
 RUN = "run_1"
 TOKENS = [f"s0x0.{n};" for n in range(1, 11)]
@@ -52,14 +52,14 @@ def events() -> list[dict[str, Any]]:
     return [{**event, "seq": seq} for seq, event in enumerate(made, start=1)]
 
 
-def heard(event: dict[str, Any], at: float) -> Heard:
+def heard(event: dict[str, Any], at: float) -> ReceivedFrames:
     """An event as a page records it."""
-    return Heard(at, event["event"], RUN, 1, event["seq"], event.get("delta", ""))
+    return ReceivedFrames(at, event["event"], RUN, 1, event["seq"], event.get("delta", ""))
 
 
 def _page(tab: str) -> Page:
     shown = {"replay": False, "degraded": False, "texts": {}, "working": False}
-    first = Heard(START - 1, "resumed", "", 0, 0, shown=shown)
+    first = ReceivedFrames(START - 1, "resumed", "", 0, 0, shown=shown)
     rest = [heard(event, START + n / 10) for n, event in enumerate(events())]
     return Page(tab, "s0", START - 2, START + 10, until_end=True, heard=[first, *rest])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from tests.chaos.evidence.evidence import Evidence, Heard, Injected, Page
+from tests.chaos.evidence.evidence import Evidence, Injected, Page, ReceivedFrames
 from tests.chaos.judge.sides import stored_text
 
 AROUND = 10.0  # seconds of faults before and after
@@ -58,7 +58,7 @@ def _page(page: Page, run_id: str, session_id: str) -> Iterator[str]:
     if page.session_id != session_id:
         return
     yield f"page {page.tab} {_clock(page.opened)}-{_clock(page.closed)}"
-    deltas: list[Heard] = []
+    deltas: list[ReceivedFrames] = []
     for heard in page.heard:
         if heard.name == "message.delta" and heard.run_id == run_id:
             deltas.append(heard)
@@ -70,7 +70,7 @@ def _page(page: Page, run_id: str, session_id: str) -> Iterator[str]:
     yield from _deltas(deltas)
 
 
-def _deltas(deltas: list[Heard]) -> Iterator[str]:
+def _deltas(deltas: list[ReceivedFrames]) -> Iterator[str]:
     if deltas:
         first, last = deltas[0], deltas[-1]
         text = "".join(heard.text for heard in deltas)
@@ -80,7 +80,7 @@ def _deltas(deltas: list[Heard]) -> Iterator[str]:
         yield f"  {span} deltas {first.epoch}/{first.seq}-{last.seq}{odd}: {_both_ends(text)}"
 
 
-def _line(heard: Heard, run_id: str) -> str:
+def _line(heard: ReceivedFrames, run_id: str) -> str:
     text = f"{heard.name} {heard.run_id} {heard.epoch}/{heard.seq} {heard.detail}"
     if heard.shown is None:
         return text

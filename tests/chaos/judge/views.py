@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.chaos.evidence.evidence import Heard, Page
+from tests.chaos.evidence.evidence import Page, ReceivedFrames
 
 RESYNC_WITHIN = 5.0  # seconds: a sweep of the relay
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
@@ -43,7 +43,7 @@ def views(page: Page) -> dict[str, View]:
     return found
 
 
-def _show(found: dict[str, View], heard: Heard, shown: dict[str, object]) -> None:
+def _show(found: dict[str, View], heard: ReceivedFrames, shown: dict[str, object]) -> None:
     """The whole session anew: what was there before counts no more."""
     if shown["replay"]:
         return
@@ -68,7 +68,7 @@ def _show(found: dict[str, View], heard: Heard, shown: dict[str, object]) -> Non
             view.over, view.resync = True, False
 
 
-def _event(view: View, heard: Heard) -> None:
+def _event(view: View, heard: ReceivedFrames) -> None:
     at = f"{heard.name} seq {heard.epoch}/{heard.seq}"
     if view.over:
         view.problems.append(f"after the end: {at}")
@@ -88,7 +88,7 @@ def _event(view: View, heard: Heard) -> None:
         _end(view, heard)
 
 
-def _end(view: View, heard: Heard) -> None:
+def _end(view: View, heard: ReceivedFrames) -> None:
     view.ends += 1
     if view.ends > 1:
         view.problems.append(f"ended twice: {heard.name} seq {heard.seq}")

@@ -157,10 +157,10 @@ class Stack:
     def run_row(self, run_id: str) -> RunRow:
         """The row of a run, as it is now."""
 
-        def work(session: Session) -> RunRow:
-            row = session.get(RunRow, run_id)
+        def work(tx: Session) -> RunRow:
+            row = tx.get(RunRow, run_id)
             assert row is not None, run_id
-            session.expunge(row)
+            tx.expunge(row)
             return row
 
         return self.db.read(work)
@@ -168,10 +168,10 @@ class Stack:
     def messages(self, run_id: str) -> list[MessageRow]:
         """The stored messages of a run, in order."""
 
-        def work(session: Session) -> list[MessageRow]:
+        def work(tx: Session) -> list[MessageRow]:
             wanted = select(MessageRow).where(MessageRow.run_id == run_id).order_by(MessageRow.idx)
-            rows = list(session.scalars(wanted))
-            session.expunge_all()
+            rows = list(tx.scalars(wanted))
+            tx.expunge_all()
             return rows
 
         return self.db.read(work)

@@ -51,7 +51,7 @@ class Adapter(HTTPAdapter):
 
 
 @dataclass(frozen=True)
-class Taken:
+class RawResponse:
     """A response after its head. `begun`: bytes that came with the head."""
 
     sock: Any  # a socket, plain or TLS, that does not block
@@ -59,7 +59,7 @@ class Taken:
     body: Body
 
 
-def take_over(response: requests.Response) -> Taken:
+def take_over(response: requests.Response) -> RawResponse:
     """The connection of a response that was asked for with `stream=True` by an `Adapter`.
 
     The caller reads it, and closes the response when it is done; the connection ends then.
@@ -71,7 +71,7 @@ def take_over(response: requests.Response) -> Taken:
     head = response.raw._original_response
     assert isinstance(head, _Head)
     head.sock.setblocking(False)
-    return Taken(head.sock, _begun(head), _body(head))
+    return RawResponse(head.sock, _begun(head), _body(head))
 
 
 def _begun(head: _Head) -> bytes:

@@ -74,11 +74,11 @@ def test_a_home_is_copied_once(
     assert sources(db) == {"mine": "chat", "a": "cli", "b": "cli"}
     assert main(["import"]) == 0
     assert capsys.readouterr().out.startswith("imported 0 sessions, 0 messages; left out: 3 ")
-    row = db.read(lambda session: session.get(SessionRow, (OWNER, "a")))
+    row = db.read(lambda tx: tx.get(SessionRow, (OWNER, "a")))
     assert row is not None
     assert (row.message_count, row.input_tokens, row.output_tokens) == (4, 40, 20)
     assert (row.cache_read_tokens, row.actual_cost_usd, row.next_turn) == (3, 0.5, 3)
-    spent = db.read(lambda session: sums(session, By.SESSION, Span(0.0)))
+    spent = db.read(lambda tx: sums(tx, By.SESSION, Span(0.0)))
     assert {one.key: one.input_tokens for one in spent} == {"a": 5, "b": 5}
     assert not messages(db, "mine")
 
@@ -86,7 +86,7 @@ def test_a_home_is_copied_once(
 def test_an_imported_session_is_shown_and_goes_on(db: Database, tmp_path: Path) -> None:
     write_state(tmp_path, [{"id": "a", **HEAD}], turns("a", 2))
     main(["import", "--owner", OWNER])
-    shown = db.read(lambda session: read_conversation(session, OWNER, "a"))
+    shown = db.read(lambda tx: read_conversation(tx, OWNER, "a"))
     assert [m["content"] for m in shown.messages] == [
         "user 1",
         "assistant 2",
@@ -95,7 +95,7 @@ def test_an_imported_session_is_shown_and_goes_on(db: Database, tmp_path: Path) 
     ]
     assert [m["timestamp"] for m in shown.messages] == [1001.0, 1002.0, 1003.0, 1004.0]
     run_id = add_run(db, "a")
-    claim = db.write(lambda session: claims.claim(session, run_id, "w", 30.0))
+    claim = db.write(lambda tx: claims.claim(tx, run_id, "w", 30.0))
     assert isinstance(claim, Claim)
     assert claim.turn_no == 3
 
@@ -108,7 +108,7 @@ def test_a_long_session_is_written_in_short_transactions(db: Database, tmp_path:
     assert db.write(step) is Step.MORE
     assert len(messages(db, "a")) == ROWS
     assert sources(db) == {"a": IMPORTING}
-    assert db.read(lambda session: complete(session, OWNER)) == set()
+    assert db.read(lambda tx: complete(tx, OWNER)) == set()
     assert main(["import"]) == 0  # goes on behind the last one
     stored = messages(db, "a")
     assert [row.content for row in stored] == [row["content"] for row in chat.rows]
@@ -122,16 +122,16 @@ def test_who_went_on_in_a_half_imported_session_keeps_his_turns(
     path = write_state(tmp_path, [{"id": "a", **HEAD}], turns("a", ROWS))
     chat = read_chat(path, "a", "default")
     assert chat is not None
-    db.write(lambda session: import_some(session, OWNER, chat, "import_1"))
+    db.write(lambda tx: import_some(tx, OWNER, chat, "import_1"))
     run_id = add_run(db, "a")
-    db.write(lambda session: claims.claim(session, run_id, "w", 30.0))
+    db.write(lambda tx: claims.claim(tx, run_id, "w", 30.0))
     path.unlink()
     write_state(tmp_path, [{"id": "a", **HEAD}], turns("a", ROWS + 1))  # it grew meanwhile
     assert main(["import"]) == 0
     stored = messages(db, "a")
     assert len(stored) == 2 * ROWS + 1
     assert (stored[-1].run_id, stored[-1].turn_no) == (run_id, ROWS + 1)
-    row = db.read(lambda session: session.get(SessionRow, (OWNER, "a")))
+    row = db.read(lambda tx: tx.get(SessionRow, (OWNER, "a")))
     assert row is not None
     assert row.next_turn == ROWS + 2
 
@@ -159,8 +159,8 @@ def test_sessions_of_another_owner_or_profile_stand_beside(
     for owner, profile in (("one", "default"), ("two", "work")):
         assert main(["import", "--owner", owner, "--profile", profile]) == 0
 
-    def work(session: Session) -> list[tuple[str, str, int]]:
-        rows = session.scalars(select(SessionRow).order_by(SessionRow.owner))
+    def work(tx: Session) -> list[tuple[str, str, int]]:
+        rows = tx.scalars(select(SessionRow).order_by(SessionRow.owner))
         return [(row.owner, row.profile, row.message_count) for row in rows]
 
     assert db.read(work) == [("one", "default", 2), ("two", "work", 2)]

@@ -14,7 +14,7 @@ from shared.db import database
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import ApprovalRow
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.processes import wait_until
 
@@ -48,21 +48,21 @@ def end_connections(url: str) -> None:
 def rest(db: Database, connections: int = 3) -> None:
     """Leave so many connections in the pool."""
 
-    def hold(session: Session) -> None:
-        count(session)
+    def hold(tx: Session) -> None:
+        count(tx)
         rest(db, connections - 1)
 
     if connections:
         db.read(hold)
 
 
-def count(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(ApprovalRow)) or 0
+def count(tx: Session) -> int:
+    return tx.scalar(select(func.count()).select_from(ApprovalRow)) or 0
 
 
-def add(session: Session) -> None:
+def add(tx: Session) -> None:
     answer = {"run_id": uuid.uuid4().hex, "approval_id": 1, "choice": "once", "answered_at": 1.0}
-    session.connection().execute(insert(ApprovalRow), answer)
+    tx.connection().execute(insert(ApprovalRow), answer)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -81,19 +81,19 @@ def test_without_another_try_a_dead_connection_looks_like_a_database_that_is_awa
     monkeypatch.setattr(database, "RECONNECTS", 0)
     rest(db)
     end_connections(url)
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         getattr(db, unit)(count)
 
 
-def lost_before(session: Session, url: str) -> None:
-    event.listen(session, "before_commit", lambda _: end_connections(url))
+def lost_before(tx: Session, url: str) -> None:
+    event.listen(tx, "before_commit", lambda _: end_connections(url))
 
 
-def lost_after(session: Session, url: str) -> None:
+def lost_after(tx: Session, url: str) -> None:
     def answer_is_lost(_: Session) -> None:
         raise OperationalError("COMMIT", {}, Exception(), connection_invalidated=True)
 
-    event.listen(session, "after_commit", answer_is_lost)
+    event.listen(tx, "after_commit", answer_is_lost)
 
 
 @pytest.mark.parametrize(("lose", "written"), [(lost_before, 0), (lost_after, 1)])
@@ -102,13 +102,13 @@ def test_a_commit_that_may_have_counted_is_not_repeated(
 ) -> None:
     tries: list[Any] = []
 
-    def work(session: Session) -> None:
-        tries.append(session)
-        add(session)
+    def work(tx: Session) -> None:
+        tries.append(tx)
+        add(tx)
         if len(tries) == 1:
-            lose(session, url)
+            lose(tx, url)
 
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         db.write(work)
     assert len(tries) == 1
     assert db.read(count) == written

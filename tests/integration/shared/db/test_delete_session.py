@@ -17,27 +17,27 @@ from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
 from shared.db.gateway_sessions import HOLD, forget
 from shared.db.migrate import upgrade
-from shared.db.models import Base, ChaseRow, CompressionRow, DeletionRow, RunRow, SnapshotRow
+from shared.db.models import Base, CompressionRow, DeletionRow, OrphanRow, RunRow, SnapshotRow
 from shared.db.runs import approvals, attempts, ownership
 from shared.db.runs import claim as claims
 from shared.db.runs.accept import NewRun, accept
 from shared.db.runs.claim import Claim, Refusal, Refused
 from shared.db.runs.complete import Closing, close, replace_late
-from shared.db.runs.orphans import SYNC, chase
+from shared.db.runs.orphans import SYNC, track_orphan
 from shared.db.runs.stop import ask_stop
 from shared.db.runs.terminal import mark_announced
 from shared.delete_session import Reach, remove_session
-from shared.errors import LostRun, NotFound
+from shared.errors import NotFound, OwnershipLost
 from shared.event_log.clients import Commands, command_client
-from shared.event_log.keys import bell, feed_tag
-from shared.protocol.events import SessionNotice, decode, parse_bell
+from shared.event_log.keys import feed_tag, session_channel
+from shared.protocol.events import SessionNotification, decode, parse_notification
 from shared.protocol.run_states import RunState
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.orphaned_runs import check_orphaned_runs
 
 KEY = "a-key-that-is-long-enough"
 
@@ -51,16 +51,16 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 def taken(db: Database, run_id: str) -> Claim:
-    answer = db.write(lambda session: claims.claim(session, run_id, "w", 30.0))
+    answer = db.write(lambda tx: claims.claim(tx, run_id, "w", 30.0))
     assert isinstance(answer, Claim)
     return answer
 
 
 def attempt(db: Database, claim: Claim, name: str, gateway_run: str | None = None) -> None:
-    def work(session: Session) -> None:
-        attempts.intend(session, claim, name, None)
+    def work(tx: Session) -> None:
+        attempts.record_intent(tx, claim, name, None)
         if gateway_run is not None:
-            attempts.note_attempt(session, claim, name, gateway_run_id=gateway_run)
+            attempts.note_attempt(tx, claim, name, gateway_run_id=gateway_run)
 
     db.write(work)
 
@@ -75,9 +75,9 @@ def end(db: Database, claim: Claim) -> None:
         usage={"input_tokens": 1},
     )
 
-    def work(session: Session) -> None:
-        close(session, claim, closing)
-        mark_announced(session, claim.run_id)
+    def work(tx: Session) -> None:
+        close(tx, claim, closing)
+        mark_announced(tx, claim.run_id)
 
     db.write(work)
 
@@ -90,21 +90,21 @@ def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
     attempt(db, claim, f"eph_{owner}_{session_id}", "theirs")
     end(db, claim)
 
-    def work(session: Session) -> None:
-        approvals.answer(session, run_id, 1, "once")
-        chase(
-            session,
+    def work(tx: Session) -> None:
+        approvals.answer(tx, run_id, 1, "once")
+        track_orphan(
+            tx,
             run_id=run_id,
             profile="default",
             kind=SYNC,
             ephemeral_id="eph_chased",
             gateway_run_id=None,
         )
-        session.flush()
-        for row in session.scalars(select(ChaseRow).where(ChaseRow.run_id == run_id)):
+        tx.flush()
+        for row in tx.scalars(select(OrphanRow).where(OrphanRow.run_id == run_id)):
             row.done_at = 1.0
         place = {"owner": owner, "session_id": session_id}
-        session.add(
+        tx.add(
             SnapshotRow(
                 **place,
                 summary="s",
@@ -115,7 +115,7 @@ def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
                 updated_at=1.0,
             )
         )
-        session.add(
+        tx.add(
             CompressionRow(
                 **place,
                 run_id=run_id,
@@ -140,8 +140,8 @@ def counts(db: Database) -> dict[str, int]:
     """Rows per table, without what works at the gateway."""
     tables = [table for table in Base.metadata.sorted_tables if table.name != DELETIONS]
 
-    def work(session: Session) -> dict[str, int]:
-        return {t.name: session.scalar(select(func.count()).select_from(t)) or 0 for t in tables}
+    def work(tx: Session) -> dict[str, int]:
+        return {t.name: tx.scalar(select(func.count()).select_from(t)) or 0 for t in tables}
 
     return db.read(work)
 
@@ -150,7 +150,7 @@ DELETIONS = "pending_session_deletes"
 
 
 def removed(db: Database, *, force: bool = False) -> Removed | None:
-    return db.write(lambda session: remove(session, OWNER, "s", force=force))
+    return db.write(lambda tx: remove(tx, OWNER, "s", force=force))
 
 
 def test_everything_of_the_session_goes_and_all_else_stays(db: Database) -> None:
@@ -168,7 +168,7 @@ def test_a_session_that_is_not_there_is_not_found(db: Database) -> None:
     with pytest.raises(NotFound):
         removed(db)
     with pytest.raises(NotFound):
-        db.write(lambda session: stop_runs(session, OWNER, "s"))
+        db.write(lambda tx: stop_runs(tx, OWNER, "s"))
 
 
 def test_open_runs_are_stopped_first_and_again_is_the_same(db: Database) -> None:
@@ -177,10 +177,10 @@ def test_open_runs_are_stopped_first_and_again_is_the_same(db: Database) -> None
     claim = taken(db, live)
     waiting = [add_run(db, "s", queue_no=number) for number in (2, 3)]
     assert removed(db) is None
-    first = db.write(lambda session: stop_runs(session, OWNER, "s"))
-    again = db.write(lambda session: stop_runs(session, OWNER, "s"))
+    first = db.write(lambda tx: stop_runs(tx, OWNER, "s"))
+    again = db.write(lambda tx: stop_runs(tx, OWNER, "s"))
     assert first == again
-    assert (first.live, list(first.untold)) == ((live,), waiting)
+    assert (first.live, list(first.unannounced_runs)) == ((live,), waiting)
     assert run_row(db, live).state == RunState.STOPPING
     assert [run_row(db, run_id).state for run_id in waiting] == [RunState.ABORTED] * 2
     for run_id in waiting:
@@ -193,16 +193,16 @@ def test_open_runs_are_stopped_first_and_again_is_the_same(db: Database) -> None
 def test_an_end_that_nobody_was_told_of_is_told_before(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
-    db.write(lambda session: stop_runs(session, OWNER, "s"))
+    db.write(lambda tx: stop_runs(tx, OWNER, "s"))
     assert removed(db) is None
-    db.write(lambda session: mark_announced(session, run_id))
+    db.write(lambda tx: mark_announced(tx, run_id))
     assert removed(db) is not None
 
 
 def deletions(db: Database) -> dict[str, float]:
     """Gateway session -> seconds until it may be deleted, about."""
-    now = db.read(lambda session: session.scalar(select(func.max(DeletionRow.updated_at)))) or 0.0
-    rows = db.read(lambda session: list(session.scalars(select(DeletionRow))))
+    now = db.read(lambda tx: tx.scalar(select(func.max(DeletionRow.updated_at)))) or 0.0
+    rows = db.read(lambda tx: list(tx.scalars(select(DeletionRow))))
     return {row.session_id: row.next_attempt_at - now for row in rows}
 
 
@@ -212,10 +212,10 @@ def test_its_gateway_sessions_wait_no_longer(db: Database) -> None:
         claim = taken(db, add_run(db, "s", queue_no=number))
         attempt(db, claim, name, "theirs")
         end(db, claim)
-    db.write(lambda session: forget(session, "default", "eph_2", saved=False))
+    db.write(lambda tx: forget(tx, "default", "eph_2", saved=False))
     db.write(
-        lambda session: chase(
-            session,
+        lambda tx: track_orphan(
+            tx,
             run_id="x",
             profile="default",
             kind=SYNC,
@@ -240,7 +240,7 @@ def test_what_the_gateway_still_does_for_a_removed_run_is_chased(
     gone = removed(db, force=True)
     assert gone is not None
     assert gone.forced == (claim.run_id,)
-    (row,) = db.read(lambda session: list(session.scalars(select(ChaseRow))))
+    (row,) = db.read(lambda tx: list(tx.scalars(select(OrphanRow))))
     assert (row.kind, row.gateway_run_id, row.ephemeral_id) == (kind, known, "eph_1")
 
 
@@ -258,13 +258,11 @@ def test_who_works_on_a_removed_run_has_lost_it_and_brings_nothing_back(db: Data
         lambda: db.write(lambda s: ownership.release(s, claim, 1)),
     ]
     for step in steps:
-        with pytest.raises(LostRun):
+        with pytest.raises(OwnershipLost):
             step()
     late = [{"role": "assistant", "content": "late"}]
-    assert not db.write(lambda session: replace_late(session, run_id, late, None))
-    assert db.write(lambda session: claims.claim(session, run_id, "w", 30.0)) == Refused(
-        Refusal.UNKNOWN
-    )
+    assert not db.write(lambda tx: replace_late(tx, run_id, late, None))
+    assert db.write(lambda tx: claims.claim(tx, run_id, "w", 30.0)) == Refused(Refusal.UNKNOWN)
     assert counts(db) == empty
 
 
@@ -284,9 +282,9 @@ def test_who_comes_while_it_is_being_deleted_finds_nothing(
     other, found = Database(database_url), list[object]()
     thread = threading.Thread(target=lambda: found.append(other.write(acts[name])))
 
-    def work(session: Session) -> None:
-        remove(session, OWNER, "s", force=True)
-        session.flush()
+    def work(tx: Session) -> None:
+        remove(tx, OWNER, "s", force=True)
+        tx.flush()
         thread.start()
         thread.join(0.2)  # as far as it gets: it waits for this transaction
 
@@ -347,7 +345,7 @@ def commands(redis_server: RedisServer) -> Iterator[Commands]:
 
 @pytest.fixture
 def reach(stand: WorkerStand, commands: Commands) -> Reach:
-    return Reach(stand.db, stand.parts.log, commands, stand.parts.queue)
+    return Reach(stand.db, stand.services.event_log, commands, stand.services.queue)
 
 
 class Room:
@@ -355,7 +353,7 @@ class Room:
 
     def __init__(self, commands: Commands) -> None:
         self._pubsub = PubSub(commands.connection_pool, ignore_subscribe_messages=True)
-        self._pubsub.subscribe(bell(feed_tag(OWNER, SESSION, "")))
+        self._pubsub.subscribe(session_channel(feed_tag(OWNER, SESSION, "")))
         self._pubsub.get_message(timeout=5.0)
         self.notices: list[dict[str, Any]] = []
         self.run_events: list[str] = []
@@ -363,8 +361,8 @@ class Room:
     def hear(self) -> bool:
         """Take what there is; whether the session's end was told."""
         while (message := self._pubsub.get_message(timeout=0.05)) is not None:
-            rung = parse_bell(message["data"])
-            if isinstance(rung, SessionNotice):
+            rung = parse_notification(message["data"])
+            if isinstance(rung, SessionNotification):
                 self.notices.append(decode(rung.entry)[1])
             elif rung is not None and hasattr(rung, "entries"):
                 self.run_events += [decode(entry)[0] for entry in rung.entries]
@@ -426,7 +424,7 @@ def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
     run_id, thread = live(stand)
 
     def has_gateway_run() -> bool:
-        found = stand.db.read(lambda session: attempts.attempts(session, run_id))
+        found = stand.db.read(lambda tx: attempts.attempts(tx, run_id))
         return bool(found and found[-1].gateway_run_id)
 
     wait_until(has_gateway_run, what="the gateway's run is known")
@@ -438,7 +436,7 @@ def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
     assert left.pop("chases") == 1
     assert not any(left.values()), left
     assert keys(commands) == []
-    chase_all(stand.parts)
+    check_orphaned_runs(stand.services)
     stand.wait_for_stop(stand.posts("eph")[-1]["run_id"])
 
 
@@ -458,7 +456,7 @@ def test_the_command_deletes_a_session(
     assert "has no session" in capsys.readouterr().err
     assert main(["delete-session", SESSION]) == 0
     assert capsys.readouterr().out == f"deleted {SESSION}: 2 messages, 1 runs\n"
-    assert stand.db.read(lambda session: session.get(RunRow, run_id)) is None
+    assert stand.db.read(lambda tx: tx.get(RunRow, run_id)) is None
     assert keys(commands) == []
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from shared.db import database as database_module
 from shared.db.database import Database
 from shared.db.migrate import upgrade
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import add_run, add_session
 from tests.support.servers.redis_server import RedisServer
@@ -51,7 +51,7 @@ def test_a_full_disk_refuses_says_so_and_takes_runs_again_when_there_is_room(
 ) -> None:
     disk = Disk(sqlite)
     disk.full = True
-    with pytest.raises(DatabaseAway, match="disk is full"):
+    with pytest.raises(DatabaseUnavailable, match="disk is full"):
         add_run(sqlite, "s", text="x" * 500_000)
     assert sqlite.read(lambda s: s.execute(text("SELECT count(*) FROM runs")).scalar()) == 0
     disk.full = False
@@ -63,12 +63,10 @@ def test_postgresql_says_that_its_disk_is_full_in_the_same_words(database_url: s
         return
     db = Database(database_url)
 
-    def work(session: Session) -> None:
-        session.execute(
-            text("DO $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE='53100'; END $$")
-        )
+    def work(tx: Session) -> None:
+        tx.execute(text("DO $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE='53100'; END $$"))
 
-    with pytest.raises(DatabaseAway, match="disk is full"):
+    with pytest.raises(DatabaseUnavailable, match="disk is full"):
         db.write(work)
     db.close()
 
@@ -83,7 +81,7 @@ def test_behind_another_writer_every_unit_of_work_gives_up_in_time(
 
     def one() -> None:
         began = time.monotonic()
-        with pytest.raises(DatabaseAway, match="too busy"):
+        with pytest.raises(DatabaseUnavailable, match="too busy"):
             add_run(sqlite, None)
         took.append(time.monotonic() - began)
 

@@ -35,11 +35,11 @@ def db(database_url: str) -> Iterator[Database]:
 def spend(db: Database, run_id: str, at: float, **columns: Any) -> None:
     """One run's usage."""
     values: dict[str, Any] = {"owner": OWNER, "session_id": "s", "profile": "default", **columns}
-    db.write(lambda session: session.add(UsageRow(run_id=run_id, created_at=at, **values)))
+    db.write(lambda tx: tx.add(UsageRow(run_id=run_id, created_at=at, **values)))
 
 
 def found(db: Database, by: By, span: Span = ALL) -> dict[str | None, UsageSum]:
-    return {one.key: one for one in db.read(lambda session: sums(session, by, span))}
+    return {one.key: one for one in db.read(lambda tx: sums(tx, by, span))}
 
 
 def test_days_are_those_of_utc_and_in_order(db: Database) -> None:
@@ -67,9 +67,9 @@ def test_groups_by_model_profile_and_session_come_with_the_biggest_first(db: Dat
 def test_a_span_has_its_beginning_and_not_its_end(db: Database) -> None:
     for number in range(4):
         spend(db, str(number), FIRST + number, input_tokens=10**number, owner=f"o{number % 2}")
-    whole = db.read(lambda session: total(session, Span(FIRST + 1, FIRST + 3)))
+    whole = db.read(lambda tx: total(tx, Span(FIRST + 1, FIRST + 3)))
     assert (whole.key, whole.runs, whole.input_tokens) == (None, 2, 110)
-    mine = db.read(lambda session: total(session, Span(0.0, owner="o0")))
+    mine = db.read(lambda tx: total(tx, Span(0.0, owner="o0")))
     assert mine.input_tokens == 101
 
 
@@ -77,18 +77,18 @@ def test_costs_are_summed_and_unknown_ones_stay_unknown(db: Database) -> None:
     spend(db, "a", FIRST, estimated_cost_usd=0.25)
     spend(db, "b", FIRST, estimated_cost_usd=0.5)
     spend(db, "c", FIRST)
-    whole = db.read(lambda session: total(session, ALL))
+    whole = db.read(lambda tx: total(tx, ALL))
     assert (whole.runs, whole.estimated_cost_usd, whole.actual_cost_usd) == (3, 0.75, None)
 
 
 def test_nothing_spent_is_no_group_and_a_total_of_zero(db: Database) -> None:
     assert found(db, By.DAY) == {}
-    assert db.read(lambda session: total(session, ALL)).runs == 0
+    assert db.read(lambda tx: total(tx, ALL)).runs == 0
 
 
 def test_the_last_days_begin_at_midnight_of_utc(db: Database) -> None:
-    today = db.read(lambda session: last_days(session, 1))
-    month = db.read(lambda session: last_days(session, 30))
+    today = db.read(lambda tx: last_days(tx, 1))
+    month = db.read(lambda tx: last_days(tx, 30))
     assert today.since % 86_400 == 0
     assert month.since == today.since - 29 * 86_400
 
@@ -111,20 +111,20 @@ GATEWAYS = {
 
 def ended(db: Database, usage: dict[str, Any] | None, *, queue_no: int = 1) -> str:
     run_id = add_run(db, "s", queue_no=queue_no)
-    claim = db.write(lambda session: claims.claim(session, run_id, "w", 30.0))
+    claim = db.write(lambda tx: claims.claim(tx, run_id, "w", 30.0))
     assert isinstance(claim, Claim)
     closing = Closing(RunState.COMPLETED, "run.completed", {}, last_seq=1, usage=usage)
 
-    def work(session: Session) -> None:
-        close(session, claim, closing)
-        mark_announced(session, run_id)
+    def work(tx: Session) -> None:
+        close(tx, claim, closing)
+        mark_announced(tx, run_id)
 
     db.write(work)
     return run_id
 
 
 def session_row(db: Database) -> SessionRow:
-    row = db.read(lambda session: session.get(SessionRow, (OWNER, "s")))
+    row = db.read(lambda tx: tx.get(SessionRow, (OWNER, "s")))
     assert row is not None
     return row
 
@@ -132,7 +132,7 @@ def session_row(db: Database) -> SessionRow:
 def test_the_end_of_a_run_keeps_what_the_gateway_counted(db: Database) -> None:
     add_session(db, "s")
     run_id = ended(db, GATEWAYS)
-    kept = db.read(lambda session: session.get(UsageRow, run_id))
+    kept = db.read(lambda tx: tx.get(UsageRow, run_id))
     assert kept is not None
     assert {name: getattr(kept, name) for name in GATEWAYS} == GATEWAYS
     assert kept.profile == "default"
@@ -147,14 +147,14 @@ def test_runs_add_up_and_a_late_transcript_counts_once(db: Database) -> None:
     ended(db, GATEWAYS)
     second = ended(db, {"input_tokens": 1, "cache_read_tokens": 1}, queue_no=2)
     assert session_row(db).cache_read_tokens == 31
-    before = db.read(lambda session: session.get(UsageRow, second))
+    before = db.read(lambda tx: tx.get(UsageRow, second))
     late = {**GATEWAYS, "actual_cost_usd": 0.25, "cost_status": "exact"}
     for _ in range(2):
-        db.write(lambda session: replace_late(session, second, [], late))
+        db.write(lambda tx: replace_late(tx, second, [], late))
     row = session_row(db)
     assert (row.cache_read_tokens, row.estimated_cost_usd, row.actual_cost_usd) == (60, 1.0, 0.25)
     assert row.cost_status == "exact"
-    after = db.read(lambda session: session.get(UsageRow, second))
+    after = db.read(lambda tx: tx.get(UsageRow, second))
     assert before is not None
     assert after is not None
     assert (after.created_at, after.model) == (before.created_at, "m")

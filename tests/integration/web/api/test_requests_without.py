@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
 from shared.db.models import RunRow
-from shared.errors import DatabaseAway, RedisAway
+from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.store import EventLog
 from tests.support.rows import OWNER
@@ -49,7 +49,7 @@ class Silent(Database):
         if lose != "before":
             result = super().write(work)
         if lose:
-            raise DatabaseAway
+            raise DatabaseUnavailable
         return result
 
 
@@ -111,7 +111,7 @@ def test_a_commit_whose_answer_was_lost_is_read_back_and_answered(web: Web) -> N
 
 def test_a_commit_that_did_not_happen_is_refused(web: Web) -> None:
     web.db.lose = "before"
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         web.run()
     assert web.runs() == 0
     assert web.queue.sent == []
@@ -122,7 +122,7 @@ def test_without_redis_a_run_is_refused_before_anything_is_stored(
 ) -> None:
     redis.kill()
     began = time.monotonic()
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         web.run()
     assert time.monotonic() - began < 5
     assert web.runs() == 0
@@ -135,7 +135,7 @@ def test_a_redis_that_cannot_write_is_told_apart_from_one_that_is_gone(
 ) -> None:
     with redis.client() as admin:
         admin.config_set("maxmemory", 1)
-        with pytest.raises(RedisAway, match="takes no writes"):
+        with pytest.raises(RedisUnavailable, match="takes no writes"):
             web.run()
         admin.config_set("maxmemory", 0)
     assert web.runs() == 0

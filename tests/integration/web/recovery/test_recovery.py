@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from shared.db.migrate import upgrade
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 from shared.event_log.store import LogView
 from tests.support.clients.chat_client import ChatClient
 from tests.support.servers.processes import Processes, RunningProcess, wait_until
@@ -24,15 +24,15 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
 from web.payloads import ResumePayload
 from web.recovery.recovery import Recovery
-from web.recovery.store import Records
+from web.recovery.store import RecoveryStore
 from web.relay.relay import Relay
-from web.resume.membership import Rooms
+from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.sockets.connections import Connection, Connections
-from web.sockets.request_queue import RequestLane
+from web.sockets.request_queue import RequestQueue
 
 
-class Kept:
+class ReconciledTurn:
     """Packets by sid, and who was closed."""
 
     def __init__(self) -> None:
@@ -51,9 +51,9 @@ class Process:
     """A web process, as far as recovery goes, on the servers of a stand."""
 
     def __init__(self, stand: WebStand, *, burst: int = 1000) -> None:
-        self.kept = Kept()
+        self.kept = ReconciledTurn()
         self.connections = Connections()
-        self.records = Records(stand.commands)
+        self.records = RecoveryStore(stand.commands)
         self.relay = Relay(
             stand.log,
             [stand.commands],
@@ -62,7 +62,7 @@ class Process:
             burst=burst,
             standings=self.records.standings,
         )
-        self.rooms = Rooms(self.relay, stand.db, self.records)
+        self.rooms = Membership(self.relay, stand.db, self.records)
         self.resume = Resume(
             stand.db,
             stand.log,
@@ -72,7 +72,7 @@ class Process:
             burst,
         )
         self.relay.resync = self.resume.resync
-        lane = RequestLane(None, self.connections, self.kept, {}, lambda *_: None)  # type: ignore[arg-type]
+        lane = RequestQueue(None, self.connections, self.kept, {}, lambda *_: None)  # type: ignore[arg-type]
         self.recovery = Recovery(
             stand.db,
             self.relay,
@@ -88,7 +88,7 @@ class Process:
         self._numbers = 0
         self.relay.start()
         self.records.start()
-        wait_until(self.relay.bells.hears, what="the relay hears")
+        wait_until(self.relay.subscriber.hears, what="the relay hears")
 
     def stop(self) -> None:
         self.relay.stop()
@@ -480,7 +480,7 @@ def test_without_the_database_live_events_go_on_and_all_is_told_once_it_is_back(
 
     def away(work: Any, name: str) -> Any:
         if not back.is_set():
-            raise DatabaseAway
+            raise DatabaseUnavailable
         return asked[name](work)
 
     for name in asked:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from shared.db.migrate import upgrade
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.store import Batch
-from shared.protocol.events import session_bell
+from shared.protocol.events import session_notification
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import LiveRun, WebStand, address, without_bell
@@ -85,11 +85,11 @@ def test_a_killed_subscriber_comes_back_and_lacks_nothing(stand: WebStand) -> No
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
-    before = stand.relay.bells.parts[0].reconnects
+    before = stand.relay.subscriber.shards[0].reconnects
     for i in range(5):
         stand.commands.client_kill_filter(_type="pubsub")
         run.say(f"{i}")
-    wait_until(lambda: stand.relay.bells.parts[0].reconnects > before, what="a reconnect")
+    wait_until(lambda: stand.relay.subscriber.shards[0].reconnects > before, what="a reconnect")
     stand.wait_for_seqs(socket, 6)
     run.say("z")
     stand.wait_for_seqs(socket, 7)
@@ -104,7 +104,7 @@ def test_a_fenced_owner_is_not_heard(stand: WebStand) -> None:
     new.head = 1
     new.say("b")
     late = old._entry("message.delta", 3, delta="LATE")
-    stand.commands.publish(old.keys.bell, b"E r 1 1 3 0\n" + late)
+    stand.commands.publish(old.keys.channel, b"E r 1 1 3 0\n" + late)
     new.say("c")
     stand.wait_for_text(socket, "abc")
 
@@ -162,9 +162,9 @@ def test_a_lost_end_is_found_by_the_sweep(stand: WebStand) -> None:
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
-    stand.relay.bells.remove(address().tag)
+    stand.relay.subscriber.remove(address().tag)
     wait_until(
-        lambda: stand.commands.pubsub_numsub(run.keys.bell)[0][1] == 0, what="nobody listens"
+        lambda: stand.commands.pubsub_numsub(run.keys.channel)[0][1] == 0, what="nobody listens"
     )
     run.end()
     stand.relay.sweep()
@@ -197,8 +197,8 @@ def test_a_late_doorbell_of_an_ended_run_tells_a_new_member_nothing(stand: WebSt
     stand.rooms.join(socket, address())
     late = run._entry("message.delta", 1, delta="a")
     header = f"E {run.keys.run_id} 1 {run.fence} 1 0\n".encode()
-    stand.commands.publish(run.keys.bell, header + late)
-    stand.log.ring(address().tag, session_bell("queue.updated", {"queue": []}))
+    stand.commands.publish(run.keys.channel, header + late)
+    stand.log.notify(address().tag, session_notification("queue.updated", {"queue": []}))
     wait_until(lambda: stand.emitter.to(socket.sid), what="the notice")
     assert [name for name, _ in stand.emitter.to(socket.sid)] == ["queue.updated"]
 
@@ -241,7 +241,7 @@ def test_a_thousand_sessions_come_and_go_and_leave_nothing(stand: WebStand) -> N
             for tag in list(socket.feeds):
                 stand.rooms.leave(socket, tag)
     wait_until(lambda: stand.relay.feeds() == 0, what="no feed")
-    wait_until(lambda: stand.relay.bells.channels() == 0, what="no channel")
+    wait_until(lambda: stand.relay.subscriber.channels() == 0, what="no channel")
     channels: list[Any] = stand.commands.pubsub_channels()
     bells = [c for c in channels if bytes(c).endswith(b":bell")]
     assert bells == []
@@ -282,7 +282,7 @@ def test_a_socket_that_left_before_it_was_admitted_is_in_no_room(stand: WebStand
 
 def test_a_deaf_relay_says_so(stand: WebStand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("web.relay.subscriber.DEAF_AFTER", 0.0)
-    assert not stand.relay.bells.hears()
+    assert not stand.relay.subscriber.hears()
 
 
 def test_a_restarted_redis_is_subscribed_again(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def _appends(stand: WebStand, run: LiveRun) -> bool:
     entry = run._entry("message.delta", run.head + 1, delta="b")
     try:
         stand.log.append([Batch(run.keys, run.fence, run.head, (entry,))])
-    except RedisAway:
+    except RedisUnavailable:
         return False
     run.head += 1
     return True
@@ -329,21 +329,21 @@ def test_a_resync_that_fails_is_made_up_for_by_the_sweep(
     working = stand.relay.resync
 
     def failing(_: object) -> None:
-        raise RedisAway
+        raise RedisUnavailable
 
     monkeypatch.setattr(stand.relay, "resync", failing)
     again = LiveRun(stand.log, run.keys, fence=run.fence, epoch=2)
     again.say("new")
     feed = stand.relay.find(address().tag)
     assert feed is not None
-    wait_until(lambda: feed.unseated and not feed.filling, what="the failed resync")
+    wait_until(lambda: feed.needs_resync and not feed.filling, what="the failed resync")
     again.say("er")  # nobody may hear it behind "old"
-    stand.log.ring(feed.tag, session_bell("run.queued", {"session_id": "s"}))
+    stand.log.notify(feed.tag, session_notification("run.queued", {"session_id": "s"}))
     wait_until(
         lambda: stand.emitter.to(socket.sid)[-1][0] == "run.queued", what="what comes after it"
     )
     assert stand.emitter.text(socket.sid) == "old"
     monkeypatch.setattr(stand.relay, "resync", working)
     stand.relay.sweep()
-    wait_until(lambda: not feed.unseated, what="the resync")
+    wait_until(lambda: not feed.needs_resync, what="the resync")
     stand.wait_for_text(socket, "newer")

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.db.migrate import upgrade
-from shared.errors import DatabaseAway
+from shared.errors import DatabaseUnavailable
 from shared.event_log.keys import RunKeys
-from shared.protocol.events import parse_bell
+from shared.protocol.events import parse_notification
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.tcp_proxy import TcpProxy
@@ -64,14 +64,14 @@ def test_who_joins_while_the_bell_is_given_up_waits_and_hears(
 ) -> None:
     stand = make_stand(linger=0.0)
     socket, run = watching(stand)
-    confirm = stand.relay.bells.parts[0]._confirm
+    confirm = stand.relay.subscriber.shards[0]._confirm
 
     def slowly(channel: str, kind: str) -> None:
         if kind == "unsubscribe":
             time.sleep(0.5)
         confirm(channel, kind)
 
-    monkeypatch.setattr(stand.relay.bells.parts[0], "_confirm", slowly)
+    monkeypatch.setattr(stand.relay.subscriber.shards[0], "_confirm", slowly)
     stand.rooms.leave(socket, address().tag)
     wait_until(lambda: stand.relay.find(address().tag) is None, what="the feed is given up")
     again = stand.socket()
@@ -84,8 +84,8 @@ class Unheard(RunKeys):
     """A run whose doorbells ring where nobody is."""
 
     @property
-    def bell(self) -> str:
-        return super().bell + ":nowhere"
+    def channel(self) -> str:
+        return super().channel + ":nowhere"
 
 
 def begun_unheard(stand: WebStand) -> tuple[Connection, LiveRun]:
@@ -236,7 +236,7 @@ def test_who_resumes_between_a_flush_and_the_new_log_hears_nothing_before_the_re
     working = stand.relay.resync
 
     def failing(_: object) -> None:
-        raise DatabaseAway
+        raise DatabaseUnavailable
 
     monkeypatch.setattr(stand.relay, "resync", failing)
     written = (run._entry("message.delta", 1, delta="a"),)
@@ -285,11 +285,11 @@ def test_a_connection_that_swallows_everything_is_given_up_and_filled(
     proxy = TcpProxy(redis_server.port)
     stand = make_stand(subscriber_url=_through(redis_server.url, proxy))
     socket, run = watching(stand)
-    before = stand.relay.bells.parts[0].reconnects
+    before = stand.relay.subscriber.shards[0].reconnects
     proxy.swallow()
     run.say("b")
     stand.wait_for_seqs(socket, 2)
-    assert stand.relay.bells.parts[0].reconnects == before + 1
+    assert stand.relay.subscriber.shards[0].reconnects == before + 1
     run.say("c")
     stand.wait_for_seqs(socket, 3)
     proxy.stop()
@@ -307,10 +307,12 @@ def test_a_subscriber_that_redis_cuts_off_comes_back_and_lacks_nothing(
     try:
         stand = make_stand(server.url)
         socket, run = watching(stand)
-        before = stand.relay.bells.parts[0].reconnects
+        before = stand.relay.subscriber.shards[0].reconnects
         without_bell(stand, run, "b")
         flood(stand, run)
-        wait_until(lambda: stand.relay.bells.parts[0].reconnects > before, what="it is cut off")
+        wait_until(
+            lambda: stand.relay.subscriber.shards[0].reconnects > before, what="it is cut off"
+        )
         stand.wait_for_seqs(socket, 2)
         run.say("c")
         stand.wait_for_seqs(socket, 3)
@@ -323,7 +325,7 @@ def flood(stand: WebStand, run: LiveRun) -> None:
     """More at once than the system takes from Redis for a reader; nothing that means anything."""
     together = stand.commands.pipeline(transaction=True)
     for _ in range(400):
-        together.publish(run.keys.bell, b"?" * LIMIT)
+        together.publish(run.keys.channel, b"?" * LIMIT)
     together.execute()
 
 
@@ -336,12 +338,14 @@ def test_a_process_without_a_member_decodes_nothing(
     left.rooms.leave(gone, address().tag)
     heard: dict[WebStand, int] = {left: 0, idle: 0}
     for stand in heard:
-        monkeypatch.setattr(stand.relay.bells.parts[0], "_on_bell", _counted(stand, heard))
+        monkeypatch.setattr(
+            stand.relay.subscriber.shards[0], "_on_notification", _counted(stand, heard)
+        )
     decoded: list[bytes] = []
 
     def parse(data: bytes) -> object:
         decoded.append(data)
-        return parse_bell(data)
+        return parse_notification(data)
 
     monkeypatch.setattr("web.relay.relay.parse_bell", parse)
     socket, run = watching(busy)
@@ -354,8 +358,8 @@ def test_a_process_without_a_member_decodes_nothing(
 
 
 def _counted(stand: WebStand, heard: dict[WebStand, int]) -> Callable[[str, bytes], None]:
-    def on_bell(tag: str, data: bytes) -> None:
+    def on_notification(tag: str, data: bytes) -> None:
         heard[stand] += 1
-        stand.relay._on_bell(tag, data)
+        stand.relay._on_notification(tag, data)
 
-    return on_bell
+    return on_notification

@@ -14,7 +14,7 @@ from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow
 from shared.db.runs import stop as stops
 from shared.db.sessions.read import Conversation
-from shared.errors import DatabaseAway, RedisAway
+from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
 from tests.support.servers.processes import wait_until
@@ -274,7 +274,7 @@ def test_the_bell_is_heard_before_the_rows_are_read(
     read = stand.resume._conversation
 
     def counting(address: FeedAddress) -> tuple[Conversation, bool]:
-        heard.append(stand.relay.bells.channels())
+        heard.append(stand.relay.subscriber.channels())
         return read(address)
 
     monkeypatch.setattr(stand.resume, "_conversation", counting)
@@ -352,7 +352,7 @@ def _add_messages(db: Database, run_id: str, count: int) -> None:
         }
         for i in range(count)
     ]
-    db.write(lambda session: session.execute(insert(MessageRow), rows))
+    db.write(lambda tx: tx.execute(insert(MessageRow), rows))
 
 
 def test_without_the_database_the_log_is_shown(
@@ -362,7 +362,7 @@ def test_without_the_database_the_log_is_shown(
     run.say("so far")
 
     def away(_: object) -> None:
-        raise DatabaseAway
+        raise DatabaseUnavailable
 
     monkeypatch.setattr(stand.resume, "_read", away)
     socket = stand.socket()
@@ -380,7 +380,7 @@ def test_without_redis_the_rows_are_shown_and_the_rest_comes_later(
     opened = stand.relay.open
 
     def away(_: object) -> None:
-        raise RedisAway
+        raise RedisUnavailable
 
     monkeypatch.setattr(stand.relay, "open", away)
     socket = stand.socket()

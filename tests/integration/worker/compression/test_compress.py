@@ -17,7 +17,7 @@ from tests.support.servers.processes import Processes, RunningProcess, wait_unti
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.compression import summarize
-from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.orphaned_runs import check_orphaned_runs
 
 # 150 turns of 200 tokens, of which 100 count twice, are 45,000: over half of this, and the turns
 # to summarize still fit in.
@@ -158,7 +158,7 @@ def test_a_session_with_a_snapshot_is_compressed_on_top_of_it(stand: WorkerStand
     stand.summaries("THE FIRST SUMMARY")
     stand.run()
     stand.db.write(
-        lambda session: session.execute(
+        lambda tx: tx.execute(
             update(MessageRow).where(MessageRow.turn_no > 140).values(token_count=2_000)
         )
     )
@@ -213,7 +213,7 @@ def test_a_failed_summary_leaves_the_old_one_and_sends_everything_after_it(
     stand.summaries("THE FIRST SUMMARY")
     stand.run("first")
     stand.db.write(
-        lambda session: session.execute(
+        lambda tx: tx.execute(
             update(MessageRow).where(MessageRow.turn_no > 140).values(token_count=2_000)
         )
     )
@@ -248,7 +248,7 @@ def test_an_abort_while_the_summary_is_written_ends_the_run_at_once(stand: Worke
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     asked = time.monotonic()
-    stand.parts.turns[run_id].ask_stop()
+    stand.services.turns[run_id].ask_stop()
     thread.join(10)
     assert time.monotonic() - asked < 3
     assert stand.state(run_id) == "aborted"
@@ -285,7 +285,7 @@ def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
-    stand.parts.turns[run_id].ask_stop()
+    stand.services.turns[run_id].ask_stop()
     thread.join(10)
     assert stand.state(run_id) == "aborted"
     assert stand.gateway.record()["stops"][-1:] != [{"run_id": post["run_id"], "found": True}]
@@ -300,11 +300,11 @@ def test_a_summary_that_cannot_be_stopped_is_chased(stand: WorkerStand) -> None:
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     stand.gateway.faults(stop_error=500, count=1)
-    stand.parts.turns[run_id].ask_stop()
+    stand.services.turns[run_id].ask_stop()
     thread.join(10)
 
     def stopped() -> bool:
-        chase_all(stand.parts)
+        check_orphaned_runs(stand.services)
         return due(stand, post["session_id"])
 
     wait_until(stopped, within=20, what="a job has stopped it")
@@ -317,11 +317,11 @@ def test_who_loses_the_run_while_the_summary_is_written_writes_nothing(stand: Wo
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     stand.db.write(
-        lambda session: session.execute(
+        lambda tx: tx.execute(
             update(RunRow).where(RunRow.id == run_id).values(fence=RunRow.fence + 1)
         )
     )
-    stand.parts.turns[run_id].lose()
+    stand.services.turns[run_id].lose()
     thread.join(10)
     assert not thread.is_alive()
     assert stand.state(run_id) == "running"
@@ -336,7 +336,7 @@ def test_a_summary_that_comes_after_the_run_was_lost_is_not_stored(stand: Worker
     thread = stand.begin(run_id)
     stand.wait_for_post("compress")
     stand.db.write(  # overtaken, and nobody has told it
-        lambda session: session.execute(
+        lambda tx: tx.execute(
             update(RunRow).where(RunRow.id == run_id).values(fence=RunRow.fence + 1)
         )
     )
@@ -363,7 +363,7 @@ def test_a_worker_killed_while_it_summarizes_is_followed_by_another(
         return started
 
     victim = worker()
-    stand.parts.queue.run_turn(run_id)
+    stand.services.queue.run_turn(run_id)
     post = stand.wait_for_post("compress")
     wait_until(lambda: stand.audit()[0].gateway_run_id, what="its id is written down")
     victim.kill()
@@ -371,7 +371,7 @@ def test_a_worker_killed_while_it_summarizes_is_followed_by_another(
     second = worker()
 
     def done() -> bool:
-        stand.parts.queue.run_turn(run_id)
+        stand.services.queue.run_turn(run_id)
         return stand.state(run_id) == "completed"
 
     wait_until(done, within=20, every=0.3, what="the lease has lapsed and the run is done")
@@ -386,7 +386,7 @@ def test_a_changed_turn_drops_the_snapshot_that_covers_it(stand: WorkerStand) ->
     stand.summaries("THE FIRST SUMMARY")
     stand.run()
     stand.db.write(
-        lambda session: session.execute(
+        lambda tx: tx.execute(
             update(MessageRow).where(MessageRow.run_id == "old_7").values(content="changed")
         )
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import RedisAway
+from shared.errors import RedisUnavailable
 from shared.event_log.clients import command_client
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.event_log.store import Append, Batch, EventLog, Status
@@ -34,7 +34,7 @@ class Flaky(EventLog):
             return super().append(batches)
         if self.calls % (2 * self.every):
             super().append(batches)
-        raise RedisAway()
+        raise RedisUnavailable()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from shared.errors import (
     GatewayBusy,
     GatewayError,
     GatewayLostRun,
-    GatewayRefused,
+    GatewayUnreachable,
     PostUncertain,
     StreamBroken,
 )
@@ -76,7 +76,7 @@ def test_a_gateway_that_nobody_listens_for_never_had_the_run() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    with pytest.raises(GatewayRefused):
+    with pytest.raises(GatewayUnreachable):
         start(client(url))
 
 
@@ -109,7 +109,7 @@ def test_a_request_that_is_refused_for_good_is_an_error_and_not_uncertain(
 ) -> None:
     with pytest.raises(GatewayError) as refused:
         client(demo.url).start("run_ours", {"input": ""})
-    assert not isinstance(refused.value, PostUncertain | GatewayRefused)
+    assert not isinstance(refused.value, PostUncertain | GatewayUnreachable)
 
 
 def test_a_wrong_key_is_an_error(demo: DemoGateway) -> None:

@@ -20,7 +20,7 @@ from shared.db.clock import DbNow, read_clock
 from shared.db.gateway_sessions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
 from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
-from shared.db.runs.orphans import chase
+from shared.db.runs.orphans import track_orphan
 from shared.settings import Settings
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import add_run, add_session
@@ -29,7 +29,7 @@ from tests.support.servers.redis_server import RedisServer
 from worker.app import build
 from worker.gateway.client import GatewayClient
 from worker.maintenance.gateway_session_cleanup import BATCH, delete_due, is_ours, last_used, sweep
-from worker.services import Parts
+from worker.services import Services
 
 KEY = "a-key-that-is-long-enough"
 DAY = 24 * 3600.0
@@ -47,13 +47,13 @@ def without_faults(demo: DemoGateway) -> None:
 
 
 @pytest.fixture
-def make_parts(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Parts]]:
+def make_parts(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Services]]:
     """Parts of a maintenance worker of this database; `environ` changes settings."""
     upgrade(database_url)
-    made: list[Parts] = []
+    made: list[Services] = []
 
-    def make(url: str, **environ: str) -> Parts:
-        parts = build(
+    def make(url: str, **environ: str) -> Services:
+        services = build(
             Settings.load(
                 {
                     "HOLDFAST_HOME": str(tmp_path),
@@ -66,45 +66,45 @@ def make_parts(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Part
                 }
             )
         )
-        made.append(parts)
-        return parts
+        made.append(services)
+        return services
 
     yield make
-    for parts in made:
-        parts.db.close()
+    for services in made:
+        services.db.close()
 
 
 @pytest.fixture
-def parts(make_parts: Callable[..., Parts], demo: DemoGateway) -> Parts:
+def services(make_parts: Callable[..., Services], demo: DemoGateway) -> Services:
     return make_parts(demo.url)
 
 
-def queue(parts: Parts, *names: str, saved: bool = True, profile: str = "default") -> None:
-    def work(session: Session) -> None:
+def queue(services: Services, *names: str, saved: bool = True, profile: str = "default") -> None:
+    def work(tx: Session) -> None:
         for name in names:
-            forget(session, profile, name, saved=saved)
+            forget(tx, profile, name, saved=saved)
 
-    parts.db.write(work)
+    services.db.write(work)
 
 
-def rows(parts: Parts) -> dict[str, DeletionRow]:
-    def work(session: Session) -> dict[str, DeletionRow]:
-        found = {row.session_id: row for row in session.scalars(select(DeletionRow))}
-        session.expunge_all()
+def rows(services: Services) -> dict[str, DeletionRow]:
+    def work(tx: Session) -> dict[str, DeletionRow]:
+        found = {row.session_id: row for row in tx.scalars(select(DeletionRow))}
+        tx.expunge_all()
         return found
 
-    return parts.db.read(work)
+    return services.db.read(work)
 
 
-def wait_of(parts: Parts, name: str) -> float:
+def wait_of(services: Services, name: str) -> float:
     """Seconds until it is tried again."""
-    return rows(parts)[name].next_attempt_at - parts.db.read(lambda session: read_clock(session))
+    return rows(services)[name].next_attempt_at - services.db.read(lambda tx: read_clock(tx))
 
 
-def let_time_pass(parts: Parts, seconds: float) -> None:
+def let_time_pass(services: Services, seconds: float) -> None:
     """The rows become that much older."""
-    parts.db.write(
-        lambda session: session.execute(
+    services.db.write(
+        lambda tx: tx.execute(
             update(DeletionRow).values(next_attempt_at=DeletionRow.next_attempt_at - seconds)
         )
     )
@@ -124,96 +124,98 @@ def known(demo: DemoGateway, name: str) -> bool:
 
 
 def test_what_is_queued_is_deleted_at_the_gateway_and_forgotten(
-    parts: Parts, demo: DemoGateway
+    services: Services, demo: DemoGateway
 ) -> None:
     remember(demo, "eph_hf_1", "eph_hf_2", "eph_hf_other")
-    queue(parts, "eph_hf_1", "eph_hf_2")
-    delete_due(parts)
+    queue(services, "eph_hf_1", "eph_hf_2")
+    delete_due(services)
     assert [known(demo, f"eph_hf_{n}") for n in ("1", "2", "other")] == [False, False, True]
-    assert rows(parts) == {}
+    assert rows(services) == {}
 
 
-def test_a_session_that_is_gone_already_counts_as_done(parts: Parts) -> None:
-    queue(parts, "eph_hf_never_there")
-    delete_due(parts)
-    assert rows(parts) == {}
+def test_a_session_that_is_gone_already_counts_as_done(services: Services) -> None:
+    queue(services, "eph_hf_never_there")
+    delete_due(services)
+    assert rows(services) == {}
 
 
-def test_an_unsaved_session_is_kept_for_a_day(parts: Parts, demo: DemoGateway) -> None:
+def test_an_unsaved_session_is_kept_for_a_day(services: Services, demo: DemoGateway) -> None:
     remember(demo, "eph_hf_unsaved")
-    queue(parts, "eph_hf_unsaved", saved=False)
-    delete_due(parts)
+    queue(services, "eph_hf_unsaved", saved=False)
+    delete_due(services)
     assert known(demo, "eph_hf_unsaved")
-    assert UNSYNCED_AFTER - 60 < wait_of(parts, "eph_hf_unsaved") <= UNSYNCED_AFTER
-    let_time_pass(parts, UNSYNCED_AFTER)
-    delete_due(parts)
+    assert UNSYNCED_AFTER - 60 < wait_of(services, "eph_hf_unsaved") <= UNSYNCED_AFTER
+    let_time_pass(services, UNSYNCED_AFTER)
+    delete_due(services)
     assert not known(demo, "eph_hf_unsaved")
 
 
 def test_a_transcript_that_was_saved_late_frees_its_session(
-    parts: Parts, demo: DemoGateway
+    services: Services, demo: DemoGateway
 ) -> None:
     remember(demo, "eph_hf_late")
-    queue(parts, "eph_hf_late", saved=False)
-    queue(parts, "eph_hf_late", saved=True)
-    delete_due(parts)
+    queue(services, "eph_hf_late", saved=False)
+    queue(services, "eph_hf_late", saved=True)
+    delete_due(services)
     assert not known(demo, "eph_hf_late")
 
 
-def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(parts: Parts) -> None:
+def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(
+    services: Services,
+) -> None:
     names = ["eph_late", "eph_parked", "eph_taken", "eph_new", "eph_new", "eph_not_sent"]
-    queue(parts, "eph_late", "eph_parked", "eph_taken", saved=False)
+    queue(services, "eph_late", "eph_parked", "eph_taken", saved=False)
 
-    def work(session: Session) -> None:
-        parked, taken = session.get_one(DeletionRow, ("default", "eph_parked")), DbNow() + 600.0
+    def work(tx: Session) -> None:
+        parked, taken = tx.get_one(DeletionRow, ("default", "eph_parked")), DbNow() + 600.0
         parked.status, parked.attempt_count = PARKED, 3
-        session.get_one(DeletionRow, ("default", "eph_taken")).next_attempt_at = taken
+        tx.get_one(DeletionRow, ("default", "eph_taken")).next_attempt_at = taken
         for fence, name in enumerate(names):
             sent = {"ephemeral_id": name, "never_sent": name == "eph_not_sent"}
-            session.add(AttemptRow(run_id="run_1", fence=fence, profile="default", **sent))
+            tx.add(AttemptRow(run_id="run_1", fence=fence, profile="default", **sent))
 
-    parts.db.write(work)
-    parts.db.write(lambda s: gateway_sessions.forget_attempts(s, "run_1", "default", saved=True))
-    assert set(rows(parts)) == {"eph_late", "eph_parked", "eph_taken", "eph_new"}
-    assert wait_of(parts, "eph_late") <= 0
-    assert wait_of(parts, "eph_new") <= 0
-    assert wait_of(parts, "eph_taken") > 500
-    assert wait_of(parts, "eph_parked") > HOLD
-    assert rows(parts)["eph_parked"].status == PARKED
+    services.db.write(work)
+    services.db.write(lambda s: gateway_sessions.forget_attempts(s, "run_1", "default", saved=True))
+    assert set(rows(services)) == {"eph_late", "eph_parked", "eph_taken", "eph_new"}
+    assert wait_of(services, "eph_late") <= 0
+    assert wait_of(services, "eph_new") <= 0
+    assert wait_of(services, "eph_taken") > 500
+    assert wait_of(services, "eph_parked") > HOLD
+    assert rows(services)["eph_parked"].status == PARKED
 
 
-def test_one_tick_takes_the_oldest_fifty(parts: Parts) -> None:
+def test_one_tick_takes_the_oldest_fifty(services: Services) -> None:
     names = [f"eph_hf_{n:03}" for n in range(BATCH + 3)]
-    queue(parts, *names)
-    delete_due(parts)
-    assert sorted(rows(parts)) == names[BATCH:]
-    delete_due(parts)
-    assert rows(parts) == {}
+    queue(services, *names)
+    delete_due(services)
+    assert sorted(rows(services)) == names[BATCH:]
+    delete_due(services)
+    assert rows(services) == {}
 
 
 def test_each_session_is_deleted_at_its_own_gateway(
-    make_parts: Callable[..., Parts], demo: DemoGateway, tmp_path: Path
+    make_parts: Callable[..., Services], demo: DemoGateway, tmp_path: Path
 ) -> None:
     with DemoGateway.start(key="another-key-of-some-length", session_delay=0.0) as other:
         profiles = tmp_path / "profiles.toml"
         profiles.write_text(f'[profiles.other]\nurl="{other.url}"\napi_key="{other.key}"\n')
-        parts = make_parts(demo.url, PROFILES_FILE=str(profiles))
+        services = make_parts(demo.url, PROFILES_FILE=str(profiles))
         for gateway in (demo, other):
             remember(gateway, "eph_hf_twin")
-        queue(parts, "eph_hf_twin", profile="other")
-        delete_due(parts)
+        queue(services, "eph_hf_twin", profile="other")
+        delete_due(services)
         assert (known(demo, "eph_hf_twin"), known(other, "eph_hf_twin")) == (True, False)
 
 
-def test_two_beats_at_once_delete_each_session_once(parts: Parts, demo: DemoGateway) -> None:
+def test_two_beats_at_once_delete_each_session_once(services: Services, demo: DemoGateway) -> None:
     names = [f"eph_hf_both_{uuid.uuid4().hex}" for _ in range(20)]
     remember(demo, *names)
-    queue(parts, *names)
+    queue(services, *names)
     barrier = threading.Barrier(2)
 
     def beat() -> None:
         barrier.wait()
-        delete_due(parts)
+        delete_due(services)
 
     threads = [threading.Thread(target=beat) for _ in range(2)]
     for thread in threads:
@@ -222,32 +224,36 @@ def test_two_beats_at_once_delete_each_session_once(parts: Parts, demo: DemoGate
         thread.join(30)
     deleted = [d for name in names for d in demo.record(name)["deletes"]]
     assert len(deleted) == len(names)
-    assert rows(parts) == {}
+    assert rows(services) == {}
 
 
-def test_what_a_dead_worker_had_taken_comes_back(parts: Parts, demo: DemoGateway) -> None:
+def test_what_a_dead_worker_had_taken_comes_back(services: Services, demo: DemoGateway) -> None:
     remember(demo, "eph_hf_taken")
-    queue(parts, "eph_hf_taken")
-    (taken,) = parts.db.write(lambda session: gateway_sessions.take(session, "default", BATCH))
-    delete_due(parts)
+    queue(services, "eph_hf_taken")
+    (taken,) = services.db.write(lambda tx: gateway_sessions.take(tx, "default", BATCH))
+    delete_due(services)
     assert known(demo, "eph_hf_taken")
-    let_time_pass(parts, HOLD)
-    delete_due(parts)
+    let_time_pass(services, HOLD)
+    delete_due(services)
     assert not known(demo, "eph_hf_taken")
-    assert not parts.db.write(lambda session: gateway_sessions.failed(session, taken, "too late"))
-    assert rows(parts) == {}
+    assert not services.db.write(lambda tx: gateway_sessions.failed(tx, taken, "too late"))
+    assert rows(services) == {}
 
 
 def test_a_maintenance_worker_begins_with_it(
-    parts: Parts, demo: DemoGateway, redis_server: RedisServer, processes: Processes, tmp_path: Path
+    services: Services,
+    demo: DemoGateway,
+    redis_server: RedisServer,
+    processes: Processes,
+    tmp_path: Path,
 ) -> None:
     remember(demo, "eph_hf_waiting")
-    queue(parts, "eph_hf_waiting")
+    queue(services, "eph_hf_waiting")
     environment = {
         "HOLDFAST_HOME": str(tmp_path),
         "HERMES_HOME": str(tmp_path / "no-hermes"),
         "REDIS_URL": redis_server.url,
-        "DATABASE_URL": parts.settings.database_url,
+        "DATABASE_URL": services.settings.database_url,
         "HERMES_URL": demo.url,
         "HERMES_API_KEY": KEY,
     }
@@ -260,51 +266,51 @@ def test_a_maintenance_worker_begins_with_it(
 
 
 def test_failures_wait_longer_each_time_and_the_third_parks(
-    parts: Parts, demo: DemoGateway
+    services: Services, demo: DemoGateway
 ) -> None:
     remember(demo, "eph_hf_stuck")
-    queue(parts, "eph_hf_stuck")
+    queue(services, "eph_hf_stuck")
     demo.faults(sessions_error=500)
     for failures, pause in ((1, 60), (2, 120)):
-        delete_due(parts)
-        row = rows(parts)["eph_hf_stuck"]
+        delete_due(services)
+        row = rows(services)["eph_hf_stuck"]
         assert (row.status, row.attempt_count) == (PENDING, failures)
-        assert pause - 30 < wait_of(parts, "eph_hf_stuck") <= pause
-        delete_due(parts)
-        assert rows(parts)["eph_hf_stuck"].attempt_count == failures, "not before its time"
-        let_time_pass(parts, pause)
-    delete_due(parts)
-    (parked,) = parts.db.read(lambda session: gateway_sessions.parked(session, 10))
+        assert pause - 30 < wait_of(services, "eph_hf_stuck") <= pause
+        delete_due(services)
+        assert rows(services)["eph_hf_stuck"].attempt_count == failures, "not before its time"
+        let_time_pass(services, pause)
+    delete_due(services)
+    (parked,) = services.db.read(lambda tx: gateway_sessions.parked(tx, 10))
     assert (parked.session_id, parked.status, parked.attempt_count) == ("eph_hf_stuck", PARKED, 3)
     assert "HTTP 500" in str(parked.last_error)
     demo.clear_faults()
-    let_time_pass(parts, DAY)
-    delete_due(parts)
+    let_time_pass(services, DAY)
+    delete_due(services)
     assert known(demo, "eph_hf_stuck"), "parked is parked"
 
 
-def test_a_gateway_that_is_away_is_asked_once_a_tick(make_parts: Callable[..., Parts]) -> None:
-    parts = make_parts(f"http://127.0.0.1:{free_port()}")
-    queue(parts, "eph_hf_a", "eph_hf_b", "eph_hf_c")
-    delete_due(parts)
-    found = rows(parts)
+def test_a_gateway_that_is_away_is_asked_once_a_tick(make_parts: Callable[..., Services]) -> None:
+    services = make_parts(f"http://127.0.0.1:{free_port()}")
+    queue(services, "eph_hf_a", "eph_hf_b", "eph_hf_c")
+    delete_due(services)
+    found = rows(services)
     assert sorted(row.attempt_count for row in found.values()) == [0, 0, 1]
     assert all(row.status == PENDING and row.last_error for row in found.values())
-    assert all(0 < wait_of(parts, name) <= 60 for name in found)
+    assert all(0 < wait_of(services, name) <= 60 for name in found)
 
 
 def test_a_profile_that_is_gone_parks_its_sessions_and_stops_nobody_else(
-    parts: Parts, demo: DemoGateway
+    services: Services, demo: DemoGateway
 ) -> None:
     remember(demo, "eph_hf_mine")
-    queue(parts, "eph_hf_orphan", profile="a-profile-of-old")
-    queue(parts, "eph_hf_mine")
+    queue(services, "eph_hf_orphan", profile="a-profile-of-old")
+    queue(services, "eph_hf_mine")
     for _ in range(3):
-        delete_due(parts)
-        let_time_pass(parts, 600)
+        delete_due(services)
+        let_time_pass(services, 600)
     assert not known(demo, "eph_hf_mine")
-    assert rows(parts)["eph_hf_orphan"].status == PARKED
-    assert "a-profile-of-old" in str(rows(parts)["eph_hf_orphan"].last_error)
+    assert rows(services)["eph_hf_orphan"].status == PARKED
+    assert "a-profile-of-old" in str(rows(services)["eph_hf_orphan"].last_error)
 
 
 # --- gateways that cannot -----------------------------------------------------------------------
@@ -312,13 +318,17 @@ def test_a_profile_that_is_gone_parks_its_sessions_and_stops_nobody_else(
 
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_without_endpoint_and_command_it_is_parked_at_once_and_says_why(
-    parts: Parts, demo: DemoGateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int
+    services: Services,
+    demo: DemoGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     demo.faults(sessions_error=status)
-    queue(parts, "eph_hf_old")
-    delete_due(parts)
-    row = rows(parts)["eph_hf_old"]
+    queue(services, "eph_hf_old")
+    delete_due(services)
+    row = rows(services)["eph_hf_old"]
     assert (row.status, row.attempt_count) == (PARKED, 1)
     assert "cannot delete sessions over HTTP" in str(row.last_error)
 
@@ -360,47 +370,47 @@ def names_in(home: Path) -> list[str]:
 
 
 def test_an_older_gateway_is_served_by_its_command(
-    make_parts: Callable[..., Parts], demo: DemoGateway, old_home: Path
+    make_parts: Callable[..., Services], demo: DemoGateway, old_home: Path
 ) -> None:
-    parts = make_parts("", HERMES_HOME=str(old_home))
+    services = make_parts("", HERMES_HOME=str(old_home))
     demo.faults(sessions_error=404)
-    queue(parts, "eph_hf_xy")
-    delete_due(parts)
+    queue(services, "eph_hf_xy")
+    delete_due(services)
     assert names_in(old_home) == ["eph_hf_x"]
-    assert rows(parts) == {}
+    assert rows(services) == {}
 
 
 def test_the_command_is_not_asked_for_a_session_that_its_home_does_not_have(
-    make_parts: Callable[..., Parts], demo: DemoGateway, old_home: Path
+    make_parts: Callable[..., Services], demo: DemoGateway, old_home: Path
 ) -> None:
-    parts = make_parts("", HERMES_HOME=str(old_home))
+    services = make_parts("", HERMES_HOME=str(old_home))
     demo.faults(sessions_error=404)
-    queue(parts, "eph_hf_")  # the real command takes a unique beginning for a name
-    delete_due(parts)
+    queue(services, "eph_hf_")  # the real command takes a unique beginning for a name
+    delete_due(services)
     assert names_in(old_home) == ["eph_hf_x", "eph_hf_xy"]
-    assert rows(parts) == {}
+    assert rows(services) == {}
 
 
 # --- the sweep ----------------------------------------------------------------------------------
 
 
-def sweep_at_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def sweep_at_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep for which everything that exists is old."""
     monkeypatch.setattr("worker.maintenance.gateway_session_cleanup.SWEEP_AFTER", -DAY)
-    sweep(parts)
+    sweep(services)
 
 
 def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
-    make_parts: Callable[..., Parts], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+    make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = make_parts(demo.url, INSTALLATION="sweeper")
+    services = make_parts(demo.url, INSTALLATION="sweeper")
     mine = ["eph_sweeper_lost", "compress_sweeper_lost"]
     others = ["eph_sweeper2_x", "eph_theirs_x", "someones-own", "eph_sweeper_live", "eph_sweeper_c"]
     remember(demo, *mine, *others)
-    _run_that_uses(parts, "eph_sweeper_live")
-    parts.db.write(
-        lambda session: chase(
-            session,
+    _run_that_uses(services, "eph_sweeper_live")
+    services.db.write(
+        lambda tx: track_orphan(
+            tx,
             run_id="r",
             profile="default",
             kind="stop",
@@ -408,54 +418,54 @@ def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
             gateway_run_id=None,
         )
     )
-    sweep(parts)
-    assert rows(parts) == {}, "they are too young"
-    sweep_at_once(parts, monkeypatch)
-    assert sorted(rows(parts)) == sorted(mine)
-    delete_due(parts)
+    sweep(services)
+    assert rows(services) == {}, "they are too young"
+    sweep_at_once(services, monkeypatch)
+    assert sorted(rows(services)) == sorted(mine)
+    delete_due(services)
     assert [known(demo, name) for name in (*mine, *others)] == [False] * 2 + [True] * 5
 
 
-def _run_that_uses(parts: Parts, name: str) -> None:
-    add_session(parts.db, "s")
-    run_id = add_run(parts.db, "s")
-    parts.db.write(
-        lambda session: session.add(
-            AttemptRow(run_id=run_id, fence=1, ephemeral_id=name, profile="default")
-        )
+def _run_that_uses(services: Services, name: str) -> None:
+    add_session(services.db, "s")
+    run_id = add_run(services.db, "s")
+    services.db.write(
+        lambda tx: tx.add(AttemptRow(run_id=run_id, fence=1, ephemeral_id=name, profile="default"))
     )
 
 
 def test_the_sweep_gives_a_parked_session_another_chance(
-    make_parts: Callable[..., Parts], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+    make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = make_parts(demo.url, INSTALLATION="parker")
+    services = make_parts(demo.url, INSTALLATION="parker")
     remember(demo, "eph_parker_1")
-    queue(parts, "eph_parker_1")
+    queue(services, "eph_parker_1")
     demo.faults(sessions_error=405, count=1)
-    delete_due(parts)
-    assert rows(parts)["eph_parker_1"].status == PARKED
-    sweep_at_once(parts, monkeypatch)
-    delete_due(parts)
+    delete_due(services)
+    assert rows(services)["eph_parker_1"].status == PARKED
+    sweep_at_once(services, monkeypatch)
+    delete_due(services)
     assert not known(demo, "eph_parker_1")
 
 
 def test_the_sweep_reads_all_pages(
-    make_parts: Callable[..., Parts], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+    make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = make_parts(demo.url, INSTALLATION="pager")
+    services = make_parts(demo.url, INSTALLATION="pager")
     names = [f"eph_pager_{n}" for n in range(5)]
     remember(demo, *names)
     by_two = partialmethod(GatewayClient.list_sessions, limit=2)
     monkeypatch.setattr(GatewayClient, "list_sessions", by_two)
-    sweep_at_once(parts, monkeypatch)
-    assert sorted(rows(parts)) == names
+    sweep_at_once(services, monkeypatch)
+    assert sorted(rows(services)) == names
 
 
-def test_a_gateway_that_cannot_be_swept_stops_nobody_else(parts: Parts, demo: DemoGateway) -> None:
+def test_a_gateway_that_cannot_be_swept_stops_nobody_else(
+    services: Services, demo: DemoGateway
+) -> None:
     demo.faults(sessions_error=500)
-    sweep(parts)
-    assert rows(parts) == {}
+    sweep(services)
+    assert rows(services) == {}
 
 
 def test_a_continuation_belongs_to_whoever_the_session_belongs_to() -> None:

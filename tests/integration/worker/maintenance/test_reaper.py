@@ -16,7 +16,7 @@ from shared.db.database import Database
 from shared.db.models import RunRow
 from shared.db.runs import claim as claims
 from shared.db.runs import overdue
-from shared.errors import DatabaseAway, RedisAway, SettingsError
+from shared.errors import DatabaseUnavailable, RedisUnavailable, SettingsError
 from shared.event_log.clients import command_client
 from shared.event_log.keys import LAST_TICK
 from shared.settings import Settings
@@ -28,8 +28,8 @@ from tests.support.worker_stand import WorkerStand
 from worker.maintenance import reaper as reaper_module
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.standby_reaper import LastTick, StandbyTicker
-from worker.queue_admission import Admission
-from worker.services import Parts
+from worker.queue_admission import QueueAdmission
+from worker.services import Services
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +71,15 @@ class Sent:
         return True
 
 
-def reaping(stand: WorkerStand) -> tuple[Parts, Sent]:
+def reaping(stand: WorkerStand) -> tuple[Services, Sent]:
     """The parts with such a queue."""
     sent = Sent()
-    return Parts(**{**vars(stand.parts), "queue": sent}), sent
+    return Services(**{**vars(stand.services), "queue": sent}), sent
 
 
-def ready_reaper(parts: Parts) -> Reaper:
+def ready_reaper(services: Services) -> Reaper:
     """One that had contact for longer than a lease."""
-    reaper = Reaper(parts)
+    reaper = Reaper(services)
     reaper._contact_since = time.monotonic() - 100
     return reaper
 
@@ -91,12 +91,12 @@ def lapsed_run(stand: WorkerStand) -> str:
 
 
 def test_a_lapsed_run_is_sent_once_and_again_only_if_nobody_came(stand: WorkerStand) -> None:
-    parts, sent = reaping(stand)
-    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    services, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(services)
     for _ in range(3):
         reaper.tick()
     assert sent.taken_over == [run_id]
-    long_ago = reaper_module.FORSAKEN + 1
+    long_ago = reaper_module.LAPSED_AFTER + 1
     told = run_row(stand.db, run_id).enqueued_at or 0.0
     stand.db.write(
         lambda s: s.execute(update(RunRow).values(enqueued_at=told - long_ago, lease_until=1.0))
@@ -106,8 +106,8 @@ def test_a_lapsed_run_is_sent_once_and_again_only_if_nobody_came(stand: WorkerSt
 
 
 def test_a_run_that_lapses_again_is_sent_at_once(stand: WorkerStand) -> None:
-    parts, sent = reaping(stand)
-    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    services, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(services)
     reaper.tick()
     stand.db.write(lambda s: claims.claim(s, run_id, "next", 0.2))
     deadline = time.monotonic() + 5
@@ -118,10 +118,10 @@ def test_a_run_that_lapses_again_is_sent_at_once(stand: WorkerStand) -> None:
 
 
 def test_two_beats_at_once_send_each_run_once(stand: WorkerStand) -> None:
-    parts, sent = reaping(stand)
+    services, sent = reaping(stand)
     lapsed = {lapsed_run(stand) for _ in range(20)}
     waiting = {add_run(stand.db, None, created_at=1.0) for _ in range(20)}
-    reapers = [ready_reaper(parts) for _ in range(3)]
+    reapers = [ready_reaper(services) for _ in range(3)]
     threads = [threading.Thread(target=reaper.tick) for reaper in reapers]
     for thread in threads:
         thread.start()
@@ -134,29 +134,29 @@ def test_two_beats_at_once_send_each_run_once(stand: WorkerStand) -> None:
 def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts, sent = reaping(stand)
+    services, sent = reaping(stand)
     for _ in range(120):
         add_run(stand.db, None, created_at=1.0)
     sizes = []
-    forgotten = overdue.forgotten
+    unqueued_runs = overdue.unqueued_runs
 
     def counted(*arguments: Any) -> list[str]:
-        sizes.append(len(found := forgotten(*arguments)))
+        sizes.append(len(found := unqueued_runs(*arguments)))
         return found
 
     monkeypatch.setattr(reaper_module, "forgotten", counted)
-    Reaper(parts).tick()
+    Reaper(services).tick()
     assert sizes == [100, 20]
     assert len(sent.enqueued) == 120
 
 
 def test_nothing_is_taken_over_before_one_lease_of_unbroken_contact(stand: WorkerStand) -> None:
-    parts, sent = reaping(stand)
-    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
-    away = Parts(**{**vars(parts), "db": _Away()})
-    reaper._parts = away
+    services, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(services)
+    away = Services(**{**vars(services), "db": _Away()})
+    reaper._services = away
     reaper.tick()
-    reaper._parts = parts
+    reaper._services = services
     reaper.tick()
     assert sent.taken_over == [], "the owner may be back as well, and renew"
     deadline = time.monotonic() + 5
@@ -169,11 +169,11 @@ def test_nothing_is_taken_over_before_one_lease_of_unbroken_contact(stand: Worke
 def test_a_redis_that_is_away_delays_no_takeover(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts, sent = reaping(stand)
-    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    services, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(services)
 
     def announce(*_: object) -> None:
-        raise RedisAway
+        raise RedisUnavailable
 
     monkeypatch.setattr(reaper_module, "unannounced", lambda *_: ["a"])
     monkeypatch.setattr(reaper_module, "announce", announce)
@@ -183,7 +183,7 @@ def test_a_redis_that_is_away_delays_no_takeover(
 
 class _Away:
     def read(self, work: object) -> None:
-        raise DatabaseAway
+        raise DatabaseUnavailable
 
     write = read
 
@@ -191,8 +191,8 @@ class _Away:
 def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    parts, sent = reaping(stand)
-    run_id, reaper = lapsed_run(stand), ready_reaper(parts)
+    services, sent = reaping(stand)
+    run_id, reaper = lapsed_run(stand), ready_reaper(services)
 
     def broken(*_: object) -> list[str]:
         raise ValueError("a row that nobody planned")
@@ -226,11 +226,11 @@ def test_an_end_that_cannot_be_announced_does_not_hold_up_the_others(
 def test_a_worker_ticks_when_nobody_did_for_two_intervals_and_only_one_of_them(
     stand: WorkerStand, redis_server: RedisServer
 ) -> None:
-    parts, sent = reaping(stand)
+    services, sent = reaping(stand)
     redis = command_client(redis_server.url)
     redis.delete(LAST_TICK)
     marks = [LastTick(redis, 0.2, f"w{n}") for n in range(3)]
-    standbys = [StandbyTicker(parts, mark) for mark in marks]
+    standbys = [StandbyTicker(services, mark) for mark in marks]
     for standby in standbys:
         standby._reaper._contact_since = time.monotonic() - 100
     run_id = lapsed_run(stand)
@@ -259,7 +259,7 @@ def test_a_standby_goes_on_after_an_error(
         raise ValueError
 
     monkeypatch.setattr(StandbyTicker, "look", look)
-    standby = StandbyTicker(stand.parts, LastTick(command_client(redis_server.url), 0.2, "w"))
+    standby = StandbyTicker(stand.services, LastTick(command_client(redis_server.url), 0.2, "w"))
     standby.start()
     deadline = time.monotonic() + 5
     while len(looks) < 3:
@@ -296,7 +296,7 @@ class Consumer:
 
 
 def test_the_queue_of_runs_is_left_while_all_ordinary_slots_are_taken() -> None:
-    consumer, admission = Consumer(), Admission(2)
+    consumer, admission = Consumer(), QueueAdmission(2)
     admission.attach(consumer)
     assert [admission.enter(), consumer.settle()] == [True, {RUNS, TAKEOVER}]
     assert [admission.enter(), consumer.settle()] == [True, {TAKEOVER}]
@@ -307,7 +307,7 @@ def test_the_queue_of_runs_is_left_while_all_ordinary_slots_are_taken() -> None:
 
 
 def test_a_worker_that_leaves_takes_from_no_queue() -> None:
-    consumer, admission = Consumer(), Admission(2)
+    consumer, admission = Consumer(), QueueAdmission(2)
     admission.attach(consumer)
     assert admission.enter()
     admission.close()

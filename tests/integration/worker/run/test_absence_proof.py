@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from shared.db.models import AttemptRow, ChaseRow, DeletionRow, RunRow
-from shared.db.runs.attempts import intend
+from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
+from shared.db.runs.attempts import record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.orphans import UNCERTAIN_POST
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
@@ -20,7 +20,7 @@ from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.gateway.client import GatewayClient, GatewayWork
-from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.run.run_turn import run_turn
 
 POST_TIMEOUT = 1.0
@@ -59,12 +59,12 @@ def waiting_run(stand: WorkerStand, **script: object) -> str:
 
 def attempts_of(stand: WorkerStand, run_id: str) -> list[AttemptRow]:
     query = select(AttemptRow).where(AttemptRow.run_id == run_id).order_by(AttemptRow.fence)
-    return stand.db.read(lambda session: list(session.scalars(query)))
+    return stand.db.read(lambda tx: list(tx.scalars(query)))
 
 
-def chases_of(stand: WorkerStand, run_id: str) -> list[ChaseRow]:
-    query = select(ChaseRow).where(ChaseRow.run_id == run_id).order_by(ChaseRow.id)
-    return stand.db.read(lambda session: list(session.scalars(query)))
+def chases_of(stand: WorkerStand, run_id: str) -> list[OrphanRow]:
+    query = select(OrphanRow).where(OrphanRow.run_id == run_id).order_by(OrphanRow.id)
+    return stand.db.read(lambda tx: list(tx.scalars(query)))
 
 
 def enqueue_at_once(stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -75,7 +75,7 @@ def enqueue_at_once(stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> list
         sent.append(run_id)
         return True
 
-    monkeypatch.setattr(stand.parts.queue, "run_turn", note)
+    monkeypatch.setattr(stand.services.queue, "run_turn", note)
     return sent
 
 
@@ -84,7 +84,7 @@ def run_to_the_end(stand: WorkerStand, run_id: str, within: float = 20.0) -> Run
     deadline = time.monotonic() + within
     while run_row(stand.db, run_id).state not in {"completed", "failed", "aborted"}:
         assert time.monotonic() < deadline, run_row(stand.db, run_id).state
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     return run_row(stand.db, run_id)
 
 
@@ -95,7 +95,7 @@ def dead_in_the_post(
     owner = stand.db.write(lambda s: claim(s, run_id, "dead", -1.0))
     assert isinstance(owner, Claim)
     ephemeral = f"eph_{run_id[-12:]}"
-    stand.db.write(lambda s: intend(s, owner, ephemeral, pid))
+    stand.db.write(lambda s: record_intent(s, owner, ephemeral, pid))
     earlier = update(AttemptRow).values(intent_at=AttemptRow.intent_at - seconds_ago)
     stand.db.write(lambda s: s.execute(earlier))
     return ephemeral
@@ -128,7 +128,7 @@ def test_a_run_whose_owner_died_in_the_post_is_posted_by_the_next_one_after_proo
 ) -> None:
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).state == "completed"
     assert is_proved(stand, run_id) == ["idle", None]
     assert len(stand.posts("eph")) == 1
@@ -137,7 +137,7 @@ def test_a_run_whose_owner_died_in_the_post_is_posted_by_the_next_one_after_proo
 def test_a_post_that_may_still_arrive_is_waited_for(stand: WorkerStand) -> None:
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id, seconds_ago=-4.0)  # as if it had just been sent, but slower
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     proved, _ = attempts_of(stand, run_id)
     assert (proved.proved_absent_at or 0.0) - (proved.intent_at or 0.0) > POST_TIMEOUT
 
@@ -148,7 +148,7 @@ def test_a_gateway_that_is_another_process_by_now_need_not_be_idle(
     other = stand.gateway.post(scripted(tokens=1000, rate=10), session_id="somebody-elses")
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id, pid=stand.gateway.pid + 1, seconds_ago=60)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).state == "completed"
     assert is_proved(stand, run_id) == ["restarted", None]
     stand.gateway.request("POST", f"/v1/runs/{other}/stop")
@@ -159,7 +159,7 @@ def test_beside_other_runs_of_the_same_process_there_is_no_proof(stand: WorkerSt
     posts = stand.gateway.record()["posts"]
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id, pid=stand.gateway.pid, seconds_ago=60)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "post_uncertain")
     assert stand.gateway.record()["posts"] == posts
@@ -175,7 +175,7 @@ def test_a_gateway_that_knows_the_session_has_the_run(stand: WorkerStand) -> Non
         lambda: stand.gateway.status(gateway_run)["status"] == "completed", what="it has ended"
     )
     began = time.monotonic()
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "post_uncertain")
     assert time.monotonic() - began < POST_TIMEOUT
@@ -188,13 +188,13 @@ def test_one_quiet_moment_is_no_proof(stand: WorkerStand, monkeypatch: pytest.Mo
     monkeypatch.setattr(GatewayClient, "work", work)
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id, pid=stand.gateway.pid, seconds_ago=60)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).reason == "post_uncertain"
 
 
 def is_told_to_wait(stand: WorkerStand, run_id: str) -> bool:
-    turn = stand.parts.turns.get(run_id)
-    return turn is not None and turn.log.head > 0 and "run.retrying" in stand.names(run_id)
+    turn = stand.services.turns.get(run_id)
+    return turn is not None and turn.run_log.head > 0 and "run.retrying" in stand.names(run_id)
 
 
 def test_a_person_who_stops_the_run_does_not_wait_for_the_proof(
@@ -205,7 +205,7 @@ def test_a_person_who_stops_the_run_does_not_wait_for_the_proof(
     thread = stand.begin(run_id)
     wait_until(lambda: is_told_to_wait(stand, run_id), what="it is told that it waits")
     began = time.monotonic()
-    stand.parts.turns[run_id].ask_stop()
+    stand.services.turns[run_id].ask_stop()
     thread.join(10)
     assert time.monotonic() - began < POST_TIMEOUT
     assert run_row(stand.db, run_id).state == "aborted"
@@ -227,7 +227,7 @@ def test_a_run_is_repeated_three_times_at_most(
 
 def overtaken(stand: WorkerStand, run_id: str) -> None:
     """Somebody else has the run: its owner was frozen for longer than its lease."""
-    stand.parts.leases.release(run_id)
+    stand.services.leases.release(run_id)
     stand.db.write(lambda s: s.execute(update(RunRow).values(lease_until=0.0)))
     assert isinstance(stand.db.write(lambda s: claim(s, run_id, "other", 60.0)), Claim)
 
@@ -261,7 +261,7 @@ def test_what_was_proved_absent_and_shows_up_all_the_same_is_counted(
 ) -> None:
     run_id = waiting_run(stand)
     ephemeral = dead_in_the_post(stand, run_id, seconds_ago=60)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).state == "completed"
     stand.gateway.post(scripted(tokens=1), session_id=ephemeral)
     wait_until(lambda: deletions(stand, ephemeral), what="its session is to be deleted")
@@ -269,8 +269,8 @@ def test_what_was_proved_absent_and_shows_up_all_the_same_is_counted(
 
 
 def deletions(stand: WorkerStand, ephemeral: str) -> bool:
-    stand.db.write(lambda s: s.execute(update(ChaseRow).values(next_at=0.0)))
-    chase_all(stand.parts)
+    stand.db.write(lambda s: s.execute(update(OrphanRow).values(next_at=0.0)))
+    check_orphaned_runs(stand.services)
     found = select(DeletionRow).where(DeletionRow.session_id == ephemeral)
-    open_ones = select(ChaseRow.id).where(ChaseRow.done_at.is_(None))
+    open_ones = select(OrphanRow.id).where(OrphanRow.done_at.is_(None))
     return stand.db.read(lambda s: s.scalar(found) is not None and s.scalar(open_ones) is None)

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.models import ChaseRow, DeletionRow, RunRow, UsageRow
-from shared.db.runs.attempts import intend, note_attempt
+from shared.db.models import DeletionRow, OrphanRow, RunRow, UsageRow
+from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.complete import replace_late
 from shared.db.runs.stop import ask_stop
-from shared.errors import LostRun, RedisAway
+from shared.errors import OwnershipLost, RedisUnavailable
 from shared.event_log.store import Batch, EventLog, Status
 from shared.protocol.events import encode
 from shared.run_end import announce
@@ -29,7 +29,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
-from worker.maintenance.orphaned_runs import chase_all
+from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.stop_run import stop_run
 from worker.run import finish
@@ -97,7 +97,7 @@ def posted_by(
     stand: WorkerStand, owner: Claim, *, tokens: int, opened: bool, **script: object
 ) -> str:
     """What a dead owner had the gateway do; the gateway's id of it."""
-    stand.db.write(lambda s: intend(s, owner, f"eph_{owner.run_id[-8:]}", None))
+    stand.db.write(lambda s: record_intent(s, owner, f"eph_{owner.run_id[-8:]}", None))
     body = scripted(tokens=tokens, **script)
     gateway_run = stand.gateway.post(body, session_id=f"eph_{owner.run_id[-8:]}")
     stand.db.write(
@@ -118,13 +118,13 @@ def test_a_worker_that_dies_between_its_commit_and_the_announcement_doubles_noth
     run_id = waiting_run(stand, tools=[TOOL], usage={"input_tokens": 7, "output_tokens": 5})
     with monkeypatch.context() as patched:
         patched.setattr(finish, "_tell", lambda *_: None)
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     before = contents(stand)
     assert ends_of(stand, run_id) == []
     assert run_row(stand.db, run_id).announced_at is None
     for _ in range(2):
-        Reaper(stand.parts).tick()
-        run_turn(stand.parts, run_id)
+        Reaper(stand.services).tick()
+        run_turn(stand.services, run_id)
     assert ends_of(stand, run_id) == ["run.completed"]
     assert contents(stand) == before
     assert [role for role, _ in before] == ["user", "assistant", "tool", "assistant"]
@@ -137,14 +137,14 @@ def test_an_end_is_announced_by_whoever_comes_first_when_redis_is_back(
     run_id = waiting_run(stand)
 
     def away(*_: object, **__: object) -> None:
-        raise RedisAway
+        raise RedisUnavailable
 
     with monkeypatch.context() as patched:
         patched.setattr(EventLog, "announce", away)
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).state == "completed"
-    assert announce(stand.db, stand.parts.log, run_id)
-    assert announce(stand.db, stand.parts.log, run_id)
+    assert announce(stand.db, stand.services.event_log, run_id)
+    assert announce(stand.db, stand.services.event_log, run_id)
     assert ends_of(stand, run_id) == ["run.completed"]
 
 
@@ -153,7 +153,7 @@ def test_a_run_whose_stream_was_opened_is_followed_by_asking_and_shown_whole(
 ) -> None:
     run_id = waiting_run(stand)
     gateway_run = posted_by(stand, dead_owner(stand, run_id), tokens=40, opened=True, tools=[TOOL])
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     names = [name for name, _ in log_of(stand, run_id)]
     assert names[-1] == "run.completed"
     assert "run.started" not in names
@@ -168,7 +168,7 @@ def test_a_run_whose_stream_was_opened_is_followed_by_asking_and_shown_whole(
 def test_a_run_whose_stream_was_never_opened_is_read_live(stand: WorkerStand) -> None:
     run_id = waiting_run(stand)
     posted_by(stand, dead_owner(stand, run_id), tokens=5, opened=False)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     names = [name for name, _ in log_of(stand, run_id)]
     assert "run.reattached" not in names
     assert names[-1] == "run.completed"
@@ -182,13 +182,13 @@ def test_a_stream_that_a_second_owner_opened_is_not_opened_by_a_third(
     posted_by(stand, dead_owner(stand, run_id), tokens=5, opened=False)
 
     def dies(*_: object) -> None:
-        raise LostRun
+        raise OwnershipLost
 
     with monkeypatch.context() as patched:
         patched.setattr(GatewayClient, "events", dies)
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     stand.db.write(lambda s: s.execute(update(RunRow).values(lease_until=0.0)))
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     reattached = next(p for name, p in log_of(stand, run_id) if name == "run.reattached")
     assert reattached["mode"] == "polling"
     assert ends_of(stand, run_id) == ["run.completed"]
@@ -198,7 +198,7 @@ def test_a_stream_that_a_second_owner_opened_is_not_opened_by_a_third(
 def test_a_run_that_was_never_posted_starts_anew(stand: WorkerStand) -> None:
     run_id = waiting_run(stand)
     dead_owner(stand, run_id)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.takeovers, row.fence) == ("completed", 1, 2)
 
@@ -206,12 +206,12 @@ def test_a_run_that_was_never_posted_starts_anew(stand: WorkerStand) -> None:
 def test_a_run_that_was_to_stop_is_stopped_by_its_next_owner(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stand.parts.leases, "_tell", lambda lease: None)  # it knows by the claim
+    monkeypatch.setattr(stand.services.leases, "_tell", lambda lease: None)  # it knows by the claim
     run_id = waiting_run(stand)
     posted_by(stand, dead_owner(stand, run_id), tokens=1000, opened=True, rate=100)
     asked = update(RunRow).values(state="stopping", stop_requested_at=1.0)
     stand.db.write(lambda s: s.execute(asked))
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).state == "aborted"
     (run,) = stand.gateway.record(f"eph_{run_id[-8:]}")["runs"]
     assert (run["status"], run["stops"] >= 1) == ("cancelled", True)
@@ -224,14 +224,14 @@ def test_a_run_that_is_over_is_freed_without_the_garbage_collector(
 
     def noting(*args: Any) -> Turn:
         turn = open_turn(*args)
-        logs.append(weakref.ref(turn.log))
+        logs.append(weakref.ref(turn.run_log))
         return turn
 
     monkeypatch.setattr("worker.run.run_turn.open_turn", noting)
     gc.collect()
     gc.disable()
     try:
-        run_turn(stand.parts, waiting_run(stand))
+        run_turn(stand.services, waiting_run(stand))
         wait_until(lambda: logs[0]() is None, within=10, what="the log is freed")
     finally:
         gc.enable()
@@ -241,7 +241,7 @@ def test_a_run_that_killed_too_many_workers_is_given_up(stand: WorkerStand) -> N
     run_id = waiting_run(stand)
     posted_by(stand, dead_owner(stand, run_id), tokens=1000, opened=True, rate=100)
     stand.db.write(lambda s: s.execute(update(RunRow).values(takeovers=5)))
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "worker_lost")
     wait_until(lambda: _chased(stand), within=20, what="the gateway's run is stopped")
@@ -253,7 +253,7 @@ def test_an_owner_that_wakes_up_while_the_next_one_works_writes_nothing(
 ) -> None:
     run_id = waiting_run(stand)
     late = dead_owner(stand, run_id)
-    events = stand.parts.log
+    events = stand.services.event_log
     events.install(late.keys, fence=late.fence, epoch=1, min_head=0, create=True)
     following = stand.db.write(lambda s: claim(s, run_id, "next", 60.0))
     assert isinstance(following, Claim)
@@ -262,22 +262,22 @@ def test_an_owner_that_wakes_up_while_the_next_one_works_writes_nothing(
     (answer,) = events.append([Batch(late.keys, late.fence, 0, (entry,))])
     assert answer.status is Status.FENCED
     assert log_of(stand, run_id) == []
-    with pytest.raises(LostRun):
-        stand.db.write(lambda s: intend(s, late, "eph_late", None))
+    with pytest.raises(OwnershipLost):
+        stand.db.write(lambda s: record_intent(s, late, "eph_late", None))
 
 
 @pytest.mark.parametrize("script", [{}, {"cut": 5}], ids=["read", "polled"])
 def test_a_stop_that_the_gateway_hears_of_before_the_owner_is_the_persons(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, script: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(stand.parts.leases, "_tell", lambda lease: None)  # no renewal tells it
+    monkeypatch.setattr(stand.services.leases, "_tell", lambda lease: None)  # no renewal tells it
     run_id = waiting_run(stand, **{"tokens": 2000, "rate": 50, **script})
     doing = stand.begin(run_id)
     stand.wait_for_post("eph")
     shown = "run.reattached" if script else "message.delta"
     wait_until(lambda: shown in stand.names(run_id), what=shown)
     stand.db.write(lambda s: ask_stop(s, OWNER, SESSION, run_id))
-    stop_run(stand.parts, run_id)
+    stop_run(stand.services, run_id)
     doing.join(20)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("aborted", "aborted")
@@ -289,29 +289,29 @@ def test_a_stop_that_the_gateway_hears_of_before_the_owner_is_the_persons(
 
 def test_a_cancellation_that_nobody_asked_for_is_a_failure(stand: WorkerStand) -> None:
     run_id = waiting_run(stand, end="cancelled")
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "gateway_error")
     assert "abort.started" not in stand.names(run_id)
 
 
 def _chased(stand: WorkerStand) -> bool:
-    chase_all(stand.parts)
-    open_ones = select(func.count()).select_from(ChaseRow).where(ChaseRow.done_at.is_(None))
+    check_orphaned_runs(stand.services)
+    open_ones = select(func.count()).select_from(OrphanRow).where(OrphanRow.done_at.is_(None))
     return stand.db.read(lambda s: s.scalar(open_ones)) == 0
 
 
 def test_a_transcript_that_arrives_late_is_taken_once(stand: WorkerStand) -> None:
     stand.gateway.faults(sessions_error=500, count=2)
     run_id = waiting_run(stand, tools=[TOOL])
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     stand.gateway.clear_faults()
     row = run_row(stand.db, run_id)
     assert (row.state, row.gateway_synced) == ("completed", False)
     assert ("tool", "a b") not in contents(stand)
     for _ in range(2):
-        stand.db.write(lambda s: s.execute(update(ChaseRow).values(next_at=0.0)))
-        chase_all(stand.parts)
+        stand.db.write(lambda s: s.execute(update(OrphanRow).values(next_at=0.0)))
+        check_orphaned_runs(stand.services)
     assert run_row(stand.db, run_id).gateway_synced
     assert not stand.db.write(lambda s: replace_late(s, run_id, [], None))
     assert contents(stand).count(("tool", "a b")) == 1
@@ -321,19 +321,19 @@ def test_a_transcript_that_arrives_late_is_taken_once(stand: WorkerStand) -> Non
 
 def test_an_unsaved_transcript_keeps_its_gateway_session_for_a_day(stand: WorkerStand) -> None:
     stand.gateway.faults(sessions_error=500, count=2)
-    run_turn(stand.parts, waiting_run(stand))
+    run_turn(stand.services, waiting_run(stand))
     stand.gateway.clear_faults()
     due = stand.db.read(_due)
     assert due > time.time() + 23 * 3600
-    run_turn(stand.parts, add_run(stand.db, SESSION, text=scripted(tokens=2), queue_no=2))
+    run_turn(stand.services, add_run(stand.db, SESSION, text=scripted(tokens=2), queue_no=2))
     assert stand.db.read(_due) < time.time() + 1
 
 
-def _due(session: Session) -> float:
-    return min(session.scalars(select(DeletionRow.next_attempt_at)))
+def _due(tx: Session) -> float:
+    return min(tx.scalars(select(DeletionRow.next_attempt_at)))
 
 
 def test_the_session_is_the_owners_alone(stand: WorkerStand) -> None:
-    run_turn(stand.parts, waiting_run(stand))
+    run_turn(stand.services, waiting_run(stand))
     assert messages(stand.db, SESSION, owner="somebody") == []
     assert len(messages(stand.db, SESSION, owner=OWNER)) == 2

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from shared.db.models import RunRow
-from shared.db.runs.attempts import intend, note_attempt
+from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.event_log.store import Batch
 from shared.protocol.events import encode
@@ -75,8 +75,8 @@ def text(stand: WorkerStand) -> str:
 
 
 def is_past(stand: WorkerStand, run_id: str, seq: int) -> bool:
-    turn = stand.parts.turns.get(run_id)
-    return turn is not None and turn.log.head > seq
+    turn = stand.services.turns.get(run_id)
+    return turn is not None and turn.run_log.head > seq
 
 
 def told(stand: WorkerStand, run_id: str) -> dict[str, str]:
@@ -91,7 +91,7 @@ def told(stand: WorkerStand, run_id: str) -> dict[str, str]:
 
 def test_a_cut_stream_is_opened_again_and_nothing_comes_twice(stand: WorkerStand) -> None:
     run_id = waiting_run(stand, tools=TOOLS, cut=30, reasoning=3)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     seen = told(stand, run_id)
     assert (seen["message.delta"], seen["reasoning.delta"]) == (numbered(60), "r1 r2 r3 ")
     assert (seen["tool.started"], seen["tool.completed"]) == ("ls", "ls")
@@ -105,11 +105,11 @@ def test_a_run_that_is_handed_over_goes_on_live_where_it_stood(stand: WorkerStan
         seq = run_row(stand.db, run_id).last_seq + 4
         thread = stand.begin(run_id)
         wait_until(partial(is_past, stand, run_id, seq), what="some text")
-        hand_over(stand.parts, stand.parts.turns[run_id])
+        hand_over(stand.services, stand.services.turns[run_id])
         thread.join(10)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     seen = told(stand, run_id)
-    if stand.parts.settings.checkpoint_bytes > 2000:
+    if stand.services.settings.checkpoint_bytes > 2000:
         assert seen["message.delta"] == numbered(100)
         assert (seen["run.reattached"], seen["tool.started"]) == ("replayreplay", "ls")
     assert "resync" not in stand.event(run_id, "run.completed")
@@ -124,7 +124,7 @@ def test_a_gateway_that_promises_a_replay_and_is_silent_holds_nothing_up(
 ) -> None:
     monkeypatch.setattr(GatewayClient, "replays", lambda _: True)
     run_id = waiting_run(stand, tokens=100, cut=20)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert run_row(stand.db, run_id).state == "completed"
     assert text(stand).strip() == numbered(100).strip()
 
@@ -137,7 +137,7 @@ def test_a_stream_that_is_another_one_is_not_mixed_with_what_was_shown(
     run_id = waiting_run(stand)
     owner = stand.db.write(lambda s: claim(s, run_id, "dead", 60.0))
     assert isinstance(owner, Claim)
-    log = stand.parts.log
+    log = stand.services.event_log
     log.install(owner.keys, fence=1, epoch=1, min_head=0, create=True)
     common = {"run_id": run_id, "session_id": SESSION, "epoch": 1}
     entries = tuple(
@@ -152,12 +152,12 @@ def test_a_stream_that_is_another_one_is_not_mixed_with_what_was_shown(
         )
     )
     log.append([Batch(owner.keys, 1, 0, entries)])
-    stand.db.write(lambda s: intend(s, owner, "eph_other", None))
+    stand.db.write(lambda s: record_intent(s, owner, "eph_other", None))
     gateway_run = stand.gateway.post(scripted(tokens=10), session_id="eph_other")
     noted = {"gateway_run_id": gateway_run, "stream_opened": True}
     stand.db.write(lambda s: note_attempt(s, owner, "eph_other", **noted))
     stand.db.write(lambda s: s.execute(update(RunRow).values(lease_until=0.0)))
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     shown = "".join(str(p["delta"]) for n, p in stand.events(run_id) if n == "message.delta")
     assert shown.startswith("t1 t2 ")
     assert "t3 t4" not in shown

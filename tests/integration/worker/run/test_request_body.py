@@ -47,14 +47,14 @@ def test_messages_without_a_count_are_counted_once_and_for_all(stand: WorkerStan
     counts = [row.token_count for row in messages(stand.db, SESSION)[:2]]
     assert counts == [tokens.count("question <1>"), tokens.count("answer <1>")]
     query = select(MessageRow.id).where(MessageRow.token_count.is_(None))
-    assert stand.db.read(lambda session: session.scalar(query)) is None
+    assert stand.db.read(lambda tx: tx.scalar(query)) is None
 
 
 def test_a_short_session_is_sent_as_it_is_without_prompts_that_wait(stand: WorkerStand) -> None:
     stand.conversation(turns=2)
     run_id = stand.queue(queue_no=1)
     stand.queue(queue_no=2, say="not yet")
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert [m["content"] for m in stand.history()] == [
         "question <1>",
         "answer <1>",
@@ -67,16 +67,16 @@ def test_a_short_session_is_sent_as_it_is_without_prompts_that_wait(stand: Worke
 
 def test_the_workspace_goes_before_the_instructions(stand: WorkerStand) -> None:
     stand.conversation(turns=1)
-    stand.db.write(lambda session: session.execute(update(SessionRow).values(workspace="/w")))
+    stand.db.write(lambda tx: tx.execute(update(SessionRow).values(workspace="/w")))
     run_id = stand.queue(instructions="Be brief.")
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     sent = stand.posts("eph")[-1]["body"]
     assert sent["instructions"] == "[Current working directory: /w]\nBe brief."
 
 
 def test_a_run_without_a_session_has_no_history_and_counts_nothing(stand: WorkerStand) -> None:
     run_id = add_run(stand.db, None, text=scripted(say="alone", rate=0))
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert stand.state(run_id) == "completed"
     assert stand.history() == []
 

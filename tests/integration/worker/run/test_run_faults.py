@@ -18,8 +18,8 @@ from redis.exceptions import ConnectionError as Broken
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.models import ChaseRow, MessageRow, RunRow, SessionRow, UsageRow
-from shared.db.runs.attempts import intend, note_attempt
+from shared.db.models import MessageRow, OrphanRow, RunRow, SessionRow, UsageRow
+from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.stop import ask_stop
 from shared.event_log.keys import PREFIX
@@ -91,7 +91,7 @@ class Failing:
     def __init__(self, stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = self.at = 0
         self.after = False
-        self._pool = stand.parts.log._servers[0].redis.connection_pool
+        self._pool = stand.services.event_log._servers[0].redis.connection_pool
         monkeypatch.setattr(Redis, "execute_command", self._wrap(Redis.execute_command))
         monkeypatch.setattr(Pipeline, "execute", self._wrap(Pipeline.execute))
 
@@ -118,13 +118,13 @@ class Failing:
 def left_by(stand: WorkerStand, run_id: str) -> dict[str, Any]:
     """What a run leaves in the database, without times, names and counts of attempts."""
 
-    def work(session: Session) -> dict[str, Any]:
-        run = session.get_one(RunRow, run_id)
-        conversation = session.get_one(SessionRow, (OWNER, SESSION))
-        rows = session.scalars(
+    def work(tx: Session) -> dict[str, Any]:
+        run = tx.get_one(RunRow, run_id)
+        conversation = tx.get_one(SessionRow, (OWNER, SESSION))
+        rows = tx.scalars(
             select(MessageRow).where(MessageRow.run_id == run_id).order_by(MessageRow.idx)
         )
-        usage = session.scalars(select(UsageRow).where(UsageRow.run_id == run_id))
+        usage = tx.scalars(select(UsageRow).where(UsageRow.run_id == run_id))
         return {
             "run": (run.state, run.reason, run.output, run.gateway_synced),
             "told": run.announced_at is not None,
@@ -158,10 +158,10 @@ def done_with_a_failure(
     run_id = waiting_run(stand, number, tools=[tool], usage={"input_tokens": 7, "output_tokens": 5})
     failing.arm(at, after=after)
     while run_row(stand.db, run_id).state != "completed":
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     used = failing.calls
     failing.arm(0, after=False)
-    Reaper(stand.parts).tick()
+    Reaper(stand.services).tick()
     failing.calls = used
     assert deltas(stand, run_id) == ["t1 t2 ", "t3 t4 t5 "]
     names = stand.names(run_id)
@@ -173,15 +173,15 @@ def test_the_end_comes_after_the_last_word_however_slow_the_log_is(
     make_stand: Callable[..., WorkerStand], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand = make_stand(database_url)
-    quick = stand.parts.log.append
+    quick = stand.services.event_log.append
 
     def slow(batches: Sequence[Batch]) -> list[Append]:
         time.sleep(1.0)  # longer than the run takes on a busy machine
         return quick(batches)
 
-    monkeypatch.setattr(stand.parts.log, "append", slow)
+    monkeypatch.setattr(stand.services.event_log, "append", slow)
     run_id = waiting_run(stand, tokens=50)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert "".join(deltas(stand, run_id)) == numbered(50)
     assert "resync" not in stand.event(run_id, "run.completed")
 
@@ -194,13 +194,13 @@ def test_a_log_that_is_lost_with_its_owner_begins_a_new_epoch_and_the_end_says_s
     ephemeral = f"eph_{run_id}"
     owner = stand.db.write(lambda s: claim(s, run_id, "dead", -1.0))
     assert isinstance(owner, Claim)
-    stand.db.write(lambda s: intend(s, owner, ephemeral, None))
+    stand.db.write(lambda s: record_intent(s, owner, ephemeral, None))
     gateway_run = stand.gateway.post(scripted(tokens=20), session_id=ephemeral)
     noted = {"gateway_run_id": gateway_run, "stream_opened": True}
     stand.db.write(lambda s: note_attempt(s, owner, ephemeral, **noted))
     # The last renewal said that five events had been shown; Redis knows nothing of them.
     stand.db.write(lambda s: s.execute(update(RunRow).values(last_seq=5)))
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     assert {payload["epoch"] for _, payload in stand.events(run_id)} == {2}
     assert "".join(deltas(stand, run_id)).split() == numbered(20).split()
     end = stand.event(run_id, "run.completed")
@@ -213,13 +213,13 @@ def test_a_run_longer_than_the_life_of_its_log_is_whole(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stand = make_stand(database_url, WATCHDOG_SECONDS=10)
-    (publisher,) = stand.parts.publisher.parts
-    stand.parts.log._ttl = publisher._log._ttl = 1
+    (publisher,) = stand.services.publisher.shards
+    stand.services.event_log._ttl = publisher._log._ttl = 1
     publisher._refresh_every = 0.2
     tool = {"after": 10, "name": "sleep", "seconds": 2.5}
     run_id = waiting_run(stand, tokens=20, rate=100, tools=[tool])
     with caplog.at_level(logging.WARNING):
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     assert "".join(deltas(stand, run_id)) == numbered(20)
     assert "log.reinstalled" not in caplog.text
 
@@ -231,7 +231,7 @@ def test_without_a_transcript_the_rest_of_the_answer_is_shown(
     run_id = waiting_run(stand, tokens=60, rate=60, cut=10)
     stand.gateway.faults(sessions_error=500)
     try:
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
     finally:
         stand.gateway.clear_faults()
     assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
@@ -246,14 +246,14 @@ def test_the_session_of_a_run_that_goes_on_at_the_gateway_is_not_deleted(
     stand = make_stand(database_url)
     run_id = waiting_run(stand, tokens=2000, rate=100, stop_delay=8)
     doing = stand.begin(run_id)
-    wait_until(lambda: run_id in stand.parts.turns, what="it is being done")
-    turn = stand.parts.turns[run_id]
-    wait_until(lambda: turn.log.head > 1, what="it talks")
+    wait_until(lambda: run_id in stand.services.turns, what="it is being done")
+    turn = stand.services.turns[run_id]
+    wait_until(lambda: turn.run_log.head > 1, what="it talks")
     stand.db.write(lambda s: ask_stop(s, OWNER, SESSION, run_id))
     doing.join(20)
     assert run_row(stand.db, run_id).state == "aborted"
     assert stand.deletions() == {}
-    chased = stand.db.read(lambda s: s.scalars(select(ChaseRow.ephemeral_id)).all())
+    chased = stand.db.read(lambda s: s.scalars(select(OrphanRow.ephemeral_id)).all())
     assert chased == [turn.ephemeral_id]
 
 
@@ -262,7 +262,7 @@ def test_after_many_runs_everything_is_as_it_was(
 ) -> None:
     stand = make_stand(LEASE_SECONDS=30)
     redis_server.flush()
-    stand.parts.log._ttl = 2
+    stand.services.event_log._ttl = 2
     do_runs(stand, BEGIN)
     before = measure(stand)
     do_runs(stand, RUNS - BEGIN)
@@ -281,17 +281,17 @@ def do_runs(stand: WorkerStand, count: int) -> None:
     text = scripted(tokens=1, rate=0)
     run_ids = [add_run(stand.db, None, text=text) for _ in range(count)]
     with ThreadPoolExecutor(8) as pool:
-        for _ in pool.map(lambda run_id: run_turn(stand.parts, run_id), run_ids):
+        for _ in pool.map(lambda run_id: run_turn(stand.services, run_id), run_ids):
             pass
 
 
 def measure(stand: WorkerStand) -> dict[str, int]:
     """What the process holds of runs: objects, threads, memory in bytes."""
     gc.collect()
-    (publisher,), leases = stand.parts.publisher.parts, stand.parts.leases
+    (publisher,), leases = stand.services.publisher.shards, stand.services.leases
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
-        "held": len(stand.parts.turns)
+        "held": len(stand.services.turns)
         + len(publisher._open)
         + len(publisher._dirty)
         + len(leases.held()),
@@ -313,7 +313,7 @@ def test_an_event_of_33_megabytes_arrives_in_pieces(
     """It is more than the stream may bring at once, so the transcript brings it."""
     stand = make_stand(LEASE_SECONDS=30, WATCHDOG_SECONDS=10, CHECKPOINT_BYTES=2**30)
     run_id = waiting_run(stand, tokens=4, event_bytes=GIANT, event_bytes_after=2)
-    run_turn(stand.parts, run_id)
+    run_turn(stand.services, run_id)
     said = deltas(stand, run_id)
     assert "".join(said).split() == f"t1 t2 {'g' * GIANT}t3 t4".split()
     assert max(map(len, said)) < LARGEST_EVENT
@@ -324,7 +324,7 @@ def test_the_bytes_of_a_token_do_not_grow_with_the_text(
 ) -> None:
     stand = make_stand(database_url)
     sent: list[bytes] = []
-    (publisher,) = stand.parts.publisher.parts
+    (publisher,) = stand.services.publisher.shards
     append = publisher._log.append
 
     def noted(batches: Sequence[Batch]) -> list[Append]:
@@ -332,7 +332,7 @@ def test_the_bytes_of_a_token_do_not_grow_with_the_text(
         return append(batches)
 
     monkeypatch.setattr(publisher._log, "append", noted)
-    run_turn(stand.parts, waiting_run(stand, tokens=400, rate=400))
+    run_turn(stand.services, waiting_run(stand, tokens=400, rate=400))
     around = [
         len(entry) - len(payload["delta"])
         for entry in sent

@@ -12,24 +12,24 @@ from web.recovery.offset import (
     Joined,
     Lost,
     Offset,
-    Standing,
+    OffsetTracker,
     continued_record,
     fresh_record,
     lost,
     parse_offset,
 )
-from web.recovery.offset_emitter import Teller, with_offset
+from web.recovery.offset_emitter import OffsetEmitter, with_offset
 from web.relay.feed import FeedAddress
 
 OWNER = "default"
 S = FeedAddress(OWNER, "s")
 
 
-def standing(offset: Offset | None = None) -> Standing:
-    return Standing("pid", {"first": "0"}, offset or Offset(0), lambda _: None)
+def standing(offset: Offset | None = None) -> OffsetTracker:
+    return OffsetTracker("pid", {"first": "0"}, offset or Offset(0), lambda _: None)
 
 
-def back(one: Standing, offset: str | None) -> tuple[Lost, Joined]:
+def back(one: OffsetTracker, offset: str | None) -> tuple[Lost, Joined]:
     """What it had in its one session, if the client says `offset`."""
     state = lost(one.record, parse_offset(offset) if offset is not None else None, OWNER)
     (joined,) = state.feeds
@@ -173,7 +173,7 @@ def test_the_next_socket_begins_with_what_the_lost_one_certainly_had() -> None:
     one.ended("flying")
     one.ends_saved(one.ends_unsaved)
     record, now = continued_record(one.record, parse_offset(said))
-    again = Standing("pid", record, now, lambda _: None)
+    again = OffsetTracker("pid", record, now, lambda _: None)
     for text in (None, said, again.offset()):
         state, joined = back(again, text)
         assert state.place(joined, "live") == (1, 9)
@@ -187,7 +187,7 @@ def test_a_run_that_went_on_after_a_loss_and_ended_is_not_sent_again_after_the_n
     one = standing()
     one.join(S, {}, [], told="")
     record, now = continued_record(one.record, parse_offset(one.moved("a", "a:1:9")))
-    again = Standing("pid", record, now, lambda _: None)
+    again = OffsetTracker("pid", record, now, lambda _: None)
     again.ended("a")
     again.ends_saved(again.ends_unsaved)
     state, joined = back(again, again.moved("b", "b:1:1"))
@@ -198,7 +198,7 @@ def test_an_awaited_resumed_is_awaited_after_a_second_loss() -> None:
     one = standing()
     one.join(S, {}, [], told="resumed")
     record, now = continued_record(one.record, None)
-    again = Standing("pid", record, now, lambda _: None)
+    again = OffsetTracker("pid", record, now, lambda _: None)
     assert back(again, None)[1].awaits == "resumed"
     assert back(again, again.moved("x", "x:1:1"))[1].awaits == "resumed"
 
@@ -215,7 +215,7 @@ def test_a_socket_that_had_too_many_runs_does_not_guess() -> None:
 def test_an_offset_of_another_life_says_nothing_about_this_one() -> None:
     stale = parse_offset("5,a:1:7")
     record, now = fresh_record(stale)
-    one = Standing("pid", record, now, lambda _: None)
+    one = OffsetTracker("pid", record, now, lambda _: None)
     one.join(S, {"a": (1, 2)}, [], told="")
     state, joined = back(one, "5,a:1:7")
     assert state.place(joined, "a") == (1, 2)
@@ -241,7 +241,7 @@ def test_records_stay_small_however_many_runs_and_sessions_there_are() -> None:
     assert len(one.record) < 350
 
 
-class Kept:
+class ReconciledTurn:
     def __init__(self) -> None:
         self.sent: list[tuple[list[str], bytes]] = []
 
@@ -250,8 +250,8 @@ class Kept:
 
 
 def test_sockets_that_stand_alike_share_a_packet_and_others_get_plain_events() -> None:
-    kept = Kept()
-    teller = Teller(kept, {"a": standing(), "b": standing(), "c": standing(Offset(4))})  # type: ignore[arg-type]
+    kept = ReconciledTurn()
+    teller = OffsetEmitter(kept, {"a": standing(), "b": standing(), "c": standing(Offset(4))})  # type: ignore[arg-type]
     entry = encode("message.delta", {"delta": 'x"]'})
     teller.entries(["a", "b", "c", "python"], "run", 1, 8, [entry, entry], ended=True)
     assert kept.sent == [

@@ -7,11 +7,11 @@ import pytest
 from shared.protocol.events import encode
 from tests.unit.web.sockets.test_emitter import Stand
 from web.sockets import reconnect_backoff
-from web.sockets.reconnect_backoff import Pacing
+from web.sockets.reconnect_backoff import ReconnectBackoff
 
 
 def test_each_drop_makes_the_next_look_wait_longer_up_to_a_limit() -> None:
-    paces, pauses = Pacing(), []
+    paces, pauses = ReconnectBackoff(), []
     assert paces.pause("s") == 0.0
     for _ in range(12):
         paces.dropped(["s"])
@@ -23,14 +23,14 @@ def test_each_drop_makes_the_next_look_wait_longer_up_to_a_limit() -> None:
 
 
 def test_those_who_come_back_together_are_spread() -> None:
-    paces = Pacing()
+    paces = ReconnectBackoff()
     for _ in range(10):
         paces.dropped(["s"])
     assert len({round(paces.pause("s"), 3) for _ in range(20)}) > 10
 
 
 def test_what_was_dropped_long_ago_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    paces = Pacing()
+    paces = ReconnectBackoff()
     paces.dropped(["s"])
     later = time.monotonic() + reconnect_backoff.FORGET + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
@@ -39,7 +39,7 @@ def test_what_was_dropped_long_ago_waits_no_more(monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_more_sessions_are_remembered_than_that() -> None:
-    paces = Pacing()
+    paces = ReconnectBackoff()
     paces.dropped(str(n) for n in range(reconnect_backoff.KEPT + 50))
     assert len(paces._drops) == reconnect_backoff.KEPT
 

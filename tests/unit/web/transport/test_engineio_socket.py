@@ -14,9 +14,9 @@ from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
 from web.transport import engineio_socket
-from web.transport.engineio_socket import Transport, framed
+from web.transport.engineio_socket import EngineioSocket, framed
 from web.transport.heartbeat import Heartbeat
-from web.transport.websocket_loop import Wires
+from web.transport.websocket_loop import WebSocketLoop
 
 INTERVAL, TIMEOUT = 25, 20
 PROBE, PROBED = "2probe", "3probe"
@@ -38,12 +38,12 @@ class Stand:
         self.server.on("disconnect", lambda _sid, reason: self.reasons.append(reason))
         monkeypatch.setattr(self.server, "start_background_task", lambda task, *args: task(*args))
         monkeypatch.setattr(engineio.socket, "Socket", engineio.socket.Socket)  # put back after
-        self.wires = Wires()
+        self.wires = WebSocketLoop()
         self.heartbeat = Heartbeat(self.server, self.wires)
         engineio_socket.install(self.server, self.wires)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
-        assert isinstance(self.transport, Transport)
+        assert isinstance(self.transport, EngineioSocket)
         self.sockets: list[socket.socket] = []
         monkeypatch.setattr(runtime, "accept_websocket", self.accept)
 

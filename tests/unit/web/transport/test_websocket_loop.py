@@ -9,9 +9,9 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Ping, TextMessage
 
-from web.transport.websocket import Wire
+from web.transport.websocket import WebSocket
 from web.transport.websocket_frames import GOODBYE, Incoming
-from web.transport.websocket_loop import Wires
+from web.transport.websocket_loop import WebSocketLoop
 
 LIMIT = 1000
 
@@ -24,7 +24,7 @@ class Owner:
     messages: list[str | bytes] = field(default_factory=list)
     overs: int = 0
 
-    def heard(self, wire: Wire, messages: list[str | bytes], *, over: bool) -> bool:
+    def heard(self, wire: WebSocket, messages: list[str | bytes], *, over: bool) -> bool:
         self.messages += messages
         self.overs += over
         return self.done
@@ -39,7 +39,7 @@ class Line:
         self.client.settimeout(5)
         self.ours = ours
         self.owner = Owner()
-        self.wires = Wires()
+        self.wires = WebSocketLoop()
         self.wire = self.wires.open(ours, self.owner, LIMIT)
         self.wire.resume()
         self.protocol = Connection(ConnectionType.CLIENT)

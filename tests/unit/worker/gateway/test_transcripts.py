@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import GatewayLacks, GatewaySilent
+from shared.errors import GatewayNoResponse, GatewayUnsupported
 from shared.hermes.profiles import Profile
 from worker.gateway.client import GatewayClient, GatewayTranscript, SessionPage
 from worker.gateway.transcripts import read_transcript
@@ -97,11 +97,11 @@ def test_nothing_there_is_none() -> None:
 
 
 def test_without_sessions_over_http_and_without_a_home_it_is_none(tmp_path: Path) -> None:
-    gateway = Gateway(error=GatewayLacks())
+    gateway = Gateway(error=GatewayUnsupported())
     assert read_transcript(gateway, PROFILE, "a") is None
     assert read_transcript(gateway, Profile("p", "http://x", home=tmp_path), "a") is None
 
 
 def test_a_gateway_that_fails_is_told() -> None:
-    with pytest.raises(GatewaySilent):
-        read_transcript(Gateway(error=GatewaySilent()), PROFILE, "a")
+    with pytest.raises(GatewayNoResponse):
+        read_transcript(Gateway(error=GatewayNoResponse()), PROFILE, "a")

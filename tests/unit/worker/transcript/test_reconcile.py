@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.protocol.transcript import Transcript
 from worker.gateway.client import GatewayTranscript
-from worker.transcript.reconcile import Kept, keep
+from worker.transcript.reconcile import ReconciledTurn, keep
 
 CALL = {"call_id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
 STORED: list[dict[str, Any]] = [
@@ -34,12 +34,12 @@ SEEN = shown(
 
 def kept(
     stored: list[dict[str, Any]] | None, session_id: str = "eph", reason: str = "stop"
-) -> Kept:
+) -> ReconciledTurn:
     transcript = GatewayTranscript(session_id, stored) if stored is not None else None
     return keep(SEEN, transcript, "eph", reason)
 
 
-def contents(result: Kept) -> list[tuple[str, str]]:
+def contents(result: ReconciledTurn) -> list[tuple[str, str]]:
     return [(row["role"], row["content"]) for row in result.rows]
 
 

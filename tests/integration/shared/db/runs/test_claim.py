@@ -19,7 +19,7 @@ from shared.db.runs.claim import Claim, Refusal, Refused
 from shared.db.runs.complete import Closing, close, replace_late
 from shared.db.runs.lease import connect
 from shared.db.sessions.summaries import context_tokens
-from shared.errors import LostRun
+from shared.errors import OwnershipLost
 from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 
@@ -35,7 +35,7 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 def take(db: Database, run_id: str, *, worker: str = "w", lease: float = LEASE) -> Claim | Refused:
-    return db.write(lambda session: claims.claim(session, run_id, worker, lease))
+    return db.write(lambda tx: claims.claim(tx, run_id, worker, lease))
 
 
 def taken(db: Database, run_id: str, *, lease: float = LEASE) -> Claim:
@@ -52,9 +52,9 @@ def why(db: Database, run_id: str) -> Refusal:
 
 def end(db: Database, claim: Claim, *, announced: bool = True, **fields: object) -> str | None:
     closing = Closing(RunState.COMPLETED, "run.completed", {}, last_seq=5, **fields)  # type: ignore[arg-type]
-    following, _ = db.write(lambda session: close(session, claim, closing))
+    following, _ = db.write(lambda tx: close(tx, claim, closing))
     if announced:
-        db.write(lambda session: terminal.mark_announced(session, claim.run_id))
+        db.write(lambda tx: terminal.mark_announced(tx, claim.run_id))
     return following
 
 
@@ -128,7 +128,7 @@ def test_a_run_starts_only_when_the_end_before_it_was_announced(db: Database) ->
     first, second = add_run(db, "s"), add_run(db, "s", queue_no=2)
     assert end(db, taken(db, first), announced=False) == second
     assert take(db, second) == Refused(Refusal.UNANNOUNCED, (first,))
-    db.write(lambda session: terminal.mark_announced(session, first))
+    db.write(lambda tx: terminal.mark_announced(tx, first))
     assert taken(db, second).turn_no == 2
 
 
@@ -146,13 +146,13 @@ def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> 
     new = taken(db, run_id)
     assert (new.fence, new.lapsed, new.takeovers) == (old.fence + 1, True, 1)
     for act in (
-        lambda session: attempts.intend(session, old, "eph", None),
-        lambda session: ownership.put_back(session, old, last_seq=0, delay=1),
-        lambda session: ownership.release(session, old, 0),
+        lambda tx: attempts.record_intent(tx, old, "eph", None),
+        lambda tx: ownership.put_back(tx, old, last_seq=0, delay=1),
+        lambda tx: ownership.release(tx, old, 0),
     ):
-        with pytest.raises(LostRun):
+        with pytest.raises(OwnershipLost):
             db.write(act)
-    with pytest.raises(LostRun):
+    with pytest.raises(OwnershipLost):
         end(db, old)
     assert run_row(db, run_id).state == "running"
 
@@ -160,7 +160,7 @@ def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> 
 def test_a_handed_over_run_is_taken_at_once_and_counts_as_no_failure(db: Database) -> None:
     run_id = add_run(db, None)
     claim = taken(db, run_id)
-    db.write(lambda session: ownership.release(session, claim, 7))
+    db.write(lambda tx: ownership.release(tx, claim, 7))
     again = taken(db, run_id)
     assert (again.lapsed, again.takeovers, again.last_seq) == (True, 0, 7)
 
@@ -169,7 +169,7 @@ def test_a_renewal_under_way_does_not_take_back_what_was_handed_over(
     db: Database, database_url: str
 ) -> None:
     claim = taken(db, add_run(db, None))
-    db.write(lambda session: ownership.release(session, claim, 7))
+    db.write(lambda tx: ownership.release(tx, claim, 7))
     connection = connect(database_url)
     assert connection.renew([(claim.run_id, claim.fence, 7)], 60.0) == []
     connection.close()
@@ -261,7 +261,7 @@ def test_a_turn_that_is_told_late_is_replaced_and_the_others_stay(db: Database) 
         claim = taken(db, add_run(db, "s", text="question", queue_no=number))
         end(db, claim, rows=[streamed])
     told = [{"role": "tool", "content": "result"}, {"role": "assistant", "content": "told"}]
-    assert db.write(lambda session: replace_late(session, claim.run_id, told, None))
+    assert db.write(lambda tx: replace_late(tx, claim.run_id, told, None))
     assert [(m.turn_no, m.idx, m.content) for m in messages(db, "s")] == [
         (1, 0, "question"),
         (1, 1, "streamed"),
@@ -276,7 +276,7 @@ def test_an_end_replaces_rows_that_its_turn_has_already(db: Database) -> None:
     claim = taken(db, add_run(db, "s"))
     place = {"owner": OWNER, "session_id": "s", "run_id": claim.run_id, "turn_no": 1, "idx": 1}
     older = MessageRow(**place, role="assistant", content="older", timestamp=1.0)
-    db.write(lambda session: session.add(older))
+    db.write(lambda tx: tx.add(older))
     end(db, claim, rows=[{"role": "assistant", "content": "answer"}])
     assert [m.content for m in messages(db, "s")] == ["hello", "answer"]
 
@@ -289,13 +289,13 @@ def test_an_end_that_waits_for_the_session_sees_what_was_queued_meanwhile(
     other, following = Database(database_url), list[str | None]()
     ending = threading.Thread(target=lambda: following.append(end(other, claim)))
 
-    def work(session: Session) -> None:
-        lock_session(session, OWNER, "s")
+    def work(tx: Session) -> None:
+        lock_session(tx, OWNER, "s")
         ending.start()
         ending.join(0.2)  # as far as it gets: it waits for this transaction
         place = {"owner": OWNER, "session_id": "s", "profile": "default", "queue_no": 2}
         rest = {"state": "queued", "input": "x", "payload_hash": "", "created_at": 1.0}
-        session.add(RunRow(id="run_next", **place, **rest))
+        tx.add(RunRow(id="run_next", **place, **rest))
 
     db.write(work)
     ending.join(20)
@@ -306,8 +306,8 @@ def test_an_end_that_waits_for_the_session_sees_what_was_queued_meanwhile(
 def test_an_attempt_that_is_written_down_twice_is_the_same_as_once(db: Database) -> None:
     claim = taken(db, add_run(db, None))
     for _ in range(2):
-        db.write(lambda session: attempts.intend(session, claim, "eph", 7))
-    (row,) = db.read(lambda session: attempts.attempts(session, claim.run_id))
+        db.write(lambda tx: attempts.record_intent(tx, claim, "eph", 7))
+    (row,) = db.read(lambda tx: attempts.attempts(tx, claim.run_id))
     assert (row.fence, row.ephemeral_id, row.gateway_pid) == (1, "eph", 7)
     assert not row.never_sent
     assert not row.stream_opened
@@ -380,9 +380,9 @@ def test_the_reaper_finds_what_lies_around_and_nothing_else(db: Database) -> Non
     alone = add_run(db, None, created_at=1.0)
     add_run(db, None)  # young
     add_run(db, None, created_at=1.0, not_before=4e9)
-    found = db.write(lambda s: overdue.forgotten(s, 30.0, 100))
+    found = db.write(lambda s: overdue.unqueued_runs(s, 30.0, 100))
     assert sorted(found) == sorted([head, alone])
-    assert db.write(lambda s: overdue.forgotten(s, 30.0, 100)) == []
+    assert db.write(lambda s: overdue.unqueued_runs(s, 30.0, 100)) == []
 
 
 def test_lapsed_runs_are_found_by_the_databases_clock(db: Database) -> None:
@@ -395,14 +395,14 @@ def test_lapsed_runs_are_found_by_the_databases_clock(db: Database) -> None:
 
 
 def test_a_unit_of_work_that_fails_leaves_nothing(db: Database) -> None:
-    def work(session: Session) -> None:
-        session.add(
+    def work(tx: Session) -> None:
+        tx.add(
             RunRow(
                 id="run_x", owner="o", profile="p", state="queued", input="", payload_hash="",
                 queue_no=1, created_at=1.0,
             )
         )  # fmt: skip
-        session.flush()
+        tx.flush()
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -417,11 +417,11 @@ def test_a_reading_shows_one_moment_even_while_others_write(
     run_id = add_run(db, "s")
     other = Database(database_url)
 
-    def work(session: Session) -> list[str | None]:
+    def work(tx: Session) -> list[str | None]:
         which = select(RunRow.state).where(RunRow.id == run_id)
-        before = session.scalar(which)
+        before = tx.scalar(which)
         taken(other, run_id)
-        return [before, session.scalar(which)]
+        return [before, tx.scalar(which)]
 
     assert db.read(work) == ["queued", "queued"]
     assert run_row(db, run_id).state == "running"
@@ -440,7 +440,7 @@ def test_two_writers_lose_no_update(db: Database) -> None:
     assert row.next_turn == 61
 
 
-def _increment(session: Session) -> None:
-    row = lock_session(session, OWNER, "s")
+def _increment(tx: Session) -> None:
+    row = lock_session(tx, OWNER, "s")
     assert row is not None
-    session.execute(update(SessionRow).values(next_turn=row.next_turn + 1))
+    tx.execute(update(SessionRow).values(next_turn=row.next_turn + 1))

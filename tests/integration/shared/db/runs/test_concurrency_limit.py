@@ -108,8 +108,8 @@ def test_a_second_claim_counts_after_the_first(db: Database) -> None:
     db.write(lambda s: s.execute(older.values(not_before=9e9)))
     claimed = threading.Event()
 
-    def slowly(session: Session) -> None:
-        claim(session, runs[0], "w", 60.0, lambda profile: 1)
+    def slowly(tx: Session) -> None:
+        claim(tx, runs[0], "w", 60.0, lambda profile: 1)
         claimed.set()
         time.sleep(0.5)  # its transaction is open while the other one asks
 
@@ -146,7 +146,7 @@ def test_a_permit_that_is_free_again_wakes_the_oldest_that_waits(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[str] = []
-    monkeypatch.setattr(stand.parts.queue, "run_turn", lambda run_id, **_: woken.append(run_id))
+    monkeypatch.setattr(stand.services.queue, "run_turn", lambda run_id, **_: woken.append(run_id))
     for name in ("a", "b", "c"):
         add_session(stand.db, name)
     text = scripted(tokens=30, rate=50)
@@ -157,14 +157,14 @@ def test_a_permit_that_is_free_again_wakes_the_oldest_that_waits(
     thread = stand.begin(first)
     wait_until(lambda: run_row(stand.db, first).state == "running", what="it is claimed")
     for other in (third, second):
-        run_turn(stand.parts, other)
+        run_turn(stand.services, other)
     assert [run_row(stand.db, run).fence for run in (second, third)] == [0, 0]
     assert woken == []
     thread.join(20)
     assert woken == [second]
-    run_turn(stand.parts, third)
+    run_turn(stand.services, third)
     assert (run_row(stand.db, third).state, woken) == ("queued", [second, second])
-    run_turn(stand.parts, second)
+    run_turn(stand.services, second)
     assert (run_row(stand.db, second).state, woken[2:]) == ("completed", [third])
 
 
@@ -173,13 +173,13 @@ def test_a_gateway_without_capacity_is_asked_less_and_less_often(
 ) -> None:
     monkeypatch.setattr("worker.run.submit.RETRY_FIRST", 0.1)
     delays: list[float] = []
-    monkeypatch.setattr(stand.parts.queue, "run_turn", lambda _, delay=0.0: delays.append(delay))
+    monkeypatch.setattr(stand.services.queue, "run_turn", lambda _, delay=0.0: delays.append(delay))
     add_session(stand.db, "a")
     stand.gateway.faults(post_status=429, retry_after=1)
     run_id = add_run(stand.db, "a", text=scripted(tokens=1))
 
     def waited() -> bool:
-        run_turn(stand.parts, run_id)
+        run_turn(stand.services, run_id)
         return run_row(stand.db, run_id).state == "failed"
 
     wait_until(waited, within=15, what="the deadline")

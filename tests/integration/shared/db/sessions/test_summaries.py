@@ -22,7 +22,7 @@ from shared.db.runs.claim import Claim
 from shared.db.runs.complete import Closing, close
 from shared.db.sessions import compressions, summaries
 from shared.db.sessions.compressions import Result
-from shared.errors import LostRun
+from shared.errors import OwnershipLost
 from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session, run_row
 
@@ -43,14 +43,14 @@ def claim(db: Database) -> Claim:
 
 
 def taken(db: Database, run_id: str) -> Claim:
-    answer = db.write(lambda session: claims.claim(session, run_id, "w", 30.0))
+    answer = db.write(lambda tx: claims.claim(tx, run_id, "w", 30.0))
     assert isinstance(answer, Claim)
     return answer
 
 
 def overtaken(db: Database, claim: Claim) -> None:
     """Another worker has the run now."""
-    db.write(lambda session: ownership.release(session, claim, 0))
+    db.write(lambda tx: ownership.release(tx, claim, 0))
     taken(db, claim.run_id)
 
 
@@ -59,14 +59,12 @@ def put(
 ) -> bool:
     snapshot = Snapshot(summary, turn_no, "h" * 64)
     return db.write(
-        lambda session: summaries.store(
-            session, claim, snapshot, replaces=replaces, tokens=50, covered=2
-        )
+        lambda tx: summaries.store(tx, claim, snapshot, replaces=replaces, tokens=50, covered=2)
     )
 
 
 def stored(db: Database) -> tuple[str, int] | None:
-    found = db.read(lambda session: summaries.load(session, OWNER, "s"))
+    found = db.read(lambda tx: summaries.load(tx, OWNER, "s"))
     return (found.snapshot.summary, found.version) if found else None
 
 
@@ -80,7 +78,7 @@ def test_a_snapshot_is_replaced_only_by_who_has_seen_it(db: Database, claim: Cla
 
 def test_a_snapshot_that_was_dropped_meanwhile_is_not_replaced(db: Database, claim: Claim) -> None:
     assert put(db, claim, "one", replaces=None)
-    db.write(lambda session: summaries.drop(session, claim, 1))
+    db.write(lambda tx: summaries.drop(tx, claim, 1))
     assert not put(db, claim, "two", replaces=1)
     assert stored(db) is None
 
@@ -88,17 +86,17 @@ def test_a_snapshot_that_was_dropped_meanwhile_is_not_replaced(db: Database, cla
 def test_dropping_an_older_version_does_nothing(db: Database, claim: Claim) -> None:
     put(db, claim, "one", replaces=None)
     put(db, claim, "two", replaces=1)
-    db.write(lambda session: summaries.drop(session, claim, 1))
+    db.write(lambda tx: summaries.drop(tx, claim, 1))
     assert stored(db) == ("two", 2)
 
 
 def test_who_was_overtaken_neither_stores_nor_drops(db: Database, claim: Claim) -> None:
     put(db, claim, "one", replaces=None)
     overtaken(db, claim)
-    with pytest.raises(LostRun):
+    with pytest.raises(OwnershipLost):
         put(db, claim, "late", replaces=1)
-    with pytest.raises(LostRun):
-        db.write(lambda session: summaries.drop(session, claim, 1))
+    with pytest.raises(OwnershipLost):
+        db.write(lambda tx: summaries.drop(tx, claim, 1))
     assert stored(db) == ("one", 1)
 
 
@@ -108,12 +106,12 @@ def test_closing_a_turn_that_a_snapshot_covers_drops_it(
 ) -> None:
     put(db, claim, "one", replaces=None, turn_no=reach)
     closing = Closing(RunState.COMPLETED, "run.completed", {}, last_seq=1)
-    db.write(lambda session: close(session, claim, closing))
+    db.write(lambda tx: close(tx, claim, closing))
     assert stored(db) == left
 
 
 def test_tokens_count_from_the_snapshot_on(db: Database, claim: Claim) -> None:
-    def work(session: Session) -> None:
+    def work(tx: Session) -> None:
         for turn, idx, role, tokens in [
             (1, 1, "assistant", 10),
             (2, 0, "user", 100),
@@ -123,15 +121,15 @@ def test_tokens_count_from_the_snapshot_on(db: Database, claim: Claim) -> None:
             (None, 0, "user", 1_000_000),
         ]:
             place = {"owner": OWNER, "session_id": "s", "turn_no": turn, "idx": idx}
-            session.add(MessageRow(**place, role=role, token_count=tokens, timestamp=1.0))
+            tx.add(MessageRow(**place, role=role, token_count=tokens, timestamp=1.0))
 
     db.write(work)
-    assert db.read(lambda session: summaries.context_tokens(session, OWNER, "s")) == (
+    assert db.read(lambda tx: summaries.context_tokens(tx, OWNER, "s")) == (
         11_111,
         10_010,
     )
     put(db, claim, "one", replaces=None, turn_no=1)
-    assert db.read(lambda session: summaries.context_tokens(session, OWNER, "s")) == (
+    assert db.read(lambda tx: summaries.context_tokens(tx, OWNER, "s")) == (
         11_150,
         10_000,
     )
@@ -151,7 +149,7 @@ def plan() -> Plan:
 
 
 def began(db: Database, claim: Claim, name: str) -> compressions.Begun:
-    return db.write(lambda session: compressions.begin(session, claim, plan(), name))
+    return db.write(lambda tx: compressions.begin(tx, claim, plan(), name))
 
 
 def ended(db: Database, claim: Claim, *results: Result, after: int = 10) -> None:
@@ -162,21 +160,19 @@ def ended(db: Database, claim: Claim, *results: Result, after: int = 10) -> None
 
 def end_of(db: Database, compression_id: int, result: Result, after: int) -> None:
     db.write(
-        lambda session: compressions.end(
-            session, compression_id, result, duration=1.0, after_tokens=after
-        )
+        lambda tx: compressions.end(tx, compression_id, result, duration=1.0, after_tokens=after)
     )
 
 
 def last(db: Database) -> LastCompression | None:
-    return db.read(lambda session: compressions.last(session, OWNER, "s"))
+    return db.read(lambda tx: compressions.last(tx, OWNER, "s"))
 
 
 def test_a_compression_queues_the_deletion_of_its_gateway_session_before_it_asks(
     db: Database, claim: Claim
 ) -> None:
     began(db, claim, "compress_a")
-    rows = db.read(lambda session: session.scalars(select(DeletionRow.session_id)).all())
+    rows = db.read(lambda tx: tx.scalars(select(DeletionRow.session_id)).all())
     assert rows == ["compress_a"]
 
 
@@ -184,7 +180,7 @@ def test_what_a_dead_owner_left_open_is_ended_and_its_gateway_run_named(
     db: Database, claim: Claim
 ) -> None:
     first = began(db, claim, "compress_a")
-    db.write(lambda session: compressions.posted(session, first.id, "run_of_gateway"))
+    db.write(lambda tx: compressions.posted(tx, first.id, "run_of_gateway"))
     assert began(db, claim, "compress_b").orphans == ["run_of_gateway"]
     assert began(db, claim, "compress_c").orphans == []
 
@@ -214,5 +210,5 @@ def test_failures_in_a_row_are_counted_and_stops_say_nothing(db: Database, claim
 
 def test_who_was_overtaken_cannot_begin(db: Database, claim: Claim) -> None:
     overtaken(db, claim)
-    with pytest.raises(LostRun):
+    with pytest.raises(OwnershipLost):
         began(db, claim, "compress_a")
