@@ -97,6 +97,15 @@ class RedisUnavailable(Unavailable):
     code = "redis_unavailable"
 
 
+# --- ours ---------------------------------------------------------------------------------------
+
+
+class ForbiddenMove(HoldfastError):
+    """A run was to change its state in a way that the table of moves does not allow."""
+
+    code = "internal"
+
+
 # --- the right to a run -------------------------------------------------------------------------
 
 

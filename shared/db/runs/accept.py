@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import MessageRow, RunRow
+from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
 from shared.db.sessions.upsert import find_or_make, touch
 from shared.errors import QueueFull, RequestConflict, SessionBusy
-from shared.protocol.run_states import LIVE, OPEN, RunState
+from shared.protocol.run_states import INITIAL, LIVE, OPEN, RunState
 
 OnBusy = Literal["queue", "reject", "interrupt"]
 
@@ -75,7 +76,7 @@ def accept(
     return Accepted(
         run_id=new.run_id,
         session_id=new.session_id,
-        status=RunState.QUEUED.value,
+        status=INITIAL.value,
         starts_now=not ahead,
         queue_length=len(waiting) + 1,
         interrupted=interrupted,
@@ -182,7 +183,7 @@ def _place(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
 
 
 # Built once. Core rather than ORM: nothing of it is read back.
-_WAITING = insert(RunRow).values(created_at=DbNow())
+_WAITING = insert_run(created_at=DbNow())
 _STARTING = _WAITING.values(enqueued_at=DbNow())
 _PROMPT = insert(MessageRow).values(timestamp=DbNow())
 
@@ -196,7 +197,6 @@ def _insert(tx: Session, new: NewRun, profile: str, place: int, *, starts_now: b
             "owner": new.owner,
             "session_id": new.session_id,
             "profile": profile,
-            "state": RunState.QUEUED.value,
             "input": new.input,
             "instructions": new.instructions,
             "model": new.model,

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Double, Row, bindparam, exists, func, or_, select, update
+from sqlalchemy import Double, Row, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import CompressionRow, RunRow, SnapshotRow
 from shared.db.runs.concurrency_limit import has_permit
+from shared.db.runs.session_queue import goes_first, is_sibling
+from shared.db.runs.state import move, update_state
 from shared.db.runs.terminal import take_turn
 from shared.db.sessions.message_json import Message
 from shared.event_log.keys import RunKeys, feed_tag
-from shared.protocol.run_states import ENDED, LIVE, RunState
+from shared.protocol.run_states import ENDED, LIVE, Move, RunState
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,7 @@ def _to_claim() -> Any:
     has not been announced; whether anything was compressed. The session is locked already, so that
     all this still holds then."""
     other = aliased(RunRow)
-    sibling = (
-        other.owner == RunRow.owner,
-        other.session_id == RunRow.session_id,
-        other.id != RunRow.id,
-        other.announced_at.is_(None),
-    )
-    before = other.state.in_([*LIVE]) | (
-        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
-    )
+    sibling = (is_sibling(other), other.announced_at.is_(None))  # as all that are open
     compressed = [
         exists().where(table.owner == RunRow.owner, table.session_id == RunRow.session_id)
         for table in (SnapshotRow, CompressionRow)
@@ -99,8 +93,8 @@ def _to_claim() -> Any:
             RunRow.first_claimed_at,
             RunRow.lease_until,
             RunRow.stop_requested_at,
-            exists().where(*sibling, before).label("is_behind"),
-            exists().where(*sibling, other.terminal_seq.is_not(None)).label("is_untold"),
+            exists().where(*sibling, goes_first(other)).label("is_behind"),
+            exists().where(*sibling, other.terminal_seq.is_not(None)).label("has_unannounced"),
             or_(*compressed).label("is_compressed"),
         )
         .where(RunRow.id == bindparam("of_run"))
@@ -109,18 +103,13 @@ def _to_claim() -> Any:
 
 
 _TO_CLAIM = _to_claim()
-_CLAIMED = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(
-        state=bindparam("new_state"),
-        worker=bindparam("new_worker"),
-        fence=bindparam("new_fence"),
-        turn_no=bindparam("turn"),
-        takeovers=bindparam("new_takeovers"),
-        lease_until=bindparam("until"),
-        first_claimed_at=func.coalesce(RunRow.first_claimed_at, bindparam("now", type_=Double)),
-    )
+_CLAIMED = update_state(
+    worker=bindparam("new_worker"),
+    fence=bindparam("new_fence"),
+    turn_no=bindparam("turn"),
+    takeovers=bindparam("new_takeovers"),
+    lease_until=bindparam("until"),
+    first_claimed_at=func.coalesce(RunRow.first_claimed_at, bindparam("now", type_=Double)),
 )
 
 
@@ -155,20 +144,18 @@ def claim(
 
 
 def _write_down(tx: Session, run: Row[Any], granted: Claim, lease: float) -> None:
-    state = run.state
-    if state == RunState.QUEUED:
-        state = RunState.STOPPING if granted.stop_requested else RunState.RUNNING
-    values = {
-        "of_run": granted.run_id,
-        "new_state": str(state),
-        "new_worker": granted.worker,
-        "new_fence": granted.fence,
-        "turn": granted.turn_no,
-        "new_takeovers": granted.takeovers,
-        "until": run.now + lease,
-        "now": run.now,
-    }
-    tx.connection().execute(_CLAIMED, values)
+    move(
+        tx,
+        run,
+        Move.TAKE_OVER if granted.lapsed else Move.CLAIM,
+        _CLAIMED,
+        new_worker=granted.worker,
+        new_fence=granted.fence,
+        turn=granted.turn_no,
+        new_takeovers=granted.takeovers,
+        until=run.now + lease,
+        now=run.now,
+    )
 
 
 def _granted(

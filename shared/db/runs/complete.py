@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import forget, forget_attempts
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SnapshotRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
+from shared.db.runs.session_queue import next_queued
 from shared.db.runs.terminal import Announcement, Entries, fix_end
 from shared.db.sessions.summaries import drop_covering
 from shared.db.sessions.totals import sum_up
 from shared.db.sessions.turn_messages import add_rows, clear_rows
 from shared.db.usage_write import store_usage
-from shared.protocol.run_states import ENDED, RunState
+from shared.protocol.run_states import END_MOVES, ENDED, RunState
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,6 @@ class Closing:
 def _to_end() -> Any:
     """The run, locked, and what its end depends on. The session is locked already, so that
     nothing of it changes any more."""
-    other = aliased(RunRow)
-    following = (
-        select(other.id)
-        .where(
-            other.owner == RunRow.owner,
-            other.session_id == RunRow.session_id,
-            other.state == RunState.QUEUED,
-        )
-        .order_by(other.queue_no)
-        .limit(1)
-    )
     rows = exists().where(MessageRow.run_id == RunRow.id, MessageRow.idx > 0)
     covering = exists().where(
         SnapshotRow.owner == RunRow.owner,
@@ -62,7 +52,7 @@ def _to_end() -> Any:
             *RUN_COLUMNS,
             rows.label("has_rows"),
             covering.label("is_covered"),
-            following.scalar_subquery().label("following"),
+            next_queued().label("following"),
         )
         .where(RunRow.id == bindparam("of_run"))
         .with_for_update(of=RunRow)
@@ -87,7 +77,7 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
     end = fix_end(
         tx,
         run,
-        closing.state,
+        END_MOVES[closing.state],
         entries,
         last_seq=closing.last_seq,
         reason=closing.reason,

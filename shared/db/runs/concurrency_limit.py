@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, func, or_, select, text, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_
+from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
+from shared.db.runs.session_queue import is_first_in_line
 from shared.protocol.run_states import LIVE, RunState
 
 
@@ -44,17 +45,11 @@ def _live(tx: Session, profile: str) -> int:
 
 def _startable(profile: str) -> tuple[ColumnElement[bool], ...]:
     """Queued, not told to wait, and first in line of a session without a live run."""
-    other = aliased(RunRow)
-    same = (other.owner == RunRow.owner) & (other.session_id == RunRow.session_id)
-    ahead: Any = or_(
-        other.state.in_([*LIVE]),
-        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no),
-    )
     return (
         RunRow.profile == profile,
         RunRow.state == RunState.QUEUED,
         or_(RunRow.not_before.is_(None), RunRow.not_before <= DbNow()),
-        ~exists().where(same & ahead),
+        is_first_in_line(),
     )
 
 

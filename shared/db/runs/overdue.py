@@ -1,10 +1,11 @@
 """What the reaper looks for: runs that somebody should see to (R13, R18, R34)."""
 
-from sqlalchemy import ColumnElement, Select, exists, select, text, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, select, text, update
+from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
+from shared.db.runs.session_queue import is_first_in_line
 from shared.protocol.run_states import LIVE, RunState
 
 _LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
@@ -62,18 +63,13 @@ def unqueued_runs(tx: Session, seconds: float, limit: int) -> list[str]:
 
 
 def _startable(seconds: float) -> Select[str]:
-    other = aliased(RunRow)
-    same = (other.owner == RunRow.owner) & (other.session_id == RunRow.session_id)
-    ahead = other.state.in_([*LIVE]) | (
-        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
-    )
     return (
         select(RunRow.id)
         .where(
             RunRow.state == RunState.QUEUED,
             _waits_since(seconds),
             RunRow.not_before.is_(None) | (RunRow.not_before < DbNow() - seconds),
-            ~exists().where(same & ahead),
+            is_first_in_line(),
         )
         .order_by(RunRow.created_at)
     )

@@ -2,15 +2,16 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Double, Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.locks import RUN, lock_run, lock_session
 from shared.db.models import RunRow
 from shared.db.runs.claim import Claim
+from shared.db.runs.state import move, update_state
 from shared.errors import OwnershipLost
-from shared.protocol.run_states import LIVE, RunState
+from shared.protocol.run_states import LIVE, Move, RunState
 
 # A worker's own run.
 MINE: Final = (
@@ -19,6 +20,12 @@ MINE: Final = (
     RunRow.state.in_([*LIVE]),
 )
 _STILL_MINE = select(RunRow.id).where(*MINE)
+_PUT_BACK = update_state(
+    worker=None,
+    lease_until=None,
+    last_seq=bindparam("new_seq"),
+    not_before=DbNow() + bindparam("delay", type_=Double),
+)
 
 
 def owned(tx: Session, claim: Claim, statement: Any = RUN) -> Row[Any]:
@@ -54,15 +61,7 @@ def put_back(tx: Session, claim: Claim, *, last_seq: int, delay: float) -> bool:
     run = owned(tx, claim)
     if run.state == RunState.STOPPING:
         return False
-    _write(
-        tx,
-        claim,
-        state=RunState.QUEUED.value,
-        worker=None,
-        lease_until=None,
-        last_seq=last_seq,
-        not_before=DbNow() + delay,
-    )
+    move(tx, run, Move.PUT_BACK, _PUT_BACK, new_seq=last_seq, delay=delay)
     return True
 
 

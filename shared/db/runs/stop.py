@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session, lock_session_of
 from shared.db.models import RunRow
+from shared.db.runs.state import move, update_state
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
-from shared.protocol.run_states import LIVE, OPEN, RunState
+from shared.protocol.run_states import LIVE, OPEN, Move, RunState, is_allowed
 
 ABORTED = "aborted"
 
@@ -37,11 +38,7 @@ _OPEN_RUNS: Any = (
     )
     .order_by(RunRow.queue_no)
 )
-_STOP_ASKED = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(state=RunState.STOPPING.value, stop_reason=ABORTED, stop_requested_at=DbNow())
-)
+_STOP_REQUESTED = update_state(stop_reason=ABORTED, stop_requested_at=DbNow())
 
 
 def ask_stop(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> Stopped | None:
@@ -106,10 +103,9 @@ def request_stop(tx: Session, run: Row[Any]) -> str:
 
     The state after that.
     """
-    if run.state != RunState.RUNNING:
+    if not is_allowed(Move.REQUEST_STOP, run.state):
         return str(run.state)
-    tx.connection().execute(_STOP_ASKED, {"of_run": run.id})
-    return RunState.STOPPING.value
+    return move(tx, run, Move.REQUEST_STOP, _STOP_REQUESTED).value
 
 
 def _end_now(tx: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:

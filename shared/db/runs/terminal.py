@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.runs.state import move, update_state
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.protocol.events import Payload
-from shared.protocol.run_states import RunState
+from shared.protocol.run_states import Move, is_allowed
 
 Entries = list[tuple[str, Payload]]
 
@@ -56,22 +57,17 @@ _TO_TELL = select(
     RunRow.terminal_entries,
     RunRow.announced_at,
 ).where(RunRow.id == bindparam("of_run"), RunRow.terminal_seq.is_not(None))
-_ENDED_NOW = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(
-        state=bindparam("new_state"),
-        reason=bindparam("new_reason"),
-        turn_no=func.coalesce(RunRow.turn_no, bindparam("turn", type_=Integer)),
-        terminal_entries=bindparam("entries", type_=JSON),
-        terminal_seq=bindparam("seq"),
-        last_seq=bindparam("seq"),
-        lease_until=None,
-        ended_at=DbNow(),
-        output=bindparam("new_output"),
-        usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
-        gateway_synced=bindparam("synced"),
-    )
+_ENDED_NOW = update_state(
+    reason=bindparam("new_reason"),
+    turn_no=func.coalesce(RunRow.turn_no, bindparam("turn", type_=Integer)),
+    terminal_entries=bindparam("entries", type_=JSON),
+    terminal_seq=bindparam("seq"),
+    last_seq=bindparam("seq"),
+    lease_until=None,
+    ended_at=DbNow(),
+    output=bindparam("new_output"),
+    usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
+    gateway_synced=bindparam("synced"),
 )
 _NEXT_TURN = (
     update(SessionRow)
@@ -89,7 +85,7 @@ _PROMPT_PLACED = (
 def fix_end(
     tx: Session,
     run: Row[Any] | RunRow,
-    state: RunState,
+    verb: Move,
     entries: Entries,
     *,
     last_seq: int,
@@ -105,18 +101,19 @@ def fix_end(
     """
     stored = numbered(run, entries, last_seq)
     terminal_seq = last_seq + len(stored)
-    values = {
-        "of_run": run.id,
-        "new_state": state.value,
-        "new_reason": reason,
-        "turn": turn_no,
-        "entries": [list(entry) for entry in stored],
-        "seq": terminal_seq,
-        "new_output": output,
-        "new_usage": usage,
-        "synced": synced,
-    }
-    tx.connection().execute(_ENDED_NOW, values)
+    move(
+        tx,
+        run,
+        verb,
+        _ENDED_NOW,
+        new_reason=reason,
+        turn=turn_no,
+        entries=[list(entry) for entry in stored],
+        seq=terminal_seq,
+        new_output=output,
+        new_usage=usage,
+        synced=synced,
+    )
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),
         fence=run.fence,
@@ -134,7 +131,7 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
     """
     conversation = lock_session_of(tx, run_id)
     run = lock_run(tx, run_id)
-    if run is None or run.owner != owner or run.state != RunState.QUEUED:
+    if run is None or run.owner != owner or not is_allowed(Move.CANCEL, run.state):
         return False
     turn_no = run.turn_no
     if conversation is not None and keep_prompt:
@@ -144,7 +141,7 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
     fix_end(
         tx,
         run,
-        RunState.ABORTED,
+        Move.CANCEL,
         [("run.cancelled", {"status": "aborted", "reason": reason})],
         last_seq=run.last_seq,
         reason=reason,
