@@ -12,7 +12,7 @@ from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.runs.state import move, update_state
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.event_log.keys import RunKeys, feed_tag
-from shared.protocol.events import Payload
+from shared.protocol.events import RUN_CANCELLED, Payload
 from shared.protocol.run_states import Move, is_allowed
 
 Entries = list[tuple[str, Payload]]
@@ -142,7 +142,7 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
         tx,
         run,
         Move.CANCEL,
-        [("run.cancelled", {"status": "aborted", "reason": reason})],
+        [(RUN_CANCELLED, {"status": "aborted", "reason": reason})],
         last_seq=run.last_seq,
         reason=reason,
         turn_no=turn_no,

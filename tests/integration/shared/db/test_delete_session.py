@@ -26,7 +26,7 @@ from shared.db.runs.complete import Closing, close, replace_late
 from shared.db.runs.orphans import SYNC, track_orphan
 from shared.db.runs.stop import ask_stop
 from shared.db.runs.terminal import mark_announced
-from shared.delete_session import Reach, remove_session
+from shared.delete_session import SessionDeleter
 from shared.errors import NotFound, OwnershipLost
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.keys import feed_tag, session_channel
@@ -344,8 +344,8 @@ def commands(redis_server: RedisServer) -> Iterator[Commands]:
 
 
 @pytest.fixture
-def reach(stand: WorkerStand, commands: Commands) -> Reach:
-    return Reach(stand.db, stand.services.event_log, commands, stand.services.queue)
+def deleter(stand: WorkerStand, commands: Commands) -> SessionDeleter:
+    return SessionDeleter(stand.db, stand.services.event_log, commands, stand.services.queue)
 
 
 class Room:
@@ -399,13 +399,13 @@ def live(stand: WorkerStand) -> tuple[str, threading.Thread]:
 
 
 def test_a_live_run_is_stopped_and_then_all_is_gone(
-    stand: WorkerStand, reach: Reach, room: Room, commands: Commands
+    stand: WorkerStand, deleter: SessionDeleter, room: Room, commands: Commands
 ) -> None:
     add_session(stand.db, SESSION)
     run_id, thread = live(stand)
     waiting = add_run(stand.db, SESSION, queue_no=2)
     wait_until(lambda: len(keys(commands)) >= 3, what="the run has a log")
-    gone = remove_session(reach, OWNER, SESSION, patience=30.0)
+    gone = deleter.delete(OWNER, SESSION, within=30.0)
     thread.join(10)
     assert (set(gone.run_ids), gone.forced) == ({run_id, waiting}, ())
     assert keys(commands) == []
@@ -418,7 +418,7 @@ def test_a_live_run_is_stopped_and_then_all_is_gone(
 
 
 def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
-    stand: WorkerStand, reach: Reach, commands: Commands
+    stand: WorkerStand, deleter: SessionDeleter, commands: Commands
 ) -> None:
     add_session(stand.db, SESSION)
     run_id, thread = live(stand)
@@ -428,7 +428,7 @@ def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
         return bool(found and found[-1].gateway_run_id)
 
     wait_until(has_gateway_run, what="the gateway's run is known")
-    gone = remove_session(reach, OWNER, SESSION, patience=0.0)
+    gone = deleter.delete(OWNER, SESSION, within=0.0)
     assert gone.forced == (run_id,)
     thread.join(20)
     assert not thread.is_alive()
