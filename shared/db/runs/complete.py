@@ -1,4 +1,7 @@
-"""The closing transaction of a run: transcript, usage, state, last words, all or nothing (R20)."""
+"""The last transaction of a run: transcript, usage, state and last entries, all or nothing (R20).
+
+See `terminal.py` for how its end is announced.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
-from shared.db.gateway_sessions import forget, forget_attempts
+from shared.db.gateway_sessions import queue_deletion, queue_deletion_of_attempts
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SnapshotRow
 from shared.db.runs.claim import Claim
@@ -23,7 +26,7 @@ from shared.protocol.run_states import END_MOVES, ENDED, RunState
 
 @dataclass(frozen=True)
 class Closing:
-    """What the end of a run leaves behind. `rows` are the turn's assistant and tool messages."""
+    """What is stored at the end of a run. `rows`: the assistant and tool messages of its turn."""
 
     state: RunState
     event: str  # run.completed | run.failed
@@ -34,13 +37,13 @@ class Closing:
     usage: Mapping[str, Any] | None = None
     output: str | None = None
     synced: bool = False
-    forget: Sequence[str] = ()  # ephemeral sessions that may be deleted
-    forget_attempts: bool = False  # and those of all attempts
+    delete_sessions: Sequence[str] = ()  # ephemeral sessions that are not needed any longer
+    delete_attempt_sessions: bool = False  # also those of all attempts
 
 
 def _to_end() -> Any:
-    """The run, locked, and what its end depends on. The session is locked already, so that
-    nothing of it changes any more."""
+    """Lock the run and read what its end depends on. The session is locked before, so that none of
+    it changes until the end is written."""
     rows = exists().where(MessageRow.run_id == RunRow.id, MessageRow.idx > 0)
     covering = exists().where(
         SnapshotRow.owner == RunRow.owner,
@@ -64,11 +67,14 @@ _SYNCED = update(RunRow).where(RunRow.id == bindparam("of_run")).values(gateway_
 
 
 def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Announcement]:
-    """Write the end; the id of the session's next queued run, and what is to be told. Raises
-    LostRun."""
+    """Write the end of the run that was claimed.
+
+    Returns the id of the next queued run of the session, and what is to be announced. Raises
+    OwnershipLost.
+    """
     run = owned(tx, claim, _TO_END)
-    tokens = _leave(tx, run, closing.rows, closing.usage)
-    _forget(tx, run, closing)
+    tokens = _store_turn(tx, run, closing.rows, closing.usage)
+    _queue_deletions(tx, run, closing)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
     entries: Entries = [
         ("usage.updated", counted),
@@ -94,7 +100,7 @@ def replace_late(
     rows: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any] | None,
 ) -> bool:
-    """Give an ended run the rows that its gateway told only now, its own turn and no other (R24).
+    """Store the transcript of an ended run that came only now, in its own turn (R24).
 
     False if that was done before, or the run is gone.
     """
@@ -103,18 +109,18 @@ def replace_late(
     run = lock_run(tx, run_id, _TO_END)
     if run is None or run.gateway_synced or run.state not in ENDED or run.turn_no is None:
         return False
-    _leave(tx, run, rows, usage)
+    _store_turn(tx, run, rows, usage)
     tx.connection().execute(_SYNCED, {"of_run": run.id})
     return True
 
 
-def _leave(
+def _store_turn(
     tx: Session,
     run: Row[Any],
     rows: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any] | None,
 ) -> tuple[int, int]:
-    """Messages, usage and sums; the input and output tokens of the session (P22)."""
+    """Store messages, usage and sums; return the session's input and output tokens (P22)."""
     if run.session_id is not None:
         _replace_rows(tx, run, rows)
     store_usage(tx, run, usage, run.now)
@@ -124,8 +130,8 @@ def _leave(
 
 
 def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """The turn's own rows. A snapshot that covers the turn is dropped, since it tells of the rows
-    before (R23)."""
+    """Replace the rows of the turn. A snapshot that covers the turn is dropped, since it summarizes
+    the former rows (R23)."""
     if run.is_covered:
         drop_covering(tx, run.owner, run.session_id, run.turn_no)
     if run.has_rows:
@@ -133,8 +139,8 @@ def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]])
     add_rows(tx, run, rows, run.now)
 
 
-def _forget(tx: Session, run: Row[Any], closing: Closing) -> None:
-    if closing.forget_attempts:
-        forget_attempts(tx, run.id, run.profile, saved=closing.synced)
-    for ephemeral_id in closing.forget:
-        forget(tx, run.profile, ephemeral_id, saved=closing.synced)
+def _queue_deletions(tx: Session, run: Row[Any], closing: Closing) -> None:
+    if closing.delete_attempt_sessions:
+        queue_deletion_of_attempts(tx, run.id, run.profile, saved=closing.synced)
+    for ephemeral_id in closing.delete_sessions:
+        queue_deletion(tx, run.profile, ephemeral_id, saved=closing.synced)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
 from shared.db.clock import DbNow, read_clock
-from shared.db.gateway_sessions import forget, hasten
+from shared.db.gateway_sessions import queue_deletion, delete_soon
 from shared.db.models import CompressionRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
@@ -35,7 +35,7 @@ def begin(tx: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begun:
     """Write the compression down before the gateway is asked; raises LostRun.
 
     Its gateway session is queued for deletion right away, a day from now, so that it is deleted
-    also if this worker dies (P23); `hasten` it when the gateway is done with it.
+    also if this worker dies (P23); `delete_soon` it when the gateway is done with it.
     """
     owned(tx, claim)
     orphans = _close_lost(tx, claim)
@@ -56,7 +56,7 @@ def begin(tx: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begun:
     )
     tx.add(row)
     tx.flush()
-    forget(tx, claim.profile, ephemeral_id, saved=False)
+    queue_deletion(tx, claim.profile, ephemeral_id, saved=False)
     return Begun(row.id, orphans)
 
 
@@ -72,7 +72,7 @@ def _close_lost(tx: Session, claim: Claim) -> list[str]:
         .values(result=str(Result.LOST), ended_at=DbNow())
         .returning(CompressionRow.gateway_run_id, CompressionRow.ephemeral_id)
     ).all()
-    hasten(tx, claim.profile, [row.ephemeral_id for row in ended])
+    delete_soon(tx, claim.profile, [row.ephemeral_id for row in ended])
     return [row.gateway_run_id for row in ended if row.gateway_run_id]
 
 

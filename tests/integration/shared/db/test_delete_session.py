@@ -15,7 +15,7 @@ from deploy.cli import main
 from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, address_of
 from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
-from shared.db.gateway_sessions import HOLD, forget
+from shared.db.gateway_sessions import HOLD, queue_deletion
 from shared.db.migrate import upgrade
 from shared.db.models import Base, CompressionRow, DeletionRow, OrphanRow, RunRow, SnapshotRow
 from shared.db.runs import approvals, attempts, ownership
@@ -212,7 +212,7 @@ def test_its_gateway_sessions_wait_no_longer(db: Database) -> None:
         claim = taken(db, add_run(db, "s", queue_no=number))
         attempt(db, claim, name, "theirs")
         end(db, claim)
-    db.write(lambda tx: forget(tx, "default", "eph_2", saved=False))
+    db.write(lambda tx: queue_deletion(tx, "default", "eph_2", saved=False))
     db.write(
         lambda tx: track_orphan(
             tx,
