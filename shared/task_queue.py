@@ -2,7 +2,7 @@
 
 A message is a hint that something may need doing; the rows of the database decide what is done. So
 a message may be lost (the reaper sends another) and may come twice (the second finds nothing).
-Names are part of a rolling upgrade: a message may be taken by a process of the version before.
+Names are part of a rolling upgrade: a message may be received by a process of the version before.
 """
 
 import logging

@@ -6,7 +6,7 @@ Idea: a unit of work is a function of a transaction. `Database` calls it, commit
 again from its beginning when that is safe: after a conflict (the database has rolled back), and
 once after a connection that turned out to be dead before the COMMIT. So a unit of work has no
 effects besides its transaction. Everything else becomes DatabaseUnavailable.
-Invariant: a unit is never repeated after a COMMIT of unknown outcome; the caller is told
+Invariant: a unit is never repeated after a COMMIT of unknown outcome; the caller gets
 DatabaseUnavailable and may look whether it counted. Each unit ends within a bounded time, waiting
 included. On SQLite there is one connection, and units come one after the other.
 """
@@ -87,7 +87,7 @@ class Database:
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
         deadline = time.monotonic() + CONFLICTS_FOR
         reconnects = RECONNECTS
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             try:
                 return self._once(engine, work, deadline)
             except DBAPIError as error:
@@ -96,7 +96,7 @@ class Database:
                     continue
                 if not _conflict(error):
                     raise _translated(error) from error
-                if not left or time.monotonic() > deadline:
+                if not tries_left or time.monotonic() > deadline:
                     raise _too_busy() from error
             time.sleep(random.uniform(0.005, 0.05))
         raise AssertionError("unreachable")

@@ -173,8 +173,8 @@ def take_turn(tx: Session, run: Row[Any], conversation: Row[Any]) -> tuple[int, 
     turn: int = conversation.next_turn
     here = {"of_owner": conversation.owner, "of_session": conversation.id}
     tx.connection().execute(_NEXT_TURN, {**here, "turn": turn})
-    placed = {"of_run": run.id, "turn": turn}
-    row = tx.connection().execute(_PROMPT_IN_TURN, placed).first()
+    prompt = {"of_run": run.id, "turn": turn}
+    row = tx.connection().execute(_PROMPT_IN_TURN, prompt).first()
     return turn, message(row) if row is not None else None
 
 
