@@ -190,7 +190,7 @@ def test_open_runs_are_stopped_first_and_again_is_the_same(db: Database) -> None
     assert removed(db) is not None
 
 
-def test_an_end_that_nobody_was_told_of_is_told_before(db: Database) -> None:
+def test_an_unannounced_end_is_announced_before(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     db.write(lambda tx: stop_runs(tx, OWNER, "s"))
@@ -231,7 +231,7 @@ def test_its_gateway_sessions_wait_no_longer(db: Database) -> None:
 
 
 @pytest.mark.parametrize(("known", "kind"), [("theirs", "stop"), (None, "uncertain_post")])
-def test_what_the_gateway_still_does_for_a_removed_run_is_chased(
+def test_the_gateway_run_of_a_removed_run_is_tracked_as_an_orphan(
     db: Database, known: str | None, kind: str
 ) -> None:
     add_session(db, "s")
@@ -244,7 +244,7 @@ def test_what_the_gateway_still_does_for_a_removed_run_is_chased(
     assert (row.kind, row.gateway_run_id, row.ephemeral_id) == (kind, known, "eph_1")
 
 
-def test_who_works_on_a_removed_run_has_lost_it_and_brings_nothing_back(db: Database) -> None:
+def test_the_owner_of_a_removed_run_has_lost_it_and_stores_nothing(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     claim = taken(db, run_id)
@@ -417,7 +417,7 @@ def test_a_live_run_is_stopped_and_then_all_is_gone(
     assert set(stand.deletions()) == {stand.posts("eph")[-1]["session_id"]}
 
 
-def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
+def test_a_live_run_that_does_not_end_is_removed_and_stopped_at_its_gateway(
     stand: WorkerStand, deleter: SessionDeleter, commands: Commands
 ) -> None:
     add_session(stand.db, SESSION)
