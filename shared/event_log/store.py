@@ -25,9 +25,9 @@ from shared.event_log.clients import Commands
 from shared.event_log.keys import RunKeys, live_runs, session_channel
 from shared.event_log.script import RedisScript
 from shared.event_log.shards import shard_of
-from shared.event_log.types import Append, Batch, Installed, Known, LogView, Status
+from shared.event_log.types import Append, Batch, Installed, KnownRuns, LogView, Status
 
-__all__ = ["Append", "Batch", "EventLog", "Installed", "Known", "LogView", "Status"]
+__all__ = ["Append", "Batch", "EventLog", "Installed", "KnownRuns", "LogView", "Status"]
 
 ENDED = b"ended:"
 RECENT = 60  # seconds for which the end of a run is shown by `known`; as in announce.lua
@@ -163,10 +163,10 @@ class EventLog:
 
         return self._by_server(wanted, lambda pair: pair[0].tag, ask)
 
-    def known(self, tags: Sequence[str]) -> list[Known]:
+    def known(self, tags: Sequence[str]) -> list[KnownRuns]:
         """Return, for each session, its runs that have a log and are live, or ended recently."""
 
-        def ask(server: _Server, some: list[str]) -> list[Known]:
+        def ask(server: _Server, some: list[str]) -> list[KnownRuns]:
             pipe = server.redis.pipeline(transaction=False)
             pipe.time()
             for tag in some:
@@ -241,7 +241,7 @@ def _redis_errors() -> Iterator[None]:
         raise RedisUnavailable(f"Redis: {type(error).__name__}") from error
 
 
-def _known(answer: dict[bytes, bytes], now: int) -> Known:
+def _known(answer: dict[bytes, bytes], now: int) -> KnownRuns:
     """`answer`: run id -> epoch, or `ended:` and the time, in seconds of the clock of Redis."""
     live, ended = [], []
     for run_id, value in answer.items():
@@ -249,7 +249,7 @@ def _known(answer: dict[bytes, bytes], now: int) -> Known:
             live.append(run_id.decode())
         elif int(value.removeprefix(ENDED)) >= now - RECENT:
             ended.append((int(value.removeprefix(ENDED)), run_id.decode()))
-    return Known(live, [run_id for _, run_id in sorted(ended)][-RECENT_ENDS:])
+    return KnownRuns(live, [run_id for _, run_id in sorted(ended)][-RECENT_ENDS:])
 
 
 def _view(

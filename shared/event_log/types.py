@@ -61,7 +61,7 @@ class LogView:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownRuns:
     """Runs of a session. `live`: with a log and without an announced end. `ended`: those that ended
     recently, oldest first."""
 

@@ -10,7 +10,7 @@ from redis.client import PubSub
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.keys import RunKeys, feed_tag
-from shared.event_log.store import Append, Batch, EventLog, Known, Status
+from shared.event_log.store import Append, Batch, EventLog, KnownRuns, Status
 from shared.protocol.events import LogAppended, encode, parse_notification
 from tests.support.servers.redis_server import RedisServer
 
@@ -175,7 +175,7 @@ def test_the_end_is_written_once_and_closes_the_log(event_log: EventLog, keys: R
     assert (view.ended, view.head, view.entries) == (True, 4, [*entries(1, 4)])
     assert append(event_log, Batch(keys, 1, 4, entries(5, 1))).status is Status.ENDED
     assert event_log.install(keys, fence=9, epoch=1, min_head=0, create=True).status is Status.ENDED
-    assert event_log.known([keys.tag]) == [Known(live=[], ended=[keys.run_id])]
+    assert event_log.known([keys.tag]) == [KnownRuns(live=[], ended=[keys.run_id])]
 
 
 def test_an_end_without_a_log_makes_one(event_log: EventLog, keys: RunKeys) -> None:
@@ -234,15 +234,18 @@ def test_heads_and_live_runs_are_read_in_one_round_trip(event_log: EventLog, key
     append(event_log, Batch(keys, 1, 0, entries(1, 2)))
     unknown = RunKeys(keys.tag, "run_unknown")
     assert event_log.heads([keys, unknown]) == [(1, 2), None]
-    assert event_log.known([keys.tag, "0" * 32]) == [Known([keys.run_id], []), Known([], [])]
+    assert event_log.known([keys.tag, "0" * 32]) == [
+        KnownRuns([keys.run_id], []),
+        KnownRuns([], []),
+    ]
 
 
 def test_an_end_is_known_for_a_minute(redis: Commands, event_log: EventLog, keys: RunKeys) -> None:
     now, _ = redis.time()
     redis.hset(keys.live, mapping={"run_old": f"ended:{now - 100}", "run_new": f"ended:{now - 10}"})
-    assert event_log.known([keys.tag]) == [Known(live=[], ended=["run_new"])]
+    assert event_log.known([keys.tag]) == [KnownRuns(live=[], ended=["run_new"])]
     event_log.announce(keys, fence=1, epoch=1, terminal_seq=2, entries=entries(1, 2))
-    assert event_log.known([keys.tag]) == [Known(live=[], ended=["run_new", keys.run_id])]
+    assert event_log.known([keys.tag]) == [KnownRuns(live=[], ended=["run_new", keys.run_id])]
     assert redis.hkeys(keys.live) == [b"run_new", keys.run_id.encode()]
 
 
