@@ -11,7 +11,7 @@ from shared.conversation import tokens
 from shared.event_log.clients import command_client
 from shared.settings import Settings
 from shared.task_queue import (
-    CHECK_ORPHANS,
+    CHECK_ORPHANS_FORMER,
     DELETE_EPHEMERAL,
     MAINTENANCE,
     REAP,
@@ -90,7 +90,7 @@ def run_beat(settings: Settings) -> None:
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
         "reap": _entry(REAP, reap_every),
-        "chase": _entry(CHECK_ORPHANS, CHECK_ORPHANS_EVERY),
+        "check_orphaned_runs": _entry(CHECK_ORPHANS_FORMER, CHECK_ORPHANS_EVERY),
         "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
         "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
     }

@@ -6,6 +6,7 @@ from shared.errors import GatewayError, Unavailable
 from shared.task_queue import (
     ANSWER,
     CHECK_ORPHANS,
+    CHECK_ORPHANS_FORMER,
     DELETE_EPHEMERAL,
     REAP,
     RUN_TURN,
@@ -54,9 +55,11 @@ def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastT
         last_tick.note()
         reaper.tick()
 
-    @app.task(name=CHECK_ORPHANS)
-    def _track_orphan() -> None:
+    def _check_orphans() -> None:
         check_orphaned_runs(services)
+
+    for name in (CHECK_ORPHANS, CHECK_ORPHANS_FORMER):
+        app.task(name=name)(_check_orphans)
 
     @app.task(name=DELETE_EPHEMERAL)
     def _delete_ephemeral() -> None:

@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 from deploy.local.embedded_redis import address_of
 from deploy.local.home import Home
 from shared.db.database import Database
-from shared.delete_session import Reach, remove_session
+from shared.delete_session import SessionDeleter
 from shared.errors import DatabaseUnavailable, NotFound, RedisUnavailable
 from shared.event_log.clients import RedisError, command_client
 from shared.event_log.store import EventLog
@@ -22,10 +22,10 @@ MARGIN = 5.0  # seconds beyond STOP_TIMEOUT for a worker to write the end
 def delete_session(settings: Settings, owner: str, session_id: str) -> int:
     """Delete it and say what went. Raises DeployError."""
     settings = _with_redis(settings)
-    patience = settings.stop_timeout.total_seconds() + MARGIN
+    within = settings.stop_timeout.total_seconds() + MARGIN
     with ExitStack() as stack:
         try:
-            removed = remove_session(_reach(settings, stack), owner, session_id, patience)
+            removed = _deleter(settings, stack).delete(owner, session_id, within=within)
         except NotFound:
             raise DeployError(f"{owner} has no session {session_id!r}") from None
         except RedisUnavailable as error:
@@ -50,8 +50,8 @@ def _with_redis(settings: Settings) -> Settings:
     return replace(settings, redis_url=address)
 
 
-def _reach(settings: Settings, stack: ExitStack) -> Reach:
-    """Raises RedisAway."""
+def _deleter(settings: Settings, stack: ExitStack) -> SessionDeleter:
+    """Build it; `stack` closes what it uses. Raises RedisUnavailable."""
     db = Database(settings.database_url)
     stack.callback(db.close)
     commands = command_client(settings.redis_url, connections=2)
@@ -62,7 +62,7 @@ def _reach(settings: Settings, stack: ExitStack) -> Reach:
         commands.ping()
     except RedisError as error:
         raise RedisUnavailable from error
-    return Reach(
+    return SessionDeleter(
         db,
         EventLog(
             [command_client(url, connections=2) for url in settings.log_servers], settings.log_ttl

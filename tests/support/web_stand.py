@@ -22,7 +22,7 @@ from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.keys import RunKeys
 from shared.event_log.store import Batch, EventLog
 from shared.protocol.events import decode, encode
-from shared.protocol.run_states import RunState
+from shared.protocol.run_states import Move
 from tests.support.servers.processes import wait_until
 from web.relay.feed import FeedAddress
 from web.relay.relay import Relay
@@ -204,7 +204,7 @@ class WebStand:
                 ("usage.updated", {"inputTokens": 3, "outputTokens": 2}),
                 ("run.completed", {"status": "completed", "finish_reason": "stop"}),
             ]
-            fix_end(tx, row, RunState.COMPLETED, entries, last_seq=run.head)
+            fix_end(tx, row, Move.COMPLETE, entries, last_seq=run.head)
 
         self.db.write(work)
         if announce:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.conversation.content import parse_stringified
-from shared.db.gateway_sessions import hasten
+from shared.db.gateway_sessions import delete_soon
 from shared.db.runs.orphans import STOP, track_orphan
 from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
@@ -182,7 +182,7 @@ class _Asking:
 
     def _hasten(self) -> None:
         order = self._order
-        self._write(lambda tx: hasten(tx, order.profile, [order.ephemeral_id]))
+        self._write(lambda tx: delete_soon(tx, order.profile, [order.ephemeral_id]))
 
     def _track_orphan(self, gateway_run_id: str) -> None:
         order = self._order

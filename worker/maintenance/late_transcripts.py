@@ -5,7 +5,7 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.gateway_sessions import forget
+from shared.db.gateway_sessions import queue_deletion
 from shared.db.models import MessageRow, OrphanRow, RunRow
 from shared.db.runs.complete import replace_late
 from shared.event_log.keys import feed_tag
@@ -41,7 +41,7 @@ def sync_late(services: Services, row: OrphanRow) -> bool:
     def replace(tx: Session) -> bool:
         replaced = replace_late(tx, row.run_id, kept.rows, usage)
         for ephemeral_id in {row.ephemeral_id, *stored.session_ids}:
-            forget(tx, row.profile, ephemeral_id, saved=True)
+            queue_deletion(tx, row.profile, ephemeral_id, saved=True)
         return replaced
 
     if services.db.write(replace):

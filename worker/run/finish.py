@@ -89,8 +89,8 @@ def _closing(services: Services, turn: Turn, outcome: Outcome, left: TurnResult)
         usage=left.usage or outcome.usage,
         output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
         synced=kept.synced or turn.claim.session_id is None,
-        forget=left.continuations if outcome.gateway_done else (),
-        forget_attempts=outcome.gateway_done,
+        delete_sessions=left.continuations if outcome.gateway_done else (),
+        delete_attempt_sessions=outcome.gateway_done,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.protocol.run_states import ENDED, LIVE, MOVES, OPEN, Reason, RunState, may
+from shared.protocol.run_states import Reason, RunState
 from worker.gateway.client import RunStatus
 from worker.gateway.translate_events import GatewayEnd
 from worker.outcome import Outcome, end_of_status, of_gateway
@@ -34,9 +34,3 @@ def test_a_polled_status_means_what_the_event_means(status: str) -> None:
     end = end_of_status(RunStatus(status, "text", None, None))
     polled = of_gateway(end, stop_asked=False, timed_out_run=False)
     assert polled == told(f"run.{status}")
-
-
-def test_every_state_is_open_or_ended_and_no_move_leaves_an_ended_one() -> None:
-    assert set(RunState) == OPEN | ENDED
-    assert LIVE < OPEN
-    assert not any(may(verb, state) for verb in MOVES for state in ENDED)

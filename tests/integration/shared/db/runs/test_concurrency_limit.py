@@ -70,7 +70,7 @@ def test_a_younger_run_does_not_take_the_permit_of_an_older_one(db: Database) ->
     assert db.read(lambda s: permitted(s, "default", 1)) == []
 
 
-def test_who_cannot_start_anyway_keeps_nobody_waiting(db: Database) -> None:
+def test_a_run_that_cannot_start_anyway_delays_no_other(db: Database) -> None:
     waiting, other = queued(db, 1.0, 2.0)
     first = ask(db, waiting, 1)
     assert isinstance(first, Claim)
