@@ -21,6 +21,9 @@ PLACED = re.compile(
     r"`(?P<path>(?:web|worker|shared|deploy|tests)/[\w/]+\.py)`"
 )
 DECISION = re.compile(r"(?:docs/)?adr/(?P<number>\d{4})")
+QUESTION = re.compile(
+    r"^\| (?P<number>\d+) \| (?P<question>Where .+\?) \| (?P<answer>.+) \|$", re.MULTILINE
+)
 RULE_CITED = re.compile(r"\b(?P<rule>[RP][1-9]\d?)\b")
 RULE_STATED = re.compile(r"^\| (?P<rule>[RP][1-9]\d?) \|", re.MULTILINE)
 
@@ -98,6 +101,18 @@ def test_every_name_that_a_page_places_in_a_file_is_there(page: Path) -> None:
         if not re.search(rf"\b{name}\b", (ROOT / path).read_text("utf-8"))
     ]
     assert not missing
+
+
+def test_the_architecture_answers_twenty_questions_with_a_file_that_exists() -> None:
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    section = page.partition("\n## Where is …?\n")[2].partition("\n## ")[0]
+    rows = [*QUESTION.finditer(section)]
+    assert [int(row["number"]) for row in rows] == [*range(1, 21)]
+    assert len({row["question"] for row in rows}) == 20
+    for row in rows:
+        files = re.findall(r"`([\w./]+)`", row["answer"])
+        assert files, row["question"]
+        assert all((ROOT / file).is_file() for file in files), row["question"]
 
 
 def test_every_decision_that_is_cited_is_written_down() -> None:
