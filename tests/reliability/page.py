@@ -142,7 +142,7 @@ FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)
 def page() -> str:
     """The whole page."""
     guards = load()
-    rows = [f"| {name} | {' | '.join(told)} |" for name, told in ROWS.items()]
+    rows = [f"| {name} | {' | '.join(texts)} |" for name, texts in ROWS.items()]
     table = ["| no. | what fails | what users see | what holds |", "| --- " * 4 + "|"]
     return "\n".join(
         [
@@ -171,25 +171,25 @@ def page() -> str:
 
 def _failures() -> dict[str, str]:
     text = (ROOT / "docs" / "FAILURES.md").read_text("utf-8")
-    return {f"F{number}": told.strip() for number, told in FAILURE.findall(text)}
+    return {f"F{number}": text.strip() for number, text in FAILURE.findall(text)}
 
 
 def _section(
-    title: str, what: str, told: dict[str, str], names: Iterable[str], guards: Sequence[Guard]
+    title: str, what: str, texts: dict[str, str], names: Iterable[str], guards: Sequence[Guard]
 ) -> list[str]:
     head = [f"## {title}", ""] if title else []
     table = [f"| no. | {what} | guard | mechanism | tests |", "| --- " * 5 + "|"]
-    rows = [row for name in names for row in _rows(name, told[name], guards)]
+    rows = [row for name in names for row in _rows(name, texts[name], guards)]
     return [*head, *table, *rows, ""]
 
 
-def _rows(name: str, told: str, guards: Sequence[Guard]) -> list[str]:
+def _rows(name: str, text: str, guards: Sequence[Guard]) -> list[str]:
     mine = [guard for guard in guards if name in guard.covers]
-    shown = [(name, told)] + [("", "")] * len(mine)
+    shown = [(name, text)] + [("", "")] * len(mine)
     return [
-        f"| {number} | {text} | `{guard.id}` | `{guard.file}` | {_tests(guard)} |"
-        for (number, text), guard in zip(shown, mine, strict=False)
-    ] or [f"| {name} | {told} | | | |"]
+        f"| {number} | {shown_text} | `{guard.id}` | `{guard.file}` | {_tests(guard)} |"
+        for (number, shown_text), guard in zip(shown, mine, strict=False)
+    ] or [f"| {name} | {text} | | | |"]
 
 
 def _tests(guard: Guard) -> str:

@@ -21,6 +21,7 @@ PLACED = re.compile(
     r"`(?P<path>(?:web|worker|shared|deploy|tests)/[\w/]+\.py)`"
 )
 DECISION = re.compile(r"(?:docs/)?adr/(?P<number>\d{4})")
+EVENT = re.compile(r"`(?P<event>[a-z_]+\.[a-z_]+)(?: [^`]*)?`")
 QUESTION = re.compile(
     r"^\| (?P<number>\d+) \| (?P<question>Where .+\?) \| (?P<answer>.+) \|$", re.MULTILINE
 )
@@ -44,6 +45,13 @@ def documented() -> dict[str, str]:
     """Variable -> the cell with its default, from the tables of docs/SETTINGS.md."""
     page = (ROOT / "docs" / "SETTINGS.md").read_text("utf-8").partition("## Read by others")[0]
     return {row["name"]: row["default"] for row in ROW.finditer(page)}
+
+
+def code_of_the_processes() -> str:
+    """All the code of the running processes, in which the names of log events and events are."""
+    folders = ("web", "worker", "shared", "deploy")
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return "\n".join(path.read_text("utf-8") for path in files)
 
 
 def sources() -> Iterator[Path]:
@@ -113,6 +121,21 @@ def test_the_architecture_answers_twenty_questions_with_a_file_that_exists() -> 
         files = re.findall(r"`([\w./]+)`", row["answer"])
         assert files, row["question"]
         assert all((ROOT / file).is_file() for file in files), row["question"]
+
+
+def test_every_event_that_the_runbook_names_is_in_the_code() -> None:
+    page = (ROOT / "docs" / "RUNBOOK.md").read_text("utf-8")
+    named = {found["event"] for found in EVENT.finditer(page)}
+    code = code_of_the_processes()
+    assert named
+    # Some log lines put the outcome into the name: `approval.%s`.
+    missing = [
+        event
+        for event in sorted(named)
+        if not re.search(rf'"{re.escape(event)}["\s]', code)
+        and f'"{event.partition(".")[0]}.%s ' not in code
+    ]
+    assert not missing
 
 
 def test_every_decision_that_is_cited_is_written_down() -> None:
