@@ -116,7 +116,8 @@ change that switches it off, and the tests that fail with that change.
 
 **`make red`** proves that they fail. It runs all these tests unchanged once; then, for each guard,
 it copies the tree, makes the change, and requires that a test fails. A module that cannot be
-imported, or an error outside of a test, does not count as a failed test.
+imported, an error outside of a test, or a programming error in the changed text (such as a name
+that does not exist) does not count as a failed test.
 To run some guards only: `make red GUARDS="R16 W5 slow-socket"` (ids, or what they cover).
 `python -m tests.reliability.red --skip-green` leaves the unchanged tests out, `-j 2` runs two
 guards at once. A new mechanism gets a guard in one of the files:
