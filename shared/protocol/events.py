@@ -101,7 +101,10 @@ SOCKET_EVENTS: Final = (
 )
 
 DELTAS: Final = frozenset({"message.delta", "reasoning.delta", "thinking.delta"})
-TERMINAL: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
+RUN_COMPLETED: Final = "run.completed"
+RUN_FAILED: Final = "run.failed"
+RUN_CANCELLED: Final = "run.cancelled"
+TERMINAL: Final = frozenset({RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED})
 _GATEWAY_OWNED: Final = frozenset(
     {
         "message.delta",

@@ -248,7 +248,7 @@ def test_an_abort_while_the_summary_is_written_ends_the_run_at_once(stand: Worke
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     asked = time.monotonic()
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert time.monotonic() - asked < 3
     assert stand.state(run_id) == "aborted"
@@ -285,7 +285,7 @@ def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert stand.state(run_id) == "aborted"
     assert stand.gateway.record()["stops"][-1:] != [{"run_id": post["run_id"], "found": True}]
@@ -300,7 +300,7 @@ def test_a_summary_that_cannot_be_stopped_is_chased(stand: WorkerStand) -> None:
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     stand.gateway.faults(stop_error=500, count=1)
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
 
     def stopped() -> bool:

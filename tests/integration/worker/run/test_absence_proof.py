@@ -205,7 +205,7 @@ def test_a_person_who_stops_the_run_does_not_wait_for_the_proof(
     thread = stand.begin(run_id)
     wait_until(lambda: is_told_to_wait(stand, run_id), what="it is told that it waits")
     began = time.monotonic()
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert time.monotonic() - began < POST_TIMEOUT
     assert run_row(stand.db, run_id).state == "aborted"

@@ -117,7 +117,7 @@ def test_a_worker_that_dies_between_its_commit_and_the_announcement_doubles_noth
 ) -> None:
     run_id = waiting_run(stand, tools=[TOOL], usage={"input_tokens": 7, "output_tokens": 5})
     with monkeypatch.context() as patched:
-        patched.setattr(finish, "_tell", lambda *_: None)
+        patched.setattr(finish, "_announce", lambda *_: None)
         run_turn(stand.services, run_id)
     before = contents(stand)
     assert ends_of(stand, run_id) == []
