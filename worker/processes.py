@@ -91,7 +91,7 @@ def run_beat(settings: Settings) -> None:
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
         "reap": _entry(REAP, reap_every),
-        "chase": _entry(CHECK_ORPHANS, CHECK_ORPHANS_EVERY),
+        "check_orphans": _entry(CHECK_ORPHANS, CHECK_ORPHANS_EVERY),
         "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
         "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
     }
