@@ -26,7 +26,7 @@ CLOCK_MARGIN = 0.05  # seconds; the message must not be there before the row all
 
 
 class PutBack(Exception):
-    """The gateway cannot take the run now: it returns to its place in the queue (R7).
+    """The gateway cannot take the run now: it returns to its position in the queue (R7).
 
     `delay`: seconds. `announced`: clients know already that it is tried again.
     """
@@ -39,7 +39,7 @@ class PutBack(Exception):
 
 
 def claim_run(services: Services, run_id: str) -> Claim | None:
-    """The claim of the run; None if it is not to be had now, and is left to others."""
+    """The claim of the run; None if it may not be had now, and another message will come."""
     lease, max_runs = services.settings.lease.total_seconds(), services.gateways.max_runs
     for _ in range(CLAIM_TRIES):
         answer = services.db.write(lambda tx: claim(tx, run_id, services.name, lease, max_runs))
@@ -63,8 +63,8 @@ def _note_refusal(services: Services, run_id: str, refused: Refused) -> None:
 
 
 def put_back(services: Services, turn: Turn, later: PutBack) -> bool:
-    """Return the run to its place in the queue and have it tried again after the delay. False if
-    somebody asked to stop it meanwhile: then it is to be ended. Raises OwnershipLost."""
+    """Return the run to its position in the queue and have it tried again after the delay. False
+    if a person stopped it meanwhile: the caller ends it then. Raises OwnershipLost."""
     if not later.announced:
         turn.run_log.add("run.retrying", {"reason": later.reason, "delay": round(later.delay, 3)})
     turn.run_log.wait_settled(SETTLE_SECONDS)

@@ -17,8 +17,7 @@ LISTEN = 1.0  # seconds between looks whether it is to end
 
 
 class StopListener:
-    """Calls `on_stop(run_id)` for each stop that is published. One per worker process; see Service
-    for `start`, `stop` and `healthy`."""
+    """Calls `on_stop(run_id)` for each stop that is published. One per worker process."""
 
     def __init__(self, redis_url: str, on_stop: Callable[[str], None]) -> None:
         self._redis = pubsub_client(redis_url)
@@ -32,11 +31,6 @@ class StopListener:
     def stop(self) -> None:
         """End; takes up to a second."""
         self._service.stop()
-
-    @property
-    def healthy(self) -> bool:
-        """Whether it listens, or was stopped."""
-        return self._service.healthy
 
     def _run(self) -> None:
         while not self._service.stopping:
@@ -58,7 +52,7 @@ class StopListener:
                     self._receive(message["data"])
 
     def _receive(self, data: bytes) -> None:
-        """`stop RUN_ID`; anything else is of another version, and left out."""
+        """`stop RUN_ID`; anything else is of another version, and ignored."""
         command, _, run_id = data.partition(b" ")
         if command == b"stop":
             self._on_stop(run_id.decode(errors="replace"))

@@ -17,7 +17,7 @@ from worker.lease.keeper import Lease
 class FollowMode(StrEnum):
     """How the gateway's run is followed."""
 
-    READ = "read"  # its event stream, which nobody has opened before
+    READ = "read"  # its event stream, which was never opened before
     REPLAY = REPLAY  # its event stream from the start again, without what the log already has
     POLL = POLLING  # its status and its transcript; live text pauses
 

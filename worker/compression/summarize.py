@@ -39,8 +39,8 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class SummaryRequest:
-    """What to ask for, and for which run. `orphans`: gateway runs of earlier summaries that nobody
-    waits for any more; they are stopped first."""
+    """What to ask for, and for which run. `orphans`: gateway runs of earlier summaries whose
+    workers are gone; they are stopped first."""
 
     run_id: str
     profile: str
@@ -101,7 +101,7 @@ class _SummaryRun:
         self._thread.start()
 
     def give_up(self) -> None:
-        """Have the run stopped, since nobody waits any more; nothing if it is done."""
+        """Have the gateway's run stopped, unless it is done."""
         self._given_up.set()
 
     def _run(self) -> None:
@@ -138,7 +138,7 @@ class _SummaryRun:
             try_stop(self._gateway, gateway_run_id, self._request.run_id)
 
     def _end_of(self, gateway_run_id: str) -> RunStatus | None:
-        """The terminal status; None if nobody waits any more. Raises NoSummary."""
+        """The terminal status; None after `give_up`. Raises NoSummary."""
         pause = POLL_FIRST
         while not self._given_up.wait(pause):
             pause = min(pause * 1.5, POLL_MOST)

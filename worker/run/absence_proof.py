@@ -67,16 +67,22 @@ def _search_proof(services: Services, turn: Turn, pending: Sequence[AttemptRow])
     delay = round(max(wait, 0.0) + pause, 3)
     turn.run_log.add("run.retrying", {"reason": str(Reason.POST_UNCERTAIN), "delay": delay})
     ripe = time.monotonic() + wait
-    deadline = (
-        max(ripe, time.monotonic()) + services.settings.start_deadline.total_seconds() + pause
-    )
+    patience = services.settings.start_deadline.total_seconds() + pause
+    try:
+        return _look_twice(turn, pending, ripe, max(ripe, time.monotonic()) + patience, pause)
+    except _CannotBeProved:
+        return None
+
+
+def _look_twice(
+    turn: Turn, pending: Sequence[AttemptRow], ripe: float, deadline: float, pause: float
+) -> str | None:
+    """The proof that was seen twice in a row after `ripe` (monotonic time). Looks before that can
+    only find that there is none. Raises _CannotBeProved, OwnershipLost."""
     before: str | None = None
     while not turn.stop_requested and time.monotonic() < deadline:
         turn.check()
-        try:
-            seen = _look(turn, pending)
-        except _CannotBeProved:
-            return None
+        seen = _look(turn, pending)
         if time.monotonic() < ripe:
             _sleep(turn, min(LOOK_EVERY, ripe - time.monotonic() + 0.01))
             continue

@@ -1,7 +1,7 @@
 """Follows a gateway's run to its end: reads its stream while that is possible, else polls (R1, R8).
 
 Problem: a gateway gives each event of a stream to one reader only, streams break, and an earlier
-owner may have read a part. Idea: one mode. A stream that nobody has opened is read. One that was
+owner may have read a part. Idea: one mode. A stream that was never opened is read. One that was
 opened is read again only from a gateway that replays it, and only if the log says exactly where it
 stands in the stream. Everything else is polled: status and transcript have no position.
 Invariant: modes change only towards polling, which ends every time: with the gateway's end, with a

@@ -2,12 +2,12 @@
 
     claim    worker/run_queue.py           may this worker have the run?
     open     worker/run/open_log.py        the run's log and lease, in this process
-    take over  worker/run/takeover.py      what did earlier owners have the gateway do?
+    takeover worker/run/takeover.py        what did earlier owners have the gateway do?
     submit   worker/run/submit.py          post the run, once
     prove    worker/run/absence_proof.py   the POST was not answered: did the gateway get it?
     follow   worker/run/follow.py          read or poll the gateway until the run has ended
     finish   worker/run/finish.py          write the end, announce it, start the next run
-    put back  worker/run_queue.py          or: the gateway has no capacity, try again later
+    put back worker/run_queue.py           or: the gateway has no capacity, try again later
 
 Problem: a run takes minutes to hours, and this process, the gateway, Redis or the database may go
 away at any moment of it. Idea: every right and every step with an effect outside is a row that is
@@ -84,7 +84,7 @@ def _run_to_end(services: Services, turn: Turn) -> bool:
         outcome = aborted(gateway_done=True)  # a person stopped it meanwhile
     except (OwnershipLost, Unavailable):
         raise
-    except Exception:  # the edge: a fault of ours must not leave the session working for ever
+    except Exception:  # the edge: a defect must not leave the session working for ever
         log.exception("run.broken run_id=%s", turn.run_id)
         done = turn.gateway_run_id is None
         outcome = failed(Reason.INTERNAL, "Something went wrong on the server.", gateway_done=done)

@@ -3,7 +3,7 @@
 Problem: a POST cannot be taken back, its answer may be lost, and this process may be frozen at any
 moment while another one takes the run over. Idea: write the intent down, then post, then write the
 gateway's id down; a later owner reads from these rows what may have happened. The POST leaves only
-with enough of the lease left that nobody can take the run over while it is on its way.
+with so much of the lease remaining that the run is not taken over while it is on its way.
 Invariant: one owner posts at most once, and never without a row that says so before. An id that
 can no longer be written down belongs to a run that was one too many, and it is stopped at once.
 """
@@ -36,7 +36,7 @@ from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
-MIN_LEASE = 2 / 3  # of a lease, at most 10 s, must be left right before sending (R3)
+MIN_LEASE = 2 / 3  # of a lease, at most 10 s, must remain right before sending (R3)
 RETRY_FIRST, RETRY_MOST = 1.0, 15.0  # seconds between tries at a gateway that has no capacity
 
 

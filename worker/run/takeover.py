@@ -26,10 +26,10 @@ MOST_TAKEOVERS = 5  # R18
 
 
 class Takeover(Enum):
-    """What earlier owners left."""
+    """What earlier owners had the gateway do."""
 
     NOT_POSTED = auto()  # the gateway never had the run
-    UNANSWERED = auto()  # a POST that nobody knows the outcome of (R2)
+    UNANSWERED = auto()  # a POST of unknown outcome (R2)
     ATTACHED = auto()  # a run at the gateway: the turn has its id
     TOO_MANY = auto()  # the run is given up: it has cost too many owners
 

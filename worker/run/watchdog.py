@@ -117,7 +117,7 @@ class Watchdog:
         while not self._done.is_set():
             try:
                 self._look()
-            except Exception:  # the edge of the loop: without it nobody would watch
+            except Exception:  # the edge of the loop: the next look may go well
                 log.exception("watchdog.failed run_id=%s", self._turn.run_id)
             self._turn.pause(TICK)
 
