@@ -30,7 +30,14 @@ class RunLog:
     """
 
     def __init__(
-        self, keys: RunKeys, *, fence: int, epoch: int, head: int, session_id: str | None
+        self,
+        keys: RunKeys,
+        *,
+        fence: int,
+        epoch: int,
+        head: int,
+        session_id: str | None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.keys = keys
         self.fence = fence
@@ -45,8 +52,8 @@ class RunLog:
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
         self.place = StreamPosition()
-        self.on_lost: Callable[[], None] = lambda: None
-        self.on_pending: Callable[[], None] = lambda: None  # tells the publisher that there is work
+        self._on_lost = on_lost
+        self.on_pending: Callable[[RunLog], None] = lambda _: None  # set by the publisher
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
         if session_id is not None:
             self._common["session_id"] = session_id
@@ -61,7 +68,7 @@ class RunLog:
         if name in DELTAS and self._merged(name, payload):
             return
         self._pending.append((name, {**payload, "event": name}))
-        self.on_pending()
+        self.on_pending(self)
 
     def _merged(self, name: str, payload: Mapping[str, Any]) -> bool:
         """Join the delta to the last event that waits, if that is one of its kind and field."""
@@ -151,7 +158,7 @@ class RunLog:
         self._pending, self._frozen = [], None
         with self._settled:
             self._settled.notify_all()
-        self.on_lost()
+        self._on_lost()
 
     def wait_settled(self, seconds: float) -> bool:
         """Wait until everything stands in the log; False if it did not in time, or is lost."""

@@ -11,6 +11,7 @@ from shared.db.runs.attempts import note_double_post, was_proved_absent
 from shared.db.runs.orphans import SYNC, check_later, close_orphan, due_orphans
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
+from worker.gateway.stop_at_gateway import stop_at_gateway
 from worker.maintenance.late_transcripts import sync_late
 from worker.services import Services
 
@@ -65,7 +66,7 @@ def _look(services: Services, gateway: GatewayClient, row: OrphanRow) -> str | N
         if status is None or status.terminal:
             sync_late(services, row)
             return "gone" if status is None else status.status
-        gateway.stop(row.gateway_run_id)
+        stop_at_gateway(gateway, row.gateway_run_id, row.run_id)
         return None
     tx = gateway.session(row.ephemeral_id)
     if tx is None:

@@ -82,12 +82,16 @@ def test_three_hundred_messages_are_compressed_once(stand: WorkerStand) -> None:
     ]
     started = stand.event(run_id, "compression.started")
     assert (started["message_count"], started["token_count"]) == (300, 45_000)
-    told = stand.event(run_id, "compression.completed")
-    assert told["compressed"] is told["llmCompressed"] is True
-    assert (told["totalMessages"], told["resultMessages"], told["verbatimCount"]) == (300, 21, 20)
-    assert told["beforeTokens"] == 45_000
-    assert told["afterTokens"] < 4_000
-    assert "error" not in told
+    event = stand.event(run_id, "compression.completed")
+    assert event["compressed"] is event["llmCompressed"] is True
+    assert (event["totalMessages"], event["resultMessages"], event["verbatimCount"]) == (
+        300,
+        21,
+        20,
+    )
+    assert event["beforeTokens"] == 45_000
+    assert event["afterTokens"] < 4_000
+    assert "error" not in event
     (audit,) = stand.audit()
     assert (audit.run_id, audit.kind, audit.result, audit.error) == (
         run_id,
@@ -98,7 +102,7 @@ def test_three_hundred_messages_are_compressed_once(stand: WorkerStand) -> None:
     assert (audit.trigger_tokens, audit.threshold) == (45_000, 40_000)
     assert (audit.before_messages, audit.after_messages) == (300, 21)
     assert (audit.first_turn, audit.last_turn) == (1, 140)
-    assert audit.after_tokens == told["afterTokens"]
+    assert audit.after_tokens == event["afterTokens"]
     assert audit.duration is not None
 
     stand.run("second")
@@ -194,9 +198,9 @@ def test_a_failed_summary_does_not_fail_the_run(stand: WorkerStand, kind: str) -
     stand.summaries(**fault)
     run_id = stand.run("all the same")
     assert stand.state(run_id) == "completed"
-    told = stand.event(run_id, "compression.completed")
-    assert told["compressed"] is False
-    assert why in told["error"]
+    event = stand.event(run_id, "compression.completed")
+    assert event["compressed"] is False
+    assert why in event["error"]
     assert len(stand.history()) == 300
     assert stand.snapshot() is None
     (audit,) = stand.audit()
@@ -248,7 +252,7 @@ def test_an_abort_while_the_summary_is_written_ends_the_run_at_once(stand: Worke
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     asked = time.monotonic()
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert time.monotonic() - asked < 3
     assert stand.state(run_id) == "aborted"
@@ -285,7 +289,7 @@ def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert stand.state(run_id) == "aborted"
     assert stand.gateway.record()["stops"][-1:] != [{"run_id": post["run_id"], "found": True}]
@@ -294,13 +298,15 @@ def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
 
 
 @ON_SQLITE
-def test_a_summary_that_cannot_be_stopped_is_chased(stand: WorkerStand) -> None:
+def test_a_summary_that_cannot_be_stopped_is_an_orphaned_run(
+    stand: WorkerStand,
+) -> None:
     stand.summaries(**HELD)
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     stand.gateway.faults(stop_error=500, count=1)
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
 
     def stopped() -> bool:
@@ -335,7 +341,7 @@ def test_a_summary_that_comes_after_the_run_was_lost_is_not_stored(stand: Worker
     run_id = stand.queue()
     thread = stand.begin(run_id)
     stand.wait_for_post("compress")
-    stand.db.write(  # overtaken, and nobody has told it
+    stand.db.write(  # overtaken, and it was not notified
         lambda tx: tx.execute(
             update(RunRow).where(RunRow.id == run_id).values(fence=RunRow.fence + 1)
         )

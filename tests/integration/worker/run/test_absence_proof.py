@@ -62,7 +62,7 @@ def attempts_of(stand: WorkerStand, run_id: str) -> list[AttemptRow]:
     return stand.db.read(lambda tx: list(tx.scalars(query)))
 
 
-def chases_of(stand: WorkerStand, run_id: str) -> list[OrphanRow]:
+def orphans_of(stand: WorkerStand, run_id: str) -> list[OrphanRow]:
     query = select(OrphanRow).where(OrphanRow.run_id == run_id).order_by(OrphanRow.id)
     return stand.db.read(lambda tx: list(tx.scalars(query)))
 
@@ -163,7 +163,7 @@ def test_beside_other_runs_of_the_same_process_there_is_no_proof(stand: WorkerSt
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "post_uncertain")
     assert stand.gateway.record()["posts"] == posts
-    assert [c.kind for c in chases_of(stand, run_id)] == [UNCERTAIN_POST]
+    assert [c.kind for c in orphans_of(stand, run_id)] == [UNCERTAIN_POST]
     stand.gateway.request("POST", f"/v1/runs/{other}/stop")
 
 
@@ -192,7 +192,7 @@ def test_one_quiet_moment_is_no_proof(stand: WorkerStand, monkeypatch: pytest.Mo
     assert run_row(stand.db, run_id).reason == "post_uncertain"
 
 
-def is_told_to_wait(stand: WorkerStand, run_id: str) -> bool:
+def waits_for_proof(stand: WorkerStand, run_id: str) -> bool:
     turn = stand.services.turns.get(run_id)
     return turn is not None and turn.run_log.head > 0 and "run.retrying" in stand.names(run_id)
 
@@ -203,9 +203,9 @@ def test_a_person_who_stops_the_run_does_not_wait_for_the_proof(
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id)
     thread = stand.begin(run_id)
-    wait_until(lambda: is_told_to_wait(stand, run_id), what="it is told that it waits")
+    wait_until(lambda: waits_for_proof(stand, run_id), what="clients see that it waits")
     began = time.monotonic()
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert time.monotonic() - began < POST_TIMEOUT
     assert run_row(stand.db, run_id).state == "aborted"

@@ -117,7 +117,7 @@ def test_a_worker_that_dies_between_its_commit_and_the_announcement_doubles_noth
 ) -> None:
     run_id = waiting_run(stand, tools=[TOOL], usage={"input_tokens": 7, "output_tokens": 5})
     with monkeypatch.context() as patched:
-        patched.setattr(finish, "_tell", lambda *_: None)
+        patched.setattr(finish, "_announce", lambda *_: None)
         run_turn(stand.services, run_id)
     before = contents(stand)
     assert ends_of(stand, run_id) == []
@@ -244,7 +244,7 @@ def test_a_run_that_killed_too_many_workers_is_given_up(stand: WorkerStand) -> N
     run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "worker_lost")
-    wait_until(lambda: _chased(stand), within=20, what="the gateway's run is stopped")
+    wait_until(lambda: _is_settled(stand), within=20, what="the gateway's run is stopped")
     assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["status"] == "cancelled"
 
 
@@ -282,8 +282,8 @@ def test_a_stop_that_the_gateway_hears_of_before_the_owner_is_the_persons(
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("aborted", "aborted")
     names = stand.names(run_id)
-    told = [name for name in names if name.startswith(("abort.", "run.comp", "run.f"))]
-    assert told == ["abort.started", "abort.completed", "run.completed"], names
+    ends = [name for name in names if name.startswith(("abort.", "run.comp", "run.f"))]
+    assert ends == ["abort.started", "abort.completed", "run.completed"], names
     assert stand.event(run_id, "abort.completed")["synced"] is True
 
 
@@ -295,7 +295,7 @@ def test_a_cancellation_that_nobody_asked_for_is_a_failure(stand: WorkerStand) -
     assert "abort.started" not in stand.names(run_id)
 
 
-def _chased(stand: WorkerStand) -> bool:
+def _is_settled(stand: WorkerStand) -> bool:
     check_orphaned_runs(stand.services)
     open_ones = select(func.count()).select_from(OrphanRow).where(OrphanRow.done_at.is_(None))
     return stand.db.read(lambda s: s.scalar(open_ones)) == 0

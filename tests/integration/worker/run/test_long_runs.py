@@ -100,7 +100,7 @@ def test_the_time_in_which_a_person_is_asked_does_not_count(stand: WorkerStand, 
     thread = stand.begin(run_id)
     wait_until(lambda: is_asked(stand, run_id), what="the question")
     if cut:
-        stand.services.turns[run_id].cut_stream()  # from now on the gateway is asked
+        stand.services.turns[run_id].signals.cut_stream()  # the status is polled from now on
     time.sleep(DEADLINE + 1)  # what is tested is the time that passes
     assert thread.is_alive()
     answer_approval(stand.services, run_id, allow(stand, run_id))
@@ -118,7 +118,7 @@ def test_a_question_that_the_gateway_dropped_does_not_stop_the_clock(stand: Work
 def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.run.follow.POLL", 0.1)
+    monkeypatch.setattr("worker.run.poll_status.POLL_EVERY", 0.1)
     sent: list[str] = []
     for name in ("run_turn", "take_over"):
         monkeypatch.setattr(stand.services.queue, name, lambda run_id, **_: sent.append(run_id))
@@ -141,7 +141,7 @@ def test_a_stream_without_any_sign_of_life_is_given_up_and_the_run_is_not(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.run.watchdog.SILENCE", 0.5)
-    monkeypatch.setattr("worker.run.follow.POLL", 0.1)
+    monkeypatch.setattr("worker.run.poll_status.POLL_EVERY", 0.1)
     run_id = waiting_run(
         stand, tokens=4, tools=[{"after": 2, "name": "sleep", "seconds": 1.8}], rate=0
     )

@@ -79,7 +79,7 @@ def is_past(stand: WorkerStand, run_id: str, seq: int) -> bool:
     return turn is not None and turn.run_log.head > seq
 
 
-def told(stand: WorkerStand, run_id: str) -> dict[str, str]:
+def texts_of(stand: WorkerStand, run_id: str) -> dict[str, str]:
     """What the run's log says, by the name of the event."""
     seen: dict[str, str] = defaultdict(str)
     for name, payload in stand.events(run_id):
@@ -92,7 +92,7 @@ def told(stand: WorkerStand, run_id: str) -> dict[str, str]:
 def test_a_cut_stream_is_opened_again_and_nothing_comes_twice(stand: WorkerStand) -> None:
     run_id = waiting_run(stand, tools=TOOLS, cut=30, reasoning=3)
     run_turn(stand.services, run_id)
-    seen = told(stand, run_id)
+    seen = texts_of(stand, run_id)
     assert (seen["message.delta"], seen["reasoning.delta"]) == (numbered(60), "r1 r2 r3 ")
     assert (seen["tool.started"], seen["tool.completed"]) == ("ls", "ls")
     assert (seen["run.reattached"], seen["run.completed"]) == ("replay", ".")
@@ -108,7 +108,7 @@ def test_a_run_that_is_handed_over_goes_on_live_where_it_stood(stand: WorkerStan
         hand_over(stand.services, stand.services.turns[run_id])
         thread.join(10)
     run_turn(stand.services, run_id)
-    seen = told(stand, run_id)
+    seen = texts_of(stand, run_id)
     if stand.services.settings.checkpoint_bytes > 2000:
         assert seen["message.delta"] == numbered(100)
         assert (seen["run.reattached"], seen["tool.started"]) == ("replayreplay", "ls")

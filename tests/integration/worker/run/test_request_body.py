@@ -1,4 +1,4 @@
-"""What a run is told of its session, and what it tells of the session's tokens (P6, P18, P22)."""
+"""What a run sends of its session, and what it shows of the session's tokens (P6, P18, P22)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def stand(
     made.stop()
 
 
-def test_usage_is_told_first_and_again_right_before_the_end(stand: WorkerStand) -> None:
+def test_usage_is_shown_first_and_again_right_before_the_end(stand: WorkerStand) -> None:
     stand.conversation(turns=3)
     run_id = stand.run()
     names = stand.names(run_id)

@@ -49,7 +49,7 @@ def gateway() -> Iterator[DemoGateway]:
 def make_stand(
     tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway
 ) -> Iterator[Callable[..., WorkerStand]]:
-    """Makes a worker's parts with a session, on SQLite unless told otherwise."""
+    """Makes a worker's services with a session, on SQLite by default."""
     made: list[WorkerStand] = []
 
     def make(database_url: str = "", **settings: object) -> WorkerStand:
@@ -127,7 +127,7 @@ def left_by(stand: WorkerStand, run_id: str) -> dict[str, Any]:
         usage = tx.scalars(select(UsageRow).where(UsageRow.run_id == run_id))
         return {
             "run": (run.state, run.reason, run.output, run.gateway_synced),
-            "told": run.announced_at is not None,
+            "announced": run.announced_at is not None,
             "messages": [(m.idx, m.role, m.content, m.tool_name, m.finish_reason) for m in rows],
             "usage": [(u.input_tokens, u.output_tokens) for u in usage],
             "preview": conversation.preview,
@@ -253,8 +253,8 @@ def test_the_session_of_a_run_that_goes_on_at_the_gateway_is_not_deleted(
     doing.join(20)
     assert run_row(stand.db, run_id).state == "aborted"
     assert stand.deletions() == {}
-    chased = stand.db.read(lambda s: s.scalars(select(OrphanRow.ephemeral_id)).all())
-    assert chased == [turn.ephemeral_id]
+    orphans = stand.db.read(lambda s: s.scalars(select(OrphanRow.ephemeral_id)).all())
+    assert orphans == [turn.ephemeral_id]
 
 
 def test_after_many_runs_everything_is_as_it_was(

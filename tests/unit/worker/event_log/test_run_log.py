@@ -1,5 +1,7 @@
 """One run's end of the log: merging, freezing, remembering (R16, R29)."""
 
+from collections.abc import Callable
+
 import orjson
 
 from shared.event_log.keys import RunKeys
@@ -8,8 +10,9 @@ from shared.protocol.transcript import Transcript
 from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
 
 
-def make(head: int = 0) -> RunLog:
-    return RunLog(RunKeys("tag", "run_1"), fence=1, epoch=1, head=head, session_id="s")
+def make(head: int = 0, on_lost: Callable[[], None] = lambda: None) -> RunLog:
+    keys = RunKeys("tag", "run_1")
+    return RunLog(keys, fence=1, epoch=1, head=head, session_id="s", on_lost=on_lost)
 
 
 def flushed(log: RunLog) -> list[tuple[str, dict[str, object]]]:
@@ -125,9 +128,8 @@ def test_a_cut_leaves_only_what_came_after_it_in_memory() -> None:
 
 
 def test_a_lost_log_takes_nothing_more_and_says_so_once() -> None:
-    log = make()
     told: list[str] = []
-    log.on_lost = lambda: told.append("lost")
+    log = make(on_lost=lambda: told.append("lost"))
     log.add("message.delta", {"delta": "a"})
     log.lose()
     log.lose()

@@ -1,4 +1,4 @@
-"""How many tokens a profile's model can be given: what was configured, what its home knows."""
+"""How many tokens a profile's model takes, from its settings and its Hermes home (P22)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

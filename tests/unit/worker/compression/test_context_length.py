@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.hermes.profiles import Profile
-from worker.run.context_length import DEFAULT, context_length
+from worker.compression.context_length import DEFAULT, context_length
 
 
 def profile(home: Path | None, length: int | None = None) -> Profile:
