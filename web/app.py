@@ -29,6 +29,7 @@ from web.sockets import json_codec
 from web.sockets.connections import Connections
 from web.sockets.drain import Drain, is_new_client
 from web.sockets.emitter import Emitter
+from web.sockets.engineio_internals import SocketServer
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.transport import engineio_socket
 from web.transport.heartbeat import Heartbeat
@@ -80,10 +81,11 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     app = Flask("holdfast.web")
     socketio = _socketio(app, settings)
     wires = WebSocketLoop()
-    engineio_socket.install(socketio.server.eio, wires)
-    heartbeat = Heartbeat(socketio.server.eio, wires)
+    server = SocketServer(socketio.server)
+    engineio_socket.install(server, wires)
+    heartbeat = Heartbeat(server, wires)
     connections = Connections()
-    emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
+    emitter = Emitter(server, connections, settings.socket_queue_max)
     burst = settings.socket_queue_max // 2
     subscribers = [pubsub_client(url) for url in settings.log_servers]
     records = RecoveryStore(commands)
@@ -104,16 +106,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         settings.queue_cap,
     )
     handlers = SocketEvents(requests, resume, Approvals(db, event_log, queue)).by_event()
-    lane = RequestQueue(socketio.server, connections, emitter, handlers, refusal_event)
+    lane = RequestQueue(server, connections, emitter, handlers, refusal_event)
     lane.install()
     recovery = Recovery(db, relay, rooms, resume, records, lane, connections, emitter, burst)
-    recovery.install(socketio.server)
+    recovery.install(server)
     authenticator = Authenticator(settings)
-    ConnectHandler(socketio, authenticator, connections, rooms, emitter, recovery)
+    ConnectHandler(socketio, server, authenticator, connections, rooms, emitter, recovery)
     add_routes(app, Health(db, commands, relay))
     add_run_route(app, authenticator, requests)
-    drain = Drain(socketio.server, lane, settings.web_drain)
-    wsgi = _front(app, emitter, drain)
+    drain = Drain(server, lane, settings.web_drain)
+    wsgi = _front(app, server, drain)
     return WebProcess(
         wsgi, relay, socketio, connections, emitter, db, records, drain, wires, heartbeat
     )
@@ -134,18 +136,19 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         transports=list(settings.transports),
+        monitor_clients=False,  # `Heartbeat` does it
         # None is python-engineio's "same origin"; an empty list would be "any".
         cors_allowed_origins=list(settings.cors_origins) or None,
     )
 
 
-def _front(app: Wsgi, emitter: Emitter, drain: Drain) -> Wsgi:
+def _front(app: Wsgi, server: SocketServer, drain: Drain) -> Wsgi:
     """What every HTTP request passes first."""
 
     def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # permessage-deflate costs 256 KB per socket and a compression per frame.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        full = len(emitter.transports()) >= SOCKETS_MAX
+        full = len(server.connection_ids()) >= SOCKETS_MAX
         if is_new_client(environ) and (full or drain.leaving):
             start_response("503 Service Unavailable", [("Connection", "close")])
             return [b""]

@@ -17,6 +17,7 @@ from web.recovery.recovery import Recovery
 from web.resume.membership import Membership
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
+from web.sockets.engineio_internals import SocketServer
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class ConnectHandler:
     def __init__(
         self,
         socketio: SocketIO,
+        server: SocketServer,
         authenticator: Authenticator,
         connections: Connections,
         rooms: Membership,
@@ -56,7 +58,7 @@ class ConnectHandler:
         recovery: Recovery,
     ) -> None:
         self._recovery = recovery
-        self._server = socketio.server
+        self._server = server
         self._authenticator = authenticator
         self._connections = connections
         self._rooms = rooms
@@ -75,7 +77,7 @@ class ConnectHandler:
         sid: str = request.sid  # type: ignore[attr-defined]
         connection = Connection(
             sid=sid,
-            transport_id=self._server.manager.eio_sid_from_sid(sid, NAMESPACE),
+            transport_id=self._server.transport_id(sid),
             owner=principal.owner,
             profile=request.args.get("profile") or DEFAULT,
             hears_own_aborts=_protocol(said) == PROTOCOL_WITH_OWN_ABORTS,
@@ -87,19 +89,19 @@ class ConnectHandler:
                 log.warning("socket.sent_away sid=%s redis=away", sid)
                 self._emitter.close(connection)
                 return
-        environ = self._server.environ.get(connection.transport_id)
+        environ = self._server.request_environ(connection.transport_id)
         if environ is None:
             self._recovery.leave(connection, for_good=False)  # gone while Redis was asked
             return
         self._connections.add(connection)
-        self._server.environ[connection.transport_id] = _kept(environ)
+        self._server.replace_environ(connection.transport_id, _kept(environ))
 
     def disconnect(self, reason: object = None) -> None:
         """Leaves all rooms. No run ends because of it."""
         connection = self._connections.remove(request.sid)  # type: ignore[attr-defined]
         if connection is not None:
             self._rooms.leave_all(connection)
-            for_good = reason == self._server.reason.CLIENT_DISCONNECT
+            for_good = reason == self._server.disconnect_reasons.CLIENT_DISCONNECT
             self._recovery.leave(connection, for_good=for_good)
 
 

@@ -10,13 +10,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from socketio.packet import CONNECT
-
 from shared.db.database import Database
 from shared.db.sessions.read import ENDED_RUNS, RunInfo
 from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.event_log.store import LogView
-from shared.protocol.events import NAMESPACE
+from shared.protocol.events import Payload
 from shared.run_end import announce
 from web.payloads import ResumePayload
 from web.recovery.offset import Joined, Lost, continued_record, fresh_record, lost, parse_offset
@@ -27,6 +25,7 @@ from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
+from web.sockets.engineio_internals import SocketServer
 from web.sockets.request_queue import RequestQueue
 
 log = logging.getLogger(__name__)
@@ -63,21 +62,20 @@ class Recovery:
         self._burst = burst
         self._returning: dict[str, Lost] = {}  # by sid, until their CONNECT is answered
 
-    def install(self, server: Any) -> None:
+    def install(self, server: SocketServer) -> None:
         """Have the answer to CONNECT say the pid, and what was missed follow it."""
-        send = server._send_packet
+        server.extend_connect_answer(self._pid_field, self._on_connect_answered)
 
-        def send_packet(transport_id: str, packet: Any) -> None:
-            connection = None
-            if packet.packet_type == CONNECT and packet.namespace == NAMESPACE:
-                connection = self._connections.get(packet.data["sid"])
-            if connection is not None and connection.standing is not None:
-                packet.data["pid"] = connection.standing.pid
-            send(transport_id, packet)
-            if connection is not None:
-                self._begin(connection)
+    def _pid_field(self, sid: str) -> Payload:
+        connection = self._connections.get(sid)
+        if connection is None or connection.standing is None:
+            return {}
+        return {"pid": connection.standing.pid}
 
-        server._send_packet = send_packet
+    def _on_connect_answered(self, sid: str) -> None:
+        connection = self._connections.get(sid)
+        if connection is not None:
+            self._begin(connection)
 
     def arrive(self, connection: Connection, said: Mapping[str, Any]) -> None:
         """Give the socket a pid: the one that it says, if it had that; else a new one.

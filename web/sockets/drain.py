@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.protocol.events import NAMESPACE
+from web.sockets.engineio_internals import SocketServer
 from web.sockets.request_queue import RequestQueue
 
 log = logging.getLogger(__name__)
@@ -21,8 +21,8 @@ LOOK_EVERY = 0.02  # seconds
 class Drain:
     """Transports are closed, as by a lost network: a DISCONNECT would end clients for good (P2)."""
 
-    def __init__(self, server: Any, lane: RequestQueue, within: timedelta) -> None:
-        """`server` is a `socketio.Server`; `within`: all is closed by then, answered or not."""
+    def __init__(self, server: SocketServer, lane: RequestQueue, within: timedelta) -> None:
+        """`within`: all is closed by then, answered or not."""
         self._server = server
         self._lane = lane
         self._within = within.total_seconds()
@@ -32,10 +32,10 @@ class Drain:
         """Close all transports and wait until what they had queued has left."""
         self.leaving = True
         deadline = time.monotonic() + self._within
-        spread = min(self._within, PER_SOCKET * len(self._server.eio.sockets))
+        spread = min(self._within, PER_SOCKET * len(self._server.connection_ids()))
         due = [
             (time.monotonic() + random.uniform(0, spread), transport_id)
-            for transport_id in list(self._server.eio.sockets)
+            for transport_id in list(self._server.connection_ids())
         ]
         closers = [
             threading.Thread(target=self._close_at, args=(at, transport_id, deadline), daemon=True)
@@ -52,13 +52,12 @@ class Drain:
         time.sleep(max(0.0, at - time.monotonic()))
         while self._busy(transport_id) and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
-        transport = self._server.eio.sockets.get(transport_id)
+        transport = self._server.connection(transport_id)
         if transport is not None:
-            # `abort` leaves out Engine.IO's CLOSE packet, which some clients take for a dismissal.
-            transport.close(wait=False, abort=True, reason=self._server.reason.TRANSPORT_CLOSE)
+            transport.close_as_lost()
 
     def _busy(self, transport_id: str) -> bool:
-        sid = self._server.manager.sid_from_eio_sid(transport_id, NAMESPACE)
+        sid = self._server.sid(transport_id)
         return sid is not None and not self._lane.is_idle(sid)
 
 

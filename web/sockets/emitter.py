@@ -7,14 +7,11 @@ each. `tests/unit/web/sockets/test_emitter.py` pins that the client gets the sam
 
 import logging
 import threading
-from collections.abc import Collection, Iterable
-from typing import Any
-
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as TransportPacket
+from collections.abc import Iterable
 
 from shared.protocol.events import NAMESPACE
 from web.sockets.connections import Connection, Connections
+from web.sockets.engineio_internals import MESSAGE, Packet, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)
@@ -27,12 +24,11 @@ class Emitter:
 
     def __init__(
         self,
-        server: Any,
+        server: SocketServer,
         connections: Connections,
         queue_max: int,
         pacing: ReconnectBackoff | None = None,
     ) -> None:
-        """`server` is a `socketio.Server`."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
@@ -41,22 +37,14 @@ class Emitter:
 
     def deliver(self, sids: Iterable[str], entry: bytes) -> None:
         """Queue the event for each socket. Never waits, so it may be called under any lock."""
-        packet = TransportPacket(MESSAGE, EVENT_OF_NAMESPACE + entry.decode())
+        packet = Packet(MESSAGE, EVENT_OF_NAMESPACE + entry.decode())
         for sid in sids:
             connection = self._connections.get(sid)
             # Nothing more after the first loss: the client would take what follows for all.
-            if connection is not None and not connection.closed:
-                self._put(connection, packet)
-
-    def _put(self, connection: Connection, packet: TransportPacket) -> None:
-        transport = self._server.eio.sockets.get(connection.transport_id)
-        if transport is None or transport.closed or transport.closing:
-            return
-        if transport.queue.qsize() >= self._queue_max:
-            self._drop(connection)
-        else:
-            # Not transport.send: that may find the client gone and call disconnect handlers here.
-            transport.queue.put(packet)
+            if connection is None or connection.closed:
+                continue
+            if not self._server.enqueue(connection.transport_id, packet, self._queue_max):
+                self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:
         if connection.closed:
@@ -69,15 +57,6 @@ class Emitter:
 
     def close(self, connection: Connection) -> None:
         """Close the transport, which makes every client reconnect; a DISCONNECT would not (P2)."""
-        transport = self._server.eio.sockets.get(connection.transport_id)
-        if transport is None:
-            return
-        if transport.upgraded:
-            transport.wire.cut()  # what waits for a slow client must not be waited for
-        else:
-            transport.close(wait=False, abort=True, reason=self._server.reason.TRANSPORT_CLOSE)
-
-    def transports(self) -> Collection[str]:
-        """The ids of the open Engine.IO connections."""
-        sockets: Collection[str] = self._server.eio.sockets
-        return sockets
+        transport = self._server.connection(connection.transport_id)
+        if transport is not None:
+            transport.abandon()

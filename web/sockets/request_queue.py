@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from socketio.packet import ACK
-
 from shared.errors import ClientError, HoldfastError
-from shared.protocol.events import NAMESPACE, Payload, encode
+from shared.protocol.events import Payload, encode
 from web.sockets.connections import Connection, Connections
 from web.sockets.delivery import Deliver
+from web.sockets.engineio_internals import SocketServer
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class RequestQueue:
 
     def __init__(
         self,
-        server: Any,
+        server: SocketServer,
         connections: Connections,
         emitter: Deliver,
         handlers: Mapping[str, Handler],
@@ -70,18 +69,11 @@ class RequestQueue:
 
     def install(self) -> None:
         """Take the place of python-socketio's own dispatch."""
-        self._server._handle_event_internal = self.take
+        self._server.replace_dispatch(self.on_event)
 
-    def take(
-        self,
-        _server: Any,
-        sid: str,
-        _eio_sid: str,
-        data: list[Any],
-        _ns: str,
-        packet_id: int | None,
-    ) -> None:
-        """One event has come in. Returns at once: the socket's reader must go on reading."""
+    def on_event(self, sid: str, data: list[Any], packet_id: int | None) -> None:
+        """Queue an event `[name, *arguments]` of a socket. Returns at once: the socket's reader
+        must go on reading."""
         connection = self._connections.get(sid)
         if connection is None:
             return
@@ -131,10 +123,7 @@ class RequestQueue:
 
     def _answer(self, request: _Request, result: Payload) -> None:
         if request.packet_id is not None:
-            packet = self._server.packet_class(
-                ACK, namespace=NAMESPACE, id=request.packet_id, data=[result]
-            )
-            self._server._send_packet(request.connection.transport_id, packet)
+            self._server.acknowledge(request.connection.transport_id, request.packet_id, result)
         elif not result["ok"]:
             entry = self._refused(request.name, request.args, result["error"])
             if entry is not None:

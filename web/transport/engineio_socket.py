@@ -11,12 +11,18 @@ import time
 from functools import partial
 from typing import Any
 
-import engineio.socket
-from engineio.exceptions import SocketIsClosedError, UnknownPacketError
-from engineio.packet import NOOP, PING, PONG, UPGRADE, Packet
-from engineio.socket import Socket
-
 from shared import runtime
+from web.sockets.engineio_internals import (
+    NOOP,
+    PING,
+    PONG,
+    UPGRADE,
+    EngineioConnection,
+    Packet,
+    SocketIsClosedError,
+    SocketServer,
+    UnknownPacketError,
+)
 from web.transport.websocket import WebSocket
 from web.transport.websocket_frames import frame
 from web.transport.websocket_loop import WebSocketLoop
@@ -26,10 +32,10 @@ log = logging.getLogger(__name__)
 PONG_OF_CLIENT = str(PONG)
 
 
-def install(server: Any, wires: WebSocketLoop) -> None:
-    """Have an `engineio.Server` make its connections so. There is one server per process."""
-    server.start_service_task = False  # `Heartbeat` does its work
-    engineio.socket.Socket = partial(EngineioSocket, wires)
+def install(server: SocketServer, wires: WebSocketLoop) -> None:
+    """Have the server make its connections so; build it with `monitor_clients=False`, since
+    `Heartbeat` pings them. There is one server per process."""
+    server.replace_connections(partial(EngineioSocket, wires))
 
 
 def framed(packet: Packet) -> bytes:
@@ -63,17 +69,8 @@ class Outbox:
         """Nobody here waits for a client."""
 
 
-class EngineioSocket(Socket):
+class EngineioSocket(EngineioConnection):
     """One Engine.IO connection, polling or WebSocket."""
-
-    connected: bool
-    upgrading: bool
-    upgraded: bool
-    closing: bool
-    closed: bool
-    last_ping: float | None  # when a ping was sent that is not answered, time.time()
-    queue: Any
-    server: Any
 
     def __init__(self, wires: WebSocketLoop, server: Any, sid: str) -> None:
         super().__init__(server, sid)
@@ -93,7 +90,7 @@ class EngineioSocket(Socket):
     def beat(self, now: float) -> None:
         """Ping it if it is time, close it if it does not answer. Called every second or so."""
         if self.closed:
-            self.server.sockets.pop(self.sid, None)
+            self.forget()
         elif self.last_ping:
             self.check_ping_timeout()
         elif now >= self.ping_at and not self.closing:
@@ -102,17 +99,17 @@ class EngineioSocket(Socket):
 
     # -- WebSocket ---------------------------------------------------------------------------
 
-    def _upgrade_websocket(self, environ: Any, start_response: Any) -> Any:
+    def open_websocket(self, environ: Any, start_response: Any) -> Any:
         """The request of a WebSocket: of a new connection, or of one that polls until now."""
         if self.upgraded or self.upgrading or self.closed:
-            return self.server._bad_request()
+            return self.refuse()
         self.upgrading, sock = True, None
         try:
             sock = runtime.accept_websocket(environ, start_response)
         finally:
             self.upgrading = sock is not None
         if sock is None:
-            return self.server._bad_request()
+            return self.refuse()
         self.wire = self._wires.open(sock, self, self.server.max_http_buffer_size)
         if self.connected:
             self._wires.end_within(self.wire, self.server.ping_interval + self.server.ping_timeout)
@@ -182,5 +179,12 @@ class EngineioSocket(Socket):
         if not self.upgraded:  # it goes on polling
             self.wire, self.upgrading, self._probed = None, False, False
             return
-        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
-        self.server.sockets.pop(self.sid, None)
+        self.close_as_lost()
+        self.forget()
+
+    def abandon(self) -> None:
+        """Break the connection now, whatever is queued for a client that does not read."""
+        if self.upgraded and self.wire is not None:
+            self.wire.cut()
+        else:
+            self.close_as_lost()

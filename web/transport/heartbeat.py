@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from typing import Any
 
+from web.sockets.engineio_internals import SocketServer
 from web.transport.websocket_loop import A_TURN, WebSocketLoop
 
 log = logging.getLogger(__name__)
@@ -15,8 +15,7 @@ EVERY = 1.0  # seconds
 class Heartbeat:
     """Start once."""
 
-    def __init__(self, server: Any, wires: WebSocketLoop) -> None:
-        """`server`: an `engineio.Server` whose connections are `Transport`s."""
+    def __init__(self, server: SocketServer, wires: WebSocketLoop) -> None:
         self._server = server
         self._wires = wires
 
@@ -32,7 +31,7 @@ class Heartbeat:
 
     def beat(self, now: float) -> None:
         """`now`: as of time.time()."""
-        for number, transport in enumerate(list(self._server.sockets.values()), 1):
+        for number, transport in enumerate(self._server.connections(), 1):
             if number % A_TURN == 0:
                 time.sleep(0)
             try:

@@ -19,7 +19,7 @@ def asked(query: str, *, sockets: int = 0, leaving: bool = False) -> str:
         start_response("200 OK", [])
         return [b""]
 
-    emitter = SimpleNamespace(transports=lambda: range(sockets))
+    emitter = SimpleNamespace(connection_ids=lambda: range(sockets))
     front = app._front(served, emitter, SimpleNamespace(leaving=leaving))  # type: ignore[arg-type]
     list(front({"QUERY_STRING": query}, lambda status, _: said.append(status)))
     return said[0][:3]

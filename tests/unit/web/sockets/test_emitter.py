@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import socketio
-from engineio.socket import Socket
 
 from shared.protocol.events import NAMESPACE, encode
 from web.sockets import json_codec
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
+from web.sockets.engineio_internals import EngineioConnection, SocketServer
 
 
 class Stand:
@@ -19,12 +19,12 @@ class Stand:
         self.server = socketio.Server(async_mode="threading", json=json_codec)
         self.server.manager_initialized = True
         self.server.manager.initialize()
-        self.transport = Socket(self.server.eio, "t")
+        self.transport = EngineioConnection(self.server.eio, "t")
         self.server.eio.sockets["t"] = self.transport
         self.sid: str = self.server.manager.connect("t", NAMESPACE)
         self.connections = Connections()
         self.connections.add(Connection(self.sid, "t", "default", "default", False))
-        self.emitter = Emitter(self.server, self.connections, queue_max)
+        self.emitter = Emitter(SocketServer(self.server), self.connections, queue_max)
 
     def queued(self) -> list[Any]:
         packets = []

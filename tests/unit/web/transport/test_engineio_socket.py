@@ -5,14 +5,15 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-import engineio
 import engineio.socket
 import pytest
+import socketio
 from engineio.packet import MESSAGE, NOOP, PING, PONG, UPGRADE, Packet
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
+from web.sockets.engineio_internals import SocketServer
 from web.transport import engineio_socket
 from web.transport.engineio_socket import EngineioSocket, framed
 from web.transport.heartbeat import Heartbeat
@@ -26,12 +27,16 @@ class Stand:
     """A server with one polling client; what the threads would do is done by `turn`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.server = engineio.Server(
+        socket_server = socketio.Server(
             async_mode="threading",
             ping_interval=INTERVAL,
             ping_timeout=TIMEOUT,
             max_http_buffer_size=1000,
+            monitor_clients=False,
         )
+        self.server = socket_server.eio
+        for event in list(self.server.handlers):
+            del self.server.handlers[event]  # there is no Socket.IO above it here
         self.heard: list[Any] = []
         self.reasons: list[str] = []
         self.server.on("message", lambda _sid, data: self.heard.append(data))
@@ -39,8 +44,8 @@ class Stand:
         monkeypatch.setattr(self.server, "start_background_task", lambda task, *args: task(*args))
         monkeypatch.setattr(engineio.socket, "Socket", engineio.socket.Socket)  # put back after
         self.wires = WebSocketLoop()
-        self.heartbeat = Heartbeat(self.server, self.wires)
-        engineio_socket.install(self.server, self.wires)
+        self.heartbeat = Heartbeat(SocketServer(socket_server), self.wires)
+        engineio_socket.install(SocketServer(socket_server), self.wires)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, EngineioSocket)
