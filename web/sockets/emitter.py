@@ -29,7 +29,7 @@ class Emitter:
         queue_max: int,
         backoff: ReconnectBackoff,
     ) -> None:
-        """`queue_max`: packets that may wait for one socket. `backoff` is told whom it closed."""
+        """`queue_max`: packets that may wait for one socket. `backoff` counts the sockets that were closed."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
