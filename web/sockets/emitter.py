@@ -1,22 +1,20 @@
 """Queues events on sockets: straight on the queues of Engine.IO.
 
 An entry of the log is already the JSON array of a Socket.IO event packet, so one Engine.IO packet
-is built per entry and shared by all sockets; `Server.emit` would decode and encode it again for
-each. `tests/unit/web/sockets/test_emitter.py` proves that the client gets the same.
+is built per entry and shared by all sockets, and its bytes are never decoded on the way to a
+WebSocket; `Server.emit` would decode and encode them again for each.
+`tests/unit/web/sockets/test_emitter.py` proves that the client gets the same.
 """
 
 import logging
 import threading
 from collections.abc import Collection
 
-from shared.protocol.events import NAMESPACE
 from web.sockets.connections import Connection, Connections
-from web.sockets.engineio_internals import MESSAGE, Packet, SocketServer
+from web.sockets.engineio_internals import EventPacket, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)
-
-EVENT_OF_NAMESPACE = f"2{NAMESPACE},"
 
 
 class Emitter:
@@ -29,7 +27,7 @@ class Emitter:
         queue_max: int,
         backoff: ReconnectBackoff,
     ) -> None:
-        """`queue_max`: packets that may wait for one socket. `backoff` counts the sockets that were closed."""
+        """`queue_max`: packets that may wait for one socket. `backoff` counts those closed here."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
@@ -37,7 +35,7 @@ class Emitter:
 
     def deliver(self, sids: Collection[str], entry: bytes) -> None:
         """Queue the event for each socket. Never waits, so it may be called under any lock."""
-        packet = Packet(MESSAGE, EVENT_OF_NAMESPACE + entry.decode())
+        packet = EventPacket(entry)
         for sid in sids:
             connection = self._connections.get(sid)
             # Nothing more after the first loss: the client would take what follows as complete.

@@ -34,6 +34,7 @@ __all__ = [
     "PONG",
     "UPGRADE",
     "EngineioConnection",
+    "EventPacket",
     "IncompatibleLibrary",
     "Packet",
     "SocketIsClosedError",
@@ -210,6 +211,29 @@ class EngineioConnection(engineio.socket.Socket):
         self.server.sockets.pop(self.sid, None)
 
 
+class EventPacket(Packet):
+    """A Socket.IO event as Engine.IO packet, of bytes that are sent as they are. The text that
+    polling needs is decoded only when it is asked for."""
+
+    def __init__(self, entry: bytes) -> None:
+        """`entry`: the JSON array `["name", …]` in UTF-8. The library's own constructor would look
+        at text that does not exist yet."""
+        self.packet_type = MESSAGE
+        self.binary = False
+        self.utf8 = _EVENT + entry
+
+    @property
+    def data(self) -> str:
+        """The Socket.IO packet."""
+        return self.utf8[1:].decode()
+
+    def encode(self, b64: bool = False) -> str:
+        """The Engine.IO packet as text."""
+        return self.utf8.decode()
+
+
+_EVENT: Final = f"{MESSAGE}{socketio.packet.EVENT}{NAMESPACE},".encode()
+
 # -- the check at start ----------------------------------------------------------------------------
 
 _LibrarySocket: Final = engineio.socket.Socket  # as it is before `replace_connections`
@@ -227,7 +251,7 @@ _USED: Final = (
     ),
     ("python-socketio", "manager", "sid_from_eio_sid(eio_sid, namespace)"),
     ("python-socketio", "manager", "eio_sid_from_sid(sid, namespace)"),
-    ("python-socketio", "packet", "ACK", "CONNECT"),
+    ("python-socketio", "packet", "ACK", "CONNECT", "EVENT"),
     ("python-engineio", "Server", "sockets", "_bad_request()"),
     ("python-engineio", "Server", "ping_interval", "ping_timeout", "max_http_buffer_size"),
     ("python-engineio", "server.socket", "Socket"),

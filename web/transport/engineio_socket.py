@@ -17,13 +17,14 @@ from web.sockets.engineio_internals import (
     PONG,
     UPGRADE,
     EngineioConnection,
+    EventPacket,
     Packet,
     SocketIsClosedError,
     SocketServer,
     UnknownPacketError,
 )
 from web.transport.websocket import WebSocket
-from web.transport.websocket_frames import frame
+from web.transport.websocket_frames import frame, text_frame
 from web.transport.websocket_loop import WebSocketLoop
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ def framed(packet: Packet) -> bytes:
     """The packet's WebSocket frame, built once for all sockets that get it."""
     built: bytes | None = getattr(packet, "frame", None)
     if built is None:
-        built = packet.frame = frame(packet.encode())
+        is_event = isinstance(packet, EventPacket)
+        built = text_frame(packet.utf8) if is_event else frame(packet.encode())
+        packet.frame = built
     return built
 
 

@@ -16,7 +16,17 @@ _SHORT, _MEDIUM = 125, 0xFFFF  # bytes
 
 def frame(message: str | bytes) -> bytes:
     """A whole message in one frame, as servers send it."""
-    kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
+    if isinstance(message, str):
+        return text_frame(message.encode())
+    return _frame(_BINARY, message)
+
+
+def text_frame(utf8: bytes) -> bytes:
+    """A text message in one frame."""
+    return _frame(_TEXT, utf8)
+
+
+def _frame(kind: int, data: bytes) -> bytes:
     size = len(data)
     if size <= _SHORT:
         head = struct.pack("!BB", _LAST | kind, size)

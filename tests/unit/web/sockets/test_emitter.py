@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import socketio
+from engineio.payload import Payload
 
 from shared.protocol.events import NAMESPACE, encode
 from web.sockets import json_codec
@@ -11,6 +12,7 @@ from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import EngineioConnection, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
+from web.transport.engineio_socket import framed
 
 
 class Stand:
@@ -48,8 +50,11 @@ def test_a_delivered_entry_is_the_packet_of_a_normal_emit(payload: dict[str, Any
     stand.server.emit("message.delta", payload, to=stand.sid, namespace=NAMESPACE)
     stand.emitter.deliver([stand.sid], encode("message.delta", payload))
     normal, ours = stand.queued()
-    assert type(ours) is type(normal)
+    assert isinstance(ours, type(normal))
     assert (ours.packet_type, ours.encode()) == (normal.packet_type, normal.encode())
+    assert (ours.data, ours.binary) == (normal.data, normal.binary)
+    assert framed(ours) == framed(normal)
+    assert Payload(packets=[ours]).encode() == Payload(packets=[normal]).encode()
 
 
 def test_one_packet_serves_all_sockets() -> None:
