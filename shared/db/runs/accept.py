@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.database import Database
 from shared.db.models import MessageRow, RunRow
 from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
@@ -81,6 +83,20 @@ def accept(
         queue_length=len(waiting) + 1,
         interrupted=interrupted,
     )
+
+
+def accept_once(
+    db: Database, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
+) -> Accepted:
+    """`accept` in a transaction of its own; of two equal requests at once, both get the one run."""
+
+    def work(tx: Session) -> Accepted:
+        return accept(tx, new, queue_cap=queue_cap, check_profile=check_profile)
+
+    try:
+        return db.write(work)
+    except IntegrityError:
+        return db.write(work)  # the other request's run is there now
 
 
 def find(tx: Session, run_id: str) -> Accepted | None:

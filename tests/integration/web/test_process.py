@@ -163,7 +163,7 @@ def test_an_input_of_900_kilobytes_is_taken_without_stopping_others(
     text = "y " * 450_000
     run_id = client.call("run", {"input": text, "session_id": "big"})["run_id"]
     assert run_row(web.stand.db, run_id).input == text
-    (waiting,) = web.stand.resume._conversation(address("big"))[0].queue
+    (waiting,) = web.stand.sessions.conversation(address("big")).queue
     assert waiting["run_id"] == run_id
     assert waiting["input"] == text[:SHOWN]
 
@@ -320,6 +320,9 @@ def test_health_tells_which_part_fails(web: Web) -> None:
     assert requests.get(web.url + "/healthz", timeout=5).json() == {"status": "ok"}
     ready = requests.get(web.url + "/readyz", timeout=5)
     assert (ready.status_code, ready.json()["relay"]) == (200, "ok")
+    services = ready.json()["services"]
+    assert {"relay-tick", "relay-reader-0", "heartbeat", "websocket-reader"} <= set(services)
+    assert set(services.values()) == {"ok"}
     assert requests.get(web.url + "/", timeout=5).json()["service"] == "holdfast"
 
 
