@@ -100,7 +100,7 @@ def _to_claim() -> Any:
             RunRow.lease_until,
             RunRow.stop_requested_at,
             exists().where(*sibling, before).label("is_behind"),
-            exists().where(*sibling, other.terminal_seq.is_not(None)).label("is_untold"),
+            exists().where(*sibling, other.terminal_seq.is_not(None)).label("has_unannounced"),
             or_(*compressed).label("is_compressed"),
         )
         .where(RunRow.id == bindparam("of_run"))

@@ -144,7 +144,7 @@ def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
         sizes.append(len(found := unqueued_runs(*arguments)))
         return found
 
-    monkeypatch.setattr(reaper_module, "forgotten", counted)
+    monkeypatch.setattr(reaper_module, "unqueued_runs", counted)
     Reaper(services).tick()
     assert sizes == [100, 20]
     assert len(sent.enqueued) == 120
@@ -198,7 +198,7 @@ def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
         raise ValueError("a row that nobody planned")
 
     monkeypatch.setattr(reaper_module, "unannounced", broken)
-    monkeypatch.setattr(reaper_module, "forgotten", broken)
+    monkeypatch.setattr(reaper_module, "unqueued_runs", broken)
     reaper.tick()
     assert sent.taken_over == [run_id]
     assert "reaper.failed step=announce" in caplog.text
