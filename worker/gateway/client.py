@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import orjson
 import requests
+from requests.adapters import HTTPAdapter
 
 from shared.errors import (
     GatewayConflict,
@@ -22,14 +23,20 @@ from shared.errors import (
 )
 from shared.hermes.profiles import Profile
 from worker.gateway.responses import json_object, not_found, started_run, unsent_or_uncertain
+from worker.gateway.stream import raw_connection
 from worker.gateway.stream.event_stream import SILENCE, EventStream
-from worker.gateway.stream.raw_connection import Adapter
+from worker.gateway.stream.raw_connection import RawResponse
 from worker.gateway.stream.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 ASK_TIMEOUT = 10.0  # seconds, for the small questions
+STREAM_HEADERS = {
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ class GatewayClient:
         if profile.api_key:
             self._http.headers["Authorization"] = f"Bearer {profile.api_key}"
         self._reader = StreamReader(gather)
-        adapter = Adapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 
@@ -125,27 +132,27 @@ class GatewayClient:
 
         Raises GatewayLostRun (404) or StreamBroken.
         """
-        headers = {
-            "Accept": "text/event-stream",
-            "Accept-Encoding": "identity",
-            "Cache-Control": "no-cache",
-        }
-        try:
-            response = self._http.get(
-                f"{self._url}/v1/runs/{_path(gateway_run_id)}/events",
-                headers=headers,
-                stream=True,
-                timeout=(self._connect, SILENCE),
-            )
-        except requests.RequestException as error:
-            raise StreamBroken(f"stream: {type(error).__name__}") from error
-        kind = response.headers.get("Content-Type", "")
-        if response.status_code == 200 and kind.startswith("text/event-stream"):
+        response = self._open_stream(f"{self._url}/v1/runs/{_path(gateway_run_id)}/events")
+        status, kind = response.head.status, response.content_type
+        if status == 200 and kind.startswith("text/event-stream"):
             return EventStream(response, self._reader, self._max_event)
         response.close()
-        if response.status_code == 404:
+        if status == 404:
             raise GatewayLostRun()
-        raise StreamBroken(f"stream: HTTP {response.status_code} {kind[:60]}")
+        raise StreamBroken(f"stream: HTTP {status} {kind[:60]}")
+
+    def _open_stream(self, url: str) -> RawResponse:
+        request = requests.Request("GET", url, headers=STREAM_HEADERS)
+        try:
+            prepared = self._http.prepare_request(request)
+        except requests.RequestException as error:
+            raise StreamBroken(f"stream: {type(error).__name__}") from error
+        return raw_connection.get(
+            prepared,
+            verify=self._http.verify,
+            connect_timeout=self._connect,
+            head_timeout=SILENCE,
+        )
 
     def status(self, gateway_run_id: str) -> RunStatus | None:
         """What the gateway says of the run; None if it does not know it. Raises GatewayError."""
