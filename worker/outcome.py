@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.protocol.run_states import Reason, RunState
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd
 
 CANCELLED = "run.cancelled"

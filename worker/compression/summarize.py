@@ -16,7 +16,8 @@ from shared.db.gateway_sessions import hasten
 from shared.db.runs.orphans import STOP, track_orphan
 from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
-from worker.gateway.client import GatewayClient, RunStatus
+from worker.gateway.client import GatewayClient
+from worker.gateway.models import RunStatus
 from worker.services import Services
 from worker.turn import Turn
 

@@ -8,8 +8,8 @@ from shared.errors import GatewayError, GatewayLostRun, StreamBroken
 from shared.protocol.events import Payload
 from shared.protocol.run_states import Reason
 from worker.event_log.stream_position import POLLING, REATTACHED, REPLAY, Replay, StreamPosition
-from worker.gateway.client import RunStatus
 from worker.gateway.delta_merge import merge_deltas
+from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd, gateway_end, translate
 from worker.outcome import (
     CANCELLED,
