@@ -61,7 +61,7 @@ def follow(services: Services, turn: Turn, *, open_stream: bool) -> Outcome:
 
 def _replays(turn: Turn) -> bool:
     """Whether the stream may be opened once more, and we know where we are in it (R1)."""
-    return turn.run_log.place.certain and turn.gateway.replays()
+    return turn.run_log.position().certain and turn.gateway.replays()
 
 
 def _stream(services: Services, turn: Turn, watch: Watch) -> Outcome | None:
@@ -69,26 +69,26 @@ def _stream(services: Services, turn: Turn, watch: Watch) -> Outcome | None:
 
     None if it ended without telling the end, and nothing is gained by opening it again.
     """
-    place, fruitless = turn.run_log.place.copy(), 0
+    fruitless = 0
     while True:
-        before = (place.characters, place.others)
-        outcome = _read(services, turn, watch, place)
+        before = turn.run_log.position()
+        outcome = _read(services, turn, watch, before)
         if outcome is not None or turn.lost or watch.gave_up:
             return outcome
-        fruitless = 0 if (place.characters, place.others) != before else fruitless + 1
+        fruitless = 0 if turn.run_log.position() != before else fruitless + 1
         if fruitless == MOST_FRUITLESS or not _replays(turn):
             return None
         turn.run_log.add(REATTACHED, {"mode": REPLAY})
         time.sleep(REOPEN)
 
 
-def _read(services: Services, turn: Turn, watch: Watch, place: StreamPosition) -> Outcome | None:
-    """Pass on what the stream has beyond `place`, which moves on; None if it broke."""
+def _read(services: Services, turn: Turn, watch: Watch, known: StreamPosition) -> Outcome | None:
+    """Pass on what the stream has beyond `known`; None if it broke."""
     assert turn.gateway_run_id is not None
     if not turn.stream_noted:
         services.note_attempt(turn.claim, str(turn.ephemeral_id), stream_opened=True)
         turn.stream_noted = True
-    replay = Replay(place)
+    replay = Replay(known)
     max_bytes = services.settings.event_max_bytes
     end: GatewayEnd | None = None
 
@@ -103,7 +103,6 @@ def _read(services: Services, turn: Turn, watch: Watch, place: StreamPosition) -
                 new = replay.rest(name, payload)
                 if new is not None:
                     turn.run_log.add(name, new)
-                    place.count(name, new)
         return False
 
     try:
