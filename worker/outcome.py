@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.protocol.events import RUN_CANCELLED, RUN_COMPLETED
 from shared.protocol.run_states import Reason, RunState
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd
 
 

@@ -17,7 +17,7 @@ from shared.db.gateway_sessions import delete_soon
 from shared.db.runs.orphans import STOP, track_orphan
 from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.stop_at_gateway import stop_and_wait, try_stop
 from worker.services import Services
 from worker.turn import Turn

@@ -13,7 +13,7 @@ import time
 from shared.errors import GatewayError
 from shared.protocol.events import Payload
 from shared.protocol.run_states import Reason
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd
 from worker.outcome import Outcome, aborted, end_of_status, failed, timed_out
 from worker.run.watchdog import Limits, RunClock, is_stop_overdue, is_waiting, send_stop

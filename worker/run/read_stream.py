@@ -28,7 +28,7 @@ MOST_FRUITLESS = 3  # readings of it that brought nothing
 
 def can_replay(turn: Turn) -> bool:
     """Whether the stream may be opened once more, and the log says where it stands in it (R1)."""
-    return turn.run_log.place.certain and turn.gateway.replays()
+    return turn.run_log.position().certain and turn.gateway.replays()
 
 
 def read_stream(services: Services, turn: Turn, watchdog: Watchdog) -> GatewayEnd | None:
@@ -36,13 +36,13 @@ def read_stream(services: Services, turn: Turn, watchdog: Watchdog) -> GatewayEn
 
     None if it ended without an end, and nothing is gained by opening it again.
     """
-    position, fruitless = turn.run_log.place.copy(), 0
+    fruitless = 0
     while True:
-        before = (position.characters, position.others)
-        end = _read_once(services, turn, watchdog, position)
+        before = turn.run_log.position()
+        end = _read_once(services, turn, watchdog, before)
         if end is not None or turn.lost or watchdog.gave_up:
             return end
-        fruitless = 0 if (position.characters, position.others) != before else fruitless + 1
+        fruitless = 0 if turn.run_log.position() != before else fruitless + 1
         if fruitless == MOST_FRUITLESS or not can_replay(turn):
             return None
         turn.switch_mode(FollowMode.REPLAY)
@@ -52,7 +52,7 @@ def read_stream(services: Services, turn: Turn, watchdog: Watchdog) -> GatewayEn
 def _read_once(
     services: Services, turn: Turn, watchdog: Watchdog, position: StreamPosition
 ) -> GatewayEnd | None:
-    """Open the stream and log what it has beyond `position`, which moves on. None if it broke."""
+    """Open the stream and log what it has beyond `position`. None if it broke."""
     assert turn.gateway_run_id is not None
     _note_opened(services, turn)
     replay = Replay(position)
@@ -70,7 +70,6 @@ def _read_once(
                 new = replay.rest(name, payload)
                 if new is not None:
                     turn.run_log.add(name, new)
-                    position.count(name, new)
         return False
 
     try:

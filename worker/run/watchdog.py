@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shared.errors import GatewayError
 from shared.settings import Settings
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.stop_at_gateway import try_stop
 from worker.gateway.stream.event_stream import SILENCE
 from worker.turn import Turn

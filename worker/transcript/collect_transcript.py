@@ -13,7 +13,7 @@ from shared.conversation import tokens
 from shared.errors import GatewayError
 from shared.protocol.events import RUN_COMPLETED
 from shared.protocol.run_states import RunState
-from worker.gateway.client import GatewayTranscript
+from worker.gateway.models import GatewayTranscript
 from worker.gateway.transcripts import read_transcript
 from worker.outcome import Outcome
 from worker.services import Services

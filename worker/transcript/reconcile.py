@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.conversation.content import ParsedContent, blocks_to_text, parse_stringified
 from shared.conversation.history import clean_calls
-from worker.gateway.client import GatewayTranscript
+from worker.gateway.models import GatewayTranscript
 from worker.transcript.tail import is_synthetic, tool_names
 
 Row = dict[str, Any]

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.protocol.run_states import Reason, RunState
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd
 from worker.outcome import Outcome, end_of_status, of_gateway
 

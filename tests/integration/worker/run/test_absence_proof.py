@@ -19,7 +19,8 @@ from tests.support.rows import add_run, add_session, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.gateway.client import GatewayClient, GatewayWork
+from worker.gateway.client import GatewayClient
+from worker.gateway.models import GatewayWork
 from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.run.run_turn import run_turn
 

@@ -16,7 +16,8 @@ from tests.support.rows import add_run, add_session, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.gateway.client import GatewayClient, RunStatus
+from worker.gateway.client import GatewayClient
+from worker.gateway.models import RunStatus
 from worker.maintenance import approval_delivery, reaper
 from worker.maintenance.approval_delivery import answer_approval
 from worker.maintenance.reaper import Reaper

@@ -8,6 +8,7 @@ from shared.event_log.keys import RunKeys
 from shared.protocol.events import decode
 from shared.protocol.transcript import Transcript
 from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
+from worker.event_log.stream_position import StreamPosition
 
 
 def make(head: int = 0, on_lost: Callable[[], None] = lambda: None) -> RunLog:
@@ -113,6 +114,17 @@ def test_a_log_that_is_taken_over_goes_on_with_the_same_fold() -> None:
     flushed(heir)
     assert heir.transcript.segments() == ["one two three"]
     assert (heir.base, heir.head) == (1, 3)
+
+
+def test_the_position_in_the_stream_counts_what_waits_as_well_and_the_fold_does_not() -> None:
+    log = make()
+    log.add("message.delta", {"delta": "sent "})
+    flushed(log)
+    log.add("run.reattached", {"mode": "polling"})
+    log.add("tool.started", {"tool": "t"})
+    log.add("reasoning.delta", {"text": "waits"})
+    assert log.position() == StreamPosition(characters=10, others=1, certain=False)
+    assert orjson.loads(log.fold())["place"] == [5, 0, True]
 
 
 def test_a_cut_leaves_only_what_came_after_it_in_memory() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.protocol.transcript import Transcript
-from worker.gateway.client import GatewayTranscript
+from worker.gateway.models import GatewayTranscript
 from worker.transcript.reconcile import ReconciledTurn, reconcile
 
 CALL = {"call_id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
