@@ -125,7 +125,7 @@ def test_a_web_process_that_died_is_started_again_on_the_same_address(up: Up, ho
     address = told(stack, "address")
     wait_until(lambda: len(webs(home)) == 3, what="three web processes")
     os.kill(webs(home)[0], signal.SIGKILL)
-    stack.wait_for_log("role.died role=web.")
+    stack.wait_for_log("role.exited role=web.")
     wait_until(lambda: len(webs(home)) == 3, within=20, what="three again")
     wait_for_http(f"{address}/healthz")
 

@@ -65,12 +65,12 @@ def test_a_home_is_copied_once(
         ],
     )
     add_session(db, "mine")
-    told = "2 sessions, 6 messages; left out: 1 that are here, 2 throw-away ones, 1 empty ones\n"
+    counts = "2 sessions, 6 messages; left out: 1 that are here, 2 ephemeral ones, 1 empty ones\n"
     assert main(["import", "--dry-run"]) == 0
-    assert capsys.readouterr().out == f"would import {told}"
+    assert capsys.readouterr().out == f"would import {counts}"
     assert sources(db) == {"mine": "chat"}
     assert main(["import"]) == 0
-    assert capsys.readouterr().out == f"imported {told}"
+    assert capsys.readouterr().out == f"imported {counts}"
     assert sources(db) == {"mine": "chat", "a": "cli", "b": "cli"}
     assert main(["import"]) == 0
     assert capsys.readouterr().out.startswith("imported 0 sessions, 0 messages; left out: 3 ")

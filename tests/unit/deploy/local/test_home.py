@@ -43,11 +43,11 @@ def test_an_empty_secret_is_refused(tmp_path: Path) -> None:
 def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
     home = open_home(tmp_path)
     first = HomeLock(home)
-    first.take()
+    first.acquire()
     first.describe("http://127.0.0.1:8648")
     with pytest.raises(HomeBusyError, match=r"pid \d+, http://127.0.0.1:8648"):
-        HomeLock(home).take()
+        HomeLock(home).acquire()
     first.close()
     second = HomeLock(home)
-    second.take()
+    second.acquire()
     second.close()
