@@ -46,7 +46,7 @@ def _with_redis(settings: Settings) -> Settings:
     address = settings.redis_url or address_of(Home(settings.home).redis)
     if address is None:
         raise DeployError(
-            "REDIS_URL is not set and `holdfast up` has not run here; start it, then try again"
+            "REDIS_URL is not set and no `holdfast up` has run here; start it, then try again"
         )
     return replace(settings, redis_url=address)
 
