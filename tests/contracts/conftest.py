@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from tests.support.clients.wire_client import WireClient
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import Script, ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
 
@@ -110,17 +108,6 @@ def model() -> Iterator[ModelServer]:
     """The mind of the real gateway."""
     with ModelServer() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def hermes_installed() -> Path:
-    """Its environment; without it tests are skipped, but under CI they fail."""
-    try:
-        return environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
 
 
 @pytest.fixture(scope="session")

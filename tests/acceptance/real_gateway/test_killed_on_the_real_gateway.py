@@ -7,7 +7,6 @@ within 20 s; the other moments with a short lease, since they differ in nothing 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ from tests.acceptance.steps import FIRST, LAST, PACES, PRINTED, SPOKEN, script
 from tests.support.clients.js_client import JsClient
 from tests.support.clients.socket_client import SocketClient
 from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import last_message
 from tests.support.gateways.model_server import ModelServer
 from tests.support.recording import Recording
@@ -41,23 +39,9 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    model: ModelServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[HermesGateway]:
-    try:
-        environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
-    with HermesGateway.start(model.url, tmp_path_factory.mktemp("hermes")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def usual(gateway: HermesGateway) -> Iterator[Stack]:
+def usual(hermes: HermesGateway) -> Iterator[Stack]:
     """Two workers, all settings as they are."""
-    made = Stack(gateway=(gateway.url, gateway.key), workers=2)
+    made = Stack(gateway=(hermes.url, hermes.key), workers=2)
     try:
         yield made.start()
     finally:
@@ -65,9 +49,9 @@ def usual(gateway: HermesGateway) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def hasty(gateway: HermesGateway) -> Iterator[Stack]:
+def hasty(hermes: HermesGateway) -> Iterator[Stack]:
     """Two workers that take over from each other after three seconds."""
-    made = Stack(gateway=(gateway.url, gateway.key), workers=2, LEASE_SECONDS=3, REAP_SECONDS=0.5)
+    made = Stack(gateway=(hermes.url, hermes.key), workers=2, LEASE_SECONDS=3, REAP_SECONDS=0.5)
     try:
         yield made.start()
     finally:

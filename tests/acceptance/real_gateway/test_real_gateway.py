@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.acceptance.conftest import Clients
-from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
 from tests.support.recording import answer
@@ -31,24 +28,6 @@ def model() -> Iterator[ModelServer]:
         )
         server.by_prompt["tell a story"] = lambda body: Turn(text=tokens(WORDS), delay=0.02)
         yield server
-
-
-@pytest.fixture(scope="module")
-def real(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose gateway is the real one."""
-    try:
-        environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
-    home = tmp_path_factory.mktemp("hermes")
-    with HermesGateway.start(model.url, home) as gateway:
-        made = Stack(gateway=(gateway.url, gateway.key))
-        try:
-            yield made.start()
-        finally:
-            made.stop()
 
 
 def test_a_turn_with_reasoning_and_a_tool_is_shown_with_the_call_and_its_result(
