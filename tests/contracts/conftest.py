@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clients.wire_client import WireClient
+from tests.support.clients.gateway_http_client import GatewayHttpClient
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.gateways.hermes import HermesGateway
 from tests.support.gateways.model_script import Script, ToolCall, Turn, calling, tokens
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Plan:
-    """One turn, told in words that both gateways can be taught.
+    """One turn, described so that both gateways can play it.
 
     `count` chunks of text (`t0 `, `t1 `, …) at `rate` per second; `reasoning` chunks before;
     with `tool`, the first `before_tool` chunks come before a terminal call that prints RESULT;
@@ -47,7 +47,7 @@ class Plan:
 LONG = Plan(count=300, rate=50)  # six seconds: ended by the test, not by itself
 
 
-class GatewayUnderTest(WireClient):
+class GatewayUnderTest(GatewayHttpClient):
     """A client of one gateway that also knows how to teach it a plan."""
 
     def prompt(self, plan: Plan) -> str:

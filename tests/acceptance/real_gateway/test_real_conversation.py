@@ -1,4 +1,4 @@
-"""A conversation through the real gateway: what its model is told, and asked to allow."""
+"""A conversation through the real gateway: what its model reads, and approvals."""
 
 from __future__ import annotations
 

@@ -77,16 +77,16 @@ def test_the_next_turn_knows_the_one_before_it(
     assert PRINTED in said
 
 
-def test_whoever_comes_in_the_middle_sees_the_whole_answer(
+def test_a_client_that_joins_in_the_middle_sees_the_whole_answer(
     real: Stack, connect: Clients, session_id: str
 ) -> None:
     client, late = connect(real), connect(real)
     run_id = client.run("Please tell a story.", session_id)
     client.wait_until(lambda: len(client.deltas(run_id).split()) > 10, within=60, what="text")
     late.resume(session_id)
-    for heard in (client, late):
-        assert heard.end(run_id, within=60)["status"] == "completed"
-        assert heard.text(run_id).strip() == "".join(tokens(WORDS)).strip()
+    for recording in (client, late):
+        assert recording.end(run_id, within=60)["status"] == "completed"
+        assert recording.text(run_id).strip() == "".join(tokens(WORDS)).strip()
     after = connect(real).resume(session_id)
     assert answer(after, run_id).strip() == "".join(tokens(WORDS)).strip()
 

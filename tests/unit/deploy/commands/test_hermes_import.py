@@ -54,7 +54,7 @@ def test_what_comes_before_the_first_question_stands_in_a_turn_of_its_own() -> N
     assert places(list(rows)) == [(1, 1, "hi"), (2, 0, "yes?")]
 
 
-def test_what_nobody_said_is_left_out(tmp_path: Path) -> None:
+def test_messages_without_content_are_left_out(tmp_path: Path) -> None:
     found = chat(
         tmp_path,
         said(1, "s", "system", "be good"),

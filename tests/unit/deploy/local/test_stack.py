@@ -59,7 +59,7 @@ def test_roles_are_multiplied_as_asked(tmp_path: Path) -> None:
     assert {role.environment["PORT"] for role in stack.roles[2:]} == {"8648"}
 
 
-def test_what_is_told_holds_no_password_and_no_key(tmp_path: Path) -> None:
+def test_what_is_shown_holds_no_password_and_no_key(tmp_path: Path) -> None:
     stack = planned(tmp_path)
     told = stack.url + stack.gateway + stack.redis + stack.database
     assert (tmp_path / "redis" / "password").read_text().strip() not in told
