@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from deploy.errors import DeployError
 from shared.errors import SettingsError
 from shared.settings import Settings
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+AddCommand = Callable[..., argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,8 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+    def command(name: str, run: Command, text: str, **options: Any) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, **options)
         sub.set_defaults(run=run)
         return sub
 
@@ -152,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_role_commands(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+def _add_role_commands(command: AddCommand) -> None:
     up = command("up", _up, "start everything on this machine, until Ctrl-C")
     up.add_argument("--port", type=int, help="port of the web role; 0: any (default: PORT or 8648)")
     up.add_argument(
@@ -172,14 +174,16 @@ def _add_role_commands(command: Callable[[str, Command, str], argparse.ArgumentP
     command("beat", _module("worker", "beat"), "start Celery beat, which schedules periodic tasks")
     command("flower", _flower, "start Flower, the web page of the task queues, on 127.0.0.1")
     demo = command(
-        "demo-gateway", _demo_gateway, "start a gateway without a model, for trials and tests"
+        "demo-gateway",
+        _demo_gateway,
+        "start a gateway without a model, for trials and tests",
+        add_help=False,  # its options, also --help, are read by the gateway itself
+        prefix_chars="\0",
     )
-    demo.add_argument(
-        "options", nargs=argparse.REMAINDER, help="its options: `holdfast demo-gateway -- --help`"
-    )
+    demo.add_argument("options", nargs="*")
 
 
-def _add_data_commands(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+def _add_data_commands(command: AddCommand) -> None:
     usage = command("usage", _usage, "print the tokens and costs of the last days")
     usage.add_argument(
         "--days", type=_days, default=30, metavar="N", help="days, including today (default: 30)"

@@ -59,6 +59,15 @@ def test_a_wrong_command_line_is_refused(arguments: list[str]) -> None:
         main(arguments)
 
 
+def test_the_demo_gateway_gets_all_options_that_follow_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executed: list[str] = []
+    monkeypatch.setattr("os.execve", lambda path, command, environ: executed.extend(command))
+    main(["demo-gateway", "--port", "0", "--help"])
+    assert executed[-4:] == ["deploy.demo_gateway", "--port", "0", "--help"]
+
+
 def test_the_doctor_reports_an_empty_machine_as_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -172,7 +172,7 @@ def test_faults_say_what_to_do(
     db: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["import"]) == 1
-    assert "name the Hermes home with --home" in capsys.readouterr().err
+    assert "set --home to the Hermes home" in capsys.readouterr().err
     (tmp_path / "state.db").write_text("this is no database, whatever its name says")
     assert main(["import"]) == 1
     assert "cannot be read" in capsys.readouterr().err
