@@ -1,4 +1,4 @@
-"""`holdfast delete-session`: stops a session's runs and deletes everything that is kept of it."""
+"""`holdfast delete-session`: stops the runs of a session and deletes all its data."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,7 +20,7 @@ MARGIN = 5.0  # seconds beyond STOP_TIMEOUT for a worker to write the end
 
 
 def delete_session(settings: Settings, owner: str, session_id: str) -> int:
-    """Delete it and say what went. Raises DeployError."""
+    """Delete the session and print what was deleted. Raises DeployError."""
     settings = _with_redis(settings)
     within = settings.stop_timeout.total_seconds() + MARGIN
     with ExitStack() as stack:
@@ -32,16 +32,17 @@ def delete_session(settings: Settings, owner: str, session_id: str) -> int:
             raise DeployError("Redis does not answer; nothing was deleted") from error
         except (DatabaseUnavailable, DBAPIError) as error:
             raise DeployError(
-                "the database does not answer, or wants `holdfast migrate`; nothing was deleted"
+                "the database does not answer, or its schema is out of date (`holdfast migrate`); "
+                "nothing was deleted"
             ) from error
     print(f"deleted {session_id}: {removed.messages} messages, {len(removed.run_ids)} runs")
     if removed.forced:
-        print("its live run did not end in time; its gateway is being told to stop")
+        print("its live run did not stop in time; the gateway will be asked again to stop it")
     return 0
 
 
 def _with_redis(settings: Settings) -> Settings:
-    """Running processes must hear of it, so their Redis has to be reached."""
+    """The settings with the Redis of the running processes, which must be notified."""
     address = settings.redis_url or address_of(Home(settings.home).redis)
     if address is None:
         raise DeployError(

@@ -90,7 +90,7 @@ class Stage(Stack):
         process.wait_for_log(READY[slot[0]], within=60)
 
     def extra_beat(self) -> RunningProcess:
-        """A second beat, which nobody should need to fear."""
+        """A second beat, which must do no harm."""
         return self._begin("beat", 1)
 
     @contextlib.contextmanager

@@ -28,7 +28,7 @@ class Produced:
 
 
 @dataclass(frozen=True)
-class ReceivedFrames:
+class ReceivedEvent:
     """One event as a page got it. `text`: the delta, or for a shown session see `shown`."""
 
     at: float
@@ -50,7 +50,7 @@ class Page:
     opened: float
     closed: float = 0.0
     until_end: bool = False  # it was there when everything was over
-    heard: list[ReceivedFrames] = field(default_factory=list)
+    received: list[ReceivedEvent] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class RedisFlushed(Fault):
 
 
 class PubsubCut(Fault):
-    """CLIENT KILL TYPE pubsub: doorbells that ring meanwhile are lost."""
+    """CLIENT KILL TYPE pubsub: notifications that are published meanwhile are lost."""
 
     resource, weight = "redis", 4
 

@@ -147,7 +147,7 @@ def test_an_existing_clients_abort_of_nothing_is_not_disturbed(
 ) -> None:
     client.emit("abort", {"session_id": session})
     client.call("resume", {"session_id": session})
-    assert [name for name, _ in client.heard] == ["resumed"]
+    assert [name for name, _ in client.received] == ["resumed"]
 
 
 def test_an_unknown_profile_fails_at_run(web: Web, session: str) -> None:
@@ -394,7 +394,7 @@ def test_it_stops_quickly_and_its_clients_come_back(
 def shown(client: ChatClient) -> str:
     """What a client shows that knows nothing of seq."""
     text = ""
-    for name, payload in list(client.heard):
+    for name, payload in list(client.received):
         if name == "resumed":
             text = "".join(m["content"] for m in payload["messages"] if m["role"] == "assistant")
         elif name == "message.delta":

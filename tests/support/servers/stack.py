@@ -212,7 +212,7 @@ class Stack:
         return found
 
     def accidents(self) -> list[str]:
-        """Lines of the logs that tell of errors nobody planned."""
+        """Lines of the logs with unexpected errors."""
         return [
             f"{process.name}: {line}"
             for process in self._processes.started

@@ -32,7 +32,8 @@ from shared.event_log.clients import Commands, command_client
 from shared.event_log.keys import feed_tag, session_channel
 from shared.protocol.events import SessionNotification, decode, parse_notification
 from shared.protocol.run_states import RunState
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
@@ -319,21 +320,9 @@ def test_the_id_may_be_used_again_for_a_new_session(db: Database) -> None:
 # --- with a worker, Redis and a gateway -----------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key=KEY, max_runs=0, session_delay=0.0) as gateway:
-        yield gateway
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, demo: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path, database_url, redis_server, demo, context_length=200_000, LEASE_SECONDS=2
-    )
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, session=False, LEASE_SECONDS=2)
 
 
 @pytest.fixture

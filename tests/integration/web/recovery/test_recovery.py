@@ -165,16 +165,6 @@ class Page:
 
 
 @pytest.fixture
-def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    stand = WebStand(redis_server.url, url)
-    yield stand
-    stand.stop()
-
-
-@pytest.fixture
 def process(stand: WebStand) -> Iterator[Callable[..., Process]]:
     made: list[Process] = []
 

@@ -1,7 +1,6 @@
 """The relay on a real Redis: each event once and in order, whatever is lost on the way."""
 
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,6 @@ from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import LiveRun, WebStand, address, without_notification
 from web.sockets.connections import Connection
-
-
-@pytest.fixture
-def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    stand = WebStand(redis_server.url, url)
-    yield stand
-    stand.stop()
 
 
 def test_members_get_each_delta_once_and_in_order(stand: WebStand) -> None:

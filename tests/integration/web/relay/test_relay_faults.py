@@ -1,14 +1,11 @@
 """The relay when its connection to Redis fails in each way that is known (FAILURES 5, 29-31)."""
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 
-from shared.db.migrate import upgrade
 from shared.errors import DatabaseUnavailable
 from shared.event_log.keys import RunKeys
 from shared.protocol.events import parse_notification
@@ -20,23 +17,6 @@ from web.payloads import ResumePayload
 from web.sockets.connections import Connection
 
 LIMIT = 64 * 1024  # bytes that this Redis keeps for a subscriber before it cuts it off
-
-
-@pytest.fixture
-def make_stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[Callable[..., WebStand]]:
-    """Makes stands on one database; they never sweep by the clock unless told to."""
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    made: list[WebStand] = []
-
-    def make(redis_url: str = "", **options: Any) -> WebStand:
-        made.append(WebStand(redis_url or redis_server.url, url, **options))
-        return made[-1]
-
-    yield make
-    for stand in made:
-        stand.stop()
 
 
 def watching(stand: WebStand) -> tuple[Connection, LiveRun]:

@@ -1,8 +1,7 @@
 """Coming back to a session: what `resumed` says and what follows are the whole, without seam."""
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import insert
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow
 from shared.db.runs import stop as stops
 from shared.db.sessions.read import Conversation
@@ -18,21 +16,10 @@ from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
 from web.payloads import ResumePayload
 from web.relay.feed_address import FeedAddress
 from web.sockets.connections import Connection
-
-
-@pytest.fixture
-def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    stand = WebStand(redis_server.url, url)
-    yield stand
-    stand.stop()
 
 
 def resume(stand: WebStand, socket: Connection, **fields: Any) -> dict[str, Any]:

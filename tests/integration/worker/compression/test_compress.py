@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +11,9 @@ from sqlalchemy import update
 
 from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.models import MessageRow, RunRow
-from tests.support.gateways.demo_gateway import DemoGateway
+from tests.integration.conftest import MakeWorker
 from tests.support.rows import messages
 from tests.support.servers.processes import Processes, RunningProcess, wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.compression import summarize
 from worker.maintenance.orphaned_runs import check_orphaned_runs
@@ -27,33 +26,10 @@ ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 HELD: dict[str, Any] = {"script": {"end": "hang"}}  # a summary that never comes
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="key-of-the-demo", max_runs=0) as running:
-        yield running
-
-
 @pytest.fixture
-def make(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[Callable[..., WorkerStand]]:
-    made: list[WorkerStand] = []
-
-    def start(context_length: int = CONTEXT, **settings: object) -> WorkerStand:
-        stand = WorkerStand(
-            tmp_path,
-            database_url,
-            redis_server,
-            gateway,
-            context_length=context_length,
-            **settings,
-        )
-        made.append(stand)
-        return stand
-
-    yield start
-    for stand in made:
-        stand.stop()
+def make(make_worker: MakeWorker, database_url: str) -> MakeWorker:
+    """Makes workers for a model with a context of CONTEXT tokens."""
+    return partial(make_worker, database_url, session=False, context_length=CONTEXT)
 
 
 @pytest.fixture

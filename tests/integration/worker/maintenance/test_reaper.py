@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +20,7 @@ from shared.event_log.clients import command_client
 from shared.event_log.keys import LAST_TICK
 from shared.settings import Settings
 from shared.task_queue import RUNS, TAKEOVER
-from tests.support.gateways.demo_gateway import DemoGateway
+from tests.integration.conftest import MakeWorker
 from tests.support.rows import add_run, run_row
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import WorkerStand
@@ -32,27 +31,9 @@ from worker.queue_admission import QueueAdmission
 from worker.services import Services
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-reaper", max_runs=0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        database_url,
-        redis_server,
-        gateway,
-        context_length=200_000,
-        LEASE_SECONDS=1,
-        REAP_SECONDS=0.2,
-    )
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, session=False, LEASE_SECONDS=1, REAP_SECONDS=0.2)
 
 
 class Sent:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -14,10 +12,10 @@ from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
 from shared.db.runs.attempts import record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.orphans import UNCERTAIN_POST
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import add_run, add_session, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import add_run, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.gateway.client import GatewayClient
 from worker.gateway.models import GatewayWork
@@ -27,31 +25,16 @@ from worker.run.run_turn import run_turn
 POST_TIMEOUT = 1.0
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-posts", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(
         database_url,
-        redis_server,
-        gateway,
-        context_length=200_000,
         LEASE_SECONDS=2,
         STOP_TIMEOUT=1,
         POST_TIMEOUT=POST_TIMEOUT,
         POST_MARGIN=0.2,
         START_DEADLINE=1,
     )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:

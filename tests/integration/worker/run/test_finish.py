@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import time
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +20,10 @@ from shared.errors import OwnershipLost, RedisUnavailable
 from shared.event_log.store import Batch, EventLog, Status
 from shared.protocol.events import encode
 from shared.run_end import announce
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import OWNER, add_run, add_session, messages, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import OWNER, add_run, messages, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
@@ -40,29 +38,9 @@ from worker.turn import Turn
 TOOL = {"after": 2, "name": "ls", "output": "a b"}
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-ends", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        database_url,
-        redis_server,
-        gateway,
-        context_length=200_000,
-        LEASE_SECONDS=1,
-        STOP_TIMEOUT=1,
-        WATCHDOG_SECONDS=0.3,
-    )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, LEASE_SECONDS=1, STOP_TIMEOUT=1, WATCHDOG_SECONDS=0.3)
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from shared.db.models import ApprovalRow, RunRow
 from shared.db.runs.approvals import answer
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import add_run, add_session, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import add_run, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.gateway.client import GatewayClient
 from worker.gateway.models import RunStatus
@@ -27,28 +25,9 @@ from worker.run.run_turn import run_turn
 DEADLINE = 2.0
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-long-runs", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        f"sqlite:///{tmp_path / 'test.db'}",
-        redis_server,
-        gateway,
-        context_length=200_000,
-        LEASE_SECONDS=1,
-        STOP_TIMEOUT=1,
-        WATCHDOG_SECONDS=0.3,
-        RUN_DEADLINE=DEADLINE,
-    )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker) -> WorkerStand:
+    return make_worker(LEASE_SECONDS=1, STOP_TIMEOUT=1, WATCHDOG_SECONDS=0.3, RUN_DEADLINE=DEADLINE)
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:

@@ -218,7 +218,7 @@ def test_capabilities_and_models_name_what_is_there(gateway: DemoGateway) -> Non
     assert [model["id"] for model in models["data"]] == ["demo-model"]
 
 
-def test_sigterm_ends_it_at_once_with_code_0_and_the_port_file_tells_the_port(
+def test_sigterm_ends_it_at_once_with_code_0_and_the_port_file_has_the_port(
     tmp_path: Path,
 ) -> None:
     port_file = tmp_path / "port"

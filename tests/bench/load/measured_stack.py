@@ -21,7 +21,7 @@ from tests.support.servers.stack import TOKEN, Stack
 _numbers = itertools.count(1)
 
 
-class Plant(Stack):
+class MeasuredStack(Stack):
     """`start`, `through`, `direct`, `stop`."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Plant(Stack):
             sessions=sessions or [f"b{next(_numbers)}" for _ in range(load.runs)],
         )
         done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.load.reader"],
+            [sys.executable, "-m", "tests.bench.load.client_process"],
             input=json.dumps(asdict(plan)),
             capture_output=True,
             text=True,

@@ -1,10 +1,10 @@
-"""What the demo gateway says when the input brings no script."""
+"""The answer of the demo gateway to an input without a script."""
 
 from __future__ import annotations
 
 import re
 
-from deploy.demo_gateway.script import Script, Tool
+from deploy.demo_gateway.runs.script import Script, Tool
 
 ECHOED_WORDS = 12
 WORDS_PER_SECOND = 40.0
@@ -19,7 +19,7 @@ _ANSWER = (
 )
 
 
-def friendly_answer(text: str) -> Script:
+def default_answer(text: str) -> Script:
     """A short answer to `text`, word by word, with one reasoning and maybe one tool call."""
     words = text.split()
     echo = " ".join(words[:ECHOED_WORDS])[:200] + (" …" if len(words) > ECHOED_WORDS else "")

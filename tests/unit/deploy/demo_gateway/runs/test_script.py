@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.demo_gateway.default_answer import friendly_answer
-from deploy.demo_gateway.script import Script, ScriptError, Stall, Tool, find_script
+from deploy.demo_gateway.runs.default_answer import default_answer
+from deploy.demo_gateway.runs.script import Script, ScriptError, Stall, Tool, find_script
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 def test_the_friendly_answer_uses_a_tool_only_if_asked() -> None:
-    assert friendly_answer("a story").tools == []
-    assert len(friendly_answer("use a Tool").tools) == 1
-    assert "word0 word1" in (friendly_answer(" ".join(f"word{n}" for n in range(50))).say or "")
+    assert default_answer("a story").tools == []
+    assert len(default_answer("use a Tool").tools) == 1
+    assert "word0 word1" in (default_answer(" ".join(f"word{n}" for n in range(50))).say or "")

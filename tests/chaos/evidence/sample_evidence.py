@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.chaos.evidence.evidence import Evidence, Page, Produced, ReceivedFrames, Sent
+from tests.chaos.evidence.evidence import Evidence, Page, Produced, ReceivedEvent, Sent
 
 RUN = "run_1"
 TOKENS = [f"s0x0.{n};" for n in range(1, 11)]
@@ -52,16 +52,16 @@ def events() -> list[dict[str, Any]]:
     return [{**event, "seq": seq} for seq, event in enumerate(made, start=1)]
 
 
-def heard(event: dict[str, Any], at: float) -> ReceivedFrames:
+def received_event(event: dict[str, Any], at: float) -> ReceivedEvent:
     """An event as a page records it."""
-    return ReceivedFrames(at, event["event"], RUN, 1, event["seq"], event.get("delta", ""))
+    return ReceivedEvent(at, event["event"], RUN, 1, event["seq"], event.get("delta", ""))
 
 
 def _page(tab: str) -> Page:
     shown = {"replay": False, "degraded": False, "texts": {}, "working": False}
-    first = ReceivedFrames(START - 1, "resumed", "", 0, 0, shown=shown)
-    rest = [heard(event, START + n / 10) for n, event in enumerate(events())]
-    return Page(tab, "s0", START - 2, START + 10, until_end=True, heard=[first, *rest])
+    first = ReceivedEvent(START - 1, "resumed", "", 0, 0, shown=shown)
+    rest = [received_event(event, START + n / 10) for n, event in enumerate(events())]
+    return Page(tab, "s0", START - 2, START + 10, until_end=True, received=[first, *rest])
 
 
 def _produced() -> Produced:

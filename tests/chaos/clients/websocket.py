@@ -13,9 +13,9 @@ import aiohttp
 
 NAMESPACE = "/chat-run"
 OPEN, PING, PONG = "0", "2", "3"
-PATIENCE = 10.0  # seconds for a connect
+CONNECT_TIMEOUT = 10.0  # seconds for a connect
 
-Hear = Callable[[str, list[Any]], None]
+OnEvent = Callable[[str, list[Any]], None]
 
 
 class Lost(Exception):
@@ -23,12 +23,12 @@ class Lost(Exception):
 
 
 class WebSocket:
-    """One connection; `hear` gets every event's name and arguments."""
+    """One connection; `on_event` gets every event's name and arguments."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, hear: Hear) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, on_event: OnEvent) -> None:
         self._http = http
         self._url = f"{url}/socket.io/?EIO=4&transport=websocket"
-        self._hear = hear
+        self._on_event = on_event
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -40,7 +40,7 @@ class WebSocket:
     async def connect(self, auth: dict[str, Any]) -> dict[str, Any]:
         """Connect to the namespace; the object of the answer. Raises Lost."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 self._socket = await self._http.ws_connect(self._url, max_msg_size=0)
                 assert (await self._receive()).startswith(OPEN)
                 await self._socket.send_str(f"40{NAMESPACE},{json.dumps(auth)}")
@@ -107,7 +107,7 @@ class WebSocket:
                     await self._send(PONG)
                 elif text[:2] == "42":
                     name, *arguments = json.loads(text[text.index(",") + 1 :])
-                    self._hear(name, arguments)
+                    self._on_event(name, arguments)
                 elif text[:2] == "43":
                     self._answer(text[text.index(",") + 1 :])
                 elif text[:2] in ("41", "1"):

@@ -1,4 +1,4 @@
-"""Plays one run's script: tokens at their pace, with tools, questions and accidents between."""
+"""Plays the script of one run: tokens at its rate, between them tools, approvals and faults."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 
-from deploy.demo_gateway.ending import end_turn
-from deploy.demo_gateway.run_requests import flatten
-from deploy.demo_gateway.runs import Run
-from deploy.demo_gateway.script import Approval, Junk, Stall, Tool
-from deploy.demo_gateway.stream import Mark, encode_event
-from deploy.demo_gateway.turn import Turn
+from deploy.demo_gateway.runs.ending import end_turn
+from deploy.demo_gateway.runs.event_stream import Mark, encode_event
+from deploy.demo_gateway.runs.run_requests import flatten
+from deploy.demo_gateway.runs.runs import Run
+from deploy.demo_gateway.runs.script import Approval, Junk, Stall, Tool
+from deploy.demo_gateway.runs.turn import Turn
 
-# At full speed the others get their turn after so many deltas.
+# At full speed other tasks run after so many deltas.
 YIELD_EVERY = 64
 
 Step = tuple[int, Callable[[], Awaitable[None]]]
 
 
 async def play(run: Run) -> None:
-    """Carry the run out to its end. A stop is this task's cancellation."""
+    """Play the run to its end. A request to stop it cancels this task."""
     turn = Turn(run)
     try:
-        await Performance(turn).perform()
+        await ScriptPlayer(turn).play()
     except asyncio.CancelledError:
         if not run.stopping:
             raise  # the process ends
@@ -37,8 +37,8 @@ async def play(run: Run) -> None:
         end_turn(turn, "cancelled" if run.stopping else run.order.script.end)
 
 
-class Performance:
-    """One run under way."""
+class ScriptPlayer:
+    """Plays one run."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
@@ -47,8 +47,8 @@ class Performance:
         self._loop = asyncio.get_running_loop()
         self._due = self._loop.time()
 
-    async def perform(self) -> None:
-        """Everything but the end."""
+    async def play(self) -> None:
+        """Play everything but the end of the run."""
         script, run = self._script, self._run
         if not run.stopping:
             run.set_status("running")
@@ -113,12 +113,12 @@ class Performance:
         """The call closes the text before it; its result goes to the transcript only."""
         run, arguments = self._run, json.dumps(tool.arguments)
         call_id = self._turn.close_for_tool(tool.name, arguments)
-        run.tell("tool.started", tool=tool.name, preview=tool.preview or arguments[:40])
+        run.send_event("tool.started", tool=tool.name, preview=tool.preview or arguments[:40])
         started = time.monotonic()
         await asyncio.sleep(tool.seconds)
         duration = round(time.monotonic() - started, 3)
         run.writer.write("tool", tool.output, tool_call_id=call_id)
-        run.tell("tool.completed", tool=tool.name, duration=duration, error=tool.error)
+        run.send_event("tool.completed", tool=tool.name, duration=duration, error=tool.error)
 
     async def _ask(self, asked: list[Approval]) -> None:
         """Ask and wait until all are answered or their time is over."""
@@ -126,16 +126,16 @@ class Performance:
         answers = [self._loop.create_future() for _ in asked]
         for question, answer in zip(asked, answers, strict=True):
             run.approvals.append(answer)
-            self._tell_question(question)
+            self._send_question(question)
         await asyncio.wait(answers, timeout=max(question.timeout for question in asked))
         run.approvals.clear()
         if not run.stopping:
             run.set_status("running")
 
-    def _tell_question(self, question: Approval) -> None:
+    def _send_question(self, question: Approval) -> None:
         always = ["always"] if question.allow_permanent else []
         self._run.set_status("waiting_for_approval")
-        self._run.tell(
+        self._run.send_event(
             "approval.request",
             unlisted_too=True,
             command=question.command,

@@ -1,12 +1,12 @@
-"""How a run ends: transcript, status, terminal event, close; in this order, without a pause."""
+"""Ends a run: writes transcript, status and terminal event, closes the stream, in this order."""
 
 from __future__ import annotations
 
 import json
 
-from deploy.demo_gateway.runs import Run
-from deploy.demo_gateway.stream import Mark
-from deploy.demo_gateway.turn import Turn
+from deploy.demo_gateway.runs.event_stream import Mark
+from deploy.demo_gateway.runs.runs import Run
+from deploy.demo_gateway.runs.turn import Turn
 
 # The real gateway writes a line of its own where no text had come yet.
 NOTHING_SAID = "Operation interrupted: waiting for model response (0.1s elapsed)."
@@ -22,34 +22,34 @@ def end_turn(turn: Turn, end: str) -> None:
     elif end == "cancelled":
         _cancel(turn)
     else:
-        _complete(turn, told=end == "completed")
+        _complete(turn, announced=end == "completed")
     run.record.seal()
     if end != "silent":
         run.stream.put(Mark.CLOSE)
 
 
-def _complete(turn: Turn, *, told: bool) -> None:
+def _complete(turn: Turn, *, announced: bool) -> None:
     run, wanted = turn.run, turn.run.order.script.output
     output = turn.text if wanted is None else wanted
     if output:
         turn.close(output, "stop")
     usage = _usage(run)
     run.set_status("completed", output=output, usage=usage, last_event="run.completed")
-    if told:
-        run.tell("run.completed", output=output, usage=usage)
+    if announced:
+        run.send_event("run.completed", output=output, usage=usage)
 
 
 def _fail(run: Run) -> None:
     error = run.order.script.error
     run.set_status("failed", error=error, last_event="run.failed")
-    run.tell("run.failed", error=error)
+    run.send_event("run.failed", error=error)
 
 
 def _cancel(turn: Turn) -> None:
     """The partial answer is kept."""
     turn.close(turn.text.strip() or NOTHING_SAID, None)
     turn.run.set_status("cancelled", last_event="run.cancelled")
-    turn.run.tell("run.cancelled")
+    turn.run.send_event("run.cancelled")
 
 
 def _usage(run: Run) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Notes what the processes use while a load is read."""
+"""Measures CPU and memory of the processes while a load is read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from tests.bench.load.cpu import Pids, cpu_by_role, memory_by_role
 
 MEMORY_EVERY = 0.5  # seconds
-LEAST_STEADY = 0.5  # seconds; a shorter steady part is none, and all counts
+MIN_STEADY = 0.5  # seconds; if the steady part is shorter, the whole load is measured
 
 
-class Watch:
-    """Made right before the load starts. `whole`: all of the load counts as steady."""
+class ResourceUsage:
+    """Create it right before the load starts. `whole`: all of the load counts as steady."""
 
     def __init__(self, pids: Pids, *, whole: bool) -> None:
         self._pids = pids
         self._whole = whole
         self._first_memory = memory_by_role(pids)
         self._most_memory = dict(self._first_memory)
-        self._looked = time.monotonic()
+        self._sampled = time.monotonic()
         now = (time.monotonic(), cpu_by_role(pids))
         self._start, self._begun, self._ended, self._stop = now, now, now, now
         self._one_ended = False
@@ -36,14 +36,14 @@ class Watch:
     def end(self) -> None:
         """All runs have ended."""
         self._stop = (time.monotonic(), cpu_by_role(self._pids))
-        if self._whole or self._ended[0] - self._begun[0] < LEAST_STEADY:
+        if self._whole or self._ended[0] - self._begun[0] < MIN_STEADY:
             self._begun, self._ended = self._start, self._stop
 
-    def look(self) -> None:
-        """Note the memory, now and then."""
-        if time.monotonic() - self._looked < MEMORY_EVERY:
+    def sample(self) -> None:
+        """Measure the memory, at most every MEMORY_EVERY seconds."""
+        if time.monotonic() - self._sampled < MEMORY_EVERY:
             return
-        self._looked = time.monotonic()
+        self._sampled = time.monotonic()
         for role, value in memory_by_role(self._pids).items():
             self._most_memory[role] = max(self._most_memory[role], value)
 

@@ -1,11 +1,11 @@
-"""Everything that is known of one run, for whoever has to find out why."""
+"""Everything that is known of one run, as text, to find the cause of a violation."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from tests.chaos.evidence.evidence import Evidence, Injected, Page, ReceivedFrames
+from tests.chaos.evidence.evidence import Evidence, Injected, Page, ReceivedEvent
 from tests.chaos.judge.sides import stored_text
 
 AROUND = 10.0  # seconds of faults before and after
@@ -13,7 +13,7 @@ LINES = 60  # of logs
 CUT = 400  # characters
 
 
-def story(evidence: Evidence, run_id: str, logs: dict[str, str]) -> str:
+def run_history(evidence: Evidence, run_id: str, logs: dict[str, str]) -> str:
     """All sides of a run. `logs`: what each process wrote, by name."""
     run = evidence.runs.get(run_id)
     lines = [f"===== {run_id}"]
@@ -58,34 +58,34 @@ def _page(page: Page, run_id: str, session_id: str) -> Iterator[str]:
     if page.session_id != session_id:
         return
     yield f"page {page.tab} {_clock(page.opened)}-{_clock(page.closed)}"
-    deltas: list[ReceivedFrames] = []
-    for heard in page.heard:
-        if heard.name == "message.delta" and heard.run_id == run_id:
-            deltas.append(heard)
+    deltas: list[ReceivedEvent] = []
+    for event in page.received:
+        if event.name == "message.delta" and event.run_id == run_id:
+            deltas.append(event)
             continue
-        if heard.run_id == run_id or heard.shown is not None or heard.name == "unrecovered":
+        if event.run_id == run_id or event.shown is not None or event.name == "unrecovered":
             yield from _deltas(deltas)
             deltas = []
-            yield f"  {_clock(heard.at)} {_line(heard, run_id)}"
+            yield f"  {_clock(event.at)} {_line(event, run_id)}"
     yield from _deltas(deltas)
 
 
-def _deltas(deltas: list[ReceivedFrames]) -> Iterator[str]:
+def _deltas(deltas: list[ReceivedEvent]) -> Iterator[str]:
     if deltas:
         first, last = deltas[0], deltas[-1]
-        text = "".join(heard.text for heard in deltas)
-        seqs = [heard.seq for heard in deltas]
+        text = "".join(event.text for event in deltas)
+        seqs = [event.seq for event in deltas]
         odd = "" if seqs == list(range(first.seq, last.seq + 1)) else f" NOT IN ORDER {seqs}"
         span = f"{_clock(first.at)}-{_clock(last.at)}"
         yield f"  {span} deltas {first.epoch}/{first.seq}-{last.seq}{odd}: {_both_ends(text)}"
 
 
-def _line(heard: ReceivedFrames, run_id: str) -> str:
-    text = f"{heard.name} {heard.run_id} {heard.epoch}/{heard.seq} {heard.detail}"
-    if heard.shown is None:
+def _line(event: ReceivedEvent, run_id: str) -> str:
+    text = f"{event.name} {event.run_id} {event.epoch}/{event.seq} {event.detail}"
+    if event.shown is None:
         return text
-    shown = heard.shown["texts"].get(run_id)
-    flags = [name for name in ("replay", "degraded", "working") if heard.shown[name]]
+    shown = event.shown["texts"].get(run_id)
+    flags = [name for name in ("replay", "degraded", "working") if event.shown[name]]
     return f"{text} {flags} {'not in it' if shown is None else _both_ends(shown)}"
 
 

@@ -1,4 +1,4 @@
-"""A plain client of the gateway's wire for tests: no retries, no cleverness, every byte shown."""
+"""A plain HTTP client of a gateway, for tests: no retries, and every byte is shown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class EventReader:
                 break
         return deltas
 
-    def patience(self, seconds: float) -> None:
+    def set_timeout(self, seconds: float) -> None:
         """From now on a silence of `seconds` raises TimeoutError."""
         self._socket.settimeout(seconds)
 
@@ -69,7 +69,7 @@ class EventReader:
 
 
 @dataclass
-class WireClient:
+class GatewayHttpClient:
     """Talks to one gateway; remembers the runs it started so that a test can end them."""
 
     url: str

@@ -1,8 +1,8 @@
-"""The way of one run's events from the run to the readers of `/events`.
+"""The events of one run, from the run to the readers of `/events`.
 
 As in the real gateway there is one queue per run and no copy of it: two readers at a time share it,
 each frame going to one of them, and the first that leaves takes the stream with it. A reader that
-is still attached then hears nothing more, only keep-alives. With replay, each reader gets all.
+is still attached then gets keep-alives only. With replay, each reader gets all frames.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class EventStream:
         self.readers: list[Reader] = []
         self.opened = 0
         self._frames: deque[Frame] = deque()
-        self._kept: list[Frame] = []
+        self._replayed: list[Frame] = []
 
     def put(self, frame: Frame, *, unlisted_too: bool = False) -> None:
         """Hand a frame over; lost if the stream is dropped, unless `unlisted_too`."""
         if not (self.listed or unlisted_too):
             return
         if self.replay:
-            self._kept.append(frame)
+            self._replayed.append(frame)
             for reader in self.readers:
                 reader.wake()
             return
@@ -58,16 +58,16 @@ class EventStream:
         self._wake_one()
 
     def drop(self) -> None:
-        """Forget the stream: later readers get 404, attached ones silence."""
+        """Drop the stream: later readers get 404, attached ones only keep-alives."""
         self.listed = False
         if not self.readers:
             self._frames.clear()
-            self._kept.clear()
+            self._replayed.clear()
 
     def attach(self, keepalive: float) -> Reader:
         """A reader that gets an empty list after `keepalive` seconds of silence."""
-        # A cut hits who reads at the time, not those who read it again.
-        self._kept = [b": cut\n\n" if frame is Mark.CUT else frame for frame in self._kept]
+        # A cut affects the readers of that moment, not those that read the stream again.
+        self._replayed = [b": cut\n\n" if frame is Mark.CUT else frame for frame in self._replayed]
         reader = Reader(self, keepalive)
         self.readers.append(reader)
         self.opened += 1
@@ -83,7 +83,9 @@ class EventStream:
     def pull(self, reader: Reader) -> list[Frame]:
         """What this reader gets next: up to BATCH frames, a mark only as the last."""
         if self.replay:
-            frames = _until_mark(list(islice(self._kept, reader.position, reader.position + BATCH)))
+            frames = _until_mark(
+                list(islice(self._replayed, reader.position, reader.position + BATCH))
+            )
             reader.position += len(frames)
             return frames
         # Two readers split the frames one by one, also when many are there at once.
@@ -101,7 +103,7 @@ class EventStream:
     def _wake_one(self) -> None:
         for reader in self.readers:
             if reader.waiting:
-                # To the back of the line: the readers take turns.
+                # To the end of the list: the readers take turns.
                 self.readers.remove(reader)
                 self.readers.append(reader)
                 reader.wake()
@@ -123,7 +125,7 @@ class Reader:
         self._stream = stream
         self._keepalive = keepalive
         self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
+        self._last_at = self._loop.time()
         self._wakeup: asyncio.Future[bool] | None = None
         # One timer per silence, not one per event: it moves itself on while events come.
         self._timer = self._loop.call_later(keepalive, self._on_timer)
@@ -140,7 +142,7 @@ class Reader:
                 await asyncio.sleep(0)  # the other readers' turn
             frames = self._stream.pull(self)
             if frames:
-                self._heard = self._loop.time()
+                self._last_at = self._loop.time()
                 return frames
             self._wakeup = self._loop.create_future()
             if not await self._wakeup:
@@ -157,9 +159,9 @@ class Reader:
 
     def _on_timer(self) -> None:
         now = self._loop.time()
-        due = self._heard + self._keepalive
+        due = self._last_at + self._keepalive
         if now >= due - 0.001:
-            self._heard = now
+            self._last_at = now
             due = now + self._keepalive
             if self._wakeup is not None and not self._wakeup.done():
                 self._wakeup.set_result(False)

@@ -95,7 +95,7 @@ def test_a_reader_that_leaves_takes_the_stream_along_and_the_run_goes_on(
     assert gateway.record("s-leave")["runs"][0]["tokens_sent"] == 100
 
 
-def test_a_second_reader_hears_only_keepalives_after_the_first_has_left(
+def test_a_second_reader_receives_only_keepalives_after_the_first_has_left(
     gateway: DemoGateway,
 ) -> None:
     run_id = gateway.post(scripted(tokens=1000, rate=50, stop_delay=0))

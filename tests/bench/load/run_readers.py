@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tests.bench.load.websocket_wire import (
+from tests.bench.load.websocket import (
     PING_OF_ENGINE_IO,
     PONG_OF_ENGINE_IO,
     Frames,
@@ -26,16 +26,16 @@ from tests.support.gateways.demo_gateway import scripted
 NAMESPACE = "/chat-run"
 BUFFER = memoryview(bytearray(1 << 18))
 ENDS = (b'"run.completed"', b'"run.failed"', b'"run.cancelled"')
-NAME_WITHIN = 64  # bytes of a frame in which its event's name stands
+NAME_WITHIN = 64  # bytes at the start of a frame that hold the event's name
 
 
 def received(connection: socket.socket) -> bytes:
-    """What is there, in an object of its size; `recv` would ask for the most each time."""
+    """Read available bytes into an object of their size; `recv` would allocate the maximum."""
     return bytes(BUFFER[: connection.recv_into(BUFFER)])
 
 
-class Line(Protocol):
-    """One run being read."""
+class RunReader(Protocol):
+    """Reads one run."""
 
     socket: socket.socket
     began: float
@@ -44,29 +44,29 @@ class Line(Protocol):
     arrivals: list[tuple[float, bytes]]
 
     def start(self, now: float) -> None:
-        """Ask for the run."""
+        """Start the run; `now` is the time (monotonic seconds)."""
 
     def read(self, now: float) -> None:
-        """Take what is there."""
+        """Read the bytes that have arrived."""
 
     def events(self) -> Iterator[tuple[float, dict[str, object]]]:
-        """All that came, decoded."""
+        """All events, decoded, with their times."""
 
 
-def order_of(tag: str, tokens: int, rate: float) -> str:
+def run_input(tag: str, tokens: int, rate: float) -> str:
     """The input of a run that says `1 2 3 …`."""
     return scripted(tokens=tokens, rate=rate, text="{n} ") + f" #{tag}"
 
 
-class SocketLine:
+class SocketRunReader:
     """A run through Holdfast, on a bare Engine.IO WebSocket of its own."""
 
     def __init__(self, url: str, token: str, session_id: str, order: str) -> None:
-        place = urlsplit(url)
-        assert place.hostname
-        assert place.port
+        address = urlsplit(url)
+        assert address.hostname
+        assert address.port
         path = "/socket.io/?EIO=4&transport=websocket"
-        self.socket = connect(place.hostname, place.port, path)
+        self.socket = connect(address.hostname, address.port, path)
         self._frames = Frames()
         self._order = json.dumps(["run", {"session_id": session_id, "input": order}])
         self.began, self.begun, self.ended = 0.0, False, False
@@ -83,12 +83,12 @@ class SocketLine:
         assert got[1].startswith(f"40{NAMESPACE}".encode()), got[1]
 
     def start(self, now: float) -> None:
-        """Ask for the run."""
+        """Start the run; `now` is the time (monotonic seconds)."""
         self.began = now
         self.socket.sendall(text_frame(f"42{NAMESPACE},{self._order}"))
 
     def read(self, now: float) -> None:
-        """Take what is there."""
+        """Read the bytes that have arrived."""
         data = received(self.socket)
         if not data:
             self.ended = True
@@ -103,23 +103,23 @@ class SocketLine:
                 self.ended = any(end in frame[:NAME_WITHIN] for end in ENDS)
 
     def events(self) -> Iterator[tuple[float, dict[str, object]]]:
-        """All that came, decoded."""
+        """All events, decoded, with their times."""
         head = f"42{NAMESPACE},".encode()
         for at, frame in self.arrivals:
             if frame.startswith(head):
                 yield at, orjson.loads(frame[len(head) :])[1]
 
 
-class DirectLine:
+class DirectRunReader:
     """A run straight from the gateway: POST, then the event stream, on one connection."""
 
     def __init__(self, url: str, key: str, order: str) -> None:
-        place = urlsplit(url)
-        assert place.hostname
-        assert place.port
-        self._head = f"Host: {place.netloc}\r\nAuthorization: Bearer {key}\r\n"
+        address = urlsplit(url)
+        assert address.hostname
+        assert address.port
+        self._head = f"Host: {address.netloc}\r\nAuthorization: Bearer {key}\r\n"
         self._order = orjson.dumps({"input": order})
-        self.socket = socket.create_connection((place.hostname, place.port), timeout=30)
+        self.socket = socket.create_connection((address.hostname, address.port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.began, self.begun, self.ended = 0.0, False, False
         self.arrivals: list[tuple[float, bytes]] = []
@@ -127,7 +127,7 @@ class DirectLine:
         self._reading = False
 
     def start(self, now: float) -> None:
-        """Ask for the run."""
+        """Start the run; `now` is the time (monotonic seconds)."""
         self.began = now
         size = len(self._order)
         kind = f"Content-Type: application/json\r\nContent-Length: {size}\r\n"
@@ -136,7 +136,7 @@ class DirectLine:
         )
 
     def read(self, now: float) -> None:
-        """Take what is there."""
+        """Read the bytes that have arrived."""
         data = received(self.socket)
         if not self._reading:
             self._posted(data)

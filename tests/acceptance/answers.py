@@ -1,4 +1,4 @@
-"""What tests have the demo gateway say, and what must then be heard."""
+"""What tests have the demo gateway say, and what must then be received."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def talk(tokens: int = 20, rate: float = 200.0, **fields: Any) -> str:
     return scripted(tokens=tokens, rate=rate, **fields)
 
 
-def assert_whole(heard: Recording, run_id: str, tokens: int) -> None:
+def assert_whole(recording: Recording, run_id: str, tokens: int) -> None:
     """Wait for the end; from start to end every event of the run came once and in order."""
-    heard.end(run_id)
-    names = heard.names(run_id)
+    recording.end(run_id)
+    names = recording.names(run_id)
     assert names.count("run.started") == 1, names
     assert names[-2:] == ["usage.updated", "run.completed"], names
-    seqs = heard.seqs(run_id)
+    seqs = recording.seqs(run_id)
     assert seqs == list(range(1, len(seqs) + 1))
-    assert heard.deltas(run_id) == numbered(tokens)
+    assert recording.deltas(run_id) == numbered(tokens)

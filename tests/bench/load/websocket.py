@@ -51,7 +51,7 @@ def text_frame(text: str) -> bytes:
 
 
 class Frames:
-    """Splits what a server sends into payloads. Frames are whole: nobody sends fragments here."""
+    """Splits what a server sends into payloads. Frames are whole: the server sends no fragments."""
 
     def __init__(self) -> None:
         self._rest = b""

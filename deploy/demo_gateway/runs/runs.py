@@ -1,4 +1,4 @@
-"""The runs of this process: starting, finding, stopping, answering, forgetting."""
+"""The runs of this process: starts, finds, stops and drops them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.demo_gateway.record import Record, RunRecord
-from deploy.demo_gateway.script import Script
+from deploy.demo_gateway.runs.event_stream import EventStream, encode_event
+from deploy.demo_gateway.runs.script import Script
 from deploy.demo_gateway.sessions import SessionStore, TurnWriter
-from deploy.demo_gateway.stream import EventStream, encode_event
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ COUNTED_AS_ACTIVE = frozenset({"queued", "running", "waiting_for_approval"})
 
 @dataclass(frozen=True)
 class Order:
-    """What a `POST /v1/runs` asks for, checked; `size` is that of its body in bytes."""
+    """A valid `POST /v1/runs`; `size` is that of its body in bytes."""
 
     content: str | list[Any]
     text: str
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Whether work goes on, also after a stop was asked for."""
+        """Whether the run is being played, also after a request to stop it."""
         return self.task is not None and not self.task.done()
 
     def set_status(self, status: str, **fields: Any) -> None:
@@ -65,15 +65,15 @@ class Run:
         self.status.update(status=status, updated_at=time.time(), **fields)
         self.record.status = status
 
-    def tell(self, name: str, *, unlisted_too: bool = False, **fields: Any) -> None:
-        """Send one event and show its name in the status."""
+    def send_event(self, name: str, *, unlisted_too: bool = False, **fields: Any) -> None:
+        """Put one event on the stream and show its name in the status."""
         self.status.update(last_event=name, updated_at=time.time())
         event = {"event": name, "run_id": self.run_id, "timestamp": time.time(), **fields}
         self.stream.put(encode_event(event), unlisted_too=unlisted_too)
 
 
 class Runs:
-    """All runs that are not forgotten. `play` is the coroutine that carries out one run."""
+    """All runs until their status expires. `play` is the coroutine that carries out one run."""
 
     def __init__(
         self,
@@ -103,11 +103,11 @@ class Runs:
         return sum(run.status["status"] in COUNTED_AS_ACTIVE for run in self._runs.values())
 
     def find(self, run_id: str) -> Run | None:
-        """The run, until its status is forgotten."""
+        """The run, or None if it is unknown or its status has expired."""
         return self._runs.get(run_id)
 
     def start(self, order: Order) -> Run:
-        """Take a run on; it begins with the loop's next round."""
+        """Create a run and schedule its player on the event loop."""
         run = self._new_run(order)
         self._runs[run.run_id] = run
         self._record.add_run(run.record)
@@ -119,7 +119,7 @@ class Runs:
         return run
 
     def stop(self, run_id: str) -> bool:
-        """Ask a run to end; False if nothing of that name is active."""
+        """Ask a run to stop; False if no run of that id is active."""
         run = self._runs.get(run_id)
         found = run is not None and run.active
         self._record.add_stop(run_id, found=found)
@@ -134,7 +134,7 @@ class Runs:
         return True
 
     def sweep(self, now: float) -> None:
-        """Forget streams nobody reads after STREAM_TTL, ended runs after STATUS_TTL."""
+        """Drop streams without a reader after STREAM_TTL, ended runs after STATUS_TTL."""
         for run in list(self._runs.values()):
             if now - run.stream.created > STREAM_TTL and not run.stream.readers:
                 run.stream.drop()
@@ -143,7 +143,7 @@ class Runs:
                 del self._runs[run.run_id]
 
     async def sweep_for_ever(self) -> None:
-        """The service around `sweep`."""
+        """Call `sweep` every SWEEP_EVERY seconds until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.sweep(time.time())

@@ -1,13 +1,13 @@
-"""Reads the body of `POST /v1/runs` into an order."""
+"""Parses the body of `POST /v1/runs` into an `Order`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from deploy.demo_gateway.default_answer import friendly_answer
 from deploy.demo_gateway.replies import BadBody
-from deploy.demo_gateway.runs import Order
-from deploy.demo_gateway.script import ScriptError, find_script
+from deploy.demo_gateway.runs.default_answer import default_answer
+from deploy.demo_gateway.runs.runs import Order
+from deploy.demo_gateway.runs.script import ScriptError, find_script
 
 
 def read_order(body: dict[str, Any], default_model: str, size: int) -> Order:
@@ -25,7 +25,7 @@ def read_order(body: dict[str, Any], default_model: str, size: int) -> Order:
         text=text,
         session_id=str(session_id) if session_id else None,
         model=str(body.get("model") or default_model),
-        script=friendly_answer(text) if script is None else script,
+        script=default_answer(text) if script is None else script,
         body=body,
         size=size,
     )

@@ -1,11 +1,11 @@
-"""What one run has said so far, and the one place where text is produced."""
+"""The text of one run so far, and the one place that produces text."""
 
 from __future__ import annotations
 
 import json
 import time
 
-from deploy.demo_gateway.runs import Run
+from deploy.demo_gateway.runs.runs import Run
 
 
 class Turn:
@@ -34,12 +34,12 @@ class Turn:
     def think(self, text: str) -> None:
         """One reasoning.delta."""
         self._reasoning.append(text)
-        self.run.tell("reasoning.delta", delta=text)
+        self.run.send_event("reasoning.delta", delta=text)
 
     def show_thoughts(self, text: str) -> None:
         """The reasoning in one piece, in place of the deltas."""
         self._reasoning[:] = [text]
-        self.run.tell("reasoning.available", text=text)
+        self.run.send_event("reasoning.available", text=text)
 
     def close_for_tool(self, name: str, arguments: str) -> str:
         """Write the open message with its tool call; gives the call's id."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.chaos.evidence.evidence import ReceivedFrames
+from tests.chaos.evidence.evidence import ReceivedEvent
 
 
-def note(name: str, payload: dict[str, Any]) -> ReceivedFrames:
+def note(name: str, payload: dict[str, Any]) -> ReceivedEvent:
     """One event, as a page got it just now."""
     shown: dict[str, Any] | None = None
     if name in ("resumed", "session.resync"):
         shown = {"replay": bool(payload.get("replay")), "degraded": bool(payload.get("degraded"))}
         shown["texts"] = _texts(payload.get("messages", []))
         shown["working"] = bool(payload.get("isWorking"))
-    return ReceivedFrames(
+    return ReceivedEvent(
         time.time(),
         name,
         str(payload.get("run_id") or ""),

@@ -5,7 +5,7 @@ A script is JSON between `[[demo ` and `]]`, as the first or the last thing of t
     [[demo {"tokens": 200, "rate": 50, "tools": [{"after": 100, "name": "clock"}]}]]
 
 Positions (`after`) count message deltas: `after: 0` is before the first. Times are seconds.
-A script in the middle of a longer text is not one: it may be somebody's quoted conversation.
+A script in the middle of a longer text is ignored: it may be a quoted conversation.
 """
 
 from __future__ import annotations
