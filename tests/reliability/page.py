@@ -103,8 +103,9 @@ Each rule of [RULES.md](RULES.md), each row of the failure table below and each 
 tests that hold it, and a change that switches it off. With the change these tests fail.
 
 **`make red`** proves that. It sees all the tests green once; then, for each guard, it copies the
-tree, makes the change, and wants a test to fail. A module that does not load, or an error outside
-of a test, does not count.
+tree, makes the change, and wants a test to fail. What proves nothing is *broken*: a module that
+does not load, an error outside of a test, and a change that itself fails: one that raises
+NameError, AttributeError, ImportError or the TypeError of a wrong call, also if that is only logged.
 A part of the guards: `make red GUARDS="R16 W5 slow-socket"` (ids, or what they cover);
 `python -m tests.reliability.red --skip-green` leaves the unchanged tests out, `-j 2` takes two at
 once. Whoever adds a mechanism adds its guard to one of the files:
@@ -130,7 +131,7 @@ FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)
 def page() -> str:
     """The whole page."""
     guards = load()
-    rows = [f"| {name} | {' | '.join(told)} |" for name, told in ROWS.items()]
+    rows = [f"| {name} | {' | '.join(cells)} |" for name, cells in ROWS.items()]
     table = ["| no. | what dies or misbehaves | what people see | what holds |", "| --- " * 4 + "|"]
     return "\n".join(
         [
@@ -153,25 +154,25 @@ def page() -> str:
 
 def _failures() -> dict[str, str]:
     text = (ROOT / "docs" / "FAILURES.md").read_text("utf-8")
-    return {f"F{number}": told.strip() for number, told in FAILURE.findall(text)}
+    return {f"F{number}": text.strip() for number, text in FAILURE.findall(text)}
 
 
 def _section(
-    title: str, what: str, told: dict[str, str], names: Iterable[str], guards: Sequence[Guard]
+    title: str, what: str, texts: dict[str, str], names: Iterable[str], guards: Sequence[Guard]
 ) -> list[str]:
     head = [f"## {title}", ""] if title else []
     table = [f"| no. | {what} | guard | mechanism | tests |", "| --- " * 5 + "|"]
-    rows = [row for name in names for row in _rows(name, told[name], guards)]
+    rows = [row for name in names for row in _rows(name, texts[name], guards)]
     return [*head, *table, *rows, ""]
 
 
-def _rows(name: str, told: str, guards: Sequence[Guard]) -> list[str]:
+def _rows(name: str, text: str, guards: Sequence[Guard]) -> list[str]:
     mine = [guard for guard in guards if name in guard.covers]
-    shown = [(name, told)] + [("", "")] * len(mine)
+    shown = [(name, text)] + [("", "")] * len(mine)
     return [
-        f"| {number} | {text} | `{guard.id}` | `{guard.file}` | {_tests(guard)} |"
-        for (number, text), guard in zip(shown, mine, strict=False)
-    ] or [f"| {name} | {told} | | | |"]
+        f"| {number} | {first} | `{guard.id}` | `{guard.file}` | {_tests(guard)} |"
+        for (number, first), guard in zip(shown, mine, strict=False)
+    ] or [f"| {name} | {text} | | | |"]
 
 
 def _tests(guard: Guard) -> str:
