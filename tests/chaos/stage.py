@@ -136,10 +136,6 @@ class Stage(Stack):
         shutil.rmtree(self.folder, ignore_errors=True)
         return None
 
-    def wait_until_answers(self, within: float = 30.0) -> None:
-        """Until the web processes say that all is well."""
-        wait_for_http(f"{self.url}/readyz", within=within)
-
     def _fill(self, role: str, number: int) -> RunningProcess:
         process = self._begin(role, number)
         self.slots[role, number] = process

@@ -41,7 +41,6 @@ class EventStream:
         self.listed = True
         self.created = time.time()
         self.readers: list[Reader] = []
-        self.opened = 0
         self._frames: deque[Frame] = deque()
         self._replayed: list[Frame] = []
 
@@ -70,7 +69,6 @@ class EventStream:
         self._replayed = [b": cut\n\n" if frame is Mark.CUT else frame for frame in self._replayed]
         reader = Reader(self, keepalive)
         self.readers.append(reader)
-        self.opened += 1
         return reader
 
     def detach(self, reader: Reader) -> None:

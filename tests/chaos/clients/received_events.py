@@ -1,4 +1,4 @@
-"""What a tab writes down of an event: no more than somebody may ask about."""
+"""What a tab records of an event: only what a judge needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.chaos.evidence.evidence import ReceivedEvent
 
 
 def note(name: str, payload: dict[str, Any]) -> ReceivedEvent:
-    """One event, as a page got it just now."""
+    """The record of an event that a page has just received."""
     shown: dict[str, Any] | None = None
     if name in ("resumed", "session.resync"):
         shown = {"replay": bool(payload.get("replay")), "degraded": bool(payload.get("degraded"))}

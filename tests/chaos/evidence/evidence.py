@@ -1,4 +1,4 @@
-"""What the judge is given: plain records of all sides, made by nobody who could know the answer."""
+"""The input of the judges: plain records of all sides, made without product code."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Sent:
-    """A prompt that somebody sent. `run_id`: what the acknowledgement said, if one came."""
+    """A prompt that was sent. `run_id`: what the acknowledgement said, if one came."""
 
     at: float
     session_id: str

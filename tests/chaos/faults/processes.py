@@ -83,7 +83,7 @@ class WorkerTerminated(_Ended):
 
 
 class WorkerFrozen(Fault):
-    """SIGSTOP for longer than the lease: somebody takes over, and then it wakes."""
+    """SIGSTOP for longer than the lease: another worker takes over, then it wakes up."""
 
     resource = "worker"
     weight = 4

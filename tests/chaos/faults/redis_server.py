@@ -39,7 +39,7 @@ class RedisKilled(Fault):
 
 
 class RedisFrozen(Fault):
-    """Half open: connections stand, no answers come."""
+    """Frozen: connections stay open without answers."""
 
     resource = "redis"
     holds = (0.5, 3.0)
