@@ -28,7 +28,7 @@ def check_orphaned_runs(services: Services) -> None:
         for row in services.db.read(lambda tx: due_orphans(tx, LIMIT)):
             _one(services, row)
     except Unavailable as error:
-        log.warning("chase.waiting error=%s", type(error).__name__)
+        log.warning("orphan.waiting error=%s", type(error).__name__)
 
 
 def _one(services: Services, row: OrphanRow) -> None:
@@ -37,7 +37,7 @@ def _one(services: Services, row: OrphanRow) -> None:
     except UnknownProfile:
         outcome = "profile_gone"
     except GatewayError as error:
-        log.info("chase.failed run_id=%s error=%s", row.run_id, error)
+        log.info("orphan.failed run_id=%s error=%s", row.run_id, error)
         outcome = None
     pause = min(FIRST * float(2**row.tries), MOST)
     if outcome is None and _waited(row) < SEARCH:
@@ -49,7 +49,7 @@ def _one(services: Services, row: OrphanRow) -> None:
         queue_deletion(tx, row.profile, row.ephemeral_id, saved=False)
 
     services.db.write(settle)
-    log.info("chase.done run_id=%s kind=%s outcome=%s", row.run_id, row.kind, outcome)
+    log.info("orphan.done run_id=%s kind=%s outcome=%s", row.run_id, row.kind, outcome)
 
 
 def _waited(row: OrphanRow) -> float:

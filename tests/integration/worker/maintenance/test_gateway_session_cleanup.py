@@ -123,7 +123,7 @@ def known(demo: DemoGateway, name: str) -> bool:
 # --- deleting -----------------------------------------------------------------------------------
 
 
-def test_what_is_queued_is_deleted_at_the_gateway_and_forgotten(
+def test_what_is_queued_is_deleted_at_the_gateway_and_so_is_its_row(
     services: Services, demo: DemoGateway
 ) -> None:
     remember(demo, "eph_hf_1", "eph_hf_2", "eph_hf_other")
@@ -402,7 +402,7 @@ def sweep_at_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep(services)
 
 
-def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
+def test_the_sweep_queues_untracked_sessions_of_this_installation_only(
     make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = make_parts(demo.url, INSTALLATION="sweeper")
@@ -470,7 +470,7 @@ def test_a_gateway_that_cannot_be_swept_stops_nobody_else(
     assert rows(services) == {}
 
 
-def test_a_continuation_belongs_to_whoever_the_session_belongs_to() -> None:
+def test_a_continuation_belongs_to_the_installation_of_its_session() -> None:
     assert is_ours({"id": "20260101_x", "parent_session_id": "eph_hf_1"}, "hf")
     assert is_ours({"id": "20260101_x", "_lineage_root_id": "eph_hf_1"}, "hf")
     assert not is_ours({"id": "20260101_x", "parent_session_id": None}, "hf")
