@@ -3,6 +3,8 @@
 It knows sequence numbers and bytes; it does not know Redis.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +13,7 @@ from typing import Any
 import orjson
 
 from shared.event_log.keys import RunKeys
-from shared.event_log.store import Batch
+from shared.event_log.types import Batch
 from shared.protocol import events
 from shared.protocol.events import DELTAS, Payload
 from shared.protocol.state_events import StateEvents
@@ -37,8 +39,11 @@ class RunLog:
         epoch: int,
         head: int,
         session_id: str | None,
+        on_pending: Callable[[RunLog], None] = lambda _: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
+        """`head`: the last seq that stands in the log. `on_pending` is called when an event waits
+        to be sent, `on_lost` once, when the run is no longer ours."""
         self.keys = keys
         self.fence = fence
         self.epoch = epoch
@@ -51,8 +56,8 @@ class RunLog:
         self.tail_bytes = 0
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
+        self._on_pending = on_pending
         self._on_lost = on_lost
-        self.on_pending: Callable[[RunLog], None] = lambda _: None  # set by the publisher
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
         if session_id is not None:
             self._common["session_id"] = session_id
@@ -68,7 +73,7 @@ class RunLog:
         if name in DELTAS and self._merged(name, payload):
             return
         self._pending.append((name, {**payload, "event": name}))
-        self.on_pending(self)
+        self._on_pending(self)
 
     def _merged(self, name: str, payload: Mapping[str, Any]) -> bool:
         """Join the delta to the last event that waits, if that is one of its kind and field."""

@@ -66,6 +66,11 @@ class GatewayClient:
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 
+    def close(self) -> None:
+        """Break the open event streams, and close all connections. Safe to call twice."""
+        self._reader.stop()
+        self._http.close()
+
     # -- runs ------------------------------------------------------------------------------------
 
     def start(self, run_id: str, body: Mapping[str, Any]) -> str:

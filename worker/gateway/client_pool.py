@@ -43,6 +43,11 @@ class ClientPool:
             )
         return self._clients[name]
 
+    def close(self) -> None:
+        """Close all clients. Safe to call twice."""
+        for client in self._clients.values():
+            client.close()
+
     def history_format(self, name: str) -> HistoryFormat:
         """What the profile says; for `auto`, `text` for a Hermes gateway, else `anthropic`.
 

@@ -36,14 +36,26 @@ def without_faults(demo: DemoGateway) -> None:
     demo.clear_faults()
 
 
+CLIENTS: list[GatewayClient] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
 def client(url: str, *, post_timeout: float = 5.0, max_event: int = 2**20) -> GatewayClient:
-    return GatewayClient(
+    made = GatewayClient(
         Profile("default", url, KEY),
         connections=4,
         connect_timeout=1.0,
         post_timeout=post_timeout,
         max_event=max_event,
     )
+    CLIENTS.append(made)
+    return made
 
 
 def heard(stream: EventStream, into: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
