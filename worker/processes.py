@@ -151,6 +151,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()
+        services.gateways.close()
         services.db.close()
 
     worker_ready.connect(started, weak=False)
