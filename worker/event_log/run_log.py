@@ -20,6 +20,7 @@ from worker.event_log.stream_position import StreamPosition, delta_field
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500
+MERGED_CHARS = 16_384  # of a merged delta; a text that was cut at the size limit stays cut
 
 
 class RunLog:
@@ -69,7 +70,7 @@ class RunLog:
             return False
         last = self._pending[-1][1]
         field = delta_field(payload)
-        if field not in last or len(last[field]) > MERGED_CHARS:
+        if field not in last or len(last[field]) + len(payload[field]) > MERGED_CHARS:
             return False
         last[field] += payload[field]
         return True
@@ -176,6 +177,3 @@ class RunLog:
         """Redis is away for too long: forget what it has not got; that stays unseen (R20)."""
         left, self._pending = self._pending, []
         return left
-
-
-MERGED_CHARS = 32_768  # a merged delta stays a small event

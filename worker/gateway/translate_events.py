@@ -1,6 +1,6 @@
 """A gateway's events in Holdfast's words: renamed, cleaned, capped, split. Pure (P11, P12)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.protocol.events import DELTAS, RESERVED, Payload
 from worker.event_log.stream_position import delta_field
 
 GATEWAY_ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
-_OURS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
+_OUR_FIELDS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
 _KEPT_OF_CAPPED = 4_000  # characters of each long string in an event that is too large
 
 
@@ -39,29 +39,33 @@ def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
     )
 
 
-def translate(event: Mapping[str, Any], max_bytes: int) -> Iterator[tuple[str, Payload]]:
-    """What clients get for a gateway's event that is not an end: nothing, one or more events."""
+def translate(event: Mapping[str, Any], max_bytes: int) -> Sequence[tuple[str, Payload]]:
+    """The client events for a gateway event that is not an end: none, one, or the pieces of one.
+
+    `max_bytes`: about the most that a client event may take as JSON.
+    """
     name = event.get("event") or "message"
     if not isinstance(name, str) or name in RESERVED:
-        return
-    payload = {key: value for key, value in event.items() if key not in _OURS}
+        return ()
+    payload = {key: value for key, value in event.items() if key not in _OUR_FIELDS}
     if name in DELTAS:
-        yield from _delta(name, payload, max_bytes)
-        return
+        return _delta(name, payload, max_bytes)
     if name == "tool.completed":
         payload["error"] = bool(payload.get("error"))
-    yield name, _capped(payload, max_bytes)
+    return ((name, _capped(payload, max_bytes)),)
 
 
-def _delta(name: str, payload: Payload, max_bytes: int) -> Iterator[tuple[str, Payload]]:
-    """A delta with text, cut into pieces that are small events (FAILURES 29)."""
+def _delta(name: str, payload: Payload, max_bytes: int) -> Sequence[tuple[str, Payload]]:
+    """A delta that has a text, cut only where it is larger than an event may be (FAILURES 29)."""
     field = delta_field(payload)
     text = payload.get(field)
     if not isinstance(text, str) or not text:
-        return
+        return ()
     size = max(max_bytes // 4, 1)  # a character is at most 4 bytes
-    for start in range(0, len(text), size):
-        yield name, {**payload, field: text[start : start + size]}
+    if len(text) <= size:
+        return ((name, payload),)
+    starts = range(0, len(text), size)
+    return [(name, {**payload, field: text[start : start + size]}) for start in starts]
 
 
 def _capped(payload: Payload, max_bytes: int) -> Payload:
