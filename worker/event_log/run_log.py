@@ -149,7 +149,8 @@ class RunLog:
 
     def _apply(self, name: str, payload: Payload) -> None:
         self.transcript.apply(payload)
-        self.state_events.apply(payload)
+        if name not in DELTAS:
+            self.state_events.apply(payload)
         self._position.count(name, payload)
 
     def lose(self) -> None:
