@@ -29,7 +29,7 @@ from worker.event_log.stream_position import StreamPosition, delta_field
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500
-MERGED_CHARS = 32_768  # a merged delta stays a small event
+MERGED_CHARS = 16_384  # of a merged delta; a text that was cut at the size limit stays cut
 
 
 class RunLog:
@@ -92,7 +92,7 @@ class RunLog:
             return False
         last = self._pending[-1][1]
         field = delta_field(payload)
-        if field not in last or len(last[field]) > MERGED_CHARS:
+        if field not in last or len(last[field]) + len(payload[field]) > MERGED_CHARS:
             return False
         last[field] += payload[field]
         return True
@@ -173,7 +173,8 @@ class RunLog:
 
     def _apply(self, name: str, payload: Payload) -> None:
         self.transcript.apply(payload)
-        self.state_events.apply(payload)
+        if name not in DELTAS:
+            self.state_events.apply(payload)
         self._position.count(name, payload)
 
     def lose(self) -> None:

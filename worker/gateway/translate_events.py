@@ -4,14 +4,14 @@ An event that ends the run is not translated: `gateway_end` recognises it, and t
 written later. Events are kept small, because web processes receive each as one Redis message.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared.protocol.events import DELTAS, RESERVED, TERMINAL, Payload
 from worker.event_log.stream_position import delta_field
 
-_OURS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
+_OUR_FIELDS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
 _CAPPED_CHARS = 4_000  # what remains of each long string in an event that is too large
 
 
@@ -42,31 +42,32 @@ def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
     )
 
 
-def translate(event: Mapping[str, Any], max_bytes: int) -> Iterator[tuple[str, Payload]]:
-    """Yield the name and payload of each event that clients get for a gateway's event that is not
-    an end: none for a reserved name or an empty delta, several for a delta larger than `max_bytes`.
-    Other events larger than that are shortened, with `truncated` set."""
+def translate(event: Mapping[str, Any], max_bytes: int) -> Sequence[tuple[str, Payload]]:
+    """Name and payload of each event that clients get for a gateway's event that is not an end:
+    none for a reserved name or an empty delta, several for a delta larger than `max_bytes`. Other
+    events larger than that are shortened, with `truncated` set."""
     name = event.get("event") or "message"
     if not isinstance(name, str) or name in RESERVED:
-        return
-    payload = {key: value for key, value in event.items() if key not in _OURS}
+        return ()
+    payload = {key: value for key, value in event.items() if key not in _OUR_FIELDS}
     if name in DELTAS:
-        yield from _delta(name, payload, max_bytes)
-        return
+        return _delta(name, payload, max_bytes)
     if name == "tool.completed":
         payload["error"] = bool(payload.get("error"))
-    yield name, _capped(payload, max_bytes)
+    return ((name, _capped(payload, max_bytes)),)
 
 
-def _delta(name: str, payload: Payload, max_bytes: int) -> Iterator[tuple[str, Payload]]:
-    """Yield the delta in pieces that are small events (FAILURES 29); nothing without text."""
+def _delta(name: str, payload: Payload, max_bytes: int) -> Sequence[tuple[str, Payload]]:
+    """A delta that has a text, cut only where it is larger than an event may be (FAILURES 29)."""
     field = delta_field(payload)
     text = payload.get(field)
     if not isinstance(text, str) or not text:
-        return
+        return ()
     size = max(max_bytes // 4, 1)  # a character is at most 4 bytes
-    for start in range(0, len(text), size):
-        yield name, {**payload, field: text[start : start + size]}
+    if len(text) <= size:
+        return ((name, payload),)
+    starts = range(0, len(text), size)
+    return [(name, {**payload, field: text[start : start + size]}) for start in starts]
 
 
 def _capped(payload: Payload, max_bytes: int) -> Payload:
