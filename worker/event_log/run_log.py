@@ -73,6 +73,9 @@ class RunLog:
         self._position = StreamPosition()
         self._pending: list[tuple[str, Payload]] = []
         self._frozen: Batch | None = None
+        # Held while waiting events change: a delta that is merged into one that is being encoded
+        # would be lost.
+        self._changing = threading.Lock()
         self._settled = threading.Condition()
 
     def add(self, name: str, payload: Mapping[str, Any]) -> None:
@@ -80,9 +83,10 @@ class RunLog:
         Does nothing once the run is lost."""
         if self.lost:
             return
-        if name in DELTAS and self._merge_into_last(name, payload):
-            return
-        self._pending.append((name, {**payload, "event": name}))
+        with self._changing:
+            if name in DELTAS and self._merge_into_last(name, payload):
+                return
+            self._pending.append((name, {**payload, "event": name}))
         self._on_pending(self)
 
     def _merge_into_last(self, name: str, payload: Mapping[str, Any]) -> bool:
@@ -99,22 +103,25 @@ class RunLog:
 
     def position(self) -> StreamPosition:
         """How much of the gateway's stream was added so far, waiting events included."""
-        waiting = list(self._pending)  # first: what is frozen meanwhile counts twice, not never
-        position = self._position.copy()
-        for name, payload in waiting:
-            position.count(name, payload)
+        with self._changing:
+            position = self._position.copy()
+            for name, payload in self._pending:
+                position.count(name, payload)
         return position
 
     @property
     def idle(self) -> bool:
         """Whether Redis has acknowledged everything that was added."""
-        return not self._pending and self._frozen is None
+        with self._changing:
+            return not self._pending and self._frozen is None
 
     def freeze(self) -> Batch | None:
         """The batch to send: the same one until it is acknowledged, then one of what has gathered
         since. None if nothing waits."""
         if self._frozen is None and self._pending and not self.lost:
-            self._frozen = Batch(self.keys, self.fence, self.head, tuple(self._encode_pending()))
+            with self._changing:
+                entries = tuple(self._encode_pending())
+                self._frozen = Batch(self.keys, self.fence, self.head, entries)
         return self._frozen
 
     def _encode_pending(self) -> list[bytes]:

@@ -119,7 +119,7 @@ def test_stored_live_and_waiting_runs_of_the_version_before_go_on(
     assert texts[1:] == [numbered(5)]
     shown = again.resume("busy")
     assert shown["isWorking"]
-    assert [event["event"] for event in shown["events"]] == ["approval.request"]
+    assert "approval.request" in [event["event"] for event in shown["events"]]
     assert again.call("approval", {"session_id": "busy", "choice": "once"})["ok"]
     again.end(waiting, within=60)
     messages = again.resume("busy")["messages"]

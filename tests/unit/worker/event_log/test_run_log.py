@@ -1,10 +1,14 @@
 """One run's end of the log: merging, freezing, remembering (R16, R29)."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
+import pytest
 
 from shared.event_log.keys import RunKeys
+from shared.protocol import events
 from shared.protocol.events import decode
 from shared.protocol.transcript import Transcript
 from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
@@ -165,3 +169,32 @@ def test_waiting_for_an_idle_log_takes_no_time_and_for_a_busy_one_ends() -> None
     assert log.wait_settled(0)
     log.add("message.delta", {"delta": "a"})
     assert not log.wait_settled(0.01)
+
+
+def test_a_delta_that_comes_while_a_batch_is_encoded_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With threads that interrupt each other, as outside a green process."""
+    run_log = make()
+    adding: list[threading.Thread] = []
+    encode = events.encode
+
+    def slow(name: str, payload: Mapping[str, Any]) -> bytes:
+        entry = encode(name, payload)
+        if not adding:
+            late = ("message.delta", {"delta": "late"})
+            adding.append(threading.Thread(target=run_log.add, args=late))
+            adding[0].start()
+            adding[0].join(0.2)  # without the lock it has merged its text by then
+        return entry
+
+    monkeypatch.setattr(events, "encode", slow)
+    run_log.add("message.delta", {"delta": "early "})
+    first = run_log.freeze()
+    assert first is not None
+    adding[0].join()
+    run_log.acknowledge()
+    second = run_log.freeze()
+    assert second is not None
+    texts = [decode(entry)[1]["delta"] for batch in (first, second) for entry in batch.entries]
+    assert texts == ["early ", "late"]
