@@ -6,8 +6,8 @@ help: who holds all places keeps everybody else out.
 
 The idea: a connection is a *stranger* until something that came over it was authenticated.
 Strangers have a budget of their own, in all and per network address, and each of their steps has a
-deadline. When the budget is used up, the stranger that has been there longest is cut: an honest
-client needs its place for the milliseconds until its token is checked.
+deadline. When the budget is used up, the stranger that has been there longest is cut, idle ones
+first: an honest client needs its place for the milliseconds until its token is checked.
 
 The invariant: at most `strangers` connections are not authenticated, at most
 `strangers_per_address` of one address, and at most `connections` there are in all.
@@ -15,7 +15,7 @@ The invariant: at most `strangers` connections are not authenticated, at most
 
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -31,13 +31,14 @@ class DoorLimits:
 class Guest:
     """One connection. Its methods may be called after it has left."""
 
-    __slots__ = ("_cut", "_door", "address", "is_known")
+    __slots__ = ("_cut", "_door", "address", "is_busy", "is_known")
 
     def __init__(self, door: "Door", address: str, cut: Callable[[], None]) -> None:
         self._door = door
         self._cut = cut
         self.address = address
         self.is_known = False
+        self.is_busy = False  # a request of it is being answered
 
     def within(self, seconds: float | None) -> None:
         """The next step must come within that time, or the connection is cut. None: no limit."""
@@ -81,7 +82,7 @@ class Door:
         guest = Guest(self, network_of(address), cut)
         mine = self._by_address.get(guest.address, {})
         if len(mine) >= self.limits.strangers_per_address:
-            self._cut_for_room(next(iter(mine)))
+            self._cut_for_room(_first_to_leave(mine))
         elif len(self._strangers) >= self.limits.strangers:
             self.make_room()
         self._inside.add(guest)
@@ -91,10 +92,9 @@ class Door:
 
     def make_room(self) -> bool:
         """Cut the stranger that has been there longest; False if there is none."""
-        oldest = next(iter(self._strangers), None)
-        if oldest is None:
+        if not self._strangers:
             return False
-        self._cut_for_room(oldest)
+        self._cut_for_room(_first_to_leave(self._strangers))
         return True
 
     def cut_overdue(self) -> None:
@@ -144,6 +144,11 @@ class Door:
             mine.pop(guest, None)
             if not mine:
                 del self._by_address[guest.address]
+
+
+def _first_to_leave(strangers: Mapping[Guest, None]) -> Guest:
+    """The oldest that waits for a request; if none does, the oldest."""
+    return next((guest for guest in strangers if not guest.is_busy), next(iter(strangers)))
 
 
 def network_of(address: str) -> str:

@@ -109,21 +109,25 @@ class _Steps:
 
     def awaits_request(self) -> None:
         """The next request may begin."""
+        self._guest.is_busy = False
         self._guest.within(IDLE_WITHIN if self._has_served else HEADERS_WITHIN)
 
     def request_begun(self) -> None:
         """Its first line is there."""
+        self._guest.is_busy = True
         self._guest.within(HEADERS_WITHIN)
 
     def headers_read(self, environ: dict[str, Any], body_bytes: int) -> None:
         """All its headers are there; `body_bytes`: what it announces, -1 if in chunks."""
         environ[GUEST] = self._guest
+        self._guest.is_busy = True
         size = max(body_bytes, 0)
         self._guest.within(BODY_WITHIN + size / BODY_RATE if body_bytes else None)
 
     def answered(self, environ: dict[str, Any]) -> None:
         """The application is done with it."""
         self._has_served = True
+        self._guest.is_busy = False
         self.is_passed_on = environ.get(GUEST) is None
 
 

@@ -133,7 +133,7 @@ def test_when_all_are_known_a_newcomer_is_told_to_come_back(start: Start) -> Non
 def test_it_goes_on_after_an_accept_that_fails(
     start: Start, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    server, _, address = start()
+    server, door, address = start()
     real, failures = server._listener, [number] * 3
 
     class Failing:
@@ -145,15 +145,17 @@ def test_it_goes_on_after_an_accept_that_fails(
         def __getattr__(self, name: str) -> Any:
             return getattr(real, name)
 
-    with connected(address, HELLO) as client:  # the accept that waits now takes this one
-        client.recv(1000)
-    monkeypatch.setattr(server, "_listener", Failing())
+    idle = [connected(address) for _ in failures]  # these leave when there is no file
+    wait_until(lambda: door.strangers() == len(idle), what="all are there")
+    monkeypatch.setattr(server, "_listener", Failing())  # the accept that waits now is still real
     for _ in range(2):
         with connected(address, HELLO.replace(b"/ ", b"/known ")) as client:
             assert b"200 OK" in client.recv(1000)
     assert failures == []
     assert server.service.healthy
     monkeypatch.undo()
+    for client in idle:
+        client.close()
 
 
 def test_a_server_that_ended_is_not_healthy(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
