@@ -7,16 +7,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from deploy.errors import DeployError
 from shared.errors import SettingsError
 from shared.settings import Settings
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+AddCommand = Callable[..., argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command and return its exit code."""
     arguments = _parser().parse_args(argv)
     run: Command = arguments.run
     try:
@@ -39,10 +41,10 @@ def _up(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _module(*module: str) -> Command:
-    """A command that becomes `python -m module`, with the token of the home in its environment."""
+    """A command that executes `python -m module` with the home's token in its environment."""
 
     def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-        settings = _settings_of_a_role(environ)
+        settings = _role_settings(environ)
         environment = {**environ, "AUTH_TOKEN": _token(settings)}
         os.execve(sys.executable, [sys.executable, "-P", "-m", *module], environment)  # noqa: S606
 
@@ -52,7 +54,7 @@ def _module(*module: str) -> Command:
 def _flower(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from deploy.commands import flower
 
-    settings = _settings_of_a_role(environ)
+    settings = _role_settings(environ)
     flower.run(settings, _token(settings))
     return 0
 
@@ -101,12 +103,12 @@ def _new_token(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int
 
 
 def _import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from deploy.commands.import_sessions import Wanted, import_sessions
+    from deploy.commands.import_sessions import ImportOptions, import_sessions
 
     settings = Settings.load(environ)
     home = arguments.home or settings.hermes_home
-    wanted = Wanted(home, arguments.profile, arguments.owner, arguments.dry_run)
-    return import_sessions(settings, wanted)
+    options = ImportOptions(home, arguments.profile, arguments.owner, arguments.dry_run)
+    return import_sessions(settings, options)
 
 
 def _version(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -114,10 +116,12 @@ def _version(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _settings_of_a_role(environ: Mapping[str, str]) -> Settings:
+def _role_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings.load(environ)
     if not settings.redis_url:
-        raise DeployError("REDIS_URL is not set; `holdfast up` starts a server and all roles")
+        raise DeployError(
+            "REDIS_URL is not set; set it, or use `holdfast up`, which starts Redis and all roles"
+        )
     return settings
 
 
@@ -129,55 +133,82 @@ def _token(settings: Settings) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="holdfast", description="Chat runs that survive what happens around them."
+        prog="holdfast",
+        description="A durable job queue between browsers and a Hermes Agent gateway.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+    def command(name: str, run: Command, text: str, **options: Any) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, **options)
         sub.set_defaults(run=run)
         return sub
 
-    up = command("up", _up, "start everything on this machine; Ctrl-C stops it")
-    up.add_argument("--port", type=int, help="of the web role (PORT, 8648; 0: any free one)")
-    up.add_argument("--web", type=_count, default=1, metavar="N", help="web processes (1)")
-    up.add_argument("--workers", type=_count, default=1, metavar="N", help="run workers (1)")
-    up.add_argument("--flower", action="store_true", help="Flower too, on port 5555")
-    command("web", _module("web"), "the Socket.IO process")
-    command("worker", _module("worker", "runs"), "a worker that runs turns")
-    command("maintenance", _module("worker", "maintenance"), "the worker that cleans up")
-    command("beat", _module("worker", "beat"), "the clock of the maintenance jobs")
-    command("flower", _flower, "the operators' view of the queues, on 127.0.0.1")
-    demo = command("demo-gateway", _demo_gateway, "a stand-in for a Hermes gateway")
-    demo.add_argument("options", nargs=argparse.REMAINDER, help="passed on to it")
-    command("migrate", _migrate, "bring the database to this version's schema")
-    doctor = command("doctor", _doctor, "what is found, what is missing, what to do")
-    doctor.add_argument("--json", action="store_true", help="for machines")
-    token = command("token", _new_token, "a fresh token of a user, and its line for TOKENS_FILE")
-    token.add_argument("user", help="its name; owner of the sessions begun with it")
+    _add_role_commands(command)
+    command("migrate", _migrate, "create the database, or update its schema to this version")
+    doctor = command("doctor", _doctor, "check the installation, and say how to correct it")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    token = command("token", _new_token, "create an access token for a user, and print it")
+    token.add_argument("user", help="name of the user, who will own the sessions")
     _add_data_commands(command)
     command("version", _version, "print the version")
     return parser
 
 
-def _add_data_commands(command: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    usage = command("usage", _usage, "tokens and costs of the last days, summed")
-    usage.add_argument("--days", type=_days, default=30, metavar="N", help="with today (30)")
+def _add_role_commands(command: AddCommand) -> None:
+    up = command("up", _up, "start everything on this machine, until Ctrl-C")
+    up.add_argument("--port", type=int, help="port of the web role; 0: any (default: PORT or 8648)")
+    up.add_argument(
+        "--web", type=_count, default=1, metavar="N", help="number of web processes (default: 1)"
+    )
+    up.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="number of workers (default: 1)"
+    )
+    up.add_argument("--flower", action="store_true", help="start Flower, too, on port 5555")
+    command("web", _module("web"), "start a web process (Socket.IO and HTTP)")
+    command("worker", _module("worker", "runs"), "start a Celery worker that executes runs")
+    command(
+        "maintenance",
+        _module("worker", "maintenance"),
+        "start the Celery worker of the periodic tasks (takeover, cleanup)",
+    )
+    command("beat", _module("worker", "beat"), "start Celery beat, which schedules periodic tasks")
+    command("flower", _flower, "start Flower, the web page of the task queues, on 127.0.0.1")
+    demo = command(
+        "demo-gateway",
+        _demo_gateway,
+        "start a gateway without a model, for trials and tests",
+        add_help=False,  # its options, also --help, are read by the gateway itself
+        prefix_chars="\0",
+    )
+    demo.add_argument("options", nargs="*")
+
+
+def _add_data_commands(command: AddCommand) -> None:
+    usage = command("usage", _usage, "print the tokens and costs of the last days")
+    usage.add_argument(
+        "--days", type=_days, default=30, metavar="N", help="days, including today (default: 30)"
+    )
     groups = ("day", "model", "profile", "session")
-    usage.add_argument("--by", choices=groups, default="day", help="what is summed (day)")
-    usage.add_argument("--json", action="store_true", help="for machines")
+    usage.add_argument(
+        "--by", choices=groups, default="day", help="one row for each (default: day)"
+    )
+    usage.add_argument("--json", action="store_true", help="print the sums as JSON")
     delete = command(
-        "delete-session", _delete_session, "stop a session's runs and delete all that is kept of it"
+        "delete-session", _delete_session, "stop the runs of a session and delete all its data"
     )
-    delete.add_argument("id", help="of the session")
-    delete.add_argument("--owner", default="default", help="whose it is (default)")
-    fetch = command(
-        "import", _import, "copy the sessions of a Hermes home; again adds only new ones"
+    delete.add_argument("id", help="id of the session")
+    delete.add_argument("--owner", default="default", help="its owner (default: default)")
+    fetch = command("import", _import, "copy the sessions of a Hermes home that are not here yet")
+    fetch.add_argument(
+        "--home", type=_path, help="the Hermes home (default: HERMES_HOME, ~/.hermes)"
     )
-    fetch.add_argument("--home", type=_path, help="the Hermes home (HERMES_HOME, ~/.hermes)")
-    fetch.add_argument("--profile", default="default", help="that goes on with them (default)")
-    fetch.add_argument("--owner", default="default", help="whose they will be (default)")
-    fetch.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    fetch.add_argument(
+        "--profile", default="default", help="profile of the imported sessions (default: default)"
+    )
+    fetch.add_argument(
+        "--owner", default="default", help="owner of the imported sessions (default: default)"
+    )
+    fetch.add_argument("--dry-run", action="store_true", help="print the counts, import nothing")
 
 
 def _count(text: str) -> int:
@@ -191,7 +222,7 @@ def _days(text: str) -> int:
 def _within(text: str, low: int, high: int) -> int:
     number = int(text)
     if not low <= number <= high:
-        raise argparse.ArgumentTypeError(f"from {low} to {high}")
+        raise argparse.ArgumentTypeError(f"must be from {low} to {high}")
     return number
 
 

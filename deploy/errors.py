@@ -1,13 +1,13 @@
-"""What can go wrong on the operator's side; the message says what to do next."""
+"""Errors of the commands; the message says what the operator can do."""
 
 
 class DeployError(Exception):
-    """Holdfast cannot start here as asked."""
+    """The command cannot do what was asked."""
 
 
 class HomeBusyError(DeployError):
-    """Another `holdfast up` owns this home."""
+    """Another `holdfast up` runs on this home."""
 
 
 class StartFailedError(DeployError):
-    """A role did not become ready."""
+    """A role did not become ready in time, or exited again and again."""

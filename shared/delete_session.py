@@ -1,9 +1,12 @@
-"""Deleting a session while others may work on it: stop, wait a bounded time, remove, tell (P28)."""
+"""Deleting a session while others may work on it (P28).
+
+Its runs are asked to stop and get a bounded time for it; then all rows go in one transaction; then
+the logs, and the sockets that watch the session are told.
+"""
 
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from shared.db.database import Database
@@ -11,82 +14,90 @@ from shared.db.delete_session import Removed, remove, stop_runs
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import CONTROL, RunKeys, feed_tag, live_runs
+from shared.event_log.session_events import publish_session_event
 from shared.event_log.store import EventLog
-from shared.protocol.events import session_notification
-from shared.run_end import announce
+from shared.run_end import announce_all
 from shared.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
-LOOK = 0.1  # seconds between looks at runs that are being stopped
+POLL_EVERY = 0.1  # seconds, while runs are being stopped
 KEYS_AT_ONCE = 300
 
 
-@dataclass(frozen=True)
-class Reach:
-    """What a removal works with."""
+class SessionDeleter:
+    """Deletes sessions, with everything that is kept of them.
 
-    db: Database
-    log: EventLog
-    commands: Commands
-    queue: TaskQueue
-
-
-def remove_session(reach: Reach, owner: str, session_id: str, patience: float) -> Removed:
-    """Stop the session's runs and delete it. A live run that has not ended after `patience`
-    seconds is removed as it is; its owner finds out with its next write.
-
-    Raises NotFound, DatabaseAway; RedisAway before anything is deleted. If Redis goes away after
-    that, the logs are left to end by themselves.
+    `commands` is a client of the Redis of the control channel. The keys of logs are deleted through
+    it, too; those on other log servers expire.
     """
-    deadline = time.monotonic() + patience
-    told: set[str] = set()
-    while True:
-        late = time.monotonic() >= deadline
-        _end_runs(reach, owner, session_id, told)
-        removed = reach.db.write(lambda s: remove(s, owner, session_id, force=late))  # noqa: B023
-        if removed is not None:
-            break
-        time.sleep(LOOK)
-    log.info(
-        "session.deleted runs=%s forced=%s messages=%s",
-        len(removed.run_ids),
-        len(removed.forced),
-        removed.messages,
-    )
-    _clear(reach, owner, session_id, removed.run_ids)
-    return removed
 
+    def __init__(
+        self, db: Database, event_log: EventLog, commands: Commands, queue: TaskQueue
+    ) -> None:
+        self._db = db
+        self._event_log = event_log
+        self._commands = commands
+        self._queue = queue
 
-def _end_runs(reach: Reach, owner: str, session_id: str, told: set[str]) -> None:
-    """One look: stop what is live, take back what waits, announce what has ended."""
-    stopping = reach.db.write(lambda tx: stop_runs(tx, owner, session_id))
-    for run_id in stopping.live:
-        if run_id not in told:
-            told.add(run_id)
-            _tell_workers(reach, run_id)
-    for run_id in stopping.unannounced_runs:
-        announce(reach.db, reach.log, run_id)
+    def delete(self, owner: str, session_id: str, *, within: float) -> Removed:
+        """Stop the runs of the session and delete it.
 
+        A live run that has not ended after `within` seconds is removed as it is; its owner finds
+        out at its next write. Raises NotFound, DatabaseUnavailable; RedisUnavailable before
+        anything is deleted. If Redis fails after that, the logs are left to expire.
+        """
+        deadline = time.monotonic() + within
+        asked: set[str] = set()
+        while True:
+            force = time.monotonic() >= deadline
+            self._end_runs(owner, session_id, asked)
+            removed = self._remove_rows(owner, session_id, force=force)
+            if removed is not None:
+                break
+            time.sleep(POLL_EVERY)
+        log.info(
+            "session.deleted runs=%s forced=%s messages=%s",
+            len(removed.run_ids),
+            len(removed.forced),
+            removed.messages,
+        )
+        self._delete_logs(feed_tag(owner, session_id, ""), removed.run_ids)
+        publish_session_event(
+            self._event_log, "session.deleted", owner=owner, session_id=session_id
+        )
+        return removed
 
-def _tell_workers(reach: Reach, run_id: str) -> None:
-    """Both are hints; the flag in the row is what counts (R9)."""
-    try:
-        reach.commands.publish(CONTROL, f"stop {run_id}")
-    except RedisError as error:
-        raise RedisUnavailable from error
-    reach.queue.stop_run(run_id)
+    def _end_runs(self, owner: str, session_id: str, asked: set[str]) -> None:
+        """Cancel what is queued, ask to stop what is live, announce what has ended.
 
+        `asked`: live runs whose workers were notified before; they are not notified again.
+        """
+        stopping = self._db.write(lambda tx: stop_runs(tx, owner, session_id))
+        for run_id in stopping.live:
+            if run_id not in asked:
+                asked.add(run_id)
+                self._notify_workers(run_id)
+        announce_all(self._db, self._event_log, stopping.unannounced_runs)
 
-def _clear(reach: Reach, owner: str, session_id: str, run_ids: Iterable[str]) -> None:
-    tag = feed_tag(owner, session_id, "")
-    payload = {"event": "session.deleted", "session_id": session_id}
-    try:
-        for names in _chunks(_key_names(tag, run_ids)):
-            reach.commands.unlink(*names)
-        reach.log.notify(tag, session_notification("session.deleted", payload))
-    except (RedisError, RedisUnavailable) as error:
-        log.warning("session.logs_left error=%s", type(error).__name__)
+    def _notify_workers(self, run_id: str) -> None:
+        """Hint at the stop that is written in the run's row, on both ways (R9)."""
+        try:
+            self._commands.publish(CONTROL, f"stop {run_id}")
+        except RedisError as error:
+            raise RedisUnavailable from error
+        self._queue.stop_run(run_id)
+
+    def _remove_rows(self, owner: str, session_id: str, *, force: bool) -> Removed | None:
+        return self._db.write(lambda tx: remove(tx, owner, session_id, force=force))
+
+    def _delete_logs(self, tag: str, run_ids: Iterable[str]) -> None:
+        try:
+            names = _key_names(tag, run_ids)
+            while chunk := list(islice(names, KEYS_AT_ONCE)):
+                self._commands.unlink(*chunk)
+        except RedisError as error:
+            log.warning("session.logs_left error=%s", type(error).__name__)
 
 
 def _key_names(tag: str, run_ids: Iterable[str]) -> Iterator[str]:
@@ -94,8 +105,3 @@ def _key_names(tag: str, run_ids: Iterable[str]) -> Iterator[str]:
     for run_id in run_ids:
         keys = RunKeys(tag, run_id)
         yield from (keys.log, keys.meta, keys.checkpoint)
-
-
-def _chunks(names: Iterator[str]) -> Iterator[list[str]]:
-    while chunk := list(islice(names, KEYS_AT_ONCE)):
-        yield chunk

@@ -1,4 +1,7 @@
-"""All errors, by whose fault they are. The docstring is the default message."""
+"""All errors, grouped by whose fault they are.
+
+The first line of the docstring is the default message, and `code` goes to clients.
+"""
 
 from typing import ClassVar
 
@@ -12,11 +15,11 @@ class HoldfastError(Exception):
         super().__init__(message or (self.__doc__ or "").split("\n")[0])
 
 
-# --- the operator's -----------------------------------------------------------------------------
+# --- faults of the operator ---------------------------------------------------------------------
 
 
 class SettingsError(HoldfastError):
-    """The settings are wrong; mend each line and start again."""
+    """The settings are wrong; correct each line and start again."""
 
     code = "settings"
 
@@ -25,7 +28,7 @@ class SettingsError(HoldfastError):
         self.faults = faults
 
 
-# --- the client's -------------------------------------------------------------------------------
+# --- faults of the client -----------------------------------------------------------------------
 
 
 class ClientError(HoldfastError):
@@ -53,30 +56,30 @@ class RequestConflict(ClientError):
 
 
 class QueueFull(ClientError):
-    """Too many messages of this session wait already; send again when some are done."""
+    """Too many messages of this session are waiting; send it again when some are done."""
 
     code = "queue_full"
 
 
 class SessionBusy(ClientError):
-    """The session is working and the request said on_busy=reject."""
+    """The session has a run that is not done, and the request has on_busy=reject."""
 
     code = "session_busy"
 
 
 class Expired(ClientError):
-    """The question was answered before, or the agent does not wait for it any more."""
+    """The question was answered before, or the agent no longer waits for an answer."""
 
     code = "expired"
 
 
 class NotFound(ClientError):
-    """There is no such run or session for you."""
+    """You have no such run or session."""
 
     code = "not_found"
 
 
-# --- what we stand on ---------------------------------------------------------------------------
+# --- services that Holdfast needs ---------------------------------------------------------------
 
 
 class Unavailable(HoldfastError):
@@ -97,16 +100,25 @@ class RedisUnavailable(Unavailable):
     code = "redis_unavailable"
 
 
-# --- the right to a run -------------------------------------------------------------------------
+# --- faults of Holdfast -------------------------------------------------------------------------
+
+
+class ForbiddenMove(HoldfastError):
+    """A run was to change its state in a way that the table of moves does not allow."""
+
+    code = "internal"
+
+
+# --- ownership of a run -------------------------------------------------------------------------
 
 
 class OwnershipLost(HoldfastError):
-    """This worker is no longer the owner of the run; somebody else is, or it has ended."""
+    """This worker is no longer the owner of the run: another one is, or the run has ended."""
 
     code = "ownership_lost"
 
 
-# --- the gateway's ------------------------------------------------------------------------------
+# --- faults of the gateway ----------------------------------------------------------------------
 
 
 class GatewayError(HoldfastError):
@@ -116,7 +128,7 @@ class GatewayError(HoldfastError):
 
 
 class GatewayUnreachable(GatewayError):
-    """The gateway never had the request: it may be sent again (R2)."""
+    """The request did not reach the gateway, so it may be sent again (R2)."""
 
     code = "gateway_unreachable"
 
@@ -126,13 +138,17 @@ class GatewayUnreachable(GatewayError):
 
 
 class GatewayBusy(GatewayUnreachable):
-    """The gateway has no capacity now (429, 503): the run keeps its place and waits (R7)."""
+    """The gateway has no capacity now (429, 503); the run stays first in line and waits (R7)."""
 
     code = "gateway_busy"
 
 
 class PostUncertain(GatewayError):
-    """Nobody knows whether the gateway took the run, so it is not sent again (R2)."""
+    """It is not known whether the gateway took the run.
+
+    It is sent again only after proof that the gateway does not have it (R2); without that proof the
+    run fails.
+    """
 
     code = "post_uncertain"
 
@@ -144,7 +160,7 @@ class GatewayConflict(GatewayError):
 
 
 class GatewayLostRun(GatewayError):
-    """The gateway does not know the run any more."""
+    """The gateway no longer knows the run."""
 
     code = "gateway_lost_run"
 
@@ -162,6 +178,6 @@ class GatewayUnsupported(GatewayError):
 
 
 class StreamBroken(GatewayError):
-    """The event stream ended without a terminal event; the run may still be going on."""
+    """The event stream ended without a terminal event; the run may still be live."""
 
     code = "stream_broken"

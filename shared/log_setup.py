@@ -1,11 +1,11 @@
-"""Logging of a process: named facts with fields, one line each, to standard error."""
+"""Logging of a process: named events with fields, one line each, to standard error."""
 
 import logging
 import sys
 
 
 def configure(role: str, level: str) -> None:
-    """Set the root logger up for a process of that role."""
+    """Set up the root logger for a process of this role. `level`: a name, as in LOG_LEVEL."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         logging.Formatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s")

@@ -1,4 +1,11 @@
-"""Telling clients of a run's end. Anybody may: the worker, the reaper, a resume (R20)."""
+"""Announcing the end of a run to clients: its last entries go into the log and are published (R20).
+
+The end stands in the database first, with these entries and their seqs. So any process may
+announce it: the worker that wrote it, the reaper, a web process that serves a `resume`. Announcing
+it twice has the same effect as once.
+"""
+
+from collections.abc import Iterable
 
 from shared.db.database import Database
 from shared.db.runs.terminal import Announcement, announcement, mark_announced
@@ -6,22 +13,34 @@ from shared.event_log.store import EventLog
 from shared.protocol import events
 
 
-def announce(db: Database, log: EventLog, run_id: str) -> bool:
-    """Append the stored last entries to the run's log and ring; False while the run has no end.
+def announce(db: Database, event_log: EventLog, run_id: str) -> bool:
+    """Announce the end of the run, unless that was done before; False while it has no end.
 
-    Doing it again changes nothing. Raises RedisAway or DatabaseAway; the reaper tries again.
+    Raises RedisUnavailable or DatabaseUnavailable; the reaper tries again.
     """
     end = db.read(lambda tx: announcement(tx, run_id))
     if end is None:
         return False
     if not end.announced:
-        announce_end(db, log, end)
+        announce_end(db, event_log, end)
     return True
 
 
-def announce_end(db: Database, log: EventLog, end: Announcement) -> None:
-    """The same for who has just written that end. Raises RedisAway or DatabaseAway."""
-    log.announce(
+def announce_all(db: Database, event_log: EventLog, run_ids: Iterable[str]) -> None:
+    """Announce the end of each run that has one, in this order.
+
+    Raises RedisUnavailable or DatabaseUnavailable at the first that fails: the others would, too.
+    """
+    for run_id in run_ids:
+        announce(db, event_log, run_id)
+
+
+def announce_end(db: Database, event_log: EventLog, end: Announcement) -> None:
+    """Announce an end that was read, or just written, as not announced.
+
+    Raises RedisUnavailable or DatabaseUnavailable; the reaper tries again.
+    """
+    event_log.announce(
         end.keys,
         fence=end.fence,
         epoch=end.epoch,

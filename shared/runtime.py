@@ -1,8 +1,8 @@
 """The one place that knows eventlet.
 
-Everything else is written with the standard library's `threading`, `queue` and `time`. In a process
-that called `patch()` first these are green; in tests and in the maintenance worker they are real
-threads. Leaving eventlet therefore means rewriting this file (docs/adr/0003).
+All other modules use `threading`, `queue` and `time` of the standard library. In a process that
+called `patch()` first (web and worker) these are green; in the maintenance worker and in tests they
+are real. To leave eventlet, this file has to be rewritten (docs/adr/0003).
 """
 
 import os
@@ -15,15 +15,15 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 _patched = False
-# Eventlet takes these away when it patches; in a green process only `wait_for` may wait for one.
+# Eventlet removes these when it patches; in a green process only `wait_for` may wait for one.
 _Selector = selectors.DefaultSelector
 
 
 def patch() -> None:
-    """Make this process green. Must run before any other import; calling it again does nothing.
+    """Make this process green. Call it before any other import; a second call does nothing.
 
-    Raises RuntimeError if psycopg was imported before, since its wait function is then the C one,
-    which stops every other greenlet for the length of a query.
+    Raises RuntimeError if psycopg was imported before: its wait function is then the C one, which
+    blocks all other greenlets while a query runs.
     """
     global _patched
     if _patched:
@@ -34,7 +34,7 @@ def patch() -> None:
     warnings.filterwarnings("ignore", category=Warning, message=r"\s*Eventlet is deprecated")
     import eventlet
 
-    # Not os: a green os.write cannot be called by a signal handler, and Celery does just that.
+    # Not os: Celery calls os.write in a signal handler, which a green one does not allow.
     eventlet.monkey_patch(os=False)
     _patched = True
     _refuse_blocking_psycopg()
@@ -53,9 +53,9 @@ def is_patched() -> bool:
 
 
 def offload(work: Callable[..., T], *args: Any) -> T:
-    """Run blocking `work` in an OS thread while the other greenlets go on; its result or exception.
+    """Run blocking `work` in an OS thread, so that other greenlets go on; return its result.
 
-    In a process that is not green the call is made directly.
+    In a process that is not green it is called directly. Raises what `work` raises.
     """
     if not _patched:
         return work(*args)
@@ -66,10 +66,10 @@ def offload(work: Callable[..., T], *args: Any) -> T:
 
 
 def native_thread(target: Callable[[], None], name: str) -> Any:
-    """A started OS thread, daemonic, that goes on when the green hub is stuck.
+    """Start a daemonic OS thread, which runs even while the green hub is blocked.
 
-    The target must not log or take a lock that green code takes: a green lock cannot wake a
-    waiter of another OS thread.
+    `target` must not log, nor take a lock that green code takes: a green lock cannot wake a waiter
+    in another OS thread.
     """
     thread = _original("threading").Thread(target=target, name=name, daemon=True)
     thread.start()
@@ -77,9 +77,9 @@ def native_thread(target: Callable[[], None], name: str) -> Any:
 
 
 def native_event() -> Any:
-    """A `threading.Event` that may be shared between a native thread and green code.
+    """Make a `threading.Event` that a native thread and green code may share.
 
-    Green code may `set`, `clear` and ask `is_set`; only the native thread may `wait`.
+    Green code may call `set`, `clear` and `is_set`; only the native thread may call `wait`.
     """
     return _original("threading").Event()
 
@@ -106,18 +106,18 @@ def spawn(work: Callable[..., None], *args: Any) -> None:
 
 
 def spawn_from_signal(work: Callable[..., None], *args: Any) -> None:
-    """Start `work` soon, in a thread of its own. For signal handlers, which run inside the hub:
-    there nothing may block, not even the start of a `threading.Thread`."""
+    """Run `work` soon, in a thread of its own. For signal handlers: they run inside the hub, where
+    nothing may block, not even the start of a `threading.Thread`."""
     spawn(work, *args)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; several processes may listen on one port (SO_REUSEPORT)."""
+    """Open a listening socket; several processes may listen on one port (SO_REUSEPORT)."""
     import eventlet
 
     listener: socket.socket = eventlet.listen((host, port), backlog=4096, reuse_port=True)
-    # Connections inherit it. Without it the kernel keeps a small frame back until the client has
-    # acknowledged the one before, which clients do up to 40 ms late.
+    # Connections inherit it. Else the kernel delays a small frame until the client has acknowledged
+    # the one before, which clients do up to 40 ms late.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -208,12 +208,12 @@ def http_connections(
 
 
 def selector() -> selectors.BaseSelector:
-    """The operating system's selector. Nobody may wait for it but by `wait_for`."""
+    """Make a selector of the operating system. Wait for it only with `wait_for`."""
     return _Selector()
 
 
 def wait_for(ready: selectors.BaseSelector) -> None:
-    """Wait until a file of the selector is ready, in a green process while others go on."""
+    """Wait until a file of the selector is ready; in a green process other greenlets go on."""
     if not _patched:
         ready.select()
         return
@@ -223,24 +223,24 @@ def wait_for(ready: selectors.BaseSelector) -> None:
 
 
 def accept_websocket(environ: Any, start_response: Any) -> socket.socket | None:
-    """Answer the WebSocket handshake of a request and take its connection from the server.
+    """Answer the WebSocket handshake of a request and detach its connection from the server.
 
-    The socket does not block and is the caller's alone; None: the request was none.
+    Returns the socket, non-blocking and owned by the caller; None if it was no such request.
     """
     from eventlet.websocket import WebSocketWSGI
 
-    taken: list[socket.socket] = []
+    detached: list[socket.socket] = []
 
-    def take(websocket: Any) -> None:
+    def detach(websocket: Any) -> None:
         websocket.websocket_closed = True  # else it would be closed when this returns
-        # Without its file the server's own object can neither read, shut nor close it.
+        # Without the descriptor the server's own object can neither read from it nor close it.
         number = websocket.socket.fd.detach()
-        taken.append(_original("socket").socket(fileno=number))
+        detached.append(_original("socket").socket(fileno=number))
 
-    shake = WebSocketWSGI(take)
-    shake.support_legacy_versions = False
-    shake(environ, start_response)
-    if not taken:
+    handshake = WebSocketWSGI(detach)
+    handshake.support_legacy_versions = False
+    handshake(environ, start_response)
+    if not detached:
         return None
-    taken[0].setblocking(False)
-    return taken[0]
+    detached[0].setblocking(False)
+    return detached[0]

@@ -1,4 +1,4 @@
-"""The environment, read in one place: typed, validated, all faults at once."""
+"""The settings, read from the environment in one place: typed, and validated all at once."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator may choose. `docs/SETTINGS.md` lists the variables."""
+    """The settings of a process. `docs/SETTINGS.md` lists the variables."""
 
     home: Path
     host: str
@@ -29,7 +29,7 @@ class Settings:
     auth_disabled: bool
     tokens_file: Path | None
     hermes_url: str
-    hermes_url_given: bool  # else the Hermes home may name another
+    hermes_url_given: bool  # else the Hermes home may have another one
     hermes_api_key: str = field(repr=False)
     hermes_home: Path
     profiles_file: Path | None
@@ -62,17 +62,17 @@ class Settings:
 
     @property
     def log_servers(self) -> tuple[str, ...]:
-        """Where the logs are, in the order that chooses the server of a session."""
+        """The Redis servers of the event logs. Their order decides which one a session is on."""
         return self.log_redis_urls or (self.redis_url,)
 
     @property
     def renew_every(self) -> timedelta:
-        """Several renewals may fail before the reaper takes the run (R35)."""
+        """Four renewals in a row may fail before the lease lapses (R35)."""
         return self.lease / 5
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
-        """Settings from the environment. Raises SettingsError that names every fault."""
+        """Read the settings from the environment. Raises SettingsError, which names every fault."""
         read = _Reader(environ)
         home = read.path("HOLDFAST_HOME", "~/.holdfast")
         settings = cls(
@@ -134,7 +134,7 @@ class Settings:
 
 
 def _require_lease(read: "_Reader", settings: Settings) -> None:
-    """A lease survives renewals that wait for SQLite's one writer (R35)."""
+    """Require a lease that outlives renewals that wait for the one writer of SQLite (R35)."""
     if not is_sqlite(settings.database_url):
         return
     try:
@@ -151,12 +151,12 @@ def _require_lease(read: "_Reader", settings: Settings) -> None:
 
 
 def _driver(url: str) -> str:
-    """Name the driver that Holdfast ships (psycopg 3), whichever spelling the operator used."""
+    """Name the driver that Holdfast uses (psycopg 3), in all spellings of the scheme."""
     return re.sub(r"^postgres(ql)?:", "postgresql+psycopg:", url)
 
 
 class _Reader:
-    """Reads variables and gathers what is wrong with them."""
+    """Reads variables and collects what is wrong with them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

@@ -1,4 +1,9 @@
-"""The Celery app without tasks, and enqueueing by name. A message is a hint: the rows decide."""
+"""The Celery app, the names of queues and tasks, and sending tasks by name.
+
+A message is a hint that something may need doing; the rows of the database decide what is done. So
+a message may be lost (the reaper sends another) and may come twice (the second finds nothing).
+Names are part of a rolling upgrade: a message may be received by a process of the version before.
+"""
 
 import logging
 from typing import Any, Final
@@ -14,7 +19,7 @@ from shared.settings import Settings
 log = logging.getLogger(__name__)
 
 RECONNECT_MOST: Final = 2.0  # seconds between tries
-WAIT_MOST: Final = 0.2  # seconds
+WAIT_MOST: Final = 0.2  # seconds for which one wait for a message lasts
 
 RUNS: Final = "runs"
 TAKEOVER: Final = "takeover"
@@ -25,16 +30,21 @@ TAKE_OVER: Final = "holdfast.take_over"
 STOP_RUN: Final = "holdfast.stop_run"
 ANSWER: Final = "holdfast.answer_approval"
 REAP: Final = "holdfast.reap"
-CHECK_ORPHANS: Final = "holdfast.chase"
+CHECK_ORPHANS: Final = "holdfast.check_orphaned_runs"
+#: CHECK_ORPHANS as the versions before named it. Maintenance workers know both names. Beat sends
+#: this one for one more release: a maintenance worker of the version before knows no other, and
+#: Celery drops messages with a name that it does not know.
+CHECK_ORPHANS_FORMER: Final = "holdfast.chase"
 DELETE_EPHEMERAL: Final = "holdfast.delete_ephemeral"
 SWEEP_EPHEMERAL: Final = "holdfast.sweep_ephemeral"
 
 
 def celery_app(settings: Settings) -> Celery:
-    """A Celery app with this project's settings and no tasks.
+    """Build a Celery app with the settings of this project and no tasks.
 
-    Acknowledged early: the claim in the database decides who works, so a message that comes twice
-    is harmless and one that is lost is sent again by the reaper (docs/adr/0002).
+    Messages are acknowledged before the task runs: the claim in the database decides who works, so
+    a message that comes twice is harmless and the reaper replaces one that is lost
+    (docs/adr/0002).
     """
     app = Celery("holdfast", broker=settings.redis_url, amqp=_Amqp, set_as_current=False)
     app.conf.update(
@@ -65,19 +75,19 @@ def celery_app(settings: Settings) -> Celery:
 
 
 class _Connection(Connection):
-    """Comes back within two seconds of the broker; Kombu would wait for up to thirty."""
+    """Reconnects within two seconds after the broker is back; Kombu would wait for up to thirty."""
 
     def ensure_connection(
         self, errback: Any = None, max_retries: int | None = None, **options: Any
     ) -> Connection:
-        """Connect, trying again for as long as it takes (or `max_retries` times)."""
+        """Connect; try again until it succeeds, or `max_retries` times."""
         pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": RECONNECT_MOST}
         super().ensure_connection(errback, max_retries, **pauses, **options)  # type: ignore[no-untyped-call]
         return self
 
     def drain_events(self, **options: Any) -> Any:
-        """Wait for a message, but only a moment: Celery waits two seconds, twice, before
-        it notices that it was told to stop."""
+        """Wait at most WAIT_MOST for a message: Celery waits two seconds, twice, before it notices
+        that it was asked to stop."""
         timeout = min(options.pop("timeout", None) or WAIT_MOST, WAIT_MOST)
         return super().drain_events(timeout=timeout, **options)  # type: ignore[no-untyped-call]
 
@@ -87,25 +97,26 @@ class _Amqp(AMQP):  # type: ignore[misc]
 
 
 class TaskQueue:
-    """Sends tasks by name; never raises, since the reaper finds what was not sent."""
+    """Sends tasks by name. Each method returns False, with a log line, when the message could not
+    be sent; it does not raise, since the reaper finds what was not sent."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def run_turn(self, run_id: str, *, delay: float | None = None) -> bool:
-        """Have some worker try to claim the run, after `delay` seconds."""
+        """Have a worker try to claim the run, after `delay` seconds."""
         return self._send(RUN_TURN, RUNS, run_id, countdown=delay)
 
     def take_over(self, run_id: str) -> bool:
-        """Have some worker try to claim a run whose owner is gone (R18)."""
+        """Have a worker try to claim a run whose lease has lapsed (R18)."""
         return self._send(TAKE_OVER, TAKEOVER, run_id)
 
     def stop_run(self, run_id: str) -> bool:
-        """Have some worker tell the gateway to stop the run (R9)."""
+        """Have a maintenance worker ask the gateway to stop the run (R9)."""
         return self._send(STOP_RUN, MAINTENANCE, run_id)
 
     def answer_approval(self, run_id: str, approval_id: int) -> bool:
-        """Have some worker give the gateway the answer that is written down (R10)."""
+        """Have a maintenance worker send the stored answer to the gateway (R10)."""
         return self._send(ANSWER, MAINTENANCE, run_id, approval_id)
 
     def _send(self, task: str, queue: str, run_id: str, *arguments: object, **options: Any) -> bool:

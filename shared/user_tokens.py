@@ -1,7 +1,7 @@
-"""The file of user tokens: which SHA-256 stands for which owner (ADR 0011). No token is in it.
+"""The file of user tokens: SHA-256 of a token -> owner (ADR 0011). No token is in it.
 
 [users]
-alice = ["<64 hex digits>", "<another one, while she changes over>"]
+alice = ["<64 hex digits>", "<that of a second token, while she changes to it>"]
 bob = "<64 hex digits>"
 """
 
@@ -20,12 +20,12 @@ from shared.errors import SettingsError
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 MOST_BYTES: Final = 4_000_000
-FORBIDDEN: Final = 0o027  # a group may read, since secrets are mounted so; nobody else anything
+FORBIDDEN: Final = 0o027  # the group may read, since secrets are mounted so; others nothing
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What of a file changes when somebody writes it."""
+    """The properties of a file that change when it is written."""
 
     changed_ns: int
     size: int
@@ -37,19 +37,19 @@ class Stamp:
 
 
 def new_token() -> str:
-    """256 random bits, so a plain hash of it cannot be searched."""
+    """Return 256 random bits as text: too many for anybody to find the token of a hash."""
     return secrets.token_urlsafe(32)
 
 
 def digest(token: str) -> str:
-    """What the file has instead of the token: SHA-256 in lower-case hex."""
+    """Return the SHA-256 of the token in lower-case hex, which the file has instead of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read(path: Path) -> tuple[dict[str, str], Stamp]:
-    """Digest -> owner, and the stamp of the file as it was read.
+    """Read the file: digest -> owner, and its stamp.
 
-    Raises SettingsError that names every fault; digests and tokens are never named.
+    Raises SettingsError, which names every fault, but no digest and no token.
     """
     try:
         with path.open("rb") as file:
@@ -64,7 +64,7 @@ def read(path: Path) -> tuple[dict[str, str], Stamp]:
 
 
 def check_name(name: str) -> str | None:
-    """What is wrong with a user's name, if anything."""
+    """Return what is wrong with the name of a user; None if it is right."""
     if NAME.fullmatch(name):
         return None
     return f"user {name[:100]!r}: up to 100 letters, digits and . _ @ + -"

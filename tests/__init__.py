@@ -1,0 +1,1 @@
+"""All tests, and the tools for them; CONTRIBUTING.md explains the rings."""

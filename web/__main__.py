@@ -18,6 +18,7 @@ from shared.errors import SettingsError
 from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 from web.app import build
+from web.sockets.engineio_internals import IncompatibleLibrary
 
 log = logging.getLogger("web")
 
@@ -38,7 +39,12 @@ def main() -> int:
     )
     tokens.preload()
     stopping = _stop_flag()
-    process = build(settings, profiles)
+    try:
+        process = build(settings, profiles)
+    except IncompatibleLibrary as error:
+        log.error("web.incompatible_library library=%s missing=%s", error.library, error.missing)
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return 2
     listener = runtime.listen(settings.host, settings.port)
     process.start()
     gc_tuning.settle()

@@ -1,6 +1,6 @@
-"""Builds the parts of a web process. Nothing is built at import."""
+"""Builds the objects of a web process, bottom up. Nothing is built at import."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from shared.db.database import Database
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
+from shared.service import Service
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
@@ -20,15 +21,23 @@ from web.api.http_runs import add_run_route
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.auth import Authenticator
+from web.recovery.journal import RecoveryJournal
+from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
+from web.recovery.rejoin import Rejoin
 from web.recovery.store import RecoveryStore
+from web.relay.log_reader import LogReader
 from web.relay.relay import Relay
 from web.resume.membership import Membership
 from web.resume.resume import Resume
+from web.resume.resync import Resync
+from web.resume.session_reader import SessionReader
 from web.sockets import json_codec
 from web.sockets.connections import Connections
 from web.sockets.drain import Drain, is_new_client
 from web.sockets.emitter import Emitter
+from web.sockets.engineio_internals import SocketServer
+from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.transport import engineio_socket
 from web.transport.heartbeat import Heartbeat
@@ -43,87 +52,119 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 @dataclass(frozen=True)
 class WebProcess:
-    """The parts that live as long as the process."""
+    """What lives as long as the process."""
 
     wsgi: Wsgi
-    relay: Relay
-    socketio: SocketIO
     connections: Connections
-    emitter: Emitter
-    db: Database
-    records: RecoveryStore
     drain: Drain
-    wires: WebSocketLoop
-    heartbeat: Heartbeat
+    db: Database
+    services: Sequence[Service]
 
     def start(self) -> None:
-        """Begin to listen to Redis."""
-        self.wires.start()
-        self.heartbeat.start()
-        self.relay.start()
-        self.records.start()
+        """Start the services, those first that others need."""
+        for service in self.services:
+            service.start()
 
     def stop(self) -> None:
-        """Send the clients elsewhere, then close what is open."""
+        """Close all connections, then stop the services in reverse and close the database."""
         self.drain.run()
-        self.relay.stop()
-        self.records.stop()
+        for service in reversed(self.services):
+            service.stop()
         self.db.close()
 
 
 def build(settings: Settings, profiles: Profiles) -> WebProcess:
-    """A web process, not started."""
+    """A web process, not started. Raises IncompatibleLibrary and SettingsError."""
     db = Database(settings.database_url)
     commands = command_client(settings.redis_url)
     log_commands = [command_client(url) for url in settings.log_servers]
     event_log = EventLog(log_commands, settings.log_ttl)
+    burst = settings.socket_queue_max // 2
+
+    # Connections and what is queued on them.
     app = Flask("holdfast.web")
     socketio = _socketio(app, settings)
-    wires = WebSocketLoop()
-    engineio_socket.install(socketio.server.eio, wires)
-    heartbeat = Heartbeat(socketio.server.eio, wires)
+    server = SocketServer(socketio.server)
+    loop = WebSocketLoop()
+    engineio_socket.install(server, loop)
+    heartbeat = Heartbeat(server, loop)
     connections = Connections()
-    emitter = Emitter(socketio.server, connections, settings.socket_queue_max)
-    burst = settings.socket_queue_max // 2
-    subscribers = [pubsub_client(url) for url in settings.log_servers]
-    records = RecoveryStore(commands)
+    backoff = ReconnectBackoff()
+    emitter = Emitter(server, connections, settings.socket_queue_max, backoff)
+
+    # Events of runs, with offsets for the sockets that can be recovered.
+    store = RecoveryStore(commands)
+    run_emitter = OffsetEmitter(emitter, store.trackers)
+    sessions = SessionReader(db, event_log)
     relay = Relay(
-        event_log, log_commands, subscribers, emitter, burst=burst, standings=records.standings
+        event_log,
+        log_commands,
+        [pubsub_client(url) for url in settings.log_servers],
+        run_emitter,
+        resync=Resync(sessions, LogReader(event_log), run_emitter).send,
+        burst=burst,
     )
-    rooms = Membership(relay, db, records)
-    resume = Resume(db, event_log, relay, rooms, emitter, burst, emitter.pacing)
-    relay.resync = resume.resync
+
+    # Joining and coming back.
+    membership = Membership(relay, sessions, RecoveryJournal(store))
+    resume = Resume(
+        sessions=sessions,
+        relay=relay,
+        membership=membership,
+        emitter=run_emitter,
+        backoff=backoff,
+        burst=burst,
+    )
+    services = [*loop.services, heartbeat.service, store.service, *relay.services]
+
+    # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
     requests = RunRequests(
-        db,
-        event_log,
-        commands,
-        queue,
-        profiles,
-        rooms,
-        settings.queue_cap,
+        db=db,
+        event_log=event_log,
+        commands=commands,
+        queue=queue,
+        profiles=profiles,
+        membership=membership,
+        queue_cap=settings.queue_cap,
     )
-    handlers = SocketEvents(requests, resume, Approvals(db, event_log, queue)).by_event()
-    lane = RequestQueue(socketio.server, connections, emitter, handlers, refusal_event)
-    lane.install()
-    recovery = Recovery(db, relay, rooms, resume, records, lane, connections, emitter, burst)
-    recovery.install(socketio.server)
+    events = SocketEvents(requests, resume, Approvals(db, event_log, queue))
+    request_queue = RequestQueue(
+        server, connections, emitter, handlers=events.by_event(), refused=refusal_event
+    )
+    request_queue.install()
+    rejoin = Rejoin(
+        sessions=sessions,
+        relay=relay,
+        membership=membership,
+        resume=resume,
+        store=store,
+        run_emitter=run_emitter,
+        sockets=emitter,
+        burst=burst,
+    )
+    recovery = Recovery(store=store, rejoin=rejoin, requests=request_queue, connections=connections)
+    recovery.install(server)
     authenticator = Authenticator(settings)
-    ConnectHandler(socketio, authenticator, connections, rooms, emitter, recovery)
-    add_routes(app, Health(db, commands, relay))
+    ConnectHandler(
+        server=server,
+        authenticator=authenticator,
+        connections=connections,
+        membership=membership,
+        emitter=emitter,
+        recovery=recovery,
+    ).install(socketio)
+    add_routes(app, Health(db, commands, relay.subscriber, services))
     add_run_route(app, authenticator, requests)
-    drain = Drain(socketio.server, lane, settings.web_drain)
-    wsgi = _front(app, emitter, drain)
-    return WebProcess(
-        wsgi, relay, socketio, connections, emitter, db, records, drain, wires, heartbeat
-    )
+    drain = Drain(server, request_queue, settings.web_drain)
+    return WebProcess(_front(app, server, drain), connections, drain, db, services)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
     return SocketIO(
         app,
         async_mode="eventlet",
-        # The request lane returns at once and keeps the order of one socket's requests.
+        # `RequestQueue` returns at once and keeps the order of one socket's requests.
         async_handlers=False,
         always_connect=False,
         manage_session=False,
@@ -134,19 +175,21 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         transports=list(settings.transports),
+        monitor_clients=False,  # `Heartbeat` does it
         # None is python-engineio's "same origin"; an empty list would be "any".
         cors_allowed_origins=list(settings.cors_origins) or None,
     )
 
 
-def _front(app: Wsgi, emitter: Emitter, drain: Drain) -> Wsgi:
-    """What every HTTP request passes first."""
+def _front(app: Wsgi, server: SocketServer, drain: Drain) -> Wsgi:
+    """The WSGI application in front of all: it refuses new clients when there are too many, or
+    when the process stops."""
 
     def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # permessage-deflate costs 256 KB per socket and a compression per frame.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        full = len(emitter.transports()) >= SOCKETS_MAX
-        if is_new_client(environ) and (full or drain.leaving):
+        full = len(server.connection_ids()) >= SOCKETS_MAX
+        if is_new_client(environ) and (full or drain.stopping):
             start_response("503 Service Unavailable", [("Connection", "close")])
             return [b""]
         return app(environ, start_response)

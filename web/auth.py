@@ -1,4 +1,4 @@
-"""Who a connection is."""
+"""Authenticates connections: the owner whose sessions they may use."""
 
 import hmac
 import logging
@@ -13,7 +13,7 @@ from shared.user_tokens import Stamp
 
 log = logging.getLogger(__name__)
 
-SHARED_OWNER = "default"  # whoever has the one shared token is the same owner
+SHARED_OWNER = "default"  # of all connections with the one shared token
 SETTLED_NS = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
@@ -25,13 +25,13 @@ class Unauthenticated(HoldfastError):
 
 @dataclass(frozen=True)
 class Principal:
-    """Whose sessions a connection may see."""
+    """The owner whose sessions a connection may use."""
 
     owner: str
 
 
 class Users:
-    """The users of `TOKENS_FILE`, as the file says now."""
+    """The users of `TOKENS_FILE`, read again when the file changes."""
 
     def __init__(self, path: Path) -> None:
         """Raises SettingsError if the file cannot be used."""
@@ -40,7 +40,7 @@ class Users:
         self._stamp = _settled(stamp)
 
     def owner(self, token: str) -> str | None:
-        """Whose token it is. Takes as long for one that nobody has."""
+        """The owner of a token; None: it is nobody's. Both take the same time."""
         self._reload()
         given = user_tokens.digest(token)
         found = None
@@ -50,7 +50,7 @@ class Users:
         return found
 
     def _reload(self) -> None:
-        """Read the file again if it has changed. A faulty one changes nothing but the log."""
+        """Read the file again if it has changed. A faulty file is logged and otherwise ignored."""
         try:
             stamp = Stamp.of(self._path.stat())
             if stamp == self._stamp:
@@ -72,7 +72,7 @@ def _settled(stamp: Stamp) -> Stamp | None:
 
 
 class Authenticator:
-    """Knows the one shared token and those of users. Without any it lets nobody in."""
+    """Checks the one shared token and those of users. Without any token it refuses everybody."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError if `TOKENS_FILE` cannot be used."""

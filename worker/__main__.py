@@ -1,4 +1,4 @@
-"""`python -m worker runs | maintenance | beat`"""
+"""Runs one role of the worker: `python -m worker runs | maintenance | beat`."""
 
 import sys
 
@@ -6,7 +6,7 @@ ROLES = ("runs", "maintenance", "beat")
 
 
 def main() -> None:
-    """Run one role until told to stop."""
+    """Run the role that the first argument names until the process is stopped."""
     role = sys.argv[1] if len(sys.argv) > 1 else "runs"
     if role not in ROLES:
         sys.exit(f"usage: python -m worker {{{'|'.join(ROLES)}}}")

@@ -1,4 +1,4 @@
-"""Builds the parts of a worker process. Nothing is built at import."""
+"""Builds the objects of a worker process. Nothing is built at import."""
 
 import os
 import socket
@@ -17,17 +17,17 @@ from worker.event_log.run_log import RunLog
 from worker.event_log.sharded_publisher import ShardedPublisher
 from worker.gateway.client_pool import ClientPool
 from worker.lease.keeper import LeaseKeeper
-from worker.services import Duty, Services
+from worker.services import Services
 from worker.turn import Turn
 
 
 def build(settings: Settings) -> Services:
-    """The parts, not yet started."""
+    """The services of the process, not yet started."""
     db = Database(settings.database_url)
     event_log = EventLog([command_client(u) for u in settings.log_servers], settings.log_ttl)
     turns: dict[str, Turn] = {}
 
-    def ours(run_log: RunLog) -> bool:
+    def owns(run_log: RunLog) -> bool:
         turn = turns.get(run_log.keys.run_id)
         return (
             turn is not None
@@ -46,7 +46,7 @@ def build(settings: Settings) -> Services:
             event_log,
             lambda part: Publisher(
                 part,
-                ours,
+                owns,
                 interval=settings.flush_interval,
                 checkpoint_bytes=settings.checkpoint_bytes,
                 refresh_every=settings.log_ttl / 4,
@@ -56,5 +56,4 @@ def build(settings: Settings) -> Services:
             lambda: connect(settings.database_url), settings.lease, settings.renew_every
         ),
         turns=turns,
-        duty=Duty(),
     )

@@ -1,4 +1,4 @@
-"""A worker that was told to stop: reads its runs to their end, hands over what is left (R22)."""
+"""Empties a worker that is to stop: its runs are read on for a while, then handed over (R22)."""
 
 import logging
 import time
@@ -11,10 +11,12 @@ from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
+SETTLE_SECONDS = 2.0  # for the log, before its run is handed over
+
 
 def drain(services: Services) -> None:
     """Give the runs `DRAIN_SECONDS`, then hand them over. Returns at once; called by a signal."""
-    services.duty.draining = True
+    services.draining = True
     runtime.spawn_from_signal(_drain, services)
 
 
@@ -28,9 +30,9 @@ def _drain(services: Services) -> None:
 
 
 def hand_over(services: Services, turn: Turn) -> None:
-    """Let another worker have the run now. It will ask the gateway instead of reading the stream,
-    since a stream has one reader, once (R1)."""
-    turn.run_log.wait_settled(2.0)
+    """Let another worker have the run now. That one polls the gateway instead of reading the
+    stream, unless the gateway replays it: a stream has one reader, once (R1)."""
+    turn.run_log.wait_settled(SETTLE_SECONDS)
     try:
         services.db.write(lambda tx: release(tx, turn.claim, turn.run_log.head))
         services.queue.take_over(turn.run_id)

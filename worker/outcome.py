@@ -3,16 +3,19 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from shared.protocol.events import RUN_CANCELLED, RUN_COMPLETED
 from shared.protocol.run_states import Reason, RunState
-from worker.gateway.client import RunStatus
+from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd
-
-CANCELLED = "run.cancelled"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a run. `gateway_done`: the gateway has said that it works on it no more."""
+    """The end of a run.
+
+    `error` is for people. `gateway_done`: the gateway works on the run no more. `resync`: clients
+    are advised to read the session again.
+    """
 
     state: RunState
     finish_reason: str = "stop"
@@ -24,12 +27,12 @@ class Outcome:
     resync: bool = False
 
     def with_resync(self) -> "Outcome":
-        """The same, told with the advice to read the session again."""
+        """The same outcome with `resync`."""
         return replace(self, resync=True)
 
 
 def failed(reason: Reason, error: str, *, gateway_done: bool = True) -> Outcome:
-    """A failure of that kind; `error` is for people."""
+    """A failure of that kind."""
     return Outcome(
         RunState.FAILED,
         finish_reason="error",
@@ -56,23 +59,24 @@ def timed_out(*, gateway_done: bool) -> Outcome:
     )
 
 
-def of_gateway(end: GatewayEnd, *, stop_asked: bool, timed_out_run: bool) -> Outcome:
-    """What the gateway's own end means here (P5): its cancellation is ours only if we asked."""
-    if end.name == "run.completed":
+def of_gateway(end: GatewayEnd, *, stop_requested: bool, timed_out_run: bool) -> Outcome:
+    """What the gateway's own end means here (P5): its cancellation is an abort only if a person
+    requested the stop."""
+    if end.name == RUN_COMPLETED:
         return Outcome(
             RunState.COMPLETED,
             finish_reason=end.finish_reason or "stop",
             output=end.output,
             usage=end.usage,
         )
-    if end.name == CANCELLED and timed_out_run:
+    if end.name == RUN_CANCELLED and timed_out_run:
         return timed_out(gateway_done=True)
-    if end.name == CANCELLED and stop_asked:
+    if end.name == RUN_CANCELLED and stop_requested:
         return aborted(gateway_done=True)
     error = end.error or f"The gateway ended the run ({end.name})."
     return failed(Reason.GATEWAY_ERROR, error)
 
 
 def end_of_status(status: RunStatus) -> GatewayEnd:
-    """The end that a polled, terminal status tells of."""
+    """The end that a polled, terminal status stands for."""
     return GatewayEnd(f"run.{status.status}", status.output, status.usage, None, status.error)

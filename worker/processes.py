@@ -1,4 +1,4 @@
-"""The Celery processes of a worker: which queues, which pool, what starts and stops with them."""
+"""The Celery processes: queues, pools, and the services that start and stop with them."""
 
 import warnings
 from typing import Any
@@ -11,7 +11,7 @@ from shared.conversation import tokens
 from shared.event_log.clients import command_client
 from shared.settings import Settings
 from shared.task_queue import (
-    CHECK_ORPHANS,
+    CHECK_ORPHANS_FORMER,
     DELETE_EPHEMERAL,
     MAINTENANCE,
     REAP,
@@ -36,7 +36,7 @@ COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
 
 def run_worker(settings: Settings) -> None:
-    """Serve the queues of runs until told to stop. The process must be green."""
+    """Serve the queues of runs until the process is stopped. It must be green (`runtime.patch`)."""
     _allow_root()
     tokens.preload()
     app = celery_app(settings)
@@ -59,7 +59,7 @@ def run_worker(settings: Settings) -> None:
 
 
 def run_maintenance(settings: Settings) -> None:
-    """Serve the maintenance queue, in OS threads."""
+    """Serve the maintenance queue until the process is stopped, in OS threads."""
     _allow_root()
     tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
@@ -85,12 +85,13 @@ def run_maintenance(settings: Settings) -> None:
 
 
 def run_beat(settings: Settings) -> None:
-    """Send the periodic tasks. Two beats are harmless; a tick that nobody took in time expires."""
+    """Send the periodic tasks until the process is stopped. Two beats are harmless; a task that no
+    worker took before the next one expires."""
     app = celery_app(settings)
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
         "reap": _entry(REAP, reap_every),
-        "chase": _entry(CHECK_ORPHANS, CHECK_ORPHANS_EVERY),
+        "check_orphaned_runs": _entry(CHECK_ORPHANS_FORMER, CHECK_ORPHANS_EVERY),
         "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
         "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
     }
@@ -109,7 +110,7 @@ def _entry(task: str, every: float) -> dict[str, Any]:
 
 
 def _allow_root() -> None:
-    """Celery warns of root because of pickled messages; ours are JSON."""
+    """Silence Celery's warning of root, which is for pickled messages; these are JSON."""
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
@@ -123,14 +124,14 @@ def _last_tick(settings: Settings, services: Services) -> LastTick:
 
 
 def _with_services(settings: Settings, services: Services, admission: QueueAdmission) -> None:
-    """Start the process's own threads when the worker is ready, and stop them with it."""
+    """Start the process's own services when the worker is ready, and stop them with it."""
 
-    def stop(run_id: str) -> None:
+    def request_stop(run_id: str) -> None:
         turn = services.turns.get(run_id)
         if turn is not None:
-            turn.ask_stop()
+            turn.request_stop()
 
-    control = StopListener(settings.redis_url, stop)
+    stop_listener = StopListener(settings.redis_url, request_stop)
     standby = StandbyTicker(services, _last_tick(settings, services))
 
     def started(sender: Any, **_: Any) -> None:
@@ -138,7 +139,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         standby.start()
         services.publisher.start()
         services.leases.start()
-        control.start()
+        stop_listener.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
@@ -147,7 +148,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
 
     def stopped(**_: Any) -> None:
         standby.stop()
-        control.stop()
+        stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()
         services.db.close()

@@ -4,11 +4,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from shared.db.database import Database, Work
-from shared.db.runs.attempts import note_attempt
-from shared.db.runs.claim import Claim
 from shared.errors import DatabaseUnavailable
 from shared.event_log.store import EventLog
 from shared.settings import Settings
@@ -25,16 +23,35 @@ PATIENCE = 600.0  # seconds
 PAUSE = 0.5  # seconds between tries
 
 
+class PatientDatabase:
+    """The database for a run that is live at its gateway. It has the methods of `Database`, and
+    each of them waits up to 600 seconds for a database that is away, since the gateway's text goes
+    on meanwhile (R13). Raises DatabaseUnavailable after that."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def write(self, work: Work[T]) -> T:
+        """See Database.write."""
+        return _patiently(lambda: self._db.write(work))
+
+    def read(self, work: Work[T]) -> T:
+        """See Database.read."""
+        return _patiently(lambda: self._db.read(work))
+
+    def single(self, work: Work[T]) -> T:
+        """See Database.single."""
+        return _patiently(lambda: self._db.single(work))
+
+
 @dataclass
-class Duty:
-    """Whether the process takes new runs. A plain flag, since a signal handler sets it."""
-
-    draining: bool = False
-
-
-@dataclass(frozen=True)
 class Services:
-    """The parts of a worker process. `turns` are the runs that it has in hand, by id."""
+    """The objects of a worker process.
+
+    `db` gives up after about five seconds, `patient_db` waits. `turns`: the runs in this process,
+    by id. `draining`: the process takes no new runs; a plain flag, since a signal handler sets it
+    and must not wait for a lock.
+    """
 
     settings: Settings
     name: str
@@ -45,24 +62,12 @@ class Services:
     publisher: ShardedPublisher
     leases: LeaseKeeper
     turns: dict[str, Turn]
-    duty: Duty
+    draining: bool = False
 
-    def note_attempt(self, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
-        """See shared.db.runs.attempts.note_attempt; waits for the database as `single` does."""
-        self.single(lambda tx: note_attempt(tx, claim, ephemeral_id, **columns))
-
-    def write(self, work: Work[T]) -> T:
-        """`db.write` for a run that is going on: it waits while the database is away, since live
-        text goes on meanwhile (R13). Raises DatabaseAway after `PATIENCE`."""
-        return _patiently(lambda: self.db.write(work))
-
-    def single(self, work: Work[T]) -> T:
-        """The same for `db.single`."""
-        return _patiently(lambda: self.db.single(work))
-
-    def read(self, work: Work[T]) -> T:
-        """The same for `db.read`."""
-        return _patiently(lambda: self.db.read(work))
+    @property
+    def patient_db(self) -> PatientDatabase:
+        """The same database for what a live run cannot do without."""
+        return PatientDatabase(self.db)
 
 
 def _patiently(work: Callable[[], T]) -> T:

@@ -1,8 +1,6 @@
-"""Listens for "stop this run": a hint for speed; the flag in the row makes it sure (R9)."""
+"""Listens on Redis for runs that are to stop: a hint, since the row has the flag (R9)."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 
 from redis.client import PubSub
@@ -10,10 +8,12 @@ from redis.exceptions import RedisError
 
 from shared.event_log.clients import pubsub_client
 from shared.event_log.keys import CONTROL
+from shared.service import Service
 
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds
+LISTEN = 1.0  # seconds between looks whether it is to end
 
 
 class StopListener:
@@ -22,37 +22,37 @@ class StopListener:
     def __init__(self, redis_url: str, on_stop: Callable[[str], None]) -> None:
         self._redis = pubsub_client(redis_url)
         self._on_stop = on_stop
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._service = Service("stop-listener", self._run)
 
     def start(self) -> None:
         """Begin to listen."""
-        self._thread.start()
+        self._service.start()
 
     def stop(self) -> None:
         """End; takes up to a second."""
-        self._stopped.set()
+        self._service.stop()
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while not self._service.stopping:
             try:
                 self._listen()
             except RedisError as error:
-                log.warning("control.away error=%s", type(error).__name__)
-                time.sleep(RETRY)
+                log.warning("stop_listener.waiting error=%s", type(error).__name__)
+                self._service.wait(RETRY)
             except Exception:  # the edge of the loop
-                log.exception("control.failed")
-                time.sleep(RETRY)
+                log.exception("stop_listener.failed")
+                self._service.wait(RETRY)
 
     def _listen(self) -> None:
         with PubSub(self._redis.connection_pool, ignore_subscribe_messages=True) as pubsub:
             pubsub.subscribe(CONTROL)
-            while not self._stopped.is_set():
-                message = pubsub.get_message(timeout=1.0)
+            while not self._service.stopping:
+                message = pubsub.get_message(timeout=LISTEN)
                 if message is not None:
-                    self._heard(message["data"])
+                    self._receive(message["data"])
 
-    def _heard(self, data: bytes) -> None:
-        word, _, run_id = data.partition(b" ")
-        if word == b"stop":
+    def _receive(self, data: bytes) -> None:
+        """`stop RUN_ID`; anything else is of another version, and ignored."""
+        command, _, run_id = data.partition(b" ")
+        if command == b"stop":
             self._on_stop(run_id.decode(errors="replace"))

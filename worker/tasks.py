@@ -1,4 +1,4 @@
-"""The Celery tasks: names to functions. A task is a hint that something may need doing."""
+"""Registers the Celery tasks. A task is a hint that something may need doing: the rows decide."""
 
 from celery import Celery
 
@@ -6,6 +6,7 @@ from shared.errors import GatewayError, Unavailable
 from shared.task_queue import (
     ANSWER,
     CHECK_ORPHANS,
+    CHECK_ORPHANS_FORMER,
     DELETE_EPHEMERAL,
     REAP,
     RUN_TURN,
@@ -25,12 +26,12 @@ from worker.services import Services
 
 
 def register_run_tasks(app: Celery, services: Services, admission: QueueAdmission) -> None:
-    """What the green worker does: runs."""
+    """The tasks of the green worker: runs."""
 
     @app.task(name=RUN_TURN)
     def _run_turn(run_id: str) -> None:
         if not admission.enter():
-            services.queue.run_turn(run_id)  # for a worker that has a slot, or stays (R22)
+            services.queue.run_turn(run_id)  # for a worker that has a slot and stays (R22)
             return
         try:
             run_turn(services, run_id)
@@ -39,14 +40,14 @@ def register_run_tasks(app: Celery, services: Services, admission: QueueAdmissio
 
     @app.task(name=TAKE_OVER)
     def _take_over(run_id: str) -> None:
-        if services.duty.draining:
-            services.queue.take_over(run_id)  # it keeps its place among those that wait for nobody
+        if services.draining:
+            services.queue.take_over(run_id)  # not to the queue of runs, which may have to wait
             return
         run_turn(services, run_id)
 
 
 def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastTick) -> None:
-    """What the maintenance worker does: short jobs, all of them idempotent."""
+    """The tasks of the maintenance worker: short jobs, all of them idempotent."""
     reaper = Reaper(services)
 
     @app.task(name=REAP)
@@ -54,9 +55,11 @@ def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastT
         last_tick.note()
         reaper.tick()
 
-    @app.task(name=CHECK_ORPHANS)
-    def _track_orphan() -> None:
+    def _check_orphans() -> None:
         check_orphaned_runs(services)
+
+    for name in (CHECK_ORPHANS, CHECK_ORPHANS_FORMER):
+        app.task(name=name)(_check_orphans)
 
     @app.task(name=DELETE_EPHEMERAL)
     def _delete_ephemeral() -> None:

@@ -1,4 +1,4 @@
-"""`holdfast delete-session`: stops a session's runs and deletes everything that is kept of it."""
+"""`holdfast delete-session`: stops the runs of a session and deletes all its data."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -9,7 +9,7 @@ from deploy.errors import DeployError
 from deploy.local.embedded_redis import address_of
 from deploy.local.home import Home
 from shared.db.database import Database
-from shared.delete_session import Reach, remove_session
+from shared.delete_session import SessionDeleter
 from shared.errors import DatabaseUnavailable, NotFound, RedisUnavailable
 from shared.event_log.clients import RedisError, command_client
 from shared.event_log.store import EventLog
@@ -20,28 +20,29 @@ MARGIN = 5.0  # seconds beyond STOP_TIMEOUT for a worker to write the end
 
 
 def delete_session(settings: Settings, owner: str, session_id: str) -> int:
-    """Delete it and say what went. Raises DeployError."""
+    """Delete the session and print what was deleted. Raises DeployError."""
     settings = _with_redis(settings)
-    patience = settings.stop_timeout.total_seconds() + MARGIN
+    within = settings.stop_timeout.total_seconds() + MARGIN
     with ExitStack() as stack:
         try:
-            removed = remove_session(_reach(settings, stack), owner, session_id, patience)
+            removed = _deleter(settings, stack).delete(owner, session_id, within=within)
         except NotFound:
             raise DeployError(f"{owner} has no session {session_id!r}") from None
         except RedisUnavailable as error:
             raise DeployError("Redis does not answer; nothing was deleted") from error
         except (DatabaseUnavailable, DBAPIError) as error:
             raise DeployError(
-                "the database does not answer, or wants `holdfast migrate`; nothing was deleted"
+                "the database does not answer, or its schema is out of date (`holdfast migrate`); "
+                "nothing was deleted"
             ) from error
     print(f"deleted {session_id}: {removed.messages} messages, {len(removed.run_ids)} runs")
     if removed.forced:
-        print("its live run did not end in time; its gateway is being told to stop")
+        print("its live run did not stop in time; the gateway will be asked again to stop it")
     return 0
 
 
 def _with_redis(settings: Settings) -> Settings:
-    """Running processes must hear of it, so their Redis has to be reached."""
+    """The settings with the Redis of the running processes, which must be notified."""
     address = settings.redis_url or address_of(Home(settings.home).redis)
     if address is None:
         raise DeployError(
@@ -50,8 +51,8 @@ def _with_redis(settings: Settings) -> Settings:
     return replace(settings, redis_url=address)
 
 
-def _reach(settings: Settings, stack: ExitStack) -> Reach:
-    """Raises RedisAway."""
+def _deleter(settings: Settings, stack: ExitStack) -> SessionDeleter:
+    """Build it; `stack` closes what it uses. Raises RedisUnavailable."""
     db = Database(settings.database_url)
     stack.callback(db.close)
     commands = command_client(settings.redis_url, connections=2)
@@ -62,7 +63,7 @@ def _reach(settings: Settings, stack: ExitStack) -> Reach:
         commands.ping()
     except RedisError as error:
         raise RedisUnavailable from error
-    return Reach(
+    return SessionDeleter(
         db,
         EventLog(
             [command_client(url, connections=2) for url in settings.log_servers], settings.log_ttl

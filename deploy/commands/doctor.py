@@ -1,4 +1,4 @@
-"""`holdfast doctor`: what is found, what is missing, what to do."""
+"""`holdfast doctor`: checks the installation and says how to correct it."""
 
 import json
 from collections.abc import Mapping
@@ -16,17 +16,19 @@ def doctor(environ: Mapping[str, str], *, as_json: bool) -> int:
     try:
         settings = Settings.load(environ)
     except SettingsError as error:
-        findings = [Finding("settings", FAULT, str(error), "mend the variables named")]
+        findings = [Finding("settings", FAULT, str(error), "correct the variables named above")]
     else:
         findings = examine(settings)
-    well = all(finding.state != FAULT for finding in findings)
+    can_start = all(finding.state != FAULT for finding in findings)
     if as_json:
-        print(json.dumps({"ok": well, "findings": [asdict(one) for one in findings]}, indent=2))
+        print(
+            json.dumps({"ok": can_start, "findings": [asdict(one) for one in findings]}, indent=2)
+        )
     else:
         for finding in findings:
             _show(finding)
-        print("Holdfast can start here." if well else "Holdfast cannot start here yet.")
-    return 0 if well else 1
+        print("Holdfast can start here." if can_start else "Holdfast cannot start here yet.")
+    return 0 if can_start else 1
 
 
 def _show(finding: Finding) -> None:

@@ -1,4 +1,4 @@
-"""What the doctor looks at; each check reports and repairs nothing."""
+"""The checks of the doctor. Each reports what it finds and changes nothing."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ OK, NOTE, FAULT = "ok", "note", "fault"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. A note may wait, a fault keeps Holdfast from starting."""
+    """The result of a check. A note is advice; a fault keeps Holdfast from starting."""
 
     subject: str
     state: str
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """All findings, in the order in which things are needed."""
+    """Run all checks, in the order in which the start needs things."""
     return [
         _python(),
         *_libraries(),
@@ -55,7 +55,7 @@ def _python() -> Finding:
 
 
 def _libraries() -> Iterator[Finding]:
-    """Every runtime requirement against what is installed."""
+    """Compare every runtime requirement with the installed version."""
     found = []
     for line in requires("holdfast") or []:
         needed = Requirement(line)
@@ -83,12 +83,12 @@ def _vocabulary() -> Finding:
 def _home(settings: Settings) -> Finding:
     home = settings.home
     if not home.exists():
-        return Finding("home", OK, f"{home} will be made at the first start")
+        return Finding("home", OK, f"{home} will be created at the first start")
     if not os.access(home, os.W_OK | os.X_OK):
         return Finding("home", FAULT, f"{home} cannot be written", "set HOLDFAST_HOME")
     mode = home.stat().st_mode & 0o777
     if mode & 0o077:
-        advice = f"chmod 700 {home}: it holds the token and what was said"
+        advice = f"chmod 700 {home}: it holds the token and conversations"
         return Finding("home", NOTE, f"{home} has mode {mode:o}", advice)
     return Finding("home", OK, str(home))
 
@@ -135,11 +135,11 @@ def _embedded_redis() -> Finding:
 def _redis_setting(client: redis.Redis, name: str, wanted: str) -> Finding:
     try:
         found = client.config_get(name).get(name, "unknown")
-    except redis.ResponseError:  # managed servers hide CONFIG
-        return Finding("redis", NOTE, f"{name} cannot be asked", f"it should be {wanted}")
+    except redis.ResponseError:  # managed servers refuse CONFIG
+        return Finding("redis", NOTE, f"{name} cannot be read", f"it should be {wanted}")
     if found == wanted:
         return Finding("redis", OK, f"{name} {found}")
-    advice = f"CONFIG SET {name} {wanted}, and in its configuration: otherwise runs can be lost"
+    advice = f"CONFIG SET {name} {wanted}, and in its configuration: without it runs can be lost"
     return Finding("redis", NOTE, f"{name} {found}", advice)
 
 
@@ -147,14 +147,16 @@ def _database(settings: Settings) -> Finding:
     url = make_url(settings.database_url)
     shown = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):  # noqa: PTH110
-        return Finding("database", NOTE, f"{shown} is not there yet", "`holdfast up` makes it")
+        return Finding("database", NOTE, f"{shown} does not exist yet", "`holdfast up` creates it")
     try:
         current = migrate.is_current(settings.database_url)
     except SQLAlchemyError as error:
         detail = f"{shown} does not answer ({type(error).__name__})"
-        return Finding("database", FAULT, detail, "start it, or mend DATABASE_URL")
+        return Finding("database", FAULT, detail, "start it, or correct DATABASE_URL")
     if not current:
-        return Finding("database", NOTE, f"{shown} has another schema", "holdfast migrate")
+        return Finding(
+            "database", NOTE, f"{shown} has the schema of another version", "holdfast migrate"
+        )
     return Finding("database", OK, f"{shown}, schema current")
 
 
@@ -174,5 +176,5 @@ def _gateway(settings: Settings) -> Finding:
 def _port(settings: Settings) -> Finding:
     if settings.port == 0 or is_free(settings.host, settings.port):
         return Finding("port", OK, f"{settings.port} is free")
-    detail = f"{settings.port} is taken, by Holdfast itself or by another"
+    detail = f"{settings.port} is taken, by Holdfast itself or another program"
     return Finding("port", NOTE, detail, "holdfast up --port 0")

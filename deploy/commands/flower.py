@@ -1,4 +1,4 @@
-"""Flower, the operators' view of the queues, behind the installation's token."""
+"""`holdfast flower`: Flower, the web page of the task queues; its password is the token."""
 
 import os
 
@@ -7,15 +7,18 @@ from shared.settings import Settings
 from shared.task_queue import celery_app
 
 USER = "holdfast"
-TASKS_KEPT = 10_000  # in memory; Flower's own default is ten times that
+MAX_TASKS = 10_000  # in memory; Flower's own default is ten times that
 
 
 def run(settings: Settings, token: str) -> None:
-    """Serve Flower on 127.0.0.1, port 5555 or FLOWER_PORT, until the process is told to end."""
+    """Serve Flower on 127.0.0.1, port 5555 or FLOWER_PORT, until the process is stopped.
+
+    Raises DeployError for a token that Flower cannot use.
+    """
     if "," in token:
         raise DeployError("Flower cannot use an AUTH_TOKEN with a comma in it; choose another")
-    # In the environment, since a command line can be read by everybody on the machine.
+    # In the environment: every user of the machine can read command lines.
     os.environ["FLOWER_BASIC_AUTH"] = f"{USER}:{token}"
     app = celery_app(settings)
-    options = ["--address=127.0.0.1", f"--max_tasks={TASKS_KEPT}", "--logging=warning"]
+    options = ["--address=127.0.0.1", f"--max_tasks={MAX_TASKS}", "--logging=warning"]
     app.start(argv=["flower", *options])

@@ -1,4 +1,4 @@
-"""The conversations in a Hermes home, in this project's shape (P29). Reads, and writes nothing."""
+"""Reads the conversations of a Hermes home and converts them into our rows (P29)."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from worker.transcript.tail import is_synthetic, tool_names
 
 Row = dict[str, Any]
 
-THROW_AWAY: Final = ("eph_", "compress_")  # sessions of runs and summaries, ours and others'
-LONGEST_ID: Final = 255  # characters that our tables hold
+EPHEMERAL: Final = ("eph_", "compress_")  # prefixes of sessions made for one run or summary
+MAX_ID_LENGTH: Final = 255  # characters, of our columns
 _TEXTS: Final = (
     "tool_call_id",
     "finish_reason",
@@ -31,14 +31,14 @@ _TEXTS: Final = (
 
 
 def session_ids(path: Path) -> list[str]:
-    """All sessions whose name our tables can hold, oldest first. Raises sqlite3.Error."""
+    """Return all sessions whose id fits our tables, oldest first. Raises sqlite3.Error."""
     with closing(open_read_only(path)) as db:
         rows = db.execute("SELECT id FROM sessions ORDER BY started_at, id").fetchall()
     return [row["id"] for row in rows if _is_usable(row["id"])]
 
 
 def read_chat(path: Path, session_id: str, profile: str) -> Chat | None:
-    """One conversation; None if nothing was said in it. Raises sqlite3.Error."""
+    """Return one conversation, or None if it has no messages. Raises sqlite3.Error."""
     with closing(open_read_only(path)) as db:
         db.execute("BEGIN")  # one view of the data, whatever the gateway writes meanwhile
         found = db.execute("SELECT * FROM sessions WHERE id = ?", (session_id,)).fetchone()
@@ -46,15 +46,15 @@ def read_chat(path: Path, session_id: str, profile: str) -> Chat | None:
             return None
         more = pick(found, ("cwd", *BILLING))
         about: Row = clean_json({**session_row(found), **more})
-        rows = list(placed(messages_of(db, session_id), _stamp(about["started_at"])))
+        rows = list(message_rows(messages_of(db, session_id), _stamp(about["started_at"])))
     return _chat(session_id, profile, about, rows) if rows else None
 
 
-def placed(messages: Sequence[Row], began: float | None) -> Iterator[Row]:
-    """Rows for the table `messages`: each user message begins a turn, others follow its prompt.
+def message_rows(messages: Sequence[Row], began: float | None) -> Iterator[Row]:
+    """Rows for the table `messages`: each user message begins a turn, others follow it.
 
-    Left out are what nobody said: other roles, empty answers, the gateway's own lines about
-    interruptions. A message without time has that of the one before.
+    Other roles, empty answers and the gateway's own lines about interruptions are left out. A
+    message without a time gets that of the one before.
     """
     names = tool_names(messages)
     turn, index, stamp = 0, 0, began or 0.0
@@ -71,10 +71,10 @@ def placed(messages: Sequence[Row], began: float | None) -> Iterator[Row]:
 
 
 def _is_usable(session_id: object) -> bool:
-    """Whether our tables can hold the name."""
+    """Whether the id fits our tables."""
     return (
         isinstance(session_id, str)
-        and 0 < len(session_id) <= LONGEST_ID
+        and 0 < len(session_id) <= MAX_ID_LENGTH
         and clean_text(session_id) == session_id
     )
 
@@ -87,14 +87,14 @@ def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row | None:
     row |= {"role": role, "content": blocks_to_text(content), "tool_calls": None}
     row["content_blocks"] = content if role == "user" and isinstance(content, list) else None
     row["tool_name"] = _text(message.get("tool_name")) or names.get(row["tool_call_id"] or "")
-    if role == "assistant" and not _answer(row, message.get("tool_calls")):
+    if role == "assistant" and not _parse_answer(row, message.get("tool_calls")):
         return None
     row["token_count"] = _count(message.get("token_count"), 2**31) or tokens.count(row["content"])
     return row
 
 
-def _answer(row: Row, calls: object) -> bool:
-    """Read stringified content (P27); False if the message says nothing."""
+def _parse_answer(row: Row, calls: object) -> bool:
+    """Parse stringified content (P27) into `row`; False if the answer is empty."""
     row["tool_calls"] = clean_calls(with_ids(calls)) or None
     if is_synthetic(row["content"]):
         row["content"] = ""
@@ -128,7 +128,7 @@ def _chat(session_id: str, profile: str, about: Row, rows: list[Row]) -> Chat:
 
 
 def _usage(about: Row, at: float) -> Row:
-    """What the session cost, as the gateway counted; empty if it counted nothing."""
+    """The usage that the gateway counted for the session; empty if it counted none."""
     counts = {name: _count(about.get(name), 2**53) for name in COUNTS}
     if not any(counts.values()):
         return {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from deploy.commands.hermes_import import THROW_AWAY, read_chat, session_ids
+from deploy.commands.hermes_import import EPHEMERAL, read_chat, session_ids
 from deploy.errors import DeployError
 from shared.db.database import Database
 from shared.db.sessions.import_session import Chat, Step, complete, import_some
@@ -19,8 +19,8 @@ from shared.settings import Settings
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """From which home, under which profile and owner; `dry_run`: only tell."""
+class ImportOptions:
+    """Source home, target profile and owner; `dry_run`: count only."""
 
     home: Path
     profile: str
@@ -29,41 +29,41 @@ class Wanted:
 
 
 @dataclass
-class Tally:
-    """What became of the home's sessions."""
+class Counts:
+    """Numbers of the home's sessions by result, and of the imported messages."""
 
     sessions: int = 0
     messages: int = 0
-    here: int = 0
-    throw_away: int = 0
+    present: int = 0
+    ephemeral: int = 0
     empty: int = 0
 
     def __str__(self) -> str:
         return (
-            f"{self.sessions} sessions, {self.messages} messages; left out: {self.here} that are "
-            f"here, {self.throw_away} throw-away ones, {self.empty} empty ones"
+            f"{self.sessions} sessions, {self.messages} messages; left out: {self.present} that "
+            f"are here, {self.ephemeral} ephemeral ones, {self.empty} empty ones"
         )
 
 
-def import_sessions(settings: Settings, wanted: Wanted) -> int:
-    """Copy what is not here yet and say how much that was. Raises DeployError."""
-    path = wanted.home / "state.db"
+def import_sessions(settings: Settings, options: ImportOptions) -> int:
+    """Copy the sessions that are not here yet and print the counts. Raises DeployError."""
+    path = options.home / "state.db"
     if not path.is_file():
-        raise DeployError(f"there is no {path}; name the Hermes home with --home")
-    _check_profile(settings, wanted.profile)
+        raise DeployError(f"there is no {path}; set --home to the Hermes home")
+    _check_profile(settings, options.profile)
     db = Database(settings.database_url)
     try:
-        tally = _copy(db, path, wanted)
+        counts = _copy(db, path, options)
     except sqlite3.Error as error:
         raise DeployError(f"{path} cannot be read: {error}") from error
     except (DatabaseUnavailable, DBAPIError) as error:
         raise DeployError(
-            "the database does not answer, or wants `holdfast migrate`; what was copied stays, "
-            "and the same command goes on from there"
+            "the database does not answer, or its schema is out of date (`holdfast migrate`); "
+            "what was imported stays, and the same command continues from there"
         ) from error
     finally:
         db.close()
-    print(f"{'would import' if wanted.dry_run else 'imported'} {tally}")
+    print(f"{'would import' if options.dry_run else 'imported'} {counts}")
     return 0
 
 
@@ -74,33 +74,33 @@ def _check_profile(settings: Settings, name: str) -> None:
         raise DeployError(str(error)) from error
 
 
-def _copy(db: Database, path: Path, wanted: Wanted) -> Tally:
-    tally = Tally()
-    here = db.read(lambda tx: complete(tx, wanted.owner))
-    for session_id in _worth_keeping(session_ids(path), here, tally):
-        chat = read_chat(path, session_id, wanted.profile)
+def _copy(db: Database, path: Path, options: ImportOptions) -> Counts:
+    counts = Counts()
+    present = db.read(lambda tx: complete(tx, options.owner))
+    for session_id in _new_sessions(session_ids(path), present, counts):
+        chat = read_chat(path, session_id, options.profile)
         if chat is None:
-            tally.empty += 1
-        elif wanted.dry_run or _write(db, wanted.owner, chat):
-            tally.sessions += 1
-            tally.messages += len(chat.rows)
+            counts.empty += 1
+        elif options.dry_run or _write(db, options.owner, chat):
+            counts.sessions += 1
+            counts.messages += len(chat.rows)
         else:
-            tally.here += 1
-    return tally
+            counts.present += 1
+    return counts
 
 
-def _worth_keeping(names: list[str], here: set[str], tally: Tally) -> Iterator[str]:
+def _new_sessions(names: list[str], present: set[str], counts: Counts) -> Iterator[str]:
     for name in names:
-        if name.startswith(THROW_AWAY):
-            tally.throw_away += 1
-        elif name in here:
-            tally.here += 1
+        if name.startswith(EPHEMERAL):
+            counts.ephemeral += 1
+        elif name in present:
+            counts.present += 1
         else:
             yield name
 
 
 def _write(db: Database, owner: str, chat: Chat) -> bool:
-    """False if somebody else has made the session meanwhile."""
+    """Import one conversation; False if the session was created by others meanwhile."""
     digest = hashlib.sha256(f"{owner}\0{chat.id}".encode()).hexdigest()
     usage_id = f"import_{digest[:32]}"
     step = Step.MORE

@@ -1,4 +1,4 @@
-"""`holdfast up`: everything on this machine, from nothing, under one supervisor."""
+"""`holdfast up`: starts a whole Holdfast on this machine, under one supervisor."""
 
 import os
 import subprocess
@@ -10,19 +10,22 @@ from deploy.errors import DeployError
 from deploy.local.home import HomeLock, open_home
 from deploy.local.ports import free_port, is_free
 from deploy.local.stack import Choices, LocalStack, plan, python
-from deploy.supervisor.orphan_guard import Guard
-from deploy.supervisor.prefixed_output import Output
+from deploy.supervisor.orphan_guard import OrphanGuard
+from deploy.supervisor.prefixed_output import PrefixedOutput
 from deploy.supervisor.supervisor import Supervisor
 from shared.settings import Settings
 
 
 def up(environ: Mapping[str, str], choices: Choices) -> None:
-    """Start all, tell where, run until Ctrl-C. Raises DeployError or SettingsError."""
+    """Start everything, print the address, run until Ctrl-C.
+
+    Raises DeployError or SettingsError.
+    """
     settings = _with_port(Settings.load(environ))
-    os.umask(0o077)  # what the roles write may hold what was said
+    os.umask(0o077)  # files of the roles may hold conversations
     home = open_home(settings.home)
     lock = HomeLock(home)
-    lock.take()
+    lock.acquire()
     try:
         stack = plan(settings, home, environ, choices)
         _migrate(stack)
@@ -32,19 +35,19 @@ def up(environ: Mapping[str, str], choices: Choices) -> None:
 
 
 def _with_port(settings: Settings) -> Settings:
-    """The settings with a port that nobody listens on; PORT=0 means any."""
+    """The settings with a port that is free; PORT=0 means any."""
     if settings.port == 0:
         return replace(settings, port=free_port())
-    # The web role shares its port with others of its kind, also with ones of another home.
+    # SO_REUSEPORT would let the web role share the port, even with a Holdfast of another home.
     if not is_free(settings.host, settings.port):
         raise DeployError(
-            f"port {settings.port} is taken; stop what listens there, or: holdfast up --port 0"
+            f"port {settings.port} is taken; stop what listens there, or use `holdfast up --port 0`"
         )
     return settings
 
 
 def _migrate(stack: LocalStack) -> None:
-    """In a process of its own, so that the supervisor stays small."""
+    """Migrate in a process of its own, so that the supervisor loads no database library."""
     done = subprocess.run(
         python("deploy.cli", "migrate"),
         env=dict(stack.environment),
@@ -53,32 +56,32 @@ def _migrate(stack: LocalStack) -> None:
         text=True,
     )
     if done.returncode != 0:
-        raise DeployError(f"the database could not be prepared:\n{done.stderr.strip()}")
+        raise DeployError(f"the database could not be migrated:\n{done.stderr.strip()}")
 
 
 def _supervise(stack: LocalStack, lock: HomeLock, *, coloured: bool) -> None:
-    output = Output(sys.stdout, coloured=coloured)
-    # The guard keeps the lock until the last process is gone: two servers on one folder of data
-    # would ruin it.
-    guard = Guard(keep_open=(lock.descriptor,))
+    output = PrefixedOutput(sys.stdout, coloured=coloured)
+    # The guard process holds the lock until the last process is gone: two Redis servers on one
+    # data folder would damage it.
+    guard = OrphanGuard(keep_open=(lock.descriptor,))
     supervisor = Supervisor(stack.roles, output, guard)
-    output.say("starting " + ", ".join(role.name for role in stack.roles))
+    output.write_own_line("starting " + ", ".join(role.name for role in stack.roles))
 
     def when_ready() -> None:
         lock.describe(stack.url)
-        output.plain(_banner(stack))
+        output.write_plain(_banner(stack))
 
     try:
         supervisor.run(when_ready)
     finally:
         guard.close()
-    output.say("stopped; the data stays for the next start")
+    output.write_own_line("stopped; the data is kept for the next start")
 
 
 def _banner(stack: LocalStack) -> str:
     rows = {
         "address": f"{stack.url}  (Socket.IO namespace /chat-run)",
-        "token": stack.token or "none needed: AUTH_DISABLED is set",
+        "token": stack.token or "not needed: AUTH_DISABLED is set",
         "gateway": stack.gateway,
         "redis": stack.redis,
         "database": stack.database,

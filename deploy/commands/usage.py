@@ -1,4 +1,4 @@
-"""`holdfast usage`: what runs cost, by day, model, profile or session."""
+"""`holdfast usage`: tokens and costs of runs, by day, model, profile or session."""
 
 import json
 from collections.abc import Sequence
@@ -29,12 +29,14 @@ def usage(settings: Settings, *, days: int, by: By, as_json: bool) -> int:
             )
         )
     except (DatabaseUnavailable, DBAPIError) as error:
-        raise DeployError("the database does not answer, or wants `holdfast migrate`") from error
+        raise DeployError(
+            "the database does not answer, or its schema is out of date (`holdfast migrate`)"
+        ) from error
     finally:
         db.close()
     if as_json:
-        told = {"days": days, "by": by.value, "sums": [asdict(one) for one in groups]}
-        print(json.dumps(told | {"total": asdict(whole)}, indent=2))
+        report = {"days": days, "by": by.value, "sums": [asdict(one) for one in groups]}
+        print(json.dumps(report | {"total": asdict(whole)}, indent=2))
     else:
         _show(by, groups, whole)
     return 0

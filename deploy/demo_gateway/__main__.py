@@ -1,8 +1,7 @@
-"""`python -m deploy.demo_gateway --port N`: the demo gateway as a process.
+"""A gateway without a model, for trials and tests. It prints one JSON line when it listens.
 
-Prints one JSON line when it listens. SIGTERM and SIGINT end it at once, with code 0. Its API key
-is in the variable DEMO_GATEWAY_KEY, for everybody may read a command line; without it every
-request is let in.
+SIGTERM and SIGINT end it at once, with code 0. Its API key is the variable DEMO_GATEWAY_KEY (every
+user of the machine can read command lines); without a key every request is accepted.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -28,15 +28,17 @@ BACKLOG = 1024
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m deploy.demo_gateway", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
-    parser.add_argument("--port-file", type=Path, help="gets the port once it listens")
-    parser.add_argument("--max-runs", type=int, default=10, help="at the same time; 0: no cap")
-    parser.add_argument("--keepalive", type=float, default=30.0, metavar="SECONDS")
-    parser.add_argument("--session-delay", type=float, default=0.15, metavar="SECONDS")
-    parser.add_argument("--model", default="demo-model")
-    parser.add_argument("--journal", type=Path, help="file that gets all that it does, at once")
-    parser.add_argument("--replay", action="store_true", help="streams may be read again")
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    add("--port", type=int, required=True, help="port to listen on; 0: any free one")
+    add("--port-file", type=Path, help="file to write the port to, when it listens")
+    add("--max-runs", type=int, default=10, help="limit of concurrent runs; 0: none (10)")
+    seconds: dict[str, Any] = {"type": float, "metavar": "SECONDS"}
+    add("--keepalive", default=30.0, help="silence before a keep-alive comment (30)", **seconds)
+    add("--session-delay", default=0.15, help="before a run's session exists (0.15)", **seconds)
+    add("--model", default="demo-model", help="name of its model (demo-model)")
+    add("--journal", type=Path, help="file to append a line to for each thing it does")
+    add("--replay", action="store_true", help="allow event streams to be read again")
     return parser.parse_args(arguments)
 
 

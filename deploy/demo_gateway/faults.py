@@ -1,4 +1,4 @@
-"""Faults on demand: what the gateway as a whole does wrong, for a number of requests."""
+"""Faults on demand: what the gateway does wrong with the next requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from deploy.demo_gateway.script import Script
+from deploy.demo_gateway.runs.script import Script
 
 Kind = Literal[
     "post", "status", "events", "stop", "approval", "sessions", "health", "capabilities", "models"
@@ -106,7 +106,7 @@ class Faults:
         self._waiting: list[tuple[Fault, int | None]] = []
 
     def add(self, fields: object) -> None:
-        """Put a fault in force. Raises FaultError."""
+        """Activate a fault. Raises FaultError."""
         if len(self._waiting) >= MAX_FAULTS:
             raise FaultError(f"more than {MAX_FAULTS} faults in force")
         try:
@@ -119,7 +119,7 @@ class Faults:
         self._waiting.append((fault, fault.count))
 
     def clear(self) -> None:
-        """No faults any more."""
+        """Remove all faults."""
         self._waiting.clear()
 
     def take(self, kind: Kind, session_id: str = "") -> Fault | None:

@@ -1,4 +1,4 @@
-"""The parts of one demo gateway, and where handlers find them."""
+"""The objects of one demo gateway, and the key under which handlers find them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from aiohttp import web
 from deploy.demo_gateway.faults import Faults
 from deploy.demo_gateway.journal import Journal
 from deploy.demo_gateway.record import Record
-from deploy.demo_gateway.runs import Runs
-from deploy.demo_gateway.script_player import play
+from deploy.demo_gateway.runs.runs import Runs
+from deploy.demo_gateway.runs.script_player import play
 from deploy.demo_gateway.sessions import SessionStore
 
 
@@ -43,7 +43,7 @@ GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 
 
 def build_gateway(options: Options) -> Gateway:
-    """Put the parts together; nothing runs yet."""
+    """Build the objects; starts nothing."""
     sessions, record = SessionStore(), Record(Journal(options.journal))
     runs = Runs(
         sessions,

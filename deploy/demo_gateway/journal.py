@@ -1,4 +1,4 @@
-"""What the gateway did, on disk and at once: it survives a kill of the process, for judges.
+"""A journal on disk of what the gateway did; it survives a kill of the process. For tests.
 
 One JSON object per line, appended with one write each: `post`, `refused`, `token`, `stop`, `end`.
 """
@@ -20,7 +20,7 @@ class Journal:
         self._file = os.open(file, flags, 0o600) if file is not None else None
 
     def write(self, what: str, run_id: str, **fields: Any) -> None:
-        """Note one thing about one run ("" where there is none)."""
+        """Append one line about a run ("" if it concerns none)."""
         if self._file is not None:
             line = {"what": what, "run_id": run_id, "at": time.time(), "pid": os.getpid(), **fields}
             os.write(self._file, json.dumps(line).encode() + b"\n")

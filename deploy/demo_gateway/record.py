@@ -1,6 +1,6 @@
-"""What the gateway did, for judges: every run that it took on and every token that it produced.
+"""A record of what the gateway did, for tests: every accepted run and every token produced.
 
-Written where text is produced, so it is the same whether somebody read the stream or not.
+Written where text is produced, so it does not depend on readers of the stream.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Record:
         self._deletes: deque[dict[str, Any]] = deque(maxlen=MAX_CALLS)
 
     def add_run(self, run: RunRecord) -> None:
-        """Begin a run's record, letting go of old ones."""
+        """Add a run, and remove the oldest ended ones above the limits."""
         run.journal = self.journal
         self.journal.write("post", run.run_id, session_id=run.session_id)
         self._runs.append(run)
@@ -86,12 +86,12 @@ class Record:
             characters -= self._runs.popleft().characters
 
     def add_stop(self, run_id: str, *, found: bool) -> None:
-        """Somebody asked to stop a run."""
+        """Add a request to stop a run."""
         self._stops.append({"run_id": run_id, "found": found})
         self.journal.write("stop", run_id, found=found)
 
     def add_delete(self, session_id: str, *, found: bool) -> None:
-        """Somebody deleted a session."""
+        """Add a request to delete a session."""
         self._deletes.append({"session_id": session_id, "found": found})
 
     def as_json(self, session_id: str | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The gateway's own sessions: what it remembers of each, and the transcript of a turn.
+"""The gateway's own sessions: their rows, and the transcripts of turns.
 
 The session's row appears a little after the run has started, and messages are written while the
 turn goes on. The results of tools are found here and nowhere else; their rows carry no tool name.
@@ -81,7 +81,7 @@ class SessionStore:
         return session
 
     def delete(self, session_id: str) -> bool:
-        """Forget the session and its messages; False if there was none."""
+        """Delete the session and its messages; False if it is unknown."""
         return self._sessions.pop(session_id, None) is not None
 
     def page(self, limit: int, offset: int, source: str | None) -> list[Session]:
@@ -120,7 +120,7 @@ class TurnWriter:
         self._open = False
 
     def open(self) -> None:
-        """Make the row and write what waited. Harmless when done already."""
+        """Create the row and write the waiting messages; later calls do nothing."""
         if self._open:
             return
         self._open = True

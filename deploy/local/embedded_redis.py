@@ -1,4 +1,7 @@
-"""A real Redis-protocol server of our own, for machines that have none."""
+"""A Redis server that `holdfast up` runs when REDIS_URL is not set.
+
+It is the redis-server of the system, or the Valkey that is installed with Holdfast.
+"""
 
 import shutil
 from dataclasses import dataclass
@@ -12,10 +15,10 @@ from deploy.errors import DeployError
 from deploy.local.home import secret
 from deploy.local.ports import LOOPBACK, remembered_port
 
-NO_RETRY = Retry(NoBackoff(), 0)  # whoever asks repeats, or reports
+NO_RETRY = Retry(NoBackoff(), 0)  # callers ask again or report
 
-# Persistent and never evicting: the server holds logs of live runs and the queue, not a cache.
-# The pub/sub limit is raised from 32mb 8mb 60, past which a slow relay is cut off unseen.
+# Persistent, without eviction: the server holds the logs of live runs and the task queue, no cache.
+# The pub/sub limit is raised from the default 32mb 8mb 60: a relay that is slower is disconnected.
 CONFIGURATION = """\
 bind {host}
 port {port}
@@ -35,7 +38,7 @@ client-output-buffer-limit pubsub 256mb 64mb 60
 
 @dataclass(frozen=True)
 class RedisBinary:
-    """A server program and where it came from: "system" or "embedded"."""
+    """A server program and its origin, "system" or "embedded"."""
 
     path: Path
     origin: str
@@ -72,13 +75,13 @@ def binary_for(directory: Path) -> RedisBinary:
     An older server cannot read what a newer one wrote, so a redis-server that is installed later
     must not take over the data of the packaged one.
     """
-    kept = directory / "server"
-    origin = kept.read_text().strip() if kept.exists() else ""
+    file = directory / "server"
+    origin = file.read_text().strip() if file.exists() else ""
     return packaged_binary() if origin == "embedded" else find_binary()
 
 
 def address_of(directory: Path) -> str | None:
-    """Where the server of that folder listens while it runs; None if there never was one."""
+    """The URL of that folder's server while it runs; None if the folder never had one."""
     port, password = directory / "port", directory / "password"
     if not (port.is_file() and password.is_file()):
         return None
@@ -87,7 +90,7 @@ def address_of(directory: Path) -> str | None:
 
 @dataclass(frozen=True)
 class EmbeddedRedis:
-    """One server with its own folder; its data outlives it."""
+    """One server with its own folder, in which its data stays when it stops."""
 
     binary: RedisBinary
     directory: Path
@@ -96,9 +99,9 @@ class EmbeddedRedis:
 
     @classmethod
     def prepare(cls, binary: RedisBinary, directory: Path, extra: str = "") -> "EmbeddedRedis":
-        """Make folder, password, port and configuration (plus `extra` lines), or find them again.
+        """Create folder, password, port and configuration (plus `extra` lines), or reuse them.
 
-        The password stands in files of mode 0600 only, never in a command line.
+        The password is only in files of mode 0600, never in a command line.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         server = cls(
@@ -120,16 +123,16 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Its address with the password: for environments of processes, never for a screen."""
+        """The address with the password; for environments of processes, never to be shown."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     @property
     def command(self) -> tuple[str, ...]:
-        """Runs it in the foreground; SIGTERM makes it write everything down and end."""
+        """Runs the server in the foreground; on SIGTERM it writes its data to disk and exits."""
         return (str(self.binary.path), str(self.configuration_file))
 
     def is_ready(self) -> bool:
-        """Whether it answers, with its data loaded."""
+        """Whether the server answers and has loaded its data."""
         client = redis.Redis(
             host=LOOPBACK, port=self.port, password=self.password, socket_timeout=1, retry=NO_RETRY
         )

@@ -1,39 +1,39 @@
-"""Looks whether a Hermes gateway answers, and whether it takes our key."""
+"""Checks whether a Hermes gateway answers, and whether it accepts our API key."""
 
 from dataclasses import dataclass
 
 import requests
 
-TIMEOUT = 3.0  # seconds; a gateway that needs longer for /health is not well
+TIMEOUT = 3.0  # seconds; a gateway that needs longer for /health counts as not answering
 
 
 @dataclass(frozen=True)
-class GatewayFound:
-    """What stands at an address: `answers` to /health, and `authorized` with our key."""
+class ProbeResult:
+    """What was found: it `answers` to /health, and we are `authorized` with our key."""
 
     answers: bool
     authorized: bool
     detail: str
 
 
-def probe(url: str, api_key: str) -> GatewayFound:
+def probe(url: str, api_key: str) -> ProbeResult:
     """Ask the gateway at `url` for its health, then for something that needs the key."""
     with requests.Session() as session:
-        session.trust_env = False  # a proxy must not answer for a gateway on this machine
+        session.trust_env = False  # no proxy for a gateway on this machine
         try:
             health = session.get(f"{url}/health", timeout=TIMEOUT)
             if health.status_code != 200:
-                return GatewayFound(False, False, f"/health answers {health.status_code}")
-            # An id that no run has: 404 with a good key, 401 or 403 with a bad one.
+                return ProbeResult(False, False, f"/health answers {health.status_code}")
+            # No run has this id: 404 with a valid key, 401 or 403 with an invalid one.
             answer = session.get(
                 f"{url}/v1/runs/holdfast-doctor",
                 headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
                 timeout=TIMEOUT,
             )
         except requests.RequestException as error:
-            return GatewayFound(False, False, type(error).__name__)
+            return ProbeResult(False, False, type(error).__name__)
     authorized = answer.status_code not in {401, 403}
-    return GatewayFound(True, authorized, "ok" if authorized else "refuses HERMES_API_KEY")
+    return ProbeResult(True, authorized, "ok" if authorized else "refuses HERMES_API_KEY")
 
 
 def is_healthy(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The folder that holds everything a machine-local Holdfast keeps (HOLDFAST_HOME)."""
+"""HOLDFAST_HOME: the folder with the data of a Holdfast that `holdfast up` runs."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from deploy.errors import DeployError, HomeBusyError
 
 @dataclass(frozen=True)
 class Home:
-    """Paths inside the home; nothing is created by asking for them."""
+    """Paths inside the home. Reading them creates nothing."""
 
     path: Path
 
@@ -30,30 +30,30 @@ class Home:
 
 
 def open_home(path: Path) -> Home:
-    """The home at `path`, made with mode 0700 if it is not there. Raises DeployError."""
+    """Return the home at `path`, created with mode 0700 if missing. Raises DeployError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DeployError(
-            f"cannot make {path}: {error.strerror}; name another folder in HOLDFAST_HOME"
+            f"cannot create {path}: {error.strerror}; set HOLDFAST_HOME to another folder"
         ) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise DeployError(f"cannot write to {path}; name another folder in HOLDFAST_HOME")
+        raise DeployError(f"cannot write to {path}; set HOLDFAST_HOME to another folder")
     return Home(path.resolve())
 
 
 def secret(path: Path) -> str:
-    """The secret kept in `path` (mode 0600), made at the first call; processes may race here."""
+    """Return the secret in `path` (mode 0600), created at the first call; safe against races."""
     if not path.exists():
         _publish(path, secrets.token_urlsafe(32))
-    kept = path.read_text().strip()
-    if not kept:
+    stored = path.read_text().strip()
+    if not stored:
         raise DeployError(f"{path} is empty; delete it and start again")
-    return kept
+    return stored
 
 
 def _publish(path: Path, content: str) -> None:
-    """Write `content` so that whoever sees the file sees all of it; the first writer wins."""
+    """Write `content` atomically: the file appears whole, and the first writer wins."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -66,14 +66,14 @@ def _publish(path: Path, content: str) -> None:
 
 
 class HomeLock:
-    """The right to run on a home; whoever holds its descriptor open holds the right."""
+    """An exclusive lock on a home; held by every process that has its descriptor open."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self.descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def take(self) -> None:
-        """Take it, or raise HomeBusyError that tells who has it."""
+    def acquire(self) -> None:
+        """Acquire the lock. Raises HomeBusyError, which names the process that holds it."""
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -81,17 +81,17 @@ class HomeLock:
             self.close()
             raise HomeBusyError(
                 f"Holdfast already runs on {self._home.path} ({holder}); "
-                "stop it first or name another folder in HOLDFAST_HOME"
+                "stop it first, or set HOLDFAST_HOME to another folder"
             ) from None
         self.describe("starting")
 
     def describe(self, text: str) -> None:
-        """What the next one who asks is told, beside our pid."""
+        """Set the text that the HomeBusyError of another process shows, beside our pid."""
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, f"pid {os.getpid()}, {text}".encode(), 0)
 
     def close(self) -> None:
-        """Give it back, once every process that inherited the descriptor has closed it too."""
+        """Close our descriptor; the lock is free once child processes have closed theirs, too."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1

@@ -7,7 +7,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether nobody listens on it. A listener with SO_REUSEPORT counts as somebody."""
+    """Whether no process listens on the port. A listener with SO_REUSEPORT counts, too."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -26,10 +26,10 @@ def free_port() -> int:
 
 
 def remembered_port(file: Path) -> int:
-    """The port written in `file` if it is free, else a free one, which is then written there."""
-    kept = file.read_text().strip() if file.exists() else ""
-    if kept.isdecimal() and is_free(LOOPBACK, int(kept)):
-        return int(kept)
+    """Return the port stored in `file` if it is free, else a free one, which is then stored."""
+    stored = file.read_text().strip() if file.exists() else ""
+    if stored.isdecimal() and is_free(LOOPBACK, int(stored)):
+        return int(stored)
     port = free_port()
     file.write_text(f"{port}\n")
     return port

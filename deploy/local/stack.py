@@ -1,4 +1,4 @@
-"""Which processes make a whole Holdfast on this machine, and with which environment."""
+"""Decides which processes make a whole Holdfast on this machine, and their environment."""
 
 import secrets
 import sys
@@ -13,20 +13,20 @@ from deploy.local.gateway_probe import is_healthy, probe
 from deploy.local.home import Home, secret
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.supervisor.child import Role
-from shared.hermes.profiles import DEFAULT, Profiles
+from shared.hermes.profiles import DEFAULT, Profile, Profiles
 from shared.settings import Settings
 
 SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles
-# A person who pressed Ctrl-C waits for it; unless DRAIN_SECONDS says otherwise, runs that are
-# longer than this are handed to the next start.
-LOCAL_DRAIN = "5"
+# Seconds for live runs to end after Ctrl-C, unless DRAIN_SECONDS is set: a person waits for it.
+# Longer runs go on at the next start.
+LOCAL_DRAIN_SECONDS = "5"
 EVERY_INTERFACE = {"0.0.0.0", "::"}  # noqa: S104
-MARGIN = timedelta(seconds=10)  # for a worker to hand over after its drain
+MARGIN = timedelta(seconds=10)  # for a process to hand over its work after its drain
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What `holdfast up` was asked for."""
+    """The options of `holdfast up`."""
 
     web: int = 1
     workers: int = 1
@@ -35,7 +35,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class LocalStack:
-    """The roles, in the environment that they share, and what to tell about them."""
+    """The roles, the environment that they share, and what the banner shows of them."""
 
     roles: list[Role]
     environment: Mapping[str, str]
@@ -47,14 +47,14 @@ class LocalStack:
 
 
 def python(*arguments: str) -> tuple[str, ...]:
-    """A command that runs a module of the installed Holdfast, whatever the current folder holds."""
+    """A command that runs an installed module; `-P` ignores modules in the current folder."""
     return (sys.executable, "-P", "-m", *arguments)
 
 
 def plan(
     settings: Settings, home: Home, environ: Mapping[str, str], choices: Choices
 ) -> LocalStack:
-    """Decide what has to be started here. Makes the token and the Redis folder; starts nothing."""
+    """Decide what to start. Creates the token and the Redis folder; starts nothing."""
     token = settings.auth_token or secret(home.token_file)
     redis_server = None if settings.redis_url else _redis(home)
     gateway_url, gateway_key, demo = _gateway(settings, environ)
@@ -68,7 +68,7 @@ def plan(
         "AUTH_TOKEN": token,
         "HERMES_URL": gateway_url,
         "HERMES_API_KEY": gateway_key,
-        "DRAIN_SECONDS": environ.get("DRAIN_SECONDS") or LOCAL_DRAIN,
+        "DRAIN_SECONDS": environ.get("DRAIN_SECONDS") or LOCAL_DRAIN_SECONDS,
     }
     roles = [demo] if demo else []
     if redis_server:
@@ -78,7 +78,7 @@ def plan(
         environment=environment,
         url=_address(settings),
         token="" if settings.auth_disabled else token,
-        gateway=f"{gateway_url} (DEMO: none answered at {Profiles.load(settings).get(DEFAULT).url})"
+        gateway=f"{gateway_url} (DEMO: none answered at {_configured_gateway(settings).url})"
         if demo
         else gateway_url,
         redis=f"{redis_server.binary.path.name}, data in {home.redis}"
@@ -93,8 +93,8 @@ def _redis(home: Home) -> EmbeddedRedis:
 
 
 def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
-    """The gateway's URL, its key, and the role of the demo gateway if no other one answers."""
-    default = Profiles.load(settings).get(DEFAULT)
+    """The gateway's URL and key, and the role of the demo gateway if no gateway answers."""
+    default = _configured_gateway(settings)
     if probe(default.url, default.api_key).answers:
         return default.url, default.api_key, None
     port, key = free_port(), secrets.token_urlsafe(16)
@@ -106,6 +106,10 @@ def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, 
         key,
         Role("gateway", command, environment, SERVERS, partial(is_healthy, f"{url}/health")),
     )
+
+
+def _configured_gateway(settings: Settings) -> Profile:
+    return Profiles.load(settings).get(DEFAULT)
 
 
 def _roles(settings: Settings, environment: Mapping[str, str], choices: Choices) -> list[Role]:
@@ -136,6 +140,6 @@ def _numbered(name: str, count: int) -> list[str]:
 
 
 def _address(settings: Settings) -> str:
-    """Where a browser on this machine finds the web role."""
+    """The URL of the web role for a browser on this machine."""
     host = LOOPBACK if settings.host in EVERY_INTERFACE else settings.host
     return f"http://{host}:{settings.port}"

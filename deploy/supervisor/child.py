@@ -1,4 +1,4 @@
-"""One role and the process that plays it."""
+"""A role (what to run) and its running process."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from deploy.supervisor.orphan_guard import Guard
+from deploy.supervisor.orphan_guard import OrphanGuard
 
 READ_SIZE = 64 * 1024
 LONGEST_LINE = 16 * 1024  # longer ones are shown in pieces, so that memory stays bounded
@@ -28,13 +28,14 @@ class Role:
 class Child:
     """A running process of a role, leader of its own session and process group."""
 
-    def __init__(self, role: Role, guard: Guard) -> None:
+    def __init__(self, role: Role, guard: OrphanGuard) -> None:
         self._role = role
         self._guard = guard
         self._partial = b""
-        self.is_silent = False  # whether it has closed its output, which may be long before it ends
-        # The child puts itself on the guard's list, so no moment exists at which the death of the
-        # supervisor would orphan it. preexec_fn is safe here: the supervisor has one thread.
+        self.output_closed = False  # by the child, which may go on running
+        # The child puts itself on the guard's list before it runs the command, so that the death of
+        # the supervisor cannot orphan it at any moment. preexec_fn is safe here: the supervisor has
+        # one thread.
         self._process = subprocess.Popen(
             role.command,
             env=dict(role.environment),
@@ -43,7 +44,7 @@ class Child:
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
-            preexec_fn=lambda: guard.enter(role.stage),
+            preexec_fn=lambda: guard.add_this_process(role.stage),
         )
         assert self._process.stdout is not None
         self._pipe = self._process.stdout
@@ -55,11 +56,11 @@ class Child:
 
     @property
     def output(self) -> int:
-        """The descriptor that its output is read from."""
+        """The file descriptor of its output."""
         return self._pipe.fileno()
 
     def lines(self) -> Iterator[str]:
-        """What it has written since the last call, in whole lines, without waiting."""
+        """Read the whole lines written since the last call, without waiting."""
         while chunk := self._read():
             *whole, self._partial = (self._partial + chunk).split(b"\n")
             if len(self._partial) > LONGEST_LINE:
@@ -70,37 +71,37 @@ class Child:
 
     def _read(self) -> bytes | None:
         chunk = self._pipe.read(READ_SIZE)
-        self.is_silent = chunk == b""
+        self.output_closed = chunk == b""
         return chunk
 
-    def last_words(self) -> Iterator[str]:
-        """The rest of its output; for a child that has ended."""
+    def remaining_lines(self) -> Iterator[str]:
+        """Read the rest of the output of a child that has ended; the last line may be cut."""
         yield from self.lines()
         if self._partial:
             yield self._partial.decode(errors="replace")
 
     def has_ended(self) -> bool:
-        """Whether the leader has ended. It stays a zombie until `bury`: its group id is ours."""
+        """Whether the leader has ended. It stays a zombie until `reap`: its group id stays ours."""
         if self._process.returncode is not None:
             return True
         found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return found is not None
 
-    def ask_to_end(self) -> None:
-        """SIGTERM to the leader, which knows how to end its own children."""
+    def terminate(self) -> None:
+        """Send SIGTERM to the leader, which ends its own children."""
         os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group."""
+        """Send SIGKILL to the whole group."""
         os.killpg(self.pid, signal.SIGKILL)
 
-    def bury(self) -> int:
-        """End what the leader left in its group, reap it, and return its exit code."""
+    def reap(self) -> int:
+        """Kill the rest of the group, reap the leader, and return its exit code."""
         self.kill()
         code = self._process.wait()
-        self._guard.leave(self._role.stage, self.pid)
+        self._guard.remove(self._role.stage, self.pid)
         return code
 
     def close(self) -> None:
-        """Give the pipe back."""
+        """Close the pipe."""
         self._pipe.close()

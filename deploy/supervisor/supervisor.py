@@ -1,7 +1,11 @@
-"""Starts roles in order, starts them again when they die, and ends them in reverse order.
+"""Starts roles in order, restarts those that exit, and stops them in reverse order.
 
-One thread, one loop: it waits for output, signals and clocks. Every role leads a process group of
-its own, so that nothing it started outlives it, and so that Ctrl-C reaches the supervisor alone.
+One thread runs one loop that waits for output, signals and timeouts. Roles have stages: a stage
+starts when all roles of the one below are ready. A role that exits is started again, after a delay
+that doubles with each exit in a row; during the start it is given up after MAX_EXITS_AT_START.
+
+Every role leads a process group of its own, so that nothing it started outlives it, and so that
+Ctrl-C reaches the supervisor alone.
 """
 
 import contextlib
@@ -16,45 +20,45 @@ from types import FrameType
 
 from deploy.errors import StartFailedError
 from deploy.supervisor.child import Child, Role
-from deploy.supervisor.orphan_guard import Guard
-from deploy.supervisor.prefixed_output import Output
+from deploy.supervisor.orphan_guard import OrphanGuard
+from deploy.supervisor.prefixed_output import PrefixedOutput
 
 START_DEADLINE = timedelta(seconds=60)  # for one stage to become ready
-TICK = 0.1  # seconds; readiness and clocks are looked at this often
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 15.0  # seconds before a dead role is started again
-STEADY = 30.0  # seconds of life after which a death counts as the first one again
-TRIES_AT_START = 3  # a role that cannot start is told, not repeated for ever
+TICK = 0.1  # seconds between checks of readiness and timeouts
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 15.0  # seconds before a role that exited is started again
+STEADY = 30.0  # seconds after its start from which an exit counts as the first one again
+MAX_EXITS_AT_START = 3  # then the start fails
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
-class _Seat:
-    """A role's place: who plays it now, and when it is to be filled again."""
+class _RoleState:
+    """A role, its process if one runs, and when the next one is to be started."""
 
     role: Role
     child: Child | None = None
     started_at: float = 0.0
-    deaths: int = 0  # in a row, without a steady life between them
-    start_at: float | None = None
+    exits: int = 0  # in a row, each less than STEADY after its start
+    restart_at: float | None = None
 
 
 class Supervisor:
-    """Runs roles until it is told to stop."""
+    """Runs roles until a signal asks it to stop."""
 
-    def __init__(self, roles: list[Role], output: Output, guard: Guard) -> None:
-        self._seats = [_Seat(role) for role in roles]
+    def __init__(self, roles: list[Role], output: PrefixedOutput, guard: OrphanGuard) -> None:
+        self._states = [_RoleState(role) for role in roles]
         self._output = output
         self._guard = guard
         self._selector = selectors.DefaultSelector()
         self._stop_requests = 0
         for role in roles:
-            output.introduce(role.name)
+            output.add_role(role.name)
 
     def run(self, when_ready: Callable[[], None]) -> None:
-        """Start all, call `when_ready`, go on until SIGINT, SIGTERM or SIGHUP, end all.
+        """Start all roles, call `when_ready`, run until SIGINT, SIGTERM or SIGHUP, stop all.
 
-        A second signal ends what is left at once. Raises StartFailedError, with all ended, if a
-        stage is not ready in time or a role of it dies again and again.
+        A second signal kills at once what still runs. Raises StartFailedError, with all stopped,
+        if a stage is not ready in time or a role of it exits again and again.
         """
         with self._signals():
             try:
@@ -69,104 +73,106 @@ class Supervisor:
     # --- starting ---------------------------------------------------------------------------
 
     def _start(self) -> None:
-        for stage in sorted({seat.role.stage for seat in self._seats}):
-            seats = [seat for seat in self._seats if seat.role.stage == stage]
-            for seat in seats:
-                self._fill(seat)
-            self._wait_until_ready(seats)
+        for stage in sorted({state.role.stage for state in self._states}):
+            states = [state for state in self._states if state.role.stage == stage]
+            for state in states:
+                self._start_role(state)
+            self._wait_until_ready(states)
 
-    def _wait_until_ready(self, seats: list[_Seat]) -> None:
+    def _wait_until_ready(self, states: list[_RoleState]) -> None:
         deadline = time.monotonic() + START_DEADLINE.total_seconds()
-        while not self._stop_requests and not all(map(_is_ready, seats)):
+        while not self._stop_requests and not all(map(_is_ready, states)):
             self._tick()
-            for seat in seats:
-                if seat.deaths >= TRIES_AT_START:
+            for state in states:
+                if state.exits >= MAX_EXITS_AT_START:
                     raise StartFailedError(
-                        f"{seat.role.name} ended {seat.deaths} times at its start; "
-                        "its own lines above tell why"
+                        f"{state.role.name} ended {state.exits} times at its start; "
+                        "its own lines above say why"
                     )
             if time.monotonic() > deadline:
-                late = ", ".join(seat.role.name for seat in seats if not _is_ready(seat))
+                late = ", ".join(state.role.name for state in states if not _is_ready(state))
                 raise StartFailedError(
                     f"not ready after {START_DEADLINE.total_seconds():.0f} s: {late}"
                 )
 
-    def _fill(self, seat: _Seat) -> None:
-        seat.start_at = None
-        seat.started_at = time.monotonic()
-        seat.child = Child(seat.role, self._guard)
-        self._selector.register(seat.child.output, selectors.EVENT_READ, seat)
+    def _start_role(self, state: _RoleState) -> None:
+        state.restart_at = None
+        state.started_at = time.monotonic()
+        state.child = Child(state.role, self._guard)
+        self._selector.register(state.child.output, selectors.EVENT_READ, state)
 
     # --- one turn of the loop ---------------------------------------------------------------
 
     def _tick(self) -> None:
         for key, _ in self._selector.select(TICK):
-            if isinstance(key.data, _Seat):
-                self._show(key.data)
+            if isinstance(key.data, _RoleState):
+                self._forward_output(key.data)
             else:
                 key.data()
-        for seat in self._seats:
-            if seat.child is not None and seat.child.has_ended():
-                self._clear(seat, seat.child)
-            elif seat.start_at is not None and time.monotonic() >= seat.start_at:
-                self._fill(seat)
+        for state in self._states:
+            if state.child is not None and state.child.has_ended():
+                self._reap(state, state.child)
+            elif state.restart_at is not None and time.monotonic() >= state.restart_at:
+                self._start_role(state)
 
-    def _show(self, seat: _Seat) -> None:
-        if seat.child is not None:
-            for line in seat.child.lines():
-                self._output.line(seat.role.name, line)
-            if seat.child.is_silent:
-                self._deafen(seat.child)
+    def _forward_output(self, state: _RoleState) -> None:
+        if state.child is not None:
+            for line in state.child.lines():
+                self._output.write_line(state.role.name, line)
+            if state.child.output_closed:
+                self._stop_reading(state.child)
 
-    def _deafen(self, child: Child) -> None:
-        with contextlib.suppress(KeyError):  # it may be deaf already
+    def _stop_reading(self, child: Child) -> None:
+        with contextlib.suppress(KeyError):  # it may have been unregistered already
             self._selector.unregister(child.output)
 
-    def _clear(self, seat: _Seat, child: Child) -> None:
-        code = child.bury()
-        self._deafen(child)
-        for line in child.last_words():
-            self._output.line(seat.role.name, line)
+    def _reap(self, state: _RoleState, child: Child) -> None:
+        code = child.reap()
+        self._stop_reading(child)
+        for line in child.remaining_lines():
+            self._output.write_line(state.role.name, line)
         child.close()
-        seat.child = None
+        state.child = None
         if not self._stop_requests:
-            self._plan_restart(seat, code)
+            self._plan_restart(state, code)
 
-    def _plan_restart(self, seat: _Seat, code: int) -> None:
+    def _plan_restart(self, state: _RoleState, code: int) -> None:
         now = time.monotonic()
-        steady = now - seat.started_at >= STEADY
-        seat.deaths = 1 if steady else seat.deaths + 1
-        delay = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (seat.deaths - 1))
-        seat.start_at = now + delay
-        self._output.say(f"role.died role={seat.role.name} {_ending(code)}, again in {delay:.1f} s")
+        steady = now - state.started_at >= STEADY
+        state.exits = 1 if steady else state.exits + 1
+        delay = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (state.exits - 1))
+        state.restart_at = now + delay
+        self._output.write_own_line(
+            f"role.exited role={state.role.name} {_exit_reason(code)}, restart in {delay:.1f} s"
+        )
 
     # --- stopping ---------------------------------------------------------------------------
 
     def _stop(self) -> None:
         self._stop_requests = max(self._stop_requests, 1)
-        for seat in self._seats:
-            seat.start_at = None
-        for stage in sorted({seat.role.stage for seat in self._seats}, reverse=True):
-            self._stop_stage([seat for seat in self._seats if seat.role.stage == stage])
+        for state in self._states:
+            state.restart_at = None
+        for stage in sorted({state.role.stage for state in self._states}, reverse=True):
+            self._stop_stage([state for state in self._states if state.role.stage == stage])
         self._selector.close()
 
-    def _stop_stage(self, seats: list[_Seat]) -> None:
-        asked_at = time.monotonic()
-        for seat in seats:
-            if seat.child is not None and not seat.child.has_ended():
-                seat.child.ask_to_end()
-        while any(seat.child is not None for seat in seats):
+    def _stop_stage(self, states: list[_RoleState]) -> None:
+        began = time.monotonic()
+        for state in states:
+            if state.child is not None and not state.child.has_ended():
+                state.child.terminate()
+        while any(state.child is not None for state in states):
             self._tick()
-            for seat in seats:
-                overdue = time.monotonic() - asked_at > seat.role.grace.total_seconds()
-                if seat.child is not None and (overdue or self._stop_requests > 1):
-                    self._output.say(f"role.killed role={seat.role.name}")
-                    seat.child.kill()
-                    self._clear(seat, seat.child)
+            for state in states:
+                overdue = time.monotonic() - began > state.role.grace.total_seconds()
+                if state.child is not None and (overdue or self._stop_requests > 1):
+                    self._output.write_own_line(f"role.killed role={state.role.name}")
+                    state.child.kill()
+                    self._reap(state, state.child)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Count the requests to stop; each signal also wakes the loop through a socket."""
+        """Count stop signals while active; each signal also wakes the loop through a socket."""
         reader, writer = socket.socketpair()
         reader.setblocking(False)
         writer.setblocking(False)
@@ -188,11 +194,11 @@ class Supervisor:
             writer.close()
 
 
-def _is_ready(seat: _Seat) -> bool:
-    if seat.child is None:
+def _is_ready(state: _RoleState) -> bool:
+    if state.child is None:
         return False
-    return seat.role.is_ready is None or seat.role.is_ready()
+    return state.role.is_ready is None or state.role.is_ready()
 
 
-def _ending(code: int) -> str:
+def _exit_reason(code: int) -> str:
     return f"signal={signal.Signals(-code).name}" if code < 0 else f"exit={code}"

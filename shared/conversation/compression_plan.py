@@ -1,8 +1,18 @@
-"""What to do when a session outgrows its model: send it, send a summary and the rest, or
-compress. Pure: it decides and assembles; asking the gateway and storing are done elsewhere.
+"""Deciding what to send of a session's history, and when to compress it. Pure.
+
+Problem: a session grows beyond what its model can hold; summarizing costs a model call, may fail,
+and the stored turns may change afterwards.
+Idea: a history over half of the model's context is compressed: its older turns are summarized, and
+the summary is stored as a snapshot that covers the turns up to a number. Later histories are sent
+as the summary and the turns after it, and the next compression starts from both (incremental). The
+last 20 messages stay verbatim, and a turn is never cut. After a failure, or a compression that did
+not help, the next one waits, twice as long for each failure in a row.
+Invariant: a snapshot is used only while the hash of the turns that it covers is the same; every
+message is in exactly one of covered turns, `head` (to be summarized) and `tail`; a run is sent
+also when its compression failed.
 
 Messages are stored rows as mappings, in order, of the turns before the run's own, with `turn_no`.
-All sizes are tokens, limits of texts are characters.
+All sizes are tokens, limits of texts are characters. The gateway is asked in `worker/compression`.
 """
 
 from __future__ import annotations
@@ -28,12 +38,12 @@ TAIL = 20  # messages that stay verbatim
 MIN_MESSAGES = 4  # a shorter history is never compressed
 COOL_DOWN = 600.0  # seconds, doubled with each failure in a row
 MAX_DOUBLINGS = 3
-PROMPT_SHARE = 0.7  # of the context length may be turns to summarize; the rest is prompt and answer
+PROMPT_SHARE = 0.7  # of the context for turns to summarize; the rest is prompt and answer
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stored summary: covers all turns up to `turn_no`, whose content had that hash (R23)."""
+    """A stored summary. It covers all turns up to `turn_no`, whose content had this hash (R23)."""
 
     summary: str
     turn_no: int
@@ -42,7 +52,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class LastCompression:
-    """How the session's latest compression went; `at` is in epoch seconds."""
+    """The result of the session's latest compression; `at` is in epoch seconds."""
 
     at: float
     succeeded: bool
@@ -52,7 +62,7 @@ class LastCompression:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """P22: input is all content from the snapshot on, output the assistants' again."""
+    """Tokens from the snapshot on (P22): of all content, and of the assistant messages in it."""
 
     input_tokens: int
     output_tokens: int
@@ -73,8 +83,8 @@ class Action(StrEnum):
 class Plan:
     """What to send, and what to summarize first.
 
-    `rest` are all messages that no stored summary covers; `head` + `tail` == `rest`, and `head` is
-    what a compression summarizes (empty otherwise). `reach` is the turn that a new snapshot covers.
+    `rest`: all messages that no stored summary covers. `head` + `tail` == `rest`: `head` is what a
+    compression summarizes (else empty). `last_turn`: the last turn that a new snapshot will cover.
     """
 
     action: Action
@@ -94,7 +104,7 @@ class Plan:
         return self.head + self.tail
 
     @property
-    def reach(self) -> int:
+    def last_turn(self) -> int:
         """The last turn of `head`. Raises IndexError for a plan that does not compress."""
         return int(self.head[-1]["turn_no"])
 
@@ -110,7 +120,7 @@ def decide(
     last: LastCompression | None = None,
     now: float = 0.0,
 ) -> Plan:
-    """The plan for a history. A snapshot that no longer fits its turns is not used."""
+    """Make the plan for a history. A snapshot whose turns have changed is not used."""
     if snapshot is not None and not covers(snapshot, messages):
         snapshot = None
     covered = covered_count(snapshot, messages)
@@ -131,12 +141,12 @@ def _action(snapshot: Snapshot | None, head: Sequence[Row]) -> Action:
 
 
 def threshold_for(context_length: int) -> int:
-    """Above this many tokens a session is compressed: half of what its model can hold."""
+    """Return the tokens above which a session is compressed: half of what its model can hold."""
     return context_length // 2
 
 
 def cooling_down(last: LastCompression | None, threshold: int, now: float) -> bool:
-    """Whether a compression that failed, or did not get below the threshold, is too recent."""
+    """Whether the last compression failed, or did not get below the threshold, too recently."""
     if last is None or (last.succeeded and last.after_tokens <= threshold):
         return False
     wait = COOL_DOWN * 2.0 ** min(max(last.failures - 1, 0), MAX_DOUBLINGS)
@@ -144,24 +154,24 @@ def cooling_down(last: LastCompression | None, threshold: int, now: float) -> bo
 
 
 def count_usage(messages: Iterable[Row], snapshot: Snapshot | None = None) -> Usage:
-    """The tokens of the summary and of the messages after it. Stored counts are used."""
+    """Count the tokens of the summary and of the messages after it. Stored counts are used."""
     counts = [(row["role"], message_tokens(row)) for row in messages]
     summary = tokens.count(SUMMARY_PREFIX + snapshot.summary) if snapshot else 0
-    spoken = sum(count for role, count in counts if role == "assistant")
-    return Usage(summary + sum(count for _, count in counts), spoken)
+    answers = sum(count for role, count in counts if role == "assistant")
+    return Usage(summary + sum(count for _, count in counts), answers)
 
 
 def message_tokens(row: Row) -> int:
-    """A message's stored token count, else its content's."""
+    """Return the stored token count of a message, else that of its content."""
     stored = row.get("token_count")
     return stored if isinstance(stored, int) else tokens.count(content_text(row))
 
 
 def first_turns(messages: Sequence[Row], context_length: int) -> tuple[Row, ...]:
-    """The messages to summarize: whole turns before the last 20 messages.
+    """Return the messages to summarize: whole turns before the last 20 messages.
 
-    A turn is never cut (a snapshot reaches to a turn), and the last one always stays. Of a history
-    that the summarizing model could not hold, only as many turns as fit, but at least one.
+    The last turn is never among them. Of a history that the summarizing model could not hold, they
+    are only as many turns as fit, but at least one.
     """
     head: list[Row] = []
     budget = int(context_length * PROMPT_SHARE)
@@ -187,37 +197,37 @@ def _serialized_tokens(row: Row) -> int:
 
 
 def covered_count(snapshot: Snapshot | None, messages: Sequence[Row]) -> int:
-    """How many of the messages the snapshot covers."""
+    """Return how many of the messages the snapshot covers."""
     return 0 if snapshot is None else sum(row["turn_no"] <= snapshot.turn_no for row in messages)
 
 
 def covers(snapshot: Snapshot, messages: Sequence[Row]) -> bool:
-    """Whether the turns that the snapshot covers still say what they said."""
+    """Whether the turns that the snapshot covers are unchanged."""
     turns = messages[: covered_count(snapshot, messages)]
     return bool(turns) and content_hash(turns) == snapshot.content_hash
 
 
 def content_hash(messages: Iterable[Row]) -> str:
-    """SHA-256 (hex) of what the messages say: turn, role, content, tool. Row ids do not count."""
+    """Return the SHA-256 (hex) of turn, role, content and tool of the messages, not of row ids."""
     digest = hashlib.sha256()
     for row in messages:
-        said = (row["turn_no"], row["role"], content_text(row), row.get("tool_name"))
-        whole = orjson.dumps([*said, row.get("tool_calls")], option=orjson.OPT_SORT_KEYS)
+        content = (row["turn_no"], row["role"], content_text(row), row.get("tool_name"))
+        whole = orjson.dumps([*content, row.get("tool_calls")], option=orjson.OPT_SORT_KEYS)
         digest.update(whole)
     return digest.hexdigest()
 
 
 def next_snapshot(plan: Plan, summary: str, messages: Sequence[Row]) -> Snapshot:
-    """The snapshot that a successful compression leaves; `messages` as given to `decide`."""
+    """Return the snapshot of a successful compression; `messages` as given to `decide`."""
     turns = messages[: plan.covered + len(plan.head)]
-    return Snapshot(summary, plan.reach, content_hash(turns))
+    return Snapshot(summary, plan.last_turn, content_hash(turns))
 
 
 # -- assembling ---------------------------------------------------------------------------------
 
 
 def summary_prompt(plan: Plan) -> str:
-    """What to ask the summarizing model; the turns are in it once, unpruned (P23)."""
+    """Return the prompt for the summarizing model; it has the turns once, not shortened (P23)."""
     turns = serialize(plan.head)
     if plan.snapshot is None:
         return full_prompt(turns)
@@ -225,10 +235,10 @@ def summary_prompt(plan: Plan) -> str:
 
 
 def assemble(plan: Plan, summary: str | None = None) -> list[Row]:
-    """The messages to send, to be given to `history.build`.
+    """Return the messages to send, for `history.build`.
 
-    `summary` is the new one; without it (no compression, or a failed one: P24) the stored summary
-    and everything after it go out. Over the threshold, old tool output shrinks to previews.
+    `summary` is the new one; without it (no compression, or a failed one: P24) they are the stored
+    summary and everything after it. Over the threshold, old tool output is shortened to previews.
     """
     if summary is not None:
         return [summary_message(summary), *prune(plan.tail, TAIL)]
@@ -238,17 +248,17 @@ def assemble(plan: Plan, summary: str | None = None) -> list[Row]:
 
 
 def summary_message(summary: str) -> Row:
-    """A summary as the `user` message that opens the history (P21)."""
+    """Return a summary as the `user` message that begins the history (P21)."""
     return {"role": "user", "content": f"{SUMMARY_PREFIX}\n\n{summary}"}
 
 
 def started_event(plan: Plan) -> dict[str, Any]:
-    """The fields of `compression.started`."""
+    """Return the fields of `compression.started`."""
     return {"message_count": len(plan.rest), "token_count": plan.usage.total}
 
 
 def completed_event(plan: Plan, summary: str | None, error: str | None = None) -> dict[str, Any]:
-    """The fields of `compression.completed`; without a summary, that of a failure (P24)."""
+    """Return the fields of `compression.completed`; without a summary, those of a failure (P24)."""
     ok = summary is not None
     sent = len(plan.tail) + 1 if ok else len(plan.rest) + (plan.snapshot is not None)
     fields = {
@@ -266,7 +276,7 @@ def completed_event(plan: Plan, summary: str | None, error: str | None = None) -
 
 
 def after_tokens(plan: Plan, summary: str | None) -> int:
-    """What the session counts after the compression (P22)."""
+    """Return the tokens of the session after the compression (P22)."""
     if summary is None:
         return plan.usage.total
     return count_usage(plan.tail, Snapshot(summary, 0, "")).total

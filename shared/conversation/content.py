@@ -1,4 +1,4 @@
-"""Text and blocks: what a message says, whatever shape it comes in. Pure.
+"""Text and blocks: the text of a message, in whatever shape it comes. Pure.
 
 Gateways of the Hermes family store structured answers as the Python repr of their blocks
 (`"[{'type': 'text', 'text': \\"it's\\"}]"`, sometimes quoted once more). `parse_stringified` reads
@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-LITERAL_LIMIT = 2_000_000  # characters of a Python literal, and of those outside its strings: each
-STRUCTURE_LIMIT = 50_000  # of the latter costs microseconds, and more would hold the hub for long
+LITERAL_LIMIT = 2_000_000  # characters of a Python literal
+STRUCTURE_LIMIT = 50_000  # of these outside its strings: each costs microseconds of the hub's time
 NESTING_LIMIT = 100  # levels of JSON that `clean_json` keeps
 REPLACEMENT = "\ufffd"
 
@@ -31,7 +31,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class ParsedContent:
-    """What an assistant's blocks say; `tool_calls` are `{id, type, function}` as in P8."""
+    """The content of an assistant's blocks; `tool_calls` are `{id, type, function}` as in P8."""
 
     content: str
     reasoning: str = ""
@@ -55,7 +55,7 @@ def parse_stringified(text: object) -> ParsedContent | None:
 
 
 def read_blocks(blocks: object) -> ParsedContent | None:
-    """An assistant's text, thinking and tool_use blocks; None unless all items are such."""
+    """Read the text, thinking and tool_use blocks of an assistant; None if there are others."""
     if not isinstance(blocks, list) or not blocks:
         return None
     texts: list[str] = []
@@ -75,10 +75,10 @@ def read_blocks(blocks: object) -> ParsedContent | None:
 
 
 def blocks_to_text(content: object) -> str:
-    """The readable text of a message's content: text as it is, blocks joined by line breaks.
+    """Return the readable text of a message's content: blocks are joined by line breaks.
 
-    Images and documents become `[image]` and `[document]`, tool results their own text; what has
-    no text is left out.
+    Images and documents become `[image]` and `[document]`, tool results their own text; other
+    blocks are left out.
     """
     if isinstance(content, str):
         return content
@@ -88,9 +88,9 @@ def blocks_to_text(content: object) -> str:
 
 
 def input_text(value: object) -> str:
-    """The text of a run's `input` (P15): text, content blocks, or `[{role, content}]`.
+    """Return the text of a run's `input` (P15): text, content blocks, or `[{role, content}]`.
 
-    Of a list of messages it is the last one's, the only one that gateways use.
+    Of a list of messages it is that of the last one, the only one that gateways use.
     """
     if isinstance(value, list) and value and _is_message(value[-1]):
         return blocks_to_text(value[-1]["content"])
@@ -98,9 +98,9 @@ def input_text(value: object) -> str:
 
 
 def clean_text(text: str) -> str:
-    """`text` with NUL and lone surrogates replaced by U+FFFD: what databases and UTF-8 can hold.
+    """Replace NUL and lone surrogates, which databases and UTF-8 cannot hold, by U+FFFD.
 
-    Two halves of a pair that meet (a delta was cut between them) become their character.
+    Two halves of a surrogate pair that meet (a delta was cut between them) become their character.
     """
     if (text.isascii() and "\x00" not in text) or not _UNSTORABLE.search(text):
         return text
@@ -109,10 +109,10 @@ def clean_text(text: str) -> str:
 
 
 def clean_json(value: Any, _levels: int = NESTING_LIMIT) -> Any:
-    """A copy of a JSON-like value that every JSON writer and database takes.
+    """Return a copy of a JSON-like value that every JSON writer and database accepts.
 
     Texts and keys are cleaned; non-finite numbers become null, integers beyond 64 bits floats;
-    what is nested deeper than `NESTING_LIMIT` levels becomes U+FFFD.
+    values below `NESTING_LIMIT` levels become U+FFFD.
     """
     if isinstance(value, str):
         return clean_text(value)
@@ -131,7 +131,7 @@ def clean_json(value: Any, _levels: int = NESTING_LIMIT) -> Any:
 
 
 def _unquoted(text: str) -> list[str]:
-    """What is inside the outer quotes: as JSON, as it stands, as a Python literal."""
+    """Return the readings of what is inside the outer quotes: JSON, verbatim, a Python literal."""
     if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0]:
         return []
     inner = [_reading(json.loads, text), text[1:-1], _reading(_literal, text)]
@@ -144,11 +144,11 @@ def _first_reading(text: str, *parsers: Callable[[str], Any]) -> Any:
 
 
 def _reading(parse: Callable[[str], Any], text: str) -> Any:
-    """What the parser makes of `text`, None if nothing."""
+    """Return what the parser reads from `text`; None if it refuses it."""
     try:
         return parse(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return None  # what these two parsers raise on text that is not theirs, or too deep
+        return None  # what these two parsers raise on other text, or too deep nesting
 
 
 def _literal(text: str) -> Any:
@@ -164,7 +164,7 @@ def _tool_call(block: Mapping[str, Any]) -> ToolCall | None:
     try:
         arguments = json.dumps(block.get("input", {}), ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        return None  # a Python literal can hold what JSON cannot: then it is no tool call
+        return None  # a Python literal can hold what JSON cannot
     return {
         "id": call_id if isinstance(call_id, str) else "",
         "type": "function",

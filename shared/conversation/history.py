@@ -1,4 +1,4 @@
-"""Stored messages -> what a gateway is sent as `conversation_history`. Pure.
+"""Stored messages -> the `conversation_history` of a request to a gateway. Pure.
 
 Three formats: `anthropic` (blocks), `openai` (chat messages) and `text` (plain texts, for gateways
 that flatten structure to its repr). Every entry has `role` and `content`: gateways refuse others.
@@ -15,15 +15,17 @@ from shared.conversation.content import blocks_to_text, parse_stringified
 Message: TypeAlias = dict[str, Any]
 Format: TypeAlias = Literal["anthropic", "openai", "text"]
 
-# What `text` shows of a tool call's arguments and of its result, in characters: enough for a file
-# or a log page, and one call cannot fill the context.
+# Characters of a tool call's arguments, and of its result, in the format `text`: enough for a file
+# or a page of a log, and one call cannot fill the context.
 TEXT_ARGUMENTS_LIMIT = 4_000
 TEXT_RESULT_LIMIT = 16_000
 
 
 def build(messages: Iterable[Mapping[str, Any]], format: Format) -> list[Message]:  # noqa: A002
-    """Stored messages, in order, in a gateway's format. Reasoning is not sent (P19), except as
-    `reasoning_content` in `openai`."""
+    """Convert stored messages, given in order, to a format of gateways.
+
+    Reasoning is left out (P19), except as `reasoning_content` in `openai`.
+    """
     clean = sanitize(messages)
     if format == "openai":
         return [_openai(message) for message in clean]
@@ -34,7 +36,7 @@ def build(messages: Iterable[Mapping[str, Any]], format: Format) -> list[Message
 
 
 def workspace_instructions(workspace: str | None, instructions: str | None) -> str | None:
-    """The run's instructions under the line that names its working directory (P18)."""
+    """Put a line that names the working directory before the instructions of the run (P18)."""
     if not workspace:
         return instructions or None
     line = f"[Current working directory: {' '.join(workspace.splitlines())}]"
@@ -45,15 +47,16 @@ def workspace_instructions(workspace: str | None, instructions: str | None) -> s
 
 
 def sanitize(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
-    """User, assistant and tool messages that a gateway can take, empties left out.
+    """Return the user, assistant and tool messages in a form that gateways accept, without empty
+    ones.
 
-    Gives `{role, content: str}` with, where there are any, `content_blocks` (user), `tool_calls`
+    They are `{role, content: str}` with, where there are any, `content_blocks` (user), `tool_calls`
     {id, type, function} and `reasoning_content` (assistant), `tool_call_id` and `name` (tool).
     A tool message without a call id takes the id of the last assistant's call of the same tool,
     each id once; without such a call it is left out.
     """
     rows = [m for m in messages if m.get("role") in ("user", "assistant", "tool")]
-    taken = {row.get("tool_call_id") for row in rows if row["role"] == "tool"}
+    used = {row.get("tool_call_id") for row in rows if row["role"] == "tool"}
     calls: list[Message] = []
     result: list[Message] = []
     for row in rows:
@@ -61,10 +64,10 @@ def sanitize(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
             message = _assistant(row)
             calls = message.get("tool_calls", [])
         elif row["role"] == "tool":
-            message = _tool(row, calls, taken)
+            message = _tool(row, calls, used)
         else:
             message = _user(row)
-        if _says_something(message):
+        if _has_content(message):
             result.append(message)
     return result
 
@@ -91,27 +94,27 @@ def _assistant(row: Mapping[str, Any]) -> Message:
     return message
 
 
-def _tool(row: Mapping[str, Any], calls: Sequence[Message], taken: set[Any]) -> Message:
+def _tool(row: Mapping[str, Any], calls: Sequence[Message], used: set[Any]) -> Message:
     name = row.get("tool_name") or row.get("name")
     call_id = row.get("tool_call_id")
     if not call_id:
-        free = (c["id"] for c in calls if c["function"]["name"] == name and c["id"] not in taken)
+        free = (c["id"] for c in calls if c["function"]["name"] == name and c["id"] not in used)
         call_id = next(free, None)
-        taken.add(call_id)
+        used.add(call_id)
     message: Message = {"role": "tool", "content": blocks_to_text(row.get("content"))}
     message["tool_call_id"] = call_id
     return message | {"name": name} if name else message
 
 
-def _says_something(message: Message) -> bool:
+def _has_content(message: Message) -> bool:
     if message["role"] == "tool":
-        return bool(message["tool_call_id"])  # no output is a result, too
+        return bool(message["tool_call_id"])  # an empty output is a result, too
     extras = message.get("content_blocks") or message.get("tool_calls")
     return bool(extras or message["content"].strip())
 
 
 def clean_calls(calls: object) -> list[Message]:
-    """Tool calls that have an id and a name, as `{id, type, function: {name, arguments: str}}`."""
+    """Return the calls with id and name, as `{id, type, function: {name, arguments: str}}`."""
     if not isinstance(calls, list):
         return []
     return [clean for call in calls if (clean := _clean_call(call)) is not None]
@@ -138,12 +141,12 @@ def _blocks_or_text(message: Message) -> Any:
 
 
 def _openai(message: Message) -> Message:
-    kept = {k: v for k, v in message.items() if k != "content_blocks"}
-    return kept | {"content": _blocks_or_text(message)}
+    fields = {k: v for k, v in message.items() if k != "content_blocks"}
+    return fields | {"content": _blocks_or_text(message)}
 
 
 def to_anthropic(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
-    """Chat messages as Anthropic blocks; tool results gather in one user message.
+    """Convert chat messages to Anthropic blocks; tool results in a row become one user message.
 
     Exact to `tests/golden/history_cases.json`, including what only unsanitized input can have:
     `reasoning` as a thinking block, a filler for an empty user message.
@@ -193,8 +196,8 @@ def _add_tool_result(result: list[Message], message: Mapping[str, Any], content:
 def flatten(
     messages: Iterable[Mapping[str, Any]], arguments_limit: int, result_limit: int
 ) -> list[Message]:
-    """Chat messages as plain texts: calls become readable lines of the assistant that made them,
-    tool results follow under the last assistant. Limits are in characters; what is longer is cut.
+    """Convert chat messages to plain texts: calls become lines of the assistant that made them, and
+    tool results follow under the last assistant. Limits are in characters; longer texts are cut.
 
     Exact to `summary_history` of the golden cases with limits of 1,000 and 500.
     """
@@ -228,22 +231,22 @@ def _call_lines(calls: Iterable[Mapping[str, Any]], limit: int) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """The first `limit` characters of `text`, with `...` if there is more."""
+    """Return the first `limit` characters of `text`, with `...` if there are more."""
     return text if len(text) <= limit else text[:limit] + "..."
 
 
 def tool_name(message: Mapping[str, Any]) -> str:
-    """The tool that a tool message came from."""
+    """Return the name of the tool of a tool message."""
     return message.get("name") or message.get("tool_name") or "unknown"
 
 
 def arguments_text(function: Mapping[str, Any]) -> str:
-    """A call's arguments as the model wrote them, `{}` if it wrote none."""
+    """Return the arguments of a call as the model wrote them; `{}` if there are none."""
     return _as_text(function.get("arguments") or "{}")
 
 
 def _arguments(value: Any) -> Any:
-    """A call's arguments as JSON; `{}` if they are none."""
+    """Parse the arguments of a call; `{}` if they are not JSON."""
     if not value or not isinstance(value, str):
         return value or {}
     try:

@@ -1,4 +1,4 @@
-"""What the summarizing model is asked, and what stands before a summary in the history."""
+"""The prompts for the summarizing model, and the introduction of a summary in the history. Pure."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ For passwords, tokens and keys write only where they are kept."""
 
 
 def full_prompt(turns: str) -> str:
-    """The request for a first summary of the serialized turns."""
+    """Return the prompt for a first summary of the serialized turns."""
     return f"{_TASK}\n\n{_SECTIONS}\n\n<conversation>\n{turns}\n</conversation>"
 
 
 def incremental_prompt(summary: str, turns: str) -> str:
-    """The request for a summary that replaces `summary` and takes in the turns since."""
+    """Return the prompt for a summary that replaces `summary` and includes the turns since."""
     update = (
         "There is a summary of what came before. Write a new one that replaces it: keep what still "
         "holds, move finished things to Done, correct what the new turns changed, add what is new."

@@ -1,4 +1,4 @@
-"""Turns as text for a summarizing model, and as what is left of old tool output. Pure.
+"""Turns as text for a summarizing model, and shortened tool output of old turns. Pure.
 
 All lengths are code points, so that no cut splits a character.
 """
@@ -19,8 +19,8 @@ FLAT_ARGUMENTS_LIMIT, FLAT_RESULT_LIMIT = 1_000, 500
 
 
 def serialize(messages: Iterable[Row]) -> str:
-    """Turns as text for the summarizing model. Tool output over 5,500 characters keeps its first
-    4,000 and last 1,500; arguments are cut at 1,500.
+    """Convert turns to text for the summarizing model. Of tool output over 5,500 characters the
+    first 4,000 and the last 1,500 are shown; arguments are cut at 1,500.
 
     Exact to `summary_text` of the golden cases, whose content lists read `[object Object]`; stored
     rows have text there.
@@ -51,12 +51,12 @@ def _shorten(output: str) -> str:
 
 
 def summary_history(messages: Iterable[Row]) -> list[dict[str, Any]]:
-    """Turns as plain chat messages for a summarizing model that takes a history."""
+    """Convert turns to plain chat messages for a summarizing model that takes a history."""
     return flatten(messages, FLAT_ARGUMENTS_LIMIT, FLAT_RESULT_LIMIT)
 
 
 def prune(messages: Sequence[Row], keep: int) -> list[Row]:
-    """The messages, tool output before the last `keep` of them as a 100-character preview.
+    """Shorten tool output to previews of 100 characters, except in the last `keep` messages.
 
     Exact to `pruned_keep_4` of the golden cases with `keep` 4.
     """
@@ -72,7 +72,7 @@ def _preview(row: Row) -> Row:
 
 
 def content_text(row: Row) -> str:
-    """A row's content as text; a list, which no stored row has, as the golden cases show it."""
+    """Return the content of a row as text; a list (no stored row has one) as golden cases do."""
     content = row.get("content") or ""
     if isinstance(content, list):
         return ",".join(item if isinstance(item, str) else "[object Object]" for item in content)

@@ -1,8 +1,8 @@
-"""How many tokens a text costs, by the `cl100k_base` vocabulary that ships with this package.
+"""Counting the tokens of a text, with the `cl100k_base` vocabulary that is part of this package.
 
 The vocabulary is read from the folder `vocabulary` beside this file and checked by its hash.
-`tiktoken`'s own loader is not used: it fetches what it misses from the network, without a time
-limit, and deletes files that do not match. Where the file is missing or damaged, counts are
+`tiktoken`'s own loader is not used: it downloads a missing file, without a time limit, and deletes
+files that do not match. Where the file is missing or damaged, counts are
 estimated instead.
 """
 
@@ -36,8 +36,8 @@ _PATTERN = (
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
 
-PIECE = 50_000  # characters encoded at once: at 1,000,000 blanks in a row the library panics
-TOKENS_PER_CJK = 1.5  # on the high side of 1.0 to 1.4 measured, so that estimates err to the safe
+PIECE = 50_000  # characters encoded at once: the library panics at 1,000,000 blanks in a row
+TOKENS_PER_CJK = 1.5  # measured: 1.0 to 1.4; rather too many than too few
 CHARACTERS_PER_TOKEN = 4
 
 # Han, kana, hangul, CJK punctuation and full-width forms, also beyond the basic plane.
@@ -48,9 +48,10 @@ _CJK = re.compile(
 
 
 def count(text: str) -> int:
-    """The tokens of `text`. Special tokens are ordinary text here; lone surrogates count as U+FFFD.
+    """Return the number of tokens of `text`.
 
-    Exact up to 50,000 characters; beyond that each further piece may differ by a token or two.
+    Special tokens are ordinary text here; lone surrogates count as U+FFFD.
+    Exact up to PIECE characters; each further piece may differ by a token or two.
     """
     encoding = _encoding()
     if encoding is None:
@@ -60,7 +61,7 @@ def count(text: str) -> int:
 
 
 def estimate(text: str) -> int:
-    """A guess without vocabulary: 1.5 tokens per CJK character, 4 other characters per token."""
+    """Estimate without vocabulary: 1.5 tokens per CJK character, 4 other characters per token."""
     cjk = len(_CJK.findall(text))
     return math.ceil(cjk * TOKENS_PER_CJK + (len(text) - cjk) / CHARACTERS_PER_TOKEN)
 
@@ -72,12 +73,12 @@ def preload() -> bool:
 
 @functools.cache
 def _encoding() -> Encoding | None:
-    """The encoding, read once. Two threads that come first may both read it, which is harmless."""
+    """Load the encoding once. Two threads may both load it at first, which is harmless."""
     return load(VOCABULARY)
 
 
 def load(path: Path) -> Encoding | None:
-    """The encoding from a vocabulary file; None, with a log line, if it is missing or damaged."""
+    """Read the encoding from a vocabulary file; None, with a log line, if missing or damaged."""
     try:
         data = path.read_bytes()
     except OSError as error:

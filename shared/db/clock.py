@@ -1,4 +1,7 @@
-"""The database's clock as an SQL expression: epoch seconds, moving within a transaction (R12)."""
+"""The clock of the database as an SQL expression: epoch seconds (R12).
+
+It moves on within a transaction. All processes compare leases and times on this one clock.
+"""
 
 from typing import Any
 
@@ -9,7 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class DbNow(FunctionElement[float]):
-    """`DbNow()` is the time at which the statement runs, on the database's own clock."""
+    """`DbNow()` is the time at which the statement is executed, on the clock of the database."""
 
     type = Double()
     inherit_cache = True
@@ -29,5 +32,5 @@ _NOW = select(DbNow())
 
 
 def read_clock(tx: Session) -> float:
-    """The time now, on the database's clock: epoch seconds."""
+    """Return the time on the clock of the database, in epoch seconds."""
     return float(tx.scalar(_NOW) or 0.0)

@@ -1,4 +1,15 @@
-"""Units of work on SQLite or PostgreSQL: one function, one transaction, retried when it may be."""
+"""Units of work on SQLite or PostgreSQL: one function, one transaction.
+
+Problem: transactions conflict, connections die while they are idle, and a COMMIT whose answer is
+lost may have counted; callers must not have to know any of it.
+Idea: a unit of work is a function of a transaction. `Database` calls it, commits, and calls it
+again from its beginning when that is safe: after a conflict (the database has rolled back), and
+once after a connection that turned out to be dead before the COMMIT. So a unit of work has no
+effects besides its transaction. Everything else becomes DatabaseUnavailable.
+Invariant: a unit is never repeated after a COMMIT of unknown outcome; the caller gets
+DatabaseUnavailable and may look whether it counted. Each unit ends within a bounded time, waiting
+included. On SQLite there is one connection, and units come one after the other.
+"""
 
 import logging
 import random
@@ -22,15 +33,15 @@ Work = Callable[[Session], T]
 log = logging.getLogger(__name__)
 
 TRIES = 8
-RECONNECTS = 1  # of a unit whose connection died while it rested; then all are given up
-PATIENCE = 5.0  # seconds for which one unit of work meets others, then it gives up
+RECONNECTS = 1  # after a connection died while it was idle; the pool drops the others then
+CONFLICTS_FOR = 5.0  # seconds for which a unit of work is repeated after conflicts
 
 
 class Database:
-    """Runs units of work. Never hold a Session longer than one of them.
+    """Runs units of work. A Session must not be used after the unit that got it.
 
-    On SQLite a unit runs in an OS thread when the process is green, one at a time: sqlite3 would
-    stop the hub, and its locks are not for two kinds of threads.
+    In a green process a unit on SQLite runs in an OS thread, one at a time: sqlite3 would block the
+    hub, and its locks do not work between green and OS threads.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
@@ -42,37 +53,41 @@ class Database:
         self._one_at_a_time = threading.Lock()
 
     def write(self, work: Work[T]) -> T:
-        """The result of `work(session)`, committed. It may be called again after a conflict.
+        """Return the result of `work(tx)`, committed. `work` may be called more than once.
 
-        Raises DatabaseAway when the database does not answer.
+        Raises DatabaseUnavailable when the database does not answer, is full, or stays too busy.
         """
         return self._retrying(self._engine, work)
 
     def read(self, work: Work[T]) -> T:
-        """The result of `work(session)` on one consistent view of the data."""
+        """Return the result of `work(tx)`, which reads, on one consistent snapshot of the data.
+
+        Raises DatabaseUnavailable, as `write` does.
+        """
         return self._retrying(self._reader, work)
 
     def single(self, work: Work[T]) -> T:
-        """The result of `work(session)`, which is one statement that may be repeated.
+        """Return the result of `work(tx)`, which executes one statement that may be repeated.
 
-        PostgreSQL gets it without BEGIN and COMMIT, which are two round trips.
+        PostgreSQL gets it without BEGIN and COMMIT, which saves two round trips. Raises
+        DatabaseUnavailable, as `write` does.
         """
         return self._retrying(self._single, work)
 
     def _kind(self, level: str) -> Engine:
-        """The engine with that isolation; SQLite knows only whether somebody is going to write."""
+        """The engine with that isolation level; SQLite has only deferred and immediate begins."""
         if self.is_sqlite:
             return self._engine.execution_options(holdfast_deferred=True)
         return self._engine.execution_options(isolation_level=level)
 
     def close(self) -> None:
-        """Give the pooled connections back."""
+        """Close the pooled connections."""
         self._engine.dispose()
 
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + CONFLICTS_FOR
         reconnects = RECONNECTS
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             try:
                 return self._once(engine, work, deadline)
             except DBAPIError as error:
@@ -81,7 +96,7 @@ class Database:
                     continue
                 if not _conflict(error):
                     raise _translated(error) from error
-                if not left or time.monotonic() > deadline:
+                if not tries_left or time.monotonic() > deadline:
                     raise _too_busy() from error
             time.sleep(random.uniform(0.005, 0.05))
         raise AssertionError("unreachable")
@@ -89,7 +104,7 @@ class Database:
     def _once(self, engine: Engine, work: Work[T], deadline: float) -> T:
         if not self.is_sqlite:
             return _transaction(engine, work)
-        # Waiting has an end here, too: behind a locked database the units of work queue up.
+        # Bounded as well: when the database is locked, units of work queue up here.
         if not self._one_at_a_time.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise _too_busy()
         try:
@@ -106,7 +121,7 @@ def _transaction(engine: Engine, work: Work[T]) -> T:
             tx.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise DatabaseUnavailable from error  # perhaps committed: not to be repeated
+                raise DatabaseUnavailable from error  # it may have been committed: do not repeat
             raise
         return result
 
@@ -116,7 +131,7 @@ def _too_busy() -> DatabaseUnavailable:
 
 
 def _conflict(error: DBAPIError) -> bool:
-    """Another transaction was in the way: SQLite's lock, or PostgreSQL's 40001 and 40P01."""
+    """Whether another transaction was in the way: SQLite's lock, PostgreSQL's 40001 and 40P01."""
     return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"} or (
         isinstance(error, OperationalError) and "database is locked" in str(error.orig)
     )
@@ -125,12 +140,12 @@ def _conflict(error: DBAPIError) -> bool:
 def _translated(error: DBAPIError) -> Exception:
     if _full(error):
         return DatabaseUnavailable("The database's disk is full; free some space, then try again.")
-    away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return DatabaseUnavailable() if away else error
+    lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return DatabaseUnavailable() if lost else error
 
 
 def _full(error: DBAPIError) -> bool:
-    """No space is left: SQLITE_FULL, or PostgreSQL's 53100."""
+    """Whether no space is left: SQLITE_FULL, or PostgreSQL's 53100."""
     return (
         getattr(error.orig, "sqlstate", None) == "53100"
         or getattr(error.orig, "sqlite_errorname", None) == "SQLITE_FULL"
@@ -149,7 +164,7 @@ def _engine(url: str, pool_size: int) -> Engine:
             connect_args={"connect_timeout": 5},
             **common,
         )
-    # One connection, kept: units of work come one at a time, and opening it costs as much as one.
+    # One permanent connection: units of work come one at a time, and opening costs as much as one.
     engine = create_engine(
         url,
         poolclass=StaticPool,
@@ -166,7 +181,7 @@ def _dumps(value: object) -> str:
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
-    # Without this the driver begins late and loses updates between two writers.
+    # Else the driver sends BEGIN late, and updates between two writers are lost.
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
@@ -177,6 +192,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    # One statement alone takes the writer's lock as it begins; two could meet a writer in between.
+    # A unit of one statement takes the writer's lock with it. In one of several statements, another
+    # writer could come between the first read and the first write.
     deferred = connection.get_execution_options().get("holdfast_deferred", False)
     connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")

@@ -1,8 +1,8 @@
-"""Deleting a session: first its runs are ended, then one transaction removes all rows (P28).
+"""Deleting a session: its runs are ended first, then one transaction removes all rows (P28).
 
-The row of a run that is still live may be removed, too, when its owner does not end it in time:
-whoever writes for it after that finds no row and has lost it (`owned` in
-`shared/db/runs/ownership.py`), and a chase stops what the gateway still does.
+The row of a live run may be removed, too, when its owner does not end it in time. The owner then
+finds no row at its next write and has lost the run (`owned` in `shared/db/runs/ownership.py`), and
+its gateway run is tracked as an orphan, so that it is stopped.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.gateway_sessions import UNSYNCED_AFTER, forget
+from shared.db.gateway_sessions import UNSYNCED_AFTER, queue_deletion
 from shared.db.locks import lock_session
 from shared.db.models import (
     ApprovalRow,
@@ -32,13 +32,13 @@ from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
 from shared.protocol.run_states import ENDED, RunState
 
-STILL_KNOWN = 2 * UNSYNCED_AFTER  # seconds after its end in which a gateway may have a session
+STILL_KNOWN = 2 * UNSYNCED_AFTER  # seconds after its end for which a gateway may have a session
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """Where the ending of a session's runs stands. `live` still work; `untold` have ended, and
-    clients have not been told."""
+    """The state of the runs of a session that is to be deleted. `live`: have not ended yet;
+    `unannounced_runs`: have ended, and clients do not know it yet."""
 
     live: tuple[str, ...]
     unannounced_runs: tuple[str, ...]
@@ -46,7 +46,7 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Removed:
-    """What is gone. `run_ids`: of all its runs; `forced`: those among them that were live."""
+    """What was deleted. `run_ids`: of all its runs; `forced`: of those that were still live."""
 
     run_ids: tuple[str, ...]
     forced: tuple[str, ...]
@@ -54,7 +54,7 @@ class Removed:
 
 
 def stop_runs(tx: Session, owner: str, session_id: str) -> Stopping:
-    """Ask the live run to stop and take the waiting ones back. Again is the same as once.
+    """Request the stop of the live run and cancel the queued ones. May be called repeatedly.
 
     Raises NotFound.
     """
@@ -70,23 +70,23 @@ def stop_runs(tx: Session, owner: str, session_id: str) -> Stopping:
 
 
 def remove(tx: Session, owner: str, session_id: str, *, force: bool) -> Removed | None:
-    """Delete the session and everything that is kept of it. What its gateways may have of it is
-    queued for deletion.
+    """Delete the session and everything that belongs to it; queue the deletion of its gateway
+    sessions.
 
-    None, and nothing done, while a run of it is open or its end untold, unless `force`.
-    Raises NotFound.
+    None, and nothing is done, while a run of it is open or the end of one is not announced, unless
+    `force`. Raises NotFound.
     """
     if lock_session(tx, owner, session_id) is None:
         raise NotFound("There is no such session.")
-    left = tuple(run.id for run in open_runs(tx, owner, session_id))
-    if not force and (left or _unannounced(tx, owner, session_id)):
+    still_open = tuple(run.id for run in open_runs(tx, owner, session_id))
+    if not force and (still_open or _unannounced(tx, owner, session_id)):
         return None
     mine = _runs(owner, session_id)
-    _track_live_runs(tx, left)
-    _forget_gateway_sessions(tx, mine)
+    _track_live_runs(tx, still_open)
+    _queue_gateway_sessions(tx, mine)
     run_ids = tuple(tx.scalars(select(RunRow.id).where(*mine)))
     messages = _delete_rows(tx, owner, session_id)
-    return Removed(run_ids, left, messages)
+    return Removed(run_ids, still_open, messages)
 
 
 def _unannounced(tx: Session, owner: str, session_id: str) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def _runs(owner: str, session_id: str) -> tuple[Any, Any]:
 
 
 def _track_live_runs(tx: Session, run_ids: Sequence[str]) -> None:
-    """Have the gateway's part of runs stopped that nobody here knows any more (R9)."""
+    """Have the gateway runs of these runs, whose rows go, stopped (R9)."""
     rows = tx.scalars(
         select(AttemptRow).where(AttemptRow.run_id.in_(run_ids), AttemptRow.never_sent.is_(False))
     )
@@ -119,12 +119,13 @@ def _track_live_runs(tx: Session, run_ids: Sequence[str]) -> None:
         )
 
 
-def _forget_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:
-    """No transcript is waited for any more, so none is a reason to keep them (R25).
+def _queue_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:
+    """Queue the gateway sessions of its ended runs for deletion: no transcript is needed (R25).
 
-    Those of a chase are queued at its end. Long ended runs' are gone, or found by the sweep.
+    Those of an orphaned run are queued when its checks are done. Those of runs that ended long ago
+    are gone, or the sweep finds them.
     """
-    chased = select(OrphanRow.ephemeral_id).where(OrphanRow.done_at.is_(None))
+    orphaned = select(OrphanRow.ephemeral_id).where(OrphanRow.done_at.is_(None))
     ended = select(RunRow.id).where(
         *mine, RunRow.state.in_([*ENDED]), RunRow.ended_at > DbNow() - STILL_KNOWN
     )
@@ -132,15 +133,16 @@ def _forget_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:
         select(AttemptRow.profile, AttemptRow.ephemeral_id).where(
             AttemptRow.run_id.in_(ended),
             AttemptRow.never_sent.is_(False),
-            AttemptRow.ephemeral_id.not_in(chased),
+            AttemptRow.ephemeral_id.not_in(orphaned),
         )
     )
     for profile, ephemeral_id in attempts.all():
-        forget(tx, profile, ephemeral_id, saved=True)
+        queue_deletion(tx, profile, ephemeral_id, saved=True)
 
 
 def _delete_rows(tx: Session, owner: str, session_id: str) -> int:
-    """The number of messages that are gone. Open chases stay: they work at the gateway."""
+    """Delete all rows; return the number of messages. Orphans that are not done stay: their gateway
+    runs still have to be stopped."""
     ids = select(RunRow.id).where(*_runs(owner, session_id))
     tx.execute(delete(AttemptRow).where(AttemptRow.run_id.in_(ids)))
     tx.execute(delete(ApprovalRow).where(ApprovalRow.run_id.in_(ids)))

@@ -1,7 +1,8 @@
-"""Throw-away gateway sessions that wait for their deletion: queued, tried, put off, parked (R25).
+"""The queue of ephemeral gateway sessions to delete: queued, tried, put off, parked (R25).
 
-A row is there while the session is not known to be gone. Two beats may work at once: a row is
-taken by compare-and-set, and comes back by itself if its taker dies.
+A row exists as long as the session is not known to be gone. Several processes may work at once: a
+row is taken by compare-and-set of `next_attempt_at`, and is due again by itself if the process that
+took it dies.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,16 +29,16 @@ from shared.protocol.run_states import OPEN
 PENDING: Final = "pending"
 PARKED: Final = "parked"
 
-UNSYNCED_AFTER = 24 * 3600.0  # seconds that a session is kept whose transcript was not saved (P26)
-HOLD = 900.0  # seconds after which rows come back that were taken and never reported on
-FIRST_PAUSE = 60.0  # seconds after the first failure, doubling
+UNSYNCED_AFTER = 24 * 3600.0  # seconds before a session without a saved transcript goes (P26)
+HOLD = 900.0  # seconds after which a row that was taken, and not reported on, is due again
+FIRST_PAUSE = 60.0  # seconds after the first failure; it doubles with each further one
 MOST_FAILURES = 3
 ERROR_LENGTH = 500
 
 
 @dataclass(frozen=True)
 class DueDeletion:
-    """A session that the taker is to delete until `until` (epoch seconds)."""
+    """A session that the caller of `take_due` is to delete before `until` (epoch seconds)."""
 
     profile: str
     session_id: str
@@ -49,74 +50,74 @@ _QUEUED = ("profile_name", "session_id", "created_at", "updated_at", "next_attem
 
 
 def _sooner(queued: Any) -> Any:
-    """One that is queued or parked already stays as it is, but waits no longer than a new one:
-    not for the day, if its transcript is saved by now."""
+    """Leave a row that exists as it is, but let it wait no longer than a new one would: not for the
+    day, if its transcript is saved by now."""
     new = queued.excluded
     return queued.on_conflict_do_update(
         index_elements=[DeletionRow.profile_name, DeletionRow.session_id],
         set_={"next_attempt_at": new.next_attempt_at, "updated_at": new.updated_at},
         where=(DeletionRow.attempt_count == 0)
-        & (DeletionRow.next_attempt_at > new.next_attempt_at + HOLD),  # else it is somebody's now
+        & (DeletionRow.next_attempt_at > new.next_attempt_at + HOLD),  # else it may be taken
     )
 
 
 def _new_row(session_id: Any) -> tuple[Any, ...]:
-    """The values of _QUEUED."""
+    """The values for the columns _QUEUED."""
     wait = bindparam("wait", type_=Double)
     return bindparam("profile", type_=String), session_id, DbNow(), DbNow(), DbNow() + wait
 
 
-def _forgetting(insert: Any) -> Any:
+def _queueing(insert: Any) -> Any:
     values = _new_row(bindparam("ephemeral", type_=String))
     return _sooner(insert(DeletionRow).values(dict(zip(_QUEUED, values, strict=True))))
 
 
-def _forgetting_attempts(insert: Any) -> Any:
+def _queueing_of_attempts(insert: Any) -> Any:
     names = (
         select(AttemptRow.ephemeral_id)
         .where(AttemptRow.run_id == bindparam("of_run"), AttemptRow.never_sent.is_(False))
         .distinct()
         .subquery()
     )
-    rows = select(*_new_row(names.c.ephemeral_id)).where(true())  # SQLite takes ON for a join's
+    rows = select(*_new_row(names.c.ephemeral_id)).where(true())  # else SQLite reads ON as a join's
     return _sooner(insert(DeletionRow).from_select(_QUEUED, rows))
 
 
-_FORGOTTEN = Upsert(_forgetting)
-_ATTEMPTS_FORGOTTEN = Upsert(_forgetting_attempts)
+_SESSION_QUEUED = Upsert(_queueing)
+_ATTEMPTS_QUEUED = Upsert(_queueing_of_attempts)
 
 
-def forget(tx: Session, profile: str, session_id: str, *, saved: bool) -> None:
-    """Have a gateway session deleted: soon if its transcript is `saved`, else after a day.
+def queue_deletion(tx: Session, profile: str, session_id: str, *, saved: bool) -> None:
+    """Queue a gateway session for deletion: soon if its transcript is `saved`, else after a day.
 
-    One that is queued or parked already stays as it is, but does not wait for the day any more.
+    One that is queued or parked already stays so, but no longer waits for the day if `saved`.
     """
     values = {"profile": profile, "ephemeral": session_id, "wait": _wait(saved)}
-    tx.connection().execute(_FORGOTTEN.on(tx), values)
+    tx.connection().execute(_SESSION_QUEUED.on(tx), values)
 
 
-def forget_attempts(tx: Session, run_id: str, profile: str, *, saved: bool) -> None:
-    """The same for the sessions that the run's attempts may have made."""
+def queue_deletion_of_attempts(tx: Session, run_id: str, profile: str, *, saved: bool) -> None:
+    """Queue the sessions that the attempts of the run may have made, as `queue_deletion` does."""
     values = {"profile": profile, "of_run": run_id, "wait": _wait(saved)}
-    tx.connection().execute(_ATTEMPTS_FORGOTTEN.on(tx), values)
+    tx.connection().execute(_ATTEMPTS_QUEUED.on(tx), values)
 
 
 def _wait(saved: bool) -> float:
     return 0.0 if saved else UNSYNCED_AFTER
 
 
-def hasten(tx: Session, profile: str, session_ids: Collection[str]) -> None:
-    """Their transcript is saved after all: no need to keep them any longer."""
+def delete_soon(tx: Session, profile: str, session_ids: Collection[str]) -> None:
+    """Make queued sessions due now: nobody needs their transcripts any longer."""
     tx.execute(
         update(DeletionRow)
         .where(*_these(profile, session_ids), DeletionRow.attempt_count == 0)
-        .where(DeletionRow.next_attempt_at > DbNow() + HOLD)  # else it is somebody's now
+        .where(DeletionRow.next_attempt_at > DbNow() + HOLD)  # else it may be taken
         .values(next_attempt_at=DbNow(), updated_at=DbNow())
     )
 
 
-def revive(tx: Session, profile: str, session_ids: Collection[str]) -> None:
-    """Parked ones that the gateway still has, and that may work by now, are tried again."""
+def retry_parked(tx: Session, profile: str, session_ids: Collection[str]) -> None:
+    """Queue parked sessions again, with no failures: the gateway still has them."""
     tx.execute(
         update(DeletionRow)
         .where(*_these(profile, session_ids), DeletionRow.status == PARKED)
@@ -125,15 +126,15 @@ def revive(tx: Session, profile: str, session_ids: Collection[str]) -> None:
 
 
 def due_profiles(tx: Session) -> list[str]:
-    """Profiles with sessions whose time has come."""
+    """Return the profiles that have sessions due for deletion."""
     rows = tx.scalars(
         select(DeletionRow.profile_name).where(*_due()).distinct().order_by("profile_name")
     )
     return list(rows)
 
 
-def take(tx: Session, profile: str, limit: int) -> list[DueDeletion]:
-    """The oldest that are due, now the caller's for HOLD seconds."""
+def take_due(tx: Session, profile: str, limit: int) -> list[DueDeletion]:
+    """Take the oldest that are due: for HOLD seconds they are the caller's to delete."""
     rows = tx.execute(
         select(DeletionRow.session_id, DeletionRow.attempt_count, DeletionRow.next_attempt_at)
         .where(DeletionRow.profile_name == profile, *_due())
@@ -162,14 +163,16 @@ def _take_one(tx: Session, profile: str, session_id: str, seen: float, until: fl
     return taken.first() is not None
 
 
-def gone(tx: Session, taken: DueDeletion) -> None:
-    """The gateway does not have it any more."""
+def mark_gone(tx: Session, taken: DueDeletion) -> None:
+    """Remove a row that was taken: the gateway no longer has the session."""
     tx.execute(delete(DeletionRow).where(*_these(taken.profile, [taken.session_id])))
 
 
-def failed(tx: Session, taken: DueDeletion, error: str, *, hopeless: bool = False) -> bool:
-    """It could not be deleted: again after a growing pause. True if it was parked instead, after
-    MOST_FAILURES or because the failure is `hopeless`."""
+def note_failure(tx: Session, taken: DueDeletion, error: str, *, hopeless: bool = False) -> bool:
+    """Note that a session could not be deleted; it is due again after a growing pause.
+
+    True if it was parked instead: after MOST_FAILURES, or because the failure is `hopeless`.
+    """
     failures = taken.failures + 1
     parked = hopeless or failures >= MOST_FAILURES
     _report(
@@ -184,7 +187,7 @@ def failed(tx: Session, taken: DueDeletion, error: str, *, hopeless: bool = Fals
 
 
 def put_off(tx: Session, untried: Sequence[DueDeletion], error: str) -> None:
-    """Give back what was not tried; it waits for a pause and says why."""
+    """Give back sessions that were taken and not tried: due after a pause, with this error."""
     for taken in untried:
         _report(
             tx,
@@ -195,7 +198,7 @@ def put_off(tx: Session, untried: Sequence[DueDeletion], error: str) -> None:
 
 
 def parked(tx: Session, limit: int) -> list[DeletionRow]:
-    """Those that were given up, the latest first; `last_error` says why."""
+    """Return the parked sessions, the latest first; `last_error` says why they were given up."""
     rows = tx.scalars(
         select(DeletionRow)
         .where(DeletionRow.status == PARKED)
@@ -206,20 +209,21 @@ def parked(tx: Session, limit: int) -> list[DeletionRow]:
 
 
 def in_use(tx: Session, profile: str) -> set[str]:
-    """Gateway sessions that a run of ours, not yet ended, or a chase may still need."""
+    """Return the gateway sessions that an open run or an orphaned one may still need."""
     of_runs = (
         select(AttemptRow.ephemeral_id)
         .join(RunRow, RunRow.id == AttemptRow.run_id)
         .where(RunRow.profile == profile, RunRow.state.in_([*OPEN]))
     )
-    of_chases = select(OrphanRow.ephemeral_id).where(
+    of_orphans = select(OrphanRow.ephemeral_id).where(
         OrphanRow.profile == profile, OrphanRow.done_at.is_(None)
     )
-    return {*tx.scalars(of_runs), *tx.scalars(of_chases)}
+    return {*tx.scalars(of_runs), *tx.scalars(of_orphans)}
 
 
 def _report(tx: Session, taken: DueDeletion, **columns: object) -> None:
-    """Only while it is still the taker's: a slow one does not overrule who took it after."""
+    """Update a row only while it is still the caller's: a slow process does not overwrite what the
+    one that took it later reported."""
     tx.execute(
         update(DeletionRow)
         .where(

@@ -1,6 +1,8 @@
-"""The locks that order everything that happens to one session (R11).
+"""The locks by which transactions on one session run one after the other (R11).
 
-They read the few columns that decisions need, not whole entities: every transaction begins so.
+Order: the row of the session first, then the row of a run; nothing else is locked, so there are no
+deadlocks. A lock reads the few columns that decisions need, not whole entities: nearly every
+transaction begins with one.
 """
 
 from typing import Any, Final
@@ -36,7 +38,7 @@ RUN_COLUMNS: Final = (
     DbNow().label("now"),  # not later than the lock
 )
 
-# Built once.
+# Built once, since every transaction needs them.
 _SESSION: Any = (
     select(*SESSION_COLUMNS)
     .where(SessionRow.owner == bindparam("owner"), SessionRow.id == bindparam("session_id"))
@@ -52,10 +54,10 @@ _SESSION_OF: Any = (
 
 
 def lock_session(tx: Session, owner: str, session_id: str | None) -> Row[Any] | None:
-    """Lock the session's row until the transaction ends; None if there is no such session.
+    """Lock the row of the session until the transaction ends; None if there is no such session.
 
-    Always taken before its runs and messages. SQLite ignores FOR UPDATE: there a writing
-    transaction has the whole database from its begin.
+    Call it before its runs and messages are read or changed. SQLite ignores FOR UPDATE: there a
+    writing transaction locks the whole database when it begins.
     """
     if session_id is None:
         return None
@@ -65,16 +67,16 @@ def lock_session(tx: Session, owner: str, session_id: str | None) -> Row[Any] | 
 
 
 def lock_session_of(tx: Session, run_id: str) -> Row[Any] | None:
-    """The same for the session of a run; None for a run without."""
+    """Lock the row of the session of a run; None for a run without session."""
     found: Row[Any] | None = tx.connection().execute(_SESSION_OF, {"of_run": run_id}).first()
     return found
 
 
 def lock_run(tx: Session, run_id: str, statement: Any = RUN) -> Row[Any] | None:
-    """Lock the run's row and read it; None if it was deleted meanwhile (P28).
+    """Lock the row of the run and read it; None if it was deleted meanwhile (P28).
 
-    Taken after the session's lock; a run without session has no other. `statement`: one
-    that locks the run `of_run` and reads more of it.
+    Call it after the session was locked, if the run has one. `statement`: a query that locks the
+    run `of_run` and reads more than RUN_COLUMNS.
     """
     found: Row[Any] | None = tx.connection().execute(statement, {"of_run": run_id}).first()
     return found

@@ -1,4 +1,4 @@
-"""Brings a database to the current schema; safe when several processes do it at once."""
+"""Migrates a database to the current schema; safe when several processes do it at once."""
 
 import random
 import time
@@ -12,8 +12,8 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-LOCK = 0x486F6C64  # "Hold", the advisory lock's number on PostgreSQL
-PATIENCE = 30.0  # seconds
+LOCK = 0x486F6C64  # "Hold": the number of the advisory lock on PostgreSQL
+WAL_WITHIN = 30.0  # seconds
 
 
 def upgrade(database_url: str) -> None:
@@ -35,8 +35,8 @@ def upgrade(database_url: str) -> None:
 
 
 def _use_wal(connection: Connection) -> None:
-    """SQLite's timeout is not for this: of several that change the mode at once some fail."""
-    deadline = time.monotonic() + PATIENCE
+    """Try again while it is locked: SQLite's own timeout does not cover changes of the mode."""
+    deadline = time.monotonic() + WAL_WITHIN
     while True:
         try:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")

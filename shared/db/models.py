@@ -1,4 +1,4 @@
-"""The tables. Times are epoch seconds of the database's clock (R12), so both dialects agree."""
+"""The tables. Times are epoch seconds of the clock of the database (R12)."""
 
 from typing import Any, ClassVar
 
@@ -17,12 +17,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from shared.protocol.run_states import LIVE, RunState
+
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER counts up by itself there
 Id = String(255)
+LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # as SQL
+_LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 
 
 class Base(DeclarativeBase):
-    """What all tables share: JSON for dicts and lists, double precision for float."""
+    """Column types that all tables share: JSON for dicts and lists, double precision for float."""
 
     type_annotation_map: ClassVar = {
         dict[str, Any]: JSON,
@@ -33,7 +37,7 @@ class Base(DeclarativeBase):
 
 
 class SessionRow(Base):
-    """One conversation of one owner. Locked first by whoever changes its runs or messages (R11)."""
+    """One conversation of one owner. Its row is locked before its runs or messages change (R11)."""
 
     __tablename__ = "sessions"
 
@@ -98,7 +102,7 @@ class MessageRow(Base):
 
 
 class RunRow(Base):
-    """One turn: who asked what, who works on it, how it ended."""
+    """One turn: its input, its place in the queue, its owner, its log, its end."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -107,8 +111,8 @@ class RunRow(Base):
             "owner",
             "session_id",
             unique=True,
-            sqlite_where=text("state IN ('running','stopping') AND session_id IS NOT NULL"),
-            postgresql_where=text("state IN ('running','stopping') AND session_id IS NOT NULL"),
+            sqlite_where=_LIVE_IN_SESSION,
+            postgresql_where=_LIVE_IN_SESSION,
         ),
         Index(
             "one_run_per_client_request",
@@ -137,25 +141,25 @@ class RunRow(Base):
     model: Mapped[str | None]
     client_request_id: Mapped[str | None] = mapped_column(Id)
     payload_hash: Mapped[str] = mapped_column(String(64))
-    # queue
+    # its place in the queue
     queue_no: Mapped[int] = mapped_column(BigInteger)
     turn_no: Mapped[int | None]
     created_at: Mapped[float]
     enqueued_at: Mapped[float | None]
     not_before: Mapped[float | None]
     first_claimed_at: Mapped[float | None]
-    # owner
+    # its owner
     worker: Mapped[str | None]
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[float | None]
     takeovers: Mapped[int] = mapped_column(default=0)
-    # log
+    # its log
     epoch: Mapped[int] = mapped_column(default=1)
     last_seq: Mapped[int] = mapped_column(default=0)
-    # stop
+    # a request to stop it
     stop_requested_at: Mapped[float | None]
     stop_reason: Mapped[str | None]
-    # end
+    # its end
     ended_at: Mapped[float | None]
     reason: Mapped[str | None]
     output: Mapped[str | None]
@@ -167,7 +171,7 @@ class RunRow(Base):
 
 
 class AttemptRow(Base):
-    """One try to have the gateway do a run, written down before the request leaves (R3)."""
+    """One POST of a run to its gateway, written down before the request is sent (R3)."""
 
     __tablename__ = "run_attempts"
 
@@ -182,11 +186,13 @@ class AttemptRow(Base):
     stream_opened: Mapped[bool] = mapped_column(Boolean, default=False)
     proved_absent_at: Mapped[float | None]  # the gateway never had it, so it was posted again (R2)
     proof: Mapped[str | None] = mapped_column(String(16))  # see shared.db.runs.attempts
-    double_post: Mapped[bool] = mapped_column(Boolean, default=False)  # it was one too many (R3)
+    double_post: Mapped[bool] = mapped_column(
+        Boolean, default=False
+    )  # the gateway had another one, too (R3)
 
 
 class ApprovalRow(Base):
-    """A person's answer to an agent's question; the first one counts (R10)."""
+    """The answer of a person to a question of the agent; the first one counts (R10)."""
 
     __tablename__ = "approvals"
 
@@ -200,7 +206,7 @@ class ApprovalRow(Base):
 class OrphanRow(Base):
     """A gateway run that outlived ours and still has to be stopped or found (R2, R9)."""
 
-    __tablename__ = "chases"
+    __tablename__ = "chases"  # the former name: in a rolling upgrade old processes use it, too
     __table_args__ = (Index("chases_due", "done_at", "next_at"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
@@ -217,7 +223,7 @@ class OrphanRow(Base):
 
 
 class UsageRow(Base):
-    """What one run cost, as the gateway counted."""
+    """The tokens and costs of one run, as its gateway counted them."""
 
     __tablename__ = "session_usage"
     __table_args__ = (
@@ -243,9 +249,9 @@ class UsageRow(Base):
 
 
 class SnapshotRow(Base):
-    """The stored summary of a session's older turns (R23).
+    """The stored summary of the older turns of a session (R23).
 
-    `summary_tokens` are those of the summary as it is sent, with the words that stand before it.
+    `summary_tokens` counts the summary as it is sent, with its introduction.
     """
 
     __tablename__ = "compression_snapshots"
@@ -262,10 +268,10 @@ class SnapshotRow(Base):
 
 
 class CompressionRow(Base):
-    """One compression: what set it off, which turns it summarized, how it ended.
+    """One compression: what triggered it, which turns it summarized, how it ended.
 
-    Tokens are the session's, as P22 counts them: `trigger_tokens` were above `threshold`,
-    `after_tokens` are left. Messages are those that are sent before and after.
+    Tokens are those of the session, as P22 counts them: `trigger_tokens` exceeded `threshold`;
+    `after_tokens` remained. Messages are those that are sent before and after it.
     """
 
     __tablename__ = "compressions"
@@ -295,7 +301,7 @@ class CompressionRow(Base):
 
 
 class DeletionRow(Base):
-    """A throw-away gateway session that a scheduled job will delete (R25)."""
+    """An ephemeral session at a gateway that the maintenance worker will delete (R25)."""
 
     __tablename__ = "pending_session_deletes"
     __table_args__ = (Index("deletes_due", "status", "next_attempt_at"),)

@@ -1,4 +1,4 @@
-"""What the address of a SQLite database says beside its file."""
+"""What the URL of a SQLite database says besides its file. Pure."""
 
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -7,15 +7,13 @@ BUSY: Final = 1.0  # seconds that a statement waits for another writer
 
 
 def is_sqlite(url: str) -> bool:
-    """Whether this is the address of a SQLite database."""
+    """Whether this is the URL of a SQLite database."""
     return url.startswith("sqlite")
 
 
 def busy_seconds(url: str) -> float:
-    """How long a statement waits for another writer: `?timeout=` of the address, or `BUSY`.
-
-    Raises ValueError if that is not a positive number.
-    """
+    """Return for how many seconds a statement waits for another writer: `?timeout=` of the URL, or
+    `BUSY`. Raises ValueError if that is not a positive number."""
     given = parse_qs(urlsplit(url).query).get("timeout")
     seconds = float(given[0]) if given else BUSY
     if not 0 < seconds < 3600:

@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which SQLAlchemy has once for each dialect."""
+"""INSERT … ON CONFLICT for both dialects; SQLAlchemy has one construct for each."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 
 class Upsert:
-    """A statement that is built once for either dialect, by `build(insert)`."""
+    """A statement that `build(insert)` builds once for each dialect."""
 
     def __init__(self, build: Callable[[Any], Any]) -> None:
         self._built: Final = {
@@ -17,5 +17,5 @@ class Upsert:
         }
 
     def on(self, tx: Session) -> Any:
-        """The statement for the session's database."""
+        """Return the statement for the dialect of this transaction."""
         return self._built[tx.get_bind().dialect.name]

@@ -1,7 +1,7 @@
-"""What runs cost, summed by the database: per day, model, profile or session, and per session row.
+"""The usage of runs, summed by the database: per day, model, profile or session.
 
-The rows are one per run, so a transcript that is taken twice counts once; sums are never kept
-beside them except in the session's row, which is written anew from here.
+There is one row per run, so a transcript that is fetched twice counts once. Sums are not stored,
+except in the row of the session, for which `session_totals` computes them anew each time.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ BILLING: Final = ("billing_provider", "cost_status")
 
 
 class UtcDay(FunctionElement[str]):
-    """`UtcDay(column)` is the day of an epoch time as `YYYY-MM-DD`, in UTC."""
+    """`UtcDay(column)` is the day of an epoch time, as `YYYY-MM-DD` in UTC."""
 
     type = String()
     inherit_cache = True
@@ -60,7 +60,7 @@ class UsageSum:
     """The usage of a group of runs. `key` names the group: a day `YYYY-MM-DD` (UTC), a model, a
     profile, a session id; None where that is not known, and for a total.
 
-    Costs are in US dollars, None where no gateway has told any.
+    Costs are in US dollars; None where no gateway has reported any.
     """
 
     key: str | None
@@ -76,7 +76,7 @@ class UsageSum:
 
 @dataclass(frozen=True)
 class Span:
-    """From `since` (epoch seconds) up to and without `until`; of one owner, or of all."""
+    """The time from `since` (epoch seconds) until before `until`; of one owner, or of all."""
 
     since: float
     until: float | None = None
@@ -84,13 +84,13 @@ class Span:
 
 
 def last_days(tx: Session, days: int, owner: str | None = None) -> Span:
-    """Today, by UTC and the database's clock, and the `days` - 1 days before."""
+    """Return today, in UTC by the clock of the database, with the `days` - 1 days before it."""
     now = read_clock(tx)
     return Span(now - now % DAY - (days - 1) * DAY, owner=owner)
 
 
 def sums(tx: Session, by: By, span: Span) -> list[UsageSum]:
-    """One sum per group: days in their order, all others by what they used, most first."""
+    """Return one sum per group: days in order, other groups by tokens used, most first."""
     keys: dict[By, Any] = {
         By.DAY: UtcDay(UsageRow.created_at),
         By.MODEL: UsageRow.model,
@@ -104,7 +104,7 @@ def sums(tx: Session, by: By, span: Span) -> list[UsageSum]:
 
 
 def total(tx: Session, span: Span) -> UsageSum:
-    """All of it as one sum, without a key."""
+    """Return one sum of all, without a key."""
     query = select(literal(None).label("key"), *_totals()).where(*_within(span))
     return _sum(tx.execute(query).one())
 
@@ -112,10 +112,10 @@ def total(tx: Session, span: Span) -> UsageSum:
 def session_totals(
     owner: str | BindParameter[str], session_id: str | BindParameter[str]
 ) -> dict[str, ScalarSelect[Any]]:
-    """Column of `sessions` -> what its runs' rows make of it, for an UPDATE.
+    """Return column of `sessions` -> its value from the usage rows of the runs, for an UPDATE.
 
-    Without the columns `input_tokens` and `output_tokens`, which are those of the context (P22).
-    Of texts the newest that was told.
+    Not in it are `input_tokens` and `output_tokens`, which are those of the context (P22). Of texts
+    it is the newest that a gateway has reported.
     """
     here = (UsageRow.owner == owner, UsageRow.session_id == session_id)
     values: dict[str, ScalarSelect[Any]] = {}

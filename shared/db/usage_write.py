@@ -1,4 +1,4 @@
-"""Writes down what one run cost. What a gateway tells is not trusted to make sense."""
+"""Stores the usage of one run. What a gateway reports is checked: it may be of any shape."""
 
 import math
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from shared.db.usage_report import BILLING, COSTS, COUNTS
 
 
 def _storing(insert: Any) -> Any:
-    """Told again, it replaces what was told before; the day stays the one of the first time."""
+    """A later report replaces an earlier one; `created_at` stays that of the first."""
     written = insert(UsageRow)
-    told = ("model", *COUNTS, *COSTS, *BILLING)
-    again = {name: written.excluded[name] for name in told}
+    reported = ("model", *COUNTS, *COSTS, *BILLING)
+    again = {name: written.excluded[name] for name in reported}
     return written.on_conflict_do_update(index_elements=[UsageRow.run_id], set_=again)
 
 
@@ -25,7 +25,7 @@ _STORED = Upsert(_storing)
 
 
 def store_usage(tx: Session, run: Row[Any], usage: Mapping[str, Any] | None, now: float) -> None:
-    """The run's usage as its gateway told it; nothing, if it told none."""
+    """Store the usage that the gateway reported, if any; `now` is in epoch seconds."""
     if not usage:
         return
     columns = {

@@ -1,4 +1,4 @@
-"""The three kinds of Redis client, each with the timeouts that its use needs."""
+"""The two kinds of Redis client, each with the timeouts that its use needs."""
 
 from typing import Any
 
@@ -15,9 +15,10 @@ KEEPALIVE: dict[str, Any] = {"socket_keepalive": True, "socket_connect_timeout":
 
 
 def command_client(url: str, *, connections: int = 32, timeout: float = 5.0) -> Commands:
-    """For short commands. It never sends one twice by itself: the callers know what may be.
+    """Make a client for short commands, with at most `connections`; `timeout` is in seconds.
 
-    The pool makes a caller wait for a free connection instead of raising.
+    It does not retry: only the callers know which commands may be sent twice. A caller waits for a
+    free connection instead of getting an error.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -33,7 +34,7 @@ def command_client(url: str, *, connections: int = 32, timeout: float = 5.0) -> 
 
 
 def pubsub_client(url: str) -> Commands:
-    """For one subscriber. RESP2, so that no push messages of other kinds come between."""
+    """Make a client for one subscriber. RESP2, which has no push messages of other kinds."""
     return Redis.from_url(
         url,
         socket_timeout=10,

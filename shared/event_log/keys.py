@@ -1,4 +1,8 @@
-"""Every Redis key and channel, with its life. A session has one hash tag: it is on one server."""
+"""Every Redis key and channel, with its content and its TTL. Pure.
+
+All keys of a session have one hash tag, so they are on one server. The formats are part of a
+rolling upgrade: processes of two versions share them.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,26 +10,27 @@ from typing import Final
 
 PREFIX: Final = "hf"
 
-#: Worker processes listen here for "stop this run"; a hint, the database has the flag.
+#: Channel: worker processes receive `stop <run id>` here; a hint, the database has the flag.
 CONTROL: Final = f"{PREFIX}:control"
 
-#: String: who did the reaper's last tick. Lives for two ticks; without it the clock has stopped.
+#: String: which process did the last tick of the reaper. TTL: two intervals; without it neither
+#: beat nor a standby ticks.
 LAST_TICK: Final = f"{PREFIX}:last-tick"
 
-#: String: written and gone at once, to see whether Redis takes writes before a run is accepted.
+#: String: written, with a short TTL, to see whether Redis takes writes before a run is accepted.
 WRITABLE: Final = f"{PREFIX}:writable"
 
-#: A relay sends itself a word here to prove that it hears (FAILURES 29).
+#: Prefix of channels: a relay publishes to itself here to see that it receives (FAILURES 29).
 RELAY_ECHO: Final = f"{PREFIX}:echo:"
 
-#: Kombu's keys live under this prefix, apart from ours.
+#: Prefix of all keys of Celery and Kombu.
 BROKER_PREFIX: Final = f"{PREFIX}:celery:"
 
 
 def feed_tag(owner: str, session_id: str | None, run_id: str) -> str:
-    """The name under which a session's runs are logged and rung; a run without session has its own.
+    """Return the tag of a session, in its keys and its channel; a run without session has its own.
 
-    A hash, so that any id is a safe key and one owner cannot guess into another's (P10).
+    It is a hash, so that any id is safe in a key, and no owner can guess the tag of another (P10).
     """
     name = f"s\0{owner}\0{session_id}" if session_id is not None else f"r\0{owner}\0{run_id}"
     return hashlib.sha256(name.encode()).hexdigest()[:32]
@@ -33,7 +38,8 @@ def feed_tag(owner: str, session_id: str | None, run_id: str) -> str:
 
 @dataclass(frozen=True)
 class RunKeys:
-    """Keys of one run. Their TTL is `LOG_TTL`, renewed with the lease, and at the end (R30)."""
+    """Keys of one run. TTL: `LOG_TTL`; the publisher renews it while the run is live, and the
+    announcement of the end sets it for the last time (R30)."""
 
     tag: str
     run_id: str
@@ -50,44 +56,44 @@ class RunKeys:
 
     @property
     def checkpoint(self) -> str:
-        """String: the fold of the entries up to base, which the stream no longer holds (R29)."""
+        """String: the fold of the entries up to base, which the stream no longer has (R29)."""
         return f"{PREFIX}:{{{self.tag}}}:fold:{self.run_id}"
 
     @property
     def live(self) -> str:
-        """Hash run id -> epoch of the session's runs that have a log and no announced end;
-        `ended:<unix time>` of those that ended a moment ago."""
+        """Hash of the session: run id -> epoch of runs with a log and without an announced end;
+        run id -> `ended:<unix time>` of those that ended recently."""
         return live_runs(self.tag)
 
     @property
     def channel(self) -> str:
-        """Channel of the session."""
+        """Channel of the session; see `session_channel`."""
         return session_channel(self.tag)
 
 
 def live_runs(tag: str) -> str:
-    """See RunKeys.live."""
+    """Return the key that `RunKeys.live` describes."""
     return f"{PREFIX}:{{{tag}}}:live"
 
 
 def session_channel(tag: str) -> str:
-    """The channel on which a session's doorbell rings."""
+    """Return the channel on which everything about a session is published (`events`)."""
     return f"{PREFIX}:{{{tag}}}:bell"
 
 
 def recovery(pid: str) -> str:
-    """String: the sid of the socket that has this pid (P3). Lives minutes after its last renewal.
+    """String: the sid of the socket that has this pid (P3). TTL: minutes, renewed meanwhile.
 
-    A hash, so that who reads keys cannot come back as somebody else.
+    The pid is hashed, so that reading keys is not enough to recover the socket of somebody else.
     """
     return f"{PREFIX}:pid:{{{hashlib.sha256(pid.encode()).hexdigest()[:32]}}}"
 
 
 def recovery_record(pid: str, sid: str) -> str:
-    """Hash: the sessions and ends of that socket (`web/recovery/offset.py`); lives as long."""
+    """Hash: the sessions and ends of that socket (`web/recovery/offset.py`); the same TTL."""
     return f"{recovery(pid)}:{sid}"
 
 
 def tag_of_channel(channel: str) -> str:
-    """The tag inside a channel's name."""
+    """Return the tag in the name of a session's channel."""
     return channel[channel.index("{") + 1 : channel.index("}")]

@@ -1,4 +1,4 @@
-"""A Lua file, called by its hash, loaded when the server does not know it (R16)."""
+"""Lua scripts, called by their hash, and loaded when the server does not know them (R16)."""
 
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -10,7 +10,7 @@ from shared.event_log.clients import Commands
 
 
 class RedisScript:
-    """One of `shared/event_log/lua` on one server. Its calls raise RedisError."""
+    """One script of `shared/event_log/lua` on one server. Calls raise RedisError."""
 
     def __init__(self, redis: Commands, name: str) -> None:
         self._redis = redis
@@ -20,7 +20,7 @@ class RedisScript:
         self._sha = ""
 
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> list[bytes]:
-        """The script's answer."""
+        """Run the script and return its answer."""
 
         def call() -> Any:
             return self._redis.evalsha(self._hash(), len(keys), *keys, *arguments)
@@ -29,7 +29,7 @@ class RedisScript:
         return answer
 
     def many(self, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
-        """The answers to several (keys, arguments), in one round trip."""
+        """Run the script for several (keys, arguments) in one round trip; the answers in order."""
 
         def run() -> Any:
             pipe = self._redis.pipeline(transaction=False)
@@ -48,6 +48,7 @@ class RedisScript:
         try:
             return call()
         except NoScriptError:
-            # Restarted or flushed since: what did run in a pipeline is recognized when sent again.
+            # The server was restarted or flushed. Calls of a pipeline that did run are recognized
+            # by the script when they are sent again.
             self._sha = ""
             return call()

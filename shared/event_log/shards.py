@@ -4,10 +4,10 @@ _MASK = (1 << 64) - 1
 
 
 def shard_of(tag: str, shards: int) -> int:
-    """0 … shards - 1, for the hex tag of a session (`redis_keys.feed_tag`).
+    """Return 0 … shards - 1 for the hex tag of a session (`keys.feed_tag`).
 
-    Jump consistent hashing (Lamping and Veach, 2014): a server added at the end of the list takes
-    its even share of the sessions from the others, and no session moves between those.
+    Jump consistent hashing (Lamping and Veach, 2014): a server that is added at the end of the list
+    takes its even share of the sessions from the others, and no session moves between those.
     """
     if shards == 1:
         return 0

@@ -1,7 +1,16 @@
-"""The log of runs in Redis: install, append, announce, read. It knows keys and scripts, not runs.
+"""The event logs of runs in Redis: install, append, announce, read.
 
-The scripts are the only writers; each is one atomic step (docs/adr/0001). The logs of a session
-are all on one server, which its tag chooses (docs/adr/0013).
+Problem: the owner of a run may freeze and wake up when another worker has taken the run; Redis may
+lose a reply, or all of its data; and every reader must see the same events, once, in order.
+Idea: a log is a stream whose entry ids are the seqs 1, 2, 3 … of an epoch, with a hash beside it
+that has fence, epoch, head (the last seq) and end. Each write is one Lua script, which is atomic
+(docs/adr/0001): it compares the fence and the head that the writer expects, writes, and publishes
+the same entries. A batch that is sent again after a lost reply is recognized and not written twice.
+The oldest entries may be replaced by their fold, a checkpoint.
+Invariant: only the owner with the highest fence that was installed can append; an entry, once
+published, keeps its seq within its epoch; there is no gap; `announce` writes the last entry, and
+nothing follows it. What Redis lost is made anew by the owner, or, with a new epoch, by the next.
+The logs of a session are all on one server, which its tag chooses (docs/adr/0013).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,20 +25,22 @@ from shared.event_log.clients import Commands
 from shared.event_log.keys import RunKeys, live_runs, session_channel
 from shared.event_log.script import RedisScript
 from shared.event_log.shards import shard_of
-from shared.event_log.types import Append, Batch, Installed, Known, LogView, Status
+from shared.event_log.types import Append, Batch, Installed, KnownRuns, LogView, Status
 
-__all__ = ["Append", "Batch", "EventLog", "Installed", "Known", "LogView", "Status"]
+__all__ = ["Append", "Batch", "EventLog", "Installed", "KnownRuns", "LogView", "Status"]
 
 ENDED = b"ended:"
-RECENT, RECENT_ENDS = 60, 32  # seconds for which an end is told to who lost it, and how many
+RECENT = 60  # seconds for which the end of a run is shown by `known`; as in announce.lua
+RECENT_ENDS = 32  # at most so many of a session
+# Of one call of a script, which takes a millisecond or two: Redis does nothing else meanwhile.
+CALL_BATCHES, CALL_BYTES = 64, 1_000_000
 
 T = TypeVar("T")
 A = TypeVar("A")
-CALL_BATCHES, CALL_BYTES = 64, 1_000_000  # of one call of a script: a millisecond or two
 
 
 class _Server:
-    """One Redis and the scripts as it knows them."""
+    """One Redis server, with the scripts as they are loaded there."""
 
     def __init__(self, redis: Commands) -> None:
         self.redis = redis
@@ -40,7 +51,10 @@ class _Server:
 
 
 class EventLog:
-    """All methods raise RedisAway when Redis does not answer or has no memory left."""
+    """The logs of all runs, on one Redis server or several.
+
+    All methods raise RedisUnavailable when Redis does not answer or has no memory left.
+    """
 
     def __init__(self, servers: Sequence[Commands], ttl: timedelta) -> None:
         """`servers`: in the same order in every process."""
@@ -49,7 +63,7 @@ class EventLog:
         self._servers = [_Server(redis) for redis in servers]
 
     def split(self) -> list["EventLog"]:
-        """One log for each server: who works on one need not wait for another."""
+        """Return one EventLog per server, so that a slow server does not delay the others."""
         return [EventLog([server.redis], self._ttl_of_keys) for server in self._servers]
 
     def _at(self, tag: str) -> _Server:
@@ -61,16 +75,16 @@ class EventLog:
         tag_of: Callable[[A], str],
         ask: Callable[[_Server, list[A]], list[T]],
     ) -> list[T]:
-        """The answers in the order of `wanted`, asked for in one round trip per server."""
-        places: dict[int, list[int]] = {}
-        for place, item in enumerate(wanted):
-            places.setdefault(shard_of(tag_of(item), len(self._servers)), []).append(place)
+        """Return the answers in the order of `wanted`, with one round trip per server."""
+        indexes: dict[int, list[int]] = {}
+        for index, item in enumerate(wanted):
+            indexes.setdefault(shard_of(tag_of(item), len(self._servers)), []).append(index)
         found: dict[int, T] = {}
-        with _away():
-            for shard, at in places.items():
-                answers = ask(self._servers[shard], [wanted[place] for place in at])
-                found.update(zip(at, answers, strict=True))
-        return [found[place] for place in range(len(wanted))]
+        with _redis_errors():
+            for shard, of_shard in indexes.items():
+                answers = ask(self._servers[shard], [wanted[index] for index in of_shard])
+                found.update(zip(of_shard, answers, strict=True))
+        return [found[index] for index in range(len(wanted))]
 
     def install(
         self,
@@ -84,18 +98,23 @@ class EventLog:
         checkpoint: bytes = b"",
         entries: Sequence[bytes] = (),
     ) -> Installed:
-        """Take the log for `fence`. Ask again with `create` after GONE, with what memory has.
+        """Make `fence` the one that may append to the log of the run.
 
-        `min_head` is the last seq that somebody may have seen; a log behind it is GONE (R17).
+        `min_head` is the last seq that somebody may have seen: a log that ends before it cannot be
+        continued, and the answer is GONE (R17). Then the owner may call again with `create`, and
+        with the log as its memory has it: `checkpoint` up to seq `base`, `entries` after it.
         """
         names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.channel]
         head = [keys.run_id, fence, epoch, min_head, int(create), self._ttl, base, checkpoint]
-        with _away():
+        with _redis_errors():
             answer = self._at(keys.tag).install(names, [*head, *entries])
         return Installed(Status(answer[0].decode()), int(answer[-1]))
 
     def append(self, batches: Sequence[Batch]) -> list[Append]:
-        """One round trip for all batches; the answers in their order."""
+        """Append all batches in one round trip per server; the answers in their order.
+
+        A batch may be sent again, unchanged, when its answer was lost.
+        """
 
         def ask(server: _Server, some: list[Batch]) -> list[Append]:
             calls = [_append_call(self._ttl, batches) for batches in _by_size(some)]
@@ -110,23 +129,24 @@ class EventLog:
     def announce(
         self, keys: RunKeys, *, fence: int, epoch: int, terminal_seq: int, entries: Sequence[bytes]
     ) -> None:
-        """Write the run's last entries, the last at `terminal_seq`; again changes nothing."""
+        """Write the last entries of the run, of which the very last has the seq `terminal_seq`, and
+        publish them. If the run has ended in the log, nothing changes."""
         names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.channel]
         arguments = [keys.run_id, fence, epoch, terminal_seq, self._ttl, *entries]
-        with _away():
+        with _redis_errors():
             self._at(keys.tag).announce(names, arguments)
 
     def checkpoint(self, keys: RunKeys, *, fence: int, seq: int, fold: bytes) -> None:
-        """Let `fold` stand for the entries up to `seq`."""
-        with _away():
+        """Replace the entries up to `seq` by `fold`, unless the run has another owner."""
+        with _redis_errors():
             self._at(keys.tag).checkpoint(
                 [keys.meta, keys.log, keys.checkpoint], [fence, seq, fold, self._ttl]
             )
 
     def read(self, wanted: Sequence[tuple[RunKeys, int]]) -> list[LogView | None]:
-        """Each run's log after a seq (0: with the checkpoint), at one moment; None: no such log.
+        """Read the log of each run after a seq; 0 reads all, and the checkpoint. None: no such log.
 
-        Runs of one session are read at the same moment.
+        Runs of one session are read in one transaction, so they belong together.
         """
 
         def ask(server: _Server, some: list[tuple[RunKeys, int]]) -> list[LogView | None]:
@@ -143,10 +163,10 @@ class EventLog:
 
         return self._by_server(wanted, lambda pair: pair[0].tag, ask)
 
-    def known(self, tags: Sequence[str]) -> list[Known]:
-        """The runs of each session that go on, or ended a moment ago."""
+    def known(self, tags: Sequence[str]) -> list[KnownRuns]:
+        """Return, for each session, its runs that have a log and are live, or ended recently."""
 
-        def ask(server: _Server, some: list[str]) -> list[Known]:
+        def ask(server: _Server, some: list[str]) -> list[KnownRuns]:
             pipe = server.redis.pipeline(transaction=False)
             pipe.time()
             for tag in some:
@@ -157,7 +177,7 @@ class EventLog:
         return self._by_server(tags, lambda tag: tag, ask)
 
     def heads(self, runs: Sequence[RunKeys]) -> list[tuple[int, int] | None]:
-        """(epoch, head) of each run; None: no such log."""
+        """Return (epoch, head) of each run; None: no such log."""
 
         def ask(server: _Server, some: list[RunKeys]) -> list[tuple[int, int] | None]:
             pipe = server.redis.pipeline(transaction=False)
@@ -168,7 +188,7 @@ class EventLog:
         return self._by_server(runs, lambda keys: keys.tag, ask)
 
     def refresh(self, runs: Iterable[RunKeys]) -> None:
-        """Renew the TTL of everything that belongs to these runs (R30)."""
+        """Renew the TTL of all keys of these runs (R30)."""
 
         def ask(server: _Server, some: list[RunKeys]) -> list[None]:
             pipe = server.redis.pipeline(transaction=False)
@@ -181,13 +201,13 @@ class EventLog:
         self._by_server(list(runs), lambda keys: keys.tag, ask)
 
     def notify(self, tag: str, data: bytes) -> None:
-        """Publish a session event (`events.session_bell`)."""
-        with _away():
+        """Publish on the channel of a session. `data`: of `events.session_notification`."""
+        with _redis_errors():
             self._at(tag).redis.publish(session_channel(tag), data)
 
 
 def _by_size(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
-    """The batches in groups for one call each: Redis does nothing else while a script runs."""
+    """Group the batches for one call of the script each."""
     group: list[Batch] = []
     size = 0
     for batch in batches:
@@ -202,7 +222,7 @@ def _by_size(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
 
 
 def _append_call(ttl: int, batches: Iterable[Batch]) -> tuple[list[str], list[Any]]:
-    """Keys and arguments of `append.lua`."""
+    """Return keys and arguments for `append.lua`."""
     names: list[str] = []
     arguments: list[Any] = [ttl]
     for batch in batches:
@@ -213,22 +233,23 @@ def _append_call(ttl: int, batches: Iterable[Batch]) -> tuple[list[str], list[An
 
 
 @contextmanager
-def _away() -> Iterator[None]:
+def _redis_errors() -> Iterator[None]:
+    """Raise RedisUnavailable for errors of the client."""
     try:
         yield
     except RedisError as error:
         raise RedisUnavailable(f"Redis: {type(error).__name__}") from error
 
 
-def _known(answer: dict[bytes, bytes], now: int) -> Known:
-    """`answer`: run id -> epoch, or `ended:` and when, in seconds of Redis' clock."""
+def _known(answer: dict[bytes, bytes], now: int) -> KnownRuns:
+    """`answer`: run id -> epoch, or `ended:` and the time, in seconds of the clock of Redis."""
     live, ended = [], []
     for run_id, value in answer.items():
         if not value.startswith(ENDED):
             live.append(run_id.decode())
         elif int(value.removeprefix(ENDED)) >= now - RECENT:
             ended.append((int(value.removeprefix(ENDED)), run_id.decode()))
-    return Known(live, [run_id for _, run_id in sorted(ended)][-RECENT_ENDS:])
+    return KnownRuns(live, [run_id for _, run_id in sorted(ended)][-RECENT_ENDS:])
 
 
 def _view(

@@ -1,4 +1,4 @@
-"""What goes into the log of a run, and what comes back. Values; nothing of Redis."""
+"""What goes into the log of a run, and what comes back. Values only; pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,20 +7,20 @@ from shared.event_log.keys import RunKeys
 
 
 class Status(StrEnum):
-    """What a script answered."""
+    """The first word of a script's answer."""
 
     OK = "OK"
-    GONE = "GONE"
-    NOLOG = "NOLOG"
-    FENCED = "FENCED"
-    MISMATCH = "MISMATCH"
-    ENDED = "ENDED"
-    ALREADY = "ALREADY"
+    GONE = "GONE"  # the log cannot be continued
+    NOLOG = "NOLOG"  # there is no log: Redis lost it, or it was never installed
+    FENCED = "FENCED"  # a later owner has the log
+    MISMATCH = "MISMATCH"  # the log does not end where the writer expects
+    ENDED = "ENDED"  # the end of the run was announced
+    ALREADY = "ALREADY"  # the end was announced before
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Entries head+1 … of a run, frozen: sent again they are the same bytes (R16)."""
+    """Entries head+1 … of a run, frozen: when it is sent again, it is the same bytes (R16)."""
 
     keys: RunKeys
     fence: int
@@ -30,7 +30,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Append:
-    """The answer to one batch; `head` is the log's last seq, where the script told it."""
+    """The answer to one batch; `head`: the last seq of the log, if the answer has it."""
 
     status: Status
     head: int | None = None
@@ -46,7 +46,8 @@ class Installed:
 
 @dataclass(frozen=True)
 class LogView:
-    """A run's log at one moment. `entries[0]` has seq `first`; before it stands the checkpoint."""
+    """The log of a run at one moment. `entries[0]` has the seq `first`; `checkpoint` is the fold of
+    the entries up to `base`."""
 
     run_id: str
     epoch: int
@@ -60,8 +61,9 @@ class LogView:
 
 
 @dataclass(frozen=True)
-class Known:
-    """Runs of a session: with a log and no announced end; and the newest ends, oldest first."""
+class KnownRuns:
+    """Runs of a session. `live`: with a log and without an announced end. `ended`: those that ended
+    recently, oldest first."""
 
     live: list[str]
     ended: list[str]

@@ -1,4 +1,4 @@
-"""Finds gateways in a Hermes home on this machine: their addresses and keys.
+"""Finding gateways in a Hermes home on this machine: their addresses and keys.
 
 A home is a directory with `config.yaml` and `.env`. The installation's home holds the default
 profile itself, and the others in `profiles/<name>/`, each of which is a home again. A file that
@@ -18,7 +18,7 @@ import yaml
 
 log = logging.getLogger(__name__)
 
-PORT: Final = 8642  # where a gateway listens that is not told otherwise
+PORT: Final = 8642  # where a gateway listens by default
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -27,7 +27,7 @@ _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # 
 
 @dataclass(frozen=True)
 class HermesEndpoint:
-    """A home and its gateway's address. `configured`: its files name a port or a key."""
+    """A home, and URL and key of its gateway. `configured`: its files name a port or a key."""
 
     home: Path
     url: str
@@ -36,17 +36,20 @@ class HermesEndpoint:
 
 
 def main_endpoint(root: Path) -> HermesEndpoint | None:
-    """The default profile's; None if there is no such directory."""
-    return _place(root) if root.is_dir() else None
+    """Return the gateway of the default profile; None if there is no such directory."""
+    return _endpoint(root) if root.is_dir() else None
 
 
 def other_endpoints(root: Path) -> dict[str, HermesEndpoint]:
-    """Profile name -> place. Homes whose files tell of no gateway are left out: they would seem
-    to be at the default profile's address."""
-    places = {name: _place(home) for name, home in _other_homes(root).items()}
-    for name in sorted(name for name, place in places.items() if not place.configured):
-        log.info("profile.without_gateway name=%s home=%s", name, places[name].home)
-    return {name: place for name, place in places.items() if place.configured}
+    """Return profile name -> gateway of the other profiles.
+
+    Homes whose files configure no gateway are left out: they would get the default address, which
+    is that of the default profile.
+    """
+    found = {name: _endpoint(home) for name, home in _other_homes(root).items()}
+    for name in sorted(name for name, endpoint in found.items() if not endpoint.configured):
+        log.info("profile.without_gateway name=%s home=%s", name, found[name].home)
+    return {name: endpoint for name, endpoint in found.items() if endpoint.configured}
 
 
 def _other_homes(root: Path) -> dict[str, Path]:
@@ -57,7 +60,7 @@ def _other_homes(root: Path) -> dict[str, Path]:
     return {path.name: path for path in entries if _NAME.fullmatch(path.name)}
 
 
-def _place(home: Path) -> HermesEndpoint:
+def _endpoint(home: Path) -> HermesEndpoint:
     env, listed = read_env(home), _api_server(read_yaml(home / "config.yaml"))
     enabled = env.get("API_SERVER_ENABLED", "").lower() in {"1", "true", "yes", "on"}
     key = env.get("API_SERVER_KEY") or _text(listed.get("key"), env)
@@ -73,7 +76,7 @@ def _place(home: Path) -> HermesEndpoint:
 
 
 def _api_server(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`platforms.api_server`, also under `gateway`; what is in `extra` goes before the rest."""
+    """The section `platforms.api_server`, also under `gateway`; `extra` goes before the rest."""
     sections = (_mapping(config, "gateway"), config)
     blocks = [_mapping(_mapping(section, "platforms"), "api_server") for section in sections]
     merged: dict[str, Any] = {}
@@ -97,7 +100,7 @@ def _host(source: Mapping[str, Any], env: Mapping[str, str]) -> str:
 
 
 def _text(value: object, env: Mapping[str, str]) -> str:
-    """A scalar as text, `${NAME}` in it replaced from the `.env`."""
+    """Return a scalar as text, with `${NAME}` replaced from the `.env`."""
     if not isinstance(value, str | int):
         return ""
     return _REFERENCE.sub(lambda found: env.get(found[1], found[0]), str(value)).strip()
@@ -107,17 +110,17 @@ def _text(value: object, env: Mapping[str, str]) -> str:
 
 
 def read_env(home: Path) -> dict[str, str]:
-    """The variables of the home's `.env`."""
+    """Read the variables of the `.env` of the home; empty if there is none."""
     return {str(name): str(value) for name, value in _read(home / ".env", _parse_env).items()}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; empty if there is none."""
+    """Read the mapping in a YAML file; empty if there is none."""
     return _read(path, yaml.safe_load)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty if there is none."""
+    """Read the object in a JSON file; empty if there is none."""
     return _read(path, json.loads)
 
 
@@ -131,7 +134,7 @@ def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _parsed(path: Path, changed: int, size: int, parse: Callable[[str], Any]) -> dict[str, Any]:
-    """Read once per version of the file, so that a fault is logged once, too."""
+    """Cached per version of the file, so that a fault is logged once."""
     try:
         value = parse(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -148,7 +151,7 @@ def _parse_env(text: str) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    """Without quotes, or without the comment behind it."""
+    """Strip the quotes, or the comment that follows."""
     if value[:1] in {"'", '"'} and value.find(value[0], 1) > 0:
         return value[1 : value.index(value[0], 1)]
     return re.split(r"\s#", f" {value}", maxsplit=1)[0].strip()

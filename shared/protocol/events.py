@@ -1,6 +1,8 @@
-"""The wire, defined once: every event of `/chat-run`, who sends it and what it carries. Pure.
+"""The protocol, defined once: every event of `/chat-run`, who sends it and what it carries. Pure.
 
-`docs/protocol.md` is generated from the tables below (`python -m shared.protocol.protocol_doc`).
+The tables list the events; `docs/protocol.md` is generated from them
+(`python -m shared.protocol.protocol_doc`). Below them stands the encoding of events and of the
+notifications that Redis publishes on the channel of a session.
 """
 
 from collections.abc import Mapping
@@ -16,11 +18,11 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True)
 class EventDef:
-    """One event: its name, its fields besides the common ones, and what it tells."""
+    """One event: its name, its fields besides the common ones, and what it means."""
 
     name: str
     fields: str
-    tells: str
+    meaning: str
 
 
 CLIENT_EVENTS: Final = (
@@ -30,7 +32,7 @@ CLIENT_EVENTS: Final = (
         "Ask the agent. `on_busy` is `queue` (default), `reject` or `interrupt`.",
     ),
     EventDef(
-        "resume", "session_id or run_id, epoch?, after_seq?", "Show me the session and go on."
+        "resume", "session_id or run_id, epoch?, after_seq?", "Show the session and go on with it."
     ),
     EventDef("abort", "session_id or run_id", "Stop the live run, else the head of the queue."),
     EventDef("queue.cancel", "session_id, run_id", "Take a waiting message out of the queue."),
@@ -55,7 +57,7 @@ RUN_EVENTS: Final = (
     EventDef("approval.responded", "choice", "Somebody answered."),
     EventDef("compression.started", "message_count, token_count", "Older turns get summarized."),
     EventDef("compression.completed", "compressed, beforeTokens, afterTokens, …", "Done with it."),
-    EventDef("abort.started", "", "A person asked to stop; the gateway is being told."),
+    EventDef("abort.started", "", "A person asked to stop; the gateway is being asked."),
     EventDef("abort.completed", "synced", "The gateway has stopped (`synced`), or did not say so."),
     EventDef(
         "run.retrying",
@@ -101,7 +103,13 @@ SOCKET_EVENTS: Final = (
 )
 
 DELTAS: Final = frozenset({"message.delta", "reasoning.delta", "thinking.delta"})
-TERMINAL: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
+
+RUN_COMPLETED: Final = "run.completed"
+RUN_FAILED: Final = "run.failed"
+RUN_CANCELLED: Final = "run.cancelled"
+#: The events that end a run; gateways use the same names.
+TERMINAL: Final = frozenset({RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED})
+
 _GATEWAY_OWNED: Final = frozenset(
     {
         "message.delta",
@@ -117,7 +125,7 @@ _GATEWAY_OWNED: Final = frozenset(
 _SOCKET_IO_RESERVED: Final = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
-#: Names that only Holdfast may speak: a gateway that sends one is not heard (P12).
+#: Names that only Holdfast may send: an event of a gateway that has one is dropped (P12).
 RESERVED: Final = (
     frozenset(
         event.name
@@ -141,7 +149,7 @@ def decode(entry: bytes) -> tuple[str, Payload]:
 
 @dataclass(frozen=True)
 class LogAppended:
-    """One doorbell of a run: entries first … first + len(entries) - 1 of its log."""
+    """Entries first … first + len(entries) - 1 were added to the log of a run."""
 
     run_id: str
     epoch: int
@@ -153,7 +161,7 @@ class LogAppended:
 
 @dataclass(frozen=True)
 class LogReinstalled:
-    """A run's log was written anew up to `head`; whoever has less reads it."""
+    """The log of a run was written anew, up to `head`. A relay that has less must read it."""
 
     run_id: str
     epoch: int
@@ -162,13 +170,13 @@ class LogReinstalled:
 
 @dataclass(frozen=True)
 class SessionNotification:
-    """An event of the session, encoded, for every member."""
+    """An event of a session, encoded, for every socket that watches the session."""
 
     entry: bytes
 
 
 def parse_notification(data: bytes) -> LogAppended | LogReinstalled | SessionNotification | None:
-    """What a doorbell says; None for something that this version does not know.
+    """Parse what was published on the channel of a session; None for kinds of later versions.
 
     Formats: `E run epoch fence first ended\\nentry\\n…`, `R run epoch head`, `S entry`.
     """
@@ -186,5 +194,5 @@ def parse_notification(data: bytes) -> LogAppended | LogReinstalled | SessionNot
 
 
 def session_notification(name: str, payload: Mapping[str, Any]) -> bytes:
-    """The doorbell of a session event."""
+    """What to publish on the channel of a session for an event of it."""
     return b"S " + encode(name, payload)

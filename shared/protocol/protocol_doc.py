@@ -20,7 +20,7 @@ Generated from `shared/protocol/events.py`; do not edit. To renew it:
 `python -m shared.protocol.protocol_doc docs/protocol.md`
 
 Holdfast speaks Socket.IO (protocol 5, clients of version 4) on the namespace `{namespace}`. The
-tables hold everything that the wire has a name for; what is not served yet is listed in
+tables hold every event of it; what is not served yet is listed in
 [ARCHITECTURE](ARCHITECTURE.md#what-is-not-here-yet).
 
 **Handshake.** `auth.token` is the installation's token. `profile` in the query names the gateway
@@ -41,51 +41,50 @@ may not take one more argument.
 **Marks.** `?`: may be left out. A field without a value is absent, never null.
 """
 
-_ASKING = """\
+_REQUESTS = """\
 Each request is one object. With an acknowledgement it is answered by
 `{ok: true, run_id?, session_id?, status?}` or `{ok: false, error: {code, message}}`. Without one, a
 refused `run` is answered by `run.failed` (the code is its `reason`), any other refusal by `error`,
 and an `abort` of nothing by nothing. Requests of one socket are served in their order.
 """
 
-_OF_RUNS = """\
+_RUN_EVENTS = """\
 All of them carry `event`, `run_id`, `epoch`, `seq`, and `session_id` if the run has one. Within one
 epoch of a run, `seq` counts 1, 2, 3 … without gap, and a socket gets each once and in order, or a
-`resumed` or `session.resync` in its place. `{terminal}` are ends: exactly one of them closes a run.
+`resumed` or `session.resync` in its place. `{terminal}` end a run: each run has exactly one.
 Events that are not on this page and come from a gateway are passed on under their own names.
 """
 
-_OF_SESSIONS = """\
-They carry `event` and `session_id`, and no `seq`: they are hints, and `resumed` holds what they
-say.
+_SESSION_EVENTS = """\
+They carry `event` and `session_id`, and no `seq`: they are hints, and `resumed` holds the same
+information.
 """
 
-_OF_SOCKETS = """\
-A `resume` with `run_id`, `epoch` and `after_seq` is answered, where the log still has what
-followed, by a `resumed` with `replay: true` and without messages, and then by the events after
-`after_seq`. `degraded: true` says that the database or Redis did not answer and something may be
-missing.
+_SOCKET_EVENTS = """\
+A `resume` with `run_id`, `epoch` and `after_seq` is answered, if the log still has the events after
+`after_seq`, by a `resumed` with `replay: true` and without messages, and then by those events.
+`degraded: true` says that the database or Redis did not answer and something may be missing.
 """
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the page, in Markdown."""
     terminal = "`, `".join(sorted(events.TERMINAL))
     parts = [
         _HEAD.format(namespace=events.NAMESPACE),
-        *_section("Client to server", _ASKING, events.CLIENT_EVENTS),
-        *_section("Events of a run", _OF_RUNS.format(terminal=terminal), events.RUN_EVENTS),
-        *_section("Events of a session", _OF_SESSIONS, events.SESSION_EVENTS),
-        *_section("Events to one socket", _OF_SOCKETS, events.SOCKET_EVENTS),
+        *_section("Client to server", _REQUESTS, events.CLIENT_EVENTS),
+        *_section("Events of a run", _RUN_EVENTS.format(terminal=terminal), events.RUN_EVENTS),
+        *_section("Events of a session", _SESSION_EVENTS, events.SESSION_EVENTS),
+        *_section("Events to one socket", _SOCKET_EVENTS, events.SOCKET_EVENTS),
         "## Reasons\n",
-        "`reason` of a run that did not end well:\n",
+        "`reason` of a run that did not end well (of a refused `run`: the code of its error):\n",
         ", ".join(f"`{reason.value}`" for reason in Reason) + ".",
     ]
     return "\n".join(parts) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the page, or write it into the file that is named; the exit code."""
+    """Print the page, or write it into the named file; return the exit code."""
     if len(arguments) > 1:
         sys.stderr.write("usage: python -m shared.protocol.protocol_doc [FILE]\n")
         return 2
@@ -101,8 +100,8 @@ def _section(title: str, text: str, definitions: Iterable[EventDef]) -> list[str
 
 
 def _table(definitions: Iterable[EventDef]) -> str:
-    rows = [f"| `{one.name}` | {_cell(one.fields)} | {_cell(one.tells)} |" for one in definitions]
-    return "\n".join(["| event | fields | what it tells |", "| --- | --- | --- |", *rows, ""])
+    rows = [f"| `{one.name}` | {_cell(one.fields)} | {_cell(one.meaning)} |" for one in definitions]
+    return "\n".join(["| event | fields | meaning |", "| --- | --- | --- |", *rows, ""])
 
 
 def _cell(text: str) -> str:

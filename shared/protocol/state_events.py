@@ -1,9 +1,8 @@
-"""The events that say how a live run stands, kept for whoever comes back: `resumed.events`.
+"""A pure fold of the events that describe the state of a live run: `resumed.events`.
 
-A pure fold like the transcript. It keeps the latest event of each name, in the order in which
-they came, and forgets all when the run ends. Of approval requests it keeps all that are open and
-shows the oldest, because gateways answer them first in, first out (R10): showing the newest
-would leave the one that can be answered invisible.
+It keeps the latest event of each name, in the order in which they came, and drops all of them when
+the run ends. Of approval requests it keeps all that are open and shows the oldest, because gateways
+answer them first in, first out (R10): showing the newest would hide the one that can be answered.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.protocol.transcript import TERMINAL_EVENTS
+from shared.protocol.events import TERMINAL
 
 REQUEST, RESPONDED = "approval.request", "approval.responded"
 STATE_EVENTS = frozenset(
@@ -36,10 +35,10 @@ class StateEvents:
         self._open_requests: list[dict[str, Any]] = []
 
     def apply(self, event: object) -> None:
-        """Take one event into account; others than state events and ends change nothing."""
+        """Fold one event in; only state events and terminal events change anything."""
         if not isinstance(event, Mapping) or not isinstance(name := event.get("event"), str):
             return
-        if name in TERMINAL_EVENTS:
+        if name in TERMINAL:
             self._latest, self._open_requests = {}, []
         elif name in STATE_EVENTS:
             self._latest.pop(name, None)  # so that it moves to the end
@@ -58,12 +57,12 @@ class StateEvents:
         return [dict(request) for request in self._open_requests]
 
     def to_state(self) -> dict[str, Any]:
-        """A JSON-able checkpoint; `from_state` continues exactly where it was taken."""
+        """The state as JSON-able values, for a checkpoint; `from_state` continues from it."""
         return {"latest": list(self._latest.values()), "open_requests": self._open_requests[:]}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> StateEvents:
-        """What `to_state` described. Raises KeyError on a foreign mapping."""
+        """Restore what `to_state` gave. Raises KeyError on any other mapping."""
         restored = cls()
         restored._latest = {data["event"]: dict(data) for data in state["latest"]}
         restored._open_requests = [dict(request) for request in state["open_requests"]]

@@ -1,13 +1,18 @@
-"""A pure fold of one run's events into the messages a person would see.
+"""A pure fold of the events of one run into the messages that a person would see.
 
-`Transcript` takes events one by one (the entries of a run's log, in order) and gives messages in
-the shape of P8. It never raises on JSON-like input: a live run must not die of an odd event. A
-delta costs O(1) amortized; texts are joined only when somebody asks.
-
-Rules: deltas join the open assistant message; `tool.started` closes it with `tool_calls`; the
-terminal event closes it with its own reason and lends `output` if the run streamed no text. An
-assistant message exists only once it has text or reasoning, so there is never an empty one.
-`reasoning.available` repeats the answer (P11) and is not part of it.
+Problem: who opens a session while a run is live must see the answer so far, as messages, though
+the log of the run holds only small events; and what is shown then must equal what everybody saw
+who watched from the start.
+Idea: `Transcript` is a state machine. `apply` takes the entries of the log one by one, in order;
+`messages` gives the result in the shape of P8. The state can be stored (`to_state`) and continued
+(`from_state`), so a checkpoint may stand for the older entries of a log.
+Rules: deltas extend the open assistant message; `tool.started` closes it with `tool_calls`; the
+terminal event closes it with its own reason, and gives it `output` as text if the run streamed
+none. An assistant message exists only once it has text or reasoning, so none is empty.
+`reasoning.available` repeats the answer (P11) and is ignored.
+Invariant: fold(a + b) == from_state(to_state(fold(a))) continued with b, for every cut. `apply`
+never raises on JSON-like input: a live run must not fail because of a malformed event. A delta
+costs O(1) amortized; texts are joined only when they are read.
 """
 
 from __future__ import annotations
@@ -18,10 +23,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from shared.protocol.events import RUN_CANCELLED, RUN_FAILED, TERMINAL
+
 Message: TypeAlias = dict[str, Any]
 
-TERMINAL_EVENTS = frozenset({"run.completed", "run.failed", "run.cancelled"})
-_FIXED_REASONS = {"run.failed": "error", "run.cancelled": "aborted"}  # P28
+_FIXED_REASONS = {RUN_FAILED: "error", RUN_CANCELLED: "aborted"}  # P28
 
 
 class _Text:
@@ -43,7 +49,7 @@ class _Text:
 
 @dataclass(slots=True)
 class _Entry:
-    """One message under construction. `open` means: still takes deltas, or awaits its result."""
+    """One message under construction. `open`: it still takes deltas, or awaits its result."""
 
     number: int
     role: str
@@ -58,7 +64,7 @@ class _Entry:
     duration: float | None = None
 
     def optional_fields(self) -> dict[str, Any]:
-        """The fields that are omitted when they are unknown (P1)."""
+        """The fields that are left out when they are unknown (P1)."""
         names = ("finish_reason", "tool_call_id", "tool_name", "error", "duration")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
@@ -91,7 +97,7 @@ class Transcript:
         self._clock: float = 0
 
     def apply(self, event: object) -> None:
-        """Take one event into account. Unknown, malformed and late events change nothing."""
+        """Fold one event in. Unknown, malformed and late (after the end) ones change nothing."""
         if not isinstance(event, dict | Mapping) or self.ended:
             return
         self._learn_envelope(event)
@@ -101,7 +107,7 @@ class Transcript:
             handler(self, event)
 
     def messages(self) -> list[Message]:
-        """Messages in order, shaped as P8, ids `run_id:n` (n from 1); fresh dicts each time."""
+        """The messages in order, shaped as P8, ids `run_id:n` (n from 1); new dicts each time."""
         return [self._message(entry) for entry in self._entries]
 
     def segments(self) -> list[str]:
@@ -110,11 +116,11 @@ class Transcript:
         return [text for entry in answers if (text := entry.content.value())]
 
     def open_tool_calls(self) -> list[Message]:
-        """The tool messages whose `tool.completed` has not come, oldest first."""
+        """The tool messages without a `tool.completed`, oldest first."""
         return [self._message(entry) for entry in self._open_tools()]
 
     def to_state(self) -> dict[str, Any]:
-        """A JSON-able checkpoint; `from_state` continues exactly where it was taken (R29)."""
+        """The state as JSON-able values, for a checkpoint; `from_state` continues from it (R29)."""
         return {
             "run_id": self.run_id,
             "session_id": self.session_id,
@@ -126,7 +132,7 @@ class Transcript:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Transcript:
-        """The transcript that `to_state` described. Raises KeyError on a foreign mapping."""
+        """Restore what `to_state` gave. Raises KeyError on any other mapping."""
         transcript = cls(state["run_id"], state["session_id"])
         transcript.produced_text = state["produced_text"]
         transcript.ended = state["ended"]
@@ -227,7 +233,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Mapping[str, Any]], None]] = {
     "thinking.delta": Transcript._add_reasoning,
     "tool.started": Transcript._start_tool,
     "tool.completed": Transcript._complete_tool,
-} | dict.fromkeys(TERMINAL_EVENTS, Transcript._end)
+} | dict.fromkeys(TERMINAL, Transcript._end)
 
 
 def _text(event: Mapping[str, Any], *names: str) -> str:

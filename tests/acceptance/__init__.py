@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.acceptance.words")
+pytest.register_assert_rewrite("tests.acceptance.answers")

@@ -1,0 +1,1 @@
+"""Measures speed, CPU and memory; `python -m tests.bench` runs the scenarios."""

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from tests.bench.cost_in_redis import RedisCost
+from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Found, Load
-from tests.bench.load.plant import Plant
 from tests.bench.load.spread import Spread
 
 Numbers = dict[str, Spread]
@@ -19,14 +19,14 @@ class LossOrDisorder(Exception):
 
 
 def compared(
-    plant: Plant, load: Load, rounds: int, through: Callable[[Load], Found] | None = None
+    stack: MeasuredStack, load: Load, rounds: int, through: Callable[[Load], Found] | None = None
 ) -> Numbers:
     """All numbers of a load over some rounds. Raises LossOrDisorder."""
-    read = through or plant.through
+    read = through or stack.through
     gathered: dict[str, list[float]] = {}
     for _ in range(rounds):
-        direct = sound(plant.direct(load))
-        with RedisCost(plant.redis) as redis:
+        direct = sound(stack.direct(load))
+        with RedisCost(stack.redis) as redis:
             ours = sound(read(load))
         for name, value in {**numbers(direct, ours), **redis.per(ours.tokens)}.items():
             gathered.setdefault(name, []).append(value)

@@ -9,7 +9,7 @@ from tests.support.servers.redis_server import RedisServer
 
 
 class RedisCost:
-    """A block around a load; afterwards `per` tells."""
+    """A block around a load; afterwards `per` gives the result."""
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server

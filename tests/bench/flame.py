@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.bench.__main__ import PLOTS
 from tests.bench.compare import sound
+from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
-from tests.bench.load.plant import Plant
 
 SAMPLES_PER_SECOND = 200
 LOADS = {"flat-out": Load(20, 20_000), "paced": Load(200, 500, 50.0), "one-run": Load(1, 20_000)}
@@ -32,20 +32,22 @@ def main() -> None:
     found = shutil.which("py-spy", path=Path(sys.executable).parent) or shutil.which("py-spy")
     if found is None:
         sys.exit("py-spy is not installed: pip install py-spy")
-    plant = Plant()
+    stack = MeasuredStack()
     try:
-        plant.start()
-        plant.through(Load(1, 20))
-        for file in record(plant, LOADS[chosen.load], found, chosen):
+        stack.start()
+        stack.through(Load(1, 20))
+        for file in record(stack, LOADS[chosen.load], found, chosen):
             print(file)
     finally:
-        plant.stop()
+        stack.stop()
 
 
-def record(plant: Plant, load: Load, profiler: str, chosen: argparse.Namespace) -> list[Path]:
+def record(
+    stack: MeasuredStack, load: Load, profiler: str, chosen: argparse.Namespace
+) -> list[Path]:
     """Profile both processes from before the load's start to its end; the files."""
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    watched = {"web": plant.web[0].pid, "worker": plant.workers[0].pid}
+    watched = {"web": stack.web[0].pid, "worker": stack.workers[0].pid}
     kind, suffix = ("raw", "txt") if chosen.raw else ("flamegraph", "svg")
     files = [chosen.folder / f"flame-{chosen.load}-{role}.{suffix}" for role in watched]
     profilers = [
@@ -61,7 +63,7 @@ def record(plant: Plant, load: Load, profiler: str, chosen: argparse.Namespace) 
     ]
     time.sleep(LEAD)
     try:
-        sound(plant.through(load))
+        sound(stack.through(load))
     finally:
         for process in profilers:
             process.send_signal(2)  # SIGINT: it writes what it has

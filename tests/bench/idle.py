@@ -8,8 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.load.cpu import cpu_seconds, resident_bytes
-from tests.bench.load.lines_in import SocketLine
-from tests.bench.load.plant import Plant
+from tests.bench.load.measured_stack import MeasuredStack
+from tests.bench.load.run_readers import SocketRunReader
 from tests.support.paths import ROOT
 from tests.support.servers.stack import TOKEN
 
@@ -22,18 +22,18 @@ def main() -> None:
     """Open so many sockets, say so, hold them until the standard input ends."""
     url, count = sys.argv[1], int(sys.argv[2])
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        lines = list(pool.map(lambda n: SocketLine(url, TOKEN, f"idle{n}", ""), range(count)))
+        lines = list(pool.map(lambda n: SocketRunReader(url, TOKEN, f"idle{n}", ""), range(count)))
     print("open", flush=True)
     sys.stdin.read()
     for line in lines:
         line.socket.close()
 
 
-def idle_numbers(plant: Plant, count: int, watched: float = WATCHED) -> dict[str, float]:
+def idle_numbers(stack: MeasuredStack, count: int, watched: float = WATCHED) -> dict[str, float]:
     """Kilobytes of the first web process per socket, and its CPU meanwhile, in percent."""
-    web = plant.web[0].pid
+    web = stack.web[0].pid
     before = resident_bytes(web)
-    command = [sys.executable, "-m", "tests.bench.idle", plant.urls[0], str(count)]
+    command = [sys.executable, "-m", "tests.bench.idle", stack.urls[0], str(count)]
     holder = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )

@@ -1,4 +1,4 @@
-"""What is measured. Each scenario starts a plant of its own and gives numbers by case."""
+"""What is measured. Each scenario starts a stack of its own and gives numbers by case."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.bench.compare import compared, sound
 from tests.bench.idle import idle_numbers
 from tests.bench.load.cpu import cpu_seconds
 from tests.bench.load.databases import Fresh
+from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Found, Load
-from tests.bench.load.plant import Plant
 from tests.bench.load.spread import Spread
 from tests.bench.report.results import Cases
 from tests.bench.sessions import measured_sessions, seed
@@ -31,9 +31,9 @@ IDLE_ROUNDS = 15
 
 
 @contextmanager
-def plant(fresh: Fresh, **options: Any) -> Iterator[Plant]:
+def stack(fresh: Fresh, **options: Any) -> Iterator[MeasuredStack]:
     """A started system that has done its first run."""
-    built = Plant(database_url=fresh(), **options)
+    built = MeasuredStack(database_url=fresh(), **options)
     try:
         built.start()
         built.through(ONE)
@@ -44,7 +44,7 @@ def plant(fresh: Fresh, **options: Any) -> Iterator[Plant]:
 
 def goals(fresh: Fresh, rounds: int) -> Cases:
     """The loads that have goals."""
-    with plant(fresh) as system:
+    with stack(fresh) as system:
         return {
             "20 runs flat out": compared(system, FLAT_OUT, rounds),
             "200 runs at 50/s": compared(system, PACED, rounds),
@@ -54,14 +54,14 @@ def goals(fresh: Fresh, rounds: int) -> Cases:
 
 def sessions(fresh: Fresh, rounds: int) -> Cases:
     """Long sessions: `resume`, and the start of a run."""
-    with plant(fresh) as system:
+    with stack(fresh) as system:
         return measured_sessions(system, system.source, max(rounds, IDLE_ROUNDS))
 
 
 def bystander(fresh: Fresh, rounds: int) -> Cases:
     """A second web process without a socket of the busy sessions."""
     values = []
-    with plant(fresh, web=2) as system:
+    with stack(fresh, web=2) as system:
         for _ in range(rounds):
             pid = system.web[1].pid
             cpu, began = cpu_seconds(pid), time.monotonic()
@@ -74,7 +74,7 @@ def idle_sockets(fresh: Fresh, rounds: int, count: int = 5_000) -> Cases:
     """Thousands of sockets that do nothing; a fresh process each round."""
     gathered: dict[str, list[float]] = {}
     for _ in range(min(rounds, 3)):
-        with plant(fresh) as system:
+        with stack(fresh) as system:
             for name, value in idle_numbers(system, count).items():
                 gathered.setdefault(name, []).append(value)
     return {f"{count} sockets": {name: Spread.of(v) for name, v in gathered.items()}}
@@ -83,12 +83,12 @@ def idle_sockets(fresh: Fresh, rounds: int, count: int = 5_000) -> Cases:
 def by_runs(fresh: Fresh, rounds: int) -> Cases:
     """Throughput flat out, and latency at 50 tokens/s, against the number of runs."""
     cases: Cases = {}
-    with plant(fresh) as system:
+    with stack(fresh) as system:
         for runs in RUNS:
             flat = compared(system, Load(runs, FLAT_OUT_TOKENS // runs), rounds)
             paced = compared(system, Load(runs, 250, 50.0), rounds)
-            kept = {name: flat[name] for name in ("tokens/s", "direct tokens/s", "cpu ours us")}
-            cases[str(runs)] = {**{f"paced {n}": v for n, v in paced.items()}, **kept}
+            shared = {name: flat[name] for name in ("tokens/s", "direct tokens/s", "cpu ours us")}
+            cases[str(runs)] = {**{f"paced {n}": v for n, v in paced.items()}, **shared}
     return cases
 
 
@@ -96,7 +96,7 @@ def by_web(fresh: Fresh, rounds: int) -> Cases:
     """The same load on one, two, four web processes; and the same for each of them, `grown`."""
     cases: Cases = {}
     for count in (1, 2, 4):
-        with plant(fresh, web=count) as system:
+        with stack(fresh, web=count) as system:
             flat = compared(system, FLAT_OUT, rounds)
             paced = compared(system, Load(60, 250, 50.0), rounds)
             grown = compared(system, Load(30 * count, 500, 50.0), rounds)
@@ -111,7 +111,7 @@ def by_web(fresh: Fresh, rounds: int) -> Cases:
 def by_messages(fresh: Fresh, rounds: int) -> Cases:
     """First token, and cost per token after the start, against the length of the session."""
     cases: Cases = {}
-    with plant(fresh) as system:
+    with stack(fresh) as system:
         for count in MESSAGES:
             names = [f"m{count}-{n}" for n in range(SOME.runs)]
             for name in names:
@@ -128,7 +128,7 @@ def by_messages(fresh: Fresh, rounds: int) -> Cases:
 
 def by_length(fresh: Fresh, rounds: int) -> Cases:
     """Cost of a run against the length of its answer, alone on the system, flat out."""
-    with plant(fresh) as system:
+    with stack(fresh) as system:
         return {str(length): compared(system, Load(1, length), rounds) for length in LENGTHS}
 
 

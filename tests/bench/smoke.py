@@ -14,8 +14,8 @@ from pathlib import Path
 from tests.bench.compare import LossOrDisorder, compared
 from tests.bench.idle import idle_numbers
 from tests.bench.load.databases import SQLITE, Fresh, databases
+from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
-from tests.bench.load.plant import Plant
 from tests.bench.load.spread import Spread
 
 RECORDED = Path(__file__).with_name("smoke.json")
@@ -54,13 +54,13 @@ def main() -> int:
 def measured(fresh: Fresh, loads: dict[str, Load], rounds: int) -> dict[str, Spread]:
     """The ratios of each load, and kilobytes per idle socket. Raises LossOrDisorder."""
     ratios: dict[str, Spread] = {}
-    plant = Plant(database_url=fresh())
+    stack = MeasuredStack(database_url=fresh())
     try:
-        plant.start()
-        plant.through(Load(1, 20))
-        ratios["KB per idle socket"] = Spread.of([idle_numbers(plant, SOCKETS, 0.5)["KB/socket"]])
+        stack.start()
+        stack.through(Load(1, 20))
+        ratios["KB per idle socket"] = Spread.of([idle_numbers(stack, SOCKETS, 0.5)["KB/socket"]])
         for name, load in loads.items():
-            numbers = compared(plant, load, rounds)
+            numbers = compared(stack, load, rounds)
             ratios[f"{name}: tokens/s ratio"] = numbers["tokens/s ratio"]
             if load.runs * load.tokens >= COUNTABLE:
                 ratios[f"{name}: cpu, of direct's"] = _quotient(
@@ -70,7 +70,7 @@ def measured(fresh: Fresh, loads: dict[str, Load], rounds: int) -> dict[str, Spr
                 numbers, "first token ms", "direct first token ms"
             )
     finally:
-        plant.stop()
+        stack.stop()
     return ratios
 
 

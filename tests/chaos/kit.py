@@ -10,13 +10,13 @@ from typing import Any
 
 from tests.chaos.evidence.evidence import Evidence, Violation
 from tests.chaos.evidence.report import summary
-from tests.chaos.evidence.show import perform
-from tests.chaos.evidence.story import story
+from tests.chaos.evidence.run_history import run_history
 from tests.chaos.judge.verdict import judge
+from tests.chaos.perform import perform
 from tests.chaos.schedule import Plan
 from tests.chaos.stage import Stage
 
-STORIES = 12  # runs of which all is told
+STORIES = 12  # runs whose whole history is shown
 
 
 @dataclass
@@ -59,5 +59,5 @@ def run_plan(
 
 
 def _stories(evidence: Evidence, violations: list[Violation], logs: dict[str, str]) -> list[str]:
-    told = list(dict.fromkeys(v.run_id for v in violations if v.run_id))
-    return [story(evidence, run_id, logs) for run_id in told[:STORIES]]
+    run_ids = list(dict.fromkeys(v.run_id for v in violations if v.run_id))
+    return [run_history(evidence, run_id, logs) for run_id in run_ids[:STORIES]]

@@ -90,7 +90,7 @@ class Stage(Stack):
         process.wait_for_log(READY[slot[0]], within=60)
 
     def extra_beat(self) -> RunningProcess:
-        """A second beat, which nobody should need to fear."""
+        """A second beat, which must do no harm."""
         return self._begin("beat", 1)
 
     @contextlib.contextmanager
@@ -135,10 +135,6 @@ class Stage(Stack):
             return self.folder
         shutil.rmtree(self.folder, ignore_errors=True)
         return None
-
-    def wait_until_answers(self, within: float = 30.0) -> None:
-        """Until the web processes say that all is well."""
-        wait_for_http(f"{self.url}/readyz", within=within)
 
     def _fill(self, role: str, number: int) -> RunningProcess:
         process = self._begin(role, number)

@@ -19,8 +19,8 @@ def test_nothing_is_lost_doubled_or_left_open(database: str, seed: int) -> None:
     plan = draw(seed, 50, database, runs=70, faults=1)
     lines: list[str] = []
     outcome = run_plan(plan, say=lines.append, lease=4.0, warm_up=20.0)
-    told = "\n".join([*outcome.stories, *map(str, outcome.violations), *lines])
-    assert not outcome.violations, f"{told}\n{table(outcome.result)}\nlogs: {outcome.folder}"
+    details = "\n".join([*outcome.stories, *map(str, outcome.violations), *lines])
+    assert not outcome.violations, f"{details}\n{table(outcome.result)}\nlogs: {outcome.folder}"
     done = set(outcome.result["faults"])
     assert done == {c.__name__ for c in CLASSES if c.database in ("", database)}
     assert outcome.result["runs"] > 50

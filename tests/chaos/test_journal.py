@@ -1,4 +1,4 @@
-"""The gateway's journal tells the same as the gateway, and survives it."""
+"""The gateway's journal holds the same as its record, and survives the process."""
 
 from __future__ import annotations
 

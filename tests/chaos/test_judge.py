@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.evidence.doctored import RUN, START, TOKENS, heard, row, sound
-from tests.chaos.evidence.evidence import Evidence, Grown, Injected, Produced, ReceivedFrames, Sent
+from tests.chaos.evidence.evidence import Evidence, Grown, Injected, Produced, ReceivedEvent, Sent
 from tests.chaos.evidence.report import summary, table
-from tests.chaos.evidence.story import story
+from tests.chaos.evidence.run_history import run_history
+from tests.chaos.evidence.sample_evidence import RUN, START, TOKENS, received_event, row, sound
 from tests.chaos.judge.pauses import by_fault
 from tests.chaos.judge.tokens import compare
 from tests.chaos.judge.verdict import judge
@@ -27,55 +27,57 @@ def test_a_sound_record_has_no_violation() -> None:
 
 def lose_a_token(evidence: Evidence) -> None:
     page = evidence.pages[0]
-    page.heard[4] = replace(page.heard[4], text="")
+    page.received[4] = replace(page.received[4], text="")
 
 
 def lose_an_event(evidence: Evidence) -> None:
-    del evidence.pages[1].heard[4]
+    del evidence.pages[1].received[4]
 
 
 def double_a_token(evidence: Evidence) -> None:
     page = evidence.pages[0]
-    page.heard[4] = replace(page.heard[4], text=page.heard[4].text * 2)
+    page.received[4] = replace(page.received[4], text=page.received[4].text * 2)
 
 
 def double_an_event(evidence: Evidence) -> None:
-    evidence.pages[0].heard.insert(4, evidence.pages[0].heard[4])
+    evidence.pages[0].received.insert(4, evidence.pages[0].received[4])
 
 
 def swap_two_tokens(evidence: Evidence) -> None:
-    events = evidence.pages[0].heard
+    events = evidence.pages[0].received
     events[4], events[5] = replace(events[4], text=TOKENS[3]), replace(events[5], text=TOKENS[2])
 
 
 def swap_two_events(evidence: Evidence) -> None:
-    events = evidence.pages[1].heard
+    events = evidence.pages[1].received
     events[4], events[5] = events[5], events[4]
 
 
 def end_twice(evidence: Evidence) -> None:
     end = {"event": "run.completed", "seq": 13}
-    evidence.pages[0].heard.append(heard(end, START + 3))
+    evidence.pages[0].received.append(received_event(end, START + 3))
 
 
 def end_twice_in_the_log(evidence: Evidence) -> None:
     evidence.logs[RUN].append((13, {"event": "run.failed", "seq": 13}))
 
 
-def never_tell_the_end(evidence: Evidence) -> None:
-    evidence.pages[0].heard.pop()
+def never_show_the_end(evidence: Evidence) -> None:
+    evidence.pages[0].received.pop()
 
 
 def never_show_the_run(evidence: Evidence) -> None:
-    del evidence.pages[1].heard[1:]
+    del evidence.pages[1].received[1:]
 
 
 def go_on_after_the_end(evidence: Evidence) -> None:
-    evidence.pages[0].heard.append(heard({"event": "message.delta", "seq": 13}, START + 3))
+    evidence.pages[0].received.append(
+        received_event({"event": "message.delta", "seq": 13}, START + 3)
+    )
 
 
 def change_the_epoch(evidence: Evidence) -> None:
-    events = evidence.pages[0].heard
+    events = evidence.pages[0].received
     events[5:] = [replace(one, epoch=2) for one in events[5:]]
 
 
@@ -129,7 +131,7 @@ def forget_a_prompt(evidence: Evidence) -> None:
 
 
 def lose_a_prompt_on_the_way(evidence: Evidence) -> None:
-    evidence.sent.append(Sent(START, "s0", "s0x1", "", "", "unheard"))
+    evidence.sent.append(Sent(START, "s0", "s0x1", "", "", "unacknowledged"))
 
 
 def do_a_prompt_twice(evidence: Evidence) -> None:
@@ -151,7 +153,7 @@ def grow(evidence: Evidence) -> None:
 def fall_silent(evidence: Evidence) -> None:
     evidence.faults.append(Injected("WebKilled", START + 0.3, START + 0.3))
     page = evidence.pages[0]
-    page.heard[4:] = [replace(one, at=one.at + 3) for one in page.heard[4:]]
+    page.received[4:] = [replace(one, at=one.at + 3) for one in page.received[4:]]
 
 
 def break_a_fault(evidence: Evidence) -> None:
@@ -167,7 +169,7 @@ SPOILERS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("seq", swap_two_events),
     ("ended twice", end_twice),
     ("ended twice", end_twice_in_the_log),
-    ("end untold", never_tell_the_end),
+    ("end not received", never_show_the_end),
     ("text", never_show_the_run),
     ("seq", go_on_after_the_end),
     ("seq", change_the_epoch),
@@ -200,7 +202,7 @@ def test_what_is_wrong_is_found(kind: str, spoil: Callable[[Evidence], None]) ->
     assert kind in kinds(evidence)
 
 
-def test_lost_doubled_and_swapped_tokens_are_told_apart() -> None:
+def test_lost_doubled_and_swapped_tokens_are_distinguished() -> None:
     wanted = "".join(TOKENS)
     lost = compare(wanted, wanted.replace(TOKENS[3], ""))
     doubled = compare(wanted, wanted + TOKENS[9])
@@ -226,9 +228,9 @@ def test_a_page_that_was_left_early_needs_only_a_beginning() -> None:
     evidence = sound()
     page = evidence.pages[0]
     page.until_end = False
-    del page.heard[5:]
+    del page.received[5:]
     assert judge(evidence) == []
-    page.heard[3] = replace(page.heard[3], text="something else;")
+    page.received[3] = replace(page.received[3], text="something else;")
     assert kinds(evidence) == {"text"}
 
 
@@ -236,10 +238,10 @@ def test_a_session_shown_anew_replaces_what_was_there() -> None:
     evidence = sound()
     shown = {"replay": False, "degraded": False, "working": True}
     page = evidence.pages[0]
-    again = replace(page.heard[0], run_id=RUN, epoch=2, seq=5)
-    page.heard[5:] = [
+    again = replace(page.received[0], run_id=RUN, epoch=2, seq=5)
+    page.received[5:] = [
         replace(again, shown={**shown, "texts": {RUN: "".join(TOKENS[:3])}}),
-        *(replace(one, epoch=2, seq=one.seq + 1) for one in page.heard[5:]),
+        *(replace(one, epoch=2, seq=one.seq + 1) for one in page.received[5:]),
     ]
     assert judge(evidence) == []
 
@@ -247,11 +249,11 @@ def test_a_session_shown_anew_replaces_what_was_there() -> None:
 def test_a_run_that_is_shown_without_its_lost_log_begins_again_in_the_next_epoch() -> None:
     evidence = sound()
     page = evidence.pages[0]
-    whole = [replace(one, epoch=2) for one in page.heard[1:]]
+    whole = [replace(one, epoch=2) for one in page.received[1:]]
     shown = {"replay": False, "degraded": False, "working": True, "texts": {RUN: ""}}
-    page.heard[5:] = [replace(page.heard[0], run_id=RUN, shown=shown), *whole]
+    page.received[5:] = [replace(page.received[0], run_id=RUN, shown=shown), *whole]
     assert judge(evidence) == []
-    del page.heard[6:8]
+    del page.received[6:8]
     assert kinds(evidence) == {"text", "seq"}
 
 
@@ -261,29 +263,29 @@ def test_an_end_without_what_precedes_it_is_shown_anew_within_seconds(
 ) -> None:
     evidence = sound()
     page = evidence.pages[0]
-    said, shown = page.heard[5:], {"replay": False, "degraded": False, "working": False}
+    said, shown = page.received[5:], {"replay": False, "degraded": False, "working": False}
     whole = {**shown, "texts": {RUN: "".join(TOKENS)}}
-    page.heard[4:] = [said[-1]]
+    page.received[4:] = [said[-1]]
     assert kinds(evidence) == {"text", "seq"}
     at = said[-1].at + seconds
-    page.heard.append(ReceivedFrames(at, "session.resync", "", 0, 0, shown=whole))
+    page.received.append(ReceivedEvent(at, "session.resync", "", 0, 0, shown=whole))
     assert kinds(evidence) == found
 
 
 def test_a_gap_before_anything_else_is_a_fault_whatever_is_shown_then() -> None:
     evidence = sound()
     page = evidence.pages[0]
-    said, shown = page.heard[4:], {"replay": False, "degraded": False, "working": False}
+    said, shown = page.received[4:], {"replay": False, "degraded": False, "working": False}
     whole = {**shown, "texts": {RUN: "".join(TOKENS)}}
-    page.heard[4:] = [said[2]]
-    page.heard.append(ReceivedFrames(said[2].at + 0.1, "session.resync", "", 0, 0, shown=whole))
+    page.received[4:] = [said[2]]
+    page.received.append(ReceivedEvent(said[2].at + 0.1, "session.resync", "", 0, 0, shown=whole))
     assert "seq" in kinds(evidence)
 
 
 def test_refused_prompts_are_no_ends() -> None:
     evidence = sound()
-    refused = ReceivedFrames(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")
-    evidence.pages[0].heard += [refused, refused]
+    refused = ReceivedEvent(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")
+    evidence.pages[0].received += [refused, refused]
     assert judge(evidence) == []
 
 
@@ -296,21 +298,21 @@ def test_the_longest_pause_is_put_down_to_the_fault() -> None:
 def test_a_page_that_comes_back_and_is_shown_the_same_is_in_the_same_pause() -> None:
     evidence = sound()
     fall_silent(evidence)
-    page, before = evidence.pages[0], evidence.pages[0].heard[3]
+    page, before = evidence.pages[0], evidence.pages[0].received[3]
     shown = {"replay": True, "degraded": False, "working": True, "texts": {}}
-    again = ReceivedFrames(before.at + 2, "resumed", RUN, before.epoch, before.seq, shown=shown)
-    page.heard.insert(4, again)
+    again = ReceivedEvent(before.at + 2, "resumed", RUN, before.epoch, before.seq, shown=shown)
+    page.received.insert(4, again)
     assert by_fault(evidence)["WebKilled"].seconds == pytest.approx(3.0, abs=0.2)
 
 
-def test_the_table_and_the_story_tell_of_it() -> None:
+def test_the_table_and_the_history_show_it() -> None:
     evidence = sound()
     lose_a_token(evidence)
     found = judge(evidence)
-    told = table(summary(draw(7, 60, "sqlite"), evidence, found))
-    assert "seed 7" in told
-    assert "lost             1" in told
-    assert "gateway gw_1" in story(evidence, RUN, {"worker.0": f"run.claimed run_id={RUN}"})
+    text = table(summary(draw(7, 60, "sqlite"), evidence, found))
+    assert "seed 7" in text
+    assert "lost             1" in text
+    assert "gateway gw_1" in run_history(evidence, RUN, {"worker.0": f"run.claimed run_id={RUN}"})
 
 
 def test_the_same_seed_draws_the_same_plan() -> None:

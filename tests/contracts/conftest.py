@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.clients.wire_client import WireClient
+from tests.support.clients.gateway_http_client import GatewayHttpClient
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import Script, ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
 
@@ -25,7 +23,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Plan:
-    """One turn, told in words that both gateways can be taught.
+    """One turn, described so that both gateways can play it.
 
     `count` chunks of text (`t0 `, `t1 `, …) at `rate` per second; `reasoning` chunks before;
     with `tool`, the first `before_tool` chunks come before a terminal call that prints RESULT;
@@ -49,7 +47,7 @@ class Plan:
 LONG = Plan(count=300, rate=50)  # six seconds: ended by the test, not by itself
 
 
-class GatewayUnderTest(WireClient):
+class GatewayUnderTest(GatewayHttpClient):
     """A client of one gateway that also knows how to teach it a plan."""
 
     def prompt(self, plan: Plan) -> str:
@@ -110,17 +108,6 @@ def model() -> Iterator[ModelServer]:
     """The mind of the real gateway."""
     with ModelServer() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def hermes_installed() -> Path:
-    """Its environment; without it tests are skipped, but under CI they fail."""
-    try:
-        return environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.clients.wire_client import Object
+from tests.support.clients.gateway_http_client import Object
 
 
 def words(text: str) -> list[str]:

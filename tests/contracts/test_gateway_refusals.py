@@ -8,7 +8,7 @@ from tests.contracts.conftest import CAP, LONG, GatewayUnderTest, Plan
 from tests.contracts.gateway_events import named
 
 
-def test_at_the_cap_a_run_is_refused_with_429_and_told_when_to_retry(
+def test_at_the_cap_a_run_is_refused_with_429_and_retry_after(
     gateway: GatewayUnderTest,
 ) -> None:
     runs = [gateway.start(gateway.prompt(LONG)) for _ in range(CAP)]
@@ -91,7 +91,7 @@ def test_answering_where_nothing_was_asked_is_refused(gateway: GatewayUnderTest)
     assert (unknown.status, unknown.body["error"]["code"]) == (404, "run_not_found")
 
 
-def test_health_tells_version_pid_and_the_number_of_active_runs(gateway: GatewayUnderTest) -> None:
+def test_health_shows_version_pid_and_the_number_of_active_runs(gateway: GatewayUnderTest) -> None:
     assert gateway.call("GET", "/health").body["status"] == "ok"
     gateway.wait_status(gateway.start(gateway.prompt(LONG)), "running")
     detailed = gateway.call("GET", "/health/detailed").body

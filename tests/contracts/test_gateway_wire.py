@@ -8,7 +8,7 @@ import pytest
 
 from tests.contracts.conftest import LONG, RESULT, GatewayUnderTest, Plan
 from tests.contracts.gateway_events import named, said, words
-from tests.support.clients.wire_client import EventReader, Object
+from tests.support.clients.gateway_http_client import EventReader, Object
 
 SILENCE = 0.5  # seconds without an event, once the run is over
 
@@ -48,7 +48,7 @@ def test_a_stream_is_made_of_data_lines_and_comments_only(gateway: GatewayUnderT
     assert lines[-1].startswith(":"), "a comment closes the stream: lone comments must be tolerated"
 
 
-def test_tool_events_tell_name_and_duration_but_neither_output_nor_call_id(
+def test_tool_events_have_name_and_duration_but_neither_output_nor_call_id(
     gateway: GatewayUnderTest,
 ) -> None:
     events = gateway.read(gateway.start(gateway.prompt(Plan(tool=True))))
@@ -130,17 +130,17 @@ def test_a_second_reader_right_after_the_first_never_learns_the_end(
         first.take_deltas(3)
     with gateway.events(run_id) as second:
         gateway.wait_status(run_id)
-        heard = [] if second.status == 404 else _until_silence(second)
+        events = [] if second.status == 404 else _until_silence(second)
     assert second.status in (200, 404), "200 proves nothing"
-    assert not [event for event in heard if event["event"].startswith("run.")]
+    assert not [event for event in events if event["event"].startswith("run.")]
 
 
 def _until_silence(reader: EventReader) -> list[Object]:
-    reader.patience(SILENCE)
-    heard: list[Object] = []
+    reader.set_timeout(SILENCE)
+    events: list[Object] = []
     with pytest.raises(TimeoutError):
-        heard.extend(reader)
-    return heard
+        events.extend(reader)
+    return events
 
 
 def test_stop_ends_the_run_as_cancelled_and_keeps_the_partial_answer(
@@ -148,14 +148,14 @@ def test_stop_ends_the_run_as_cancelled_and_keeps_the_partial_answer(
 ) -> None:
     run_id = gateway.start(gateway.prompt(LONG), session_id)
     with gateway.events(run_id) as reader:
-        heard = reader.take_deltas(10)
+        deltas = reader.take_deltas(10)
         answer = gateway.call("POST", f"/v1/runs/{run_id}/stop")
         rest = list(reader)
     assert (answer.status, answer.body) == (200, {"run_id": run_id, "status": "stopping"})
     assert rest[-1].keys() == {"event", "run_id", "timestamp"}
     assert rest[-1]["event"] == "run.cancelled"
     assert gateway.wait_status(run_id)["status"] == "cancelled"
-    streamed = words("".join(heard) + said(rest))
+    streamed = words("".join(deltas) + said(rest))
     user, partial = gateway.messages(session_id)
     assert (user["role"], partial["role"]) == ("user", "assistant")
     assert words(partial["content"])[:10] == streamed[:10]

@@ -1,4 +1,4 @@
-"""The conversations that the real gateway kept are imported as they were (P29)."""
+"""The conversations that the real gateway stored are imported as they were (P29)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_real_home_is_imported(
         client.read(client.start(client.prompt(Plan(tool=True, reasoning=3)), "chat_one"))
         client.read(client.start(client.prompt(Plan()), "chat_one"))
         client.read(client.start(client.prompt(Plan()), "eph_hf_x"))
-        told, about = client.messages("chat_one"), client.session("chat_one")
+        shown, about = client.messages("chat_one"), client.session("chat_one")
         if not stopped:
             _import(database_url, home, monkeypatch)
     if stopped:
@@ -53,10 +53,10 @@ def test_a_real_home_is_imported(
     assert (row.message_count, row.tool_call_count, row.next_turn) == (6, 1, 3)
     for name in ("role", "content", "timestamp", "tool_call_id", "tool_name"):
         kept = [message.get(name) for message in found.messages]
-        assert kept == [message[name] for message in told]
+        assert kept == [message[name] for message in shown]
     call, answer = found.messages[1], found.messages[3]
-    assert call["tool_calls"][0]["id"] == told[1]["tool_calls"][0]["id"]
-    assert call["reasoning"] == told[1]["reasoning"]
+    assert call["tool_calls"][0]["id"] == shown[1]["tool_calls"][0]["id"]
+    assert call["reasoning"] == shown[1]["reasoning"]
     assert answer["finish_reason"] == "stop"
 
 

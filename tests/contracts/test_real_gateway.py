@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clients.wire_client import WireClient
+from tests.support.clients.gateway_http_client import GatewayHttpClient
 from tests.support.gateways.hermes import HermesGateway, descendants, free_port
 from tests.support.gateways.hermes_install import HermesError
 from tests.support.gateways.model_script import ToolCall, Turn, calling
@@ -24,16 +24,16 @@ def test_a_killed_gateway_forgets_its_runs_but_not_its_sessions(
     model.by_prompt["a long nap"] = calling(call, Turn(text=("awake",)))
     port, key = free_port(), "the-same-key-before-and-after"
     with HermesGateway.start(model.url, tmp_path, port=port, key=key) as first:
-        wire = WireClient(first.url, first.key)
-        run_id = wire.start("Take a long nap", "eph_nap")
+        client = GatewayHttpClient(first.url, first.key)
+        run_id = client.start("Take a long nap", "eph_nap")
         tool = _wait_for_tool(first)
         first.kill()
     _wait_until_gone(tool)
     with HermesGateway.start(model.url, tmp_path, port=port, key=key) as second:
         assert second.pid != first.pid
-        assert wire.call("GET", f"/v1/runs/{run_id}").status == 404
-        assert wire.call("GET", "/health/detailed").body["pid"] == second.pid
-        user, caller, *rest = wire.messages("eph_nap")
+        assert client.call("GET", f"/v1/runs/{run_id}").status == 404
+        assert client.call("GET", "/health/detailed").body["pid"] == second.pid
+        user, caller, *rest = client.messages("eph_nap")
     assert (user["role"], caller["role"]) == ("user", "assistant")
     assert caller["tool_calls"][0]["function"]["name"] == "terminal"
     assert not rest, "the tool's result was never written"

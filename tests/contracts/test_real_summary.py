@@ -1,4 +1,4 @@
-"""Compression by the real gateway: what its model is asked, and what it is told afterwards."""
+"""Compression by the real gateway: what its model is asked, and what it is sent afterwards."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,8 +34,8 @@ def test_the_model_writes_the_summary_and_gets_it_with_the_next_prompt(
     run_id = add_run(stand.db, SESSION, text="Go on after-the-summary")
     run_turn(stand.services, run_id)
     assert stand.state(run_id) == "completed"
-    told = stand.event(run_id, "compression.completed")
-    assert told["compressed"] is True, told
+    completed = stand.event(run_id, "compression.completed")
+    assert completed["compressed"] is True, completed
     (audit,) = stand.audit()
     assert audit.result == "compressed"
     assert set(stand.deletions()) >= {audit.ephemeral_id}

@@ -61,15 +61,15 @@ db.update_token_counts("{child}", input_tokens=7, output_tokens=3)
 def test_row_and_messages_are_those_of_http(real: Real, profile: Profile, session_id: str) -> None:
     real.read(real.start(real.prompt(Plan(tool=True, reasoning=3)), session_id))
     gateway = client(profile)
-    told, row = gateway.transcript(session_id), gateway.session(session_id)
+    shown, row = gateway.transcript(session_id), gateway.session(session_id)
     assert profile.home is not None
     found = hermes_state_db.read(profile.home, session_id)
-    assert told is not None
+    assert shown is not None
     assert found is not None
     assert found.usage == row
-    kept = [{k: v for k, v in m.items() if k not in ONLY_THERE} for m in found.messages]
-    assert kept == told.messages
-    assert [m["role"] for m in kept] == ["user", "assistant", "tool", "assistant"]
+    read = [{k: v for k, v in m.items() if k not in ONLY_THERE} for m in found.messages]
+    assert read == shown.messages
+    assert [m["role"] for m in read] == ["user", "assistant", "tool", "assistant"]
     assert found.session_ids == (session_id,)
 
 

@@ -1,0 +1,1 @@
+"""Tests with a real Redis server and real databases, in one process; folders mirror the source."""

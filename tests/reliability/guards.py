@@ -1,6 +1,6 @@
-"""The guards of the reliability tests: a mechanism, the tests that hold it, how to switch it off.
+"""The guards of the reliability tests: a mechanism, its tests, and how to switch it off.
 
-They stand in the TOML files of this folder, one per area; docs/RELIABILITY.md tells the format.
+They are in the TOML files of this folder, one for each area; docs/RELIABILITY.md has the format.
 """
 
 import ast
@@ -61,7 +61,7 @@ def _guard(path: Path, entry: dict[str, object]) -> Guard:
 
 
 def chosen(guards: Sequence[Guard], wanted: Iterable[str]) -> list[Guard]:
-    """Those with one of these ids or covers; all, if nothing is wanted. Raises ValueError."""
+    """Select guards by id or cover; without `wanted`, all of them. Raises ValueError."""
     names = {*wanted}
     unknown = names - {g.id for g in guards} - {c for g in guards for c in g.covers}
     if unknown:
@@ -70,7 +70,7 @@ def chosen(guards: Sequence[Guard], wanted: Iterable[str]) -> list[Guard]:
 
 
 def faults(guards: Sequence[Guard], root: Path = ROOT) -> list[str]:
-    """What is wrong with each of them."""
+    """Check each guard; one line for each fault."""
     found = [f"{name}: twice" for name, count in Counter(g.id for g in guards).items() if count > 1]
     for guard in guards:
         found += [f"{guard.id}: covers {c}" for c in guard.covers if c not in (*MUST, *ALSO)]

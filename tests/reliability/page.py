@@ -12,84 +12,96 @@ from tests.reliability.guards import FAILURES, RULES, Guard, load
 from tests.support.paths import ROOT
 
 RULE_NAMES = {
-    "R1": "a gateway's stream has one reader, once",
-    "R2": "no second POST unless the first never arrived",
-    "R3": "each try is written down before it leaves; one too many is stopped",
-    "R4": "asking the gateway is not silence",
-    "R5": "the tail is joined message by message",
-    "R6": "whose transcript counts",
-    "R7": "429 and 503 keep the place in the queue",
-    "R8": "silence makes us ask, and only the answer acts",
-    "R9": "a stop is a flag first; the end waits for the gateway, not for ever",
-    "R10": "only the oldest open question is answered, once",
-    "R11": "the session's lock; one claim; ends in order",
-    "R12": "the database's clock; a renewal that depends on nothing",
-    "R13": "no takeovers after a short absence of the database",
-    "R14": "claim, install, read, act",
-    "R15": "only `install` makes a log; `append` asks for fence and head",
-    "R16": "a batch is frozen when it is sent",
-    "R17": "a new epoch where continuity cannot be proved",
-    "R18": "slots for takeovers, and an end to them",
-    "R19": "the web compares states before it sets them",
-    "R20": "log, row, announcement, mark: in this order",
-    "R21": "two sections are not interrupted",
-    "R22": "a worker that is told to stop reads its runs to the end",
+    "R1": "a gateway's event stream is read by one reader, once",
+    "R2": "a POST is repeated only if the first one certainly did not arrive",
+    "R3": "each attempt is stored before its POST; a double post is stopped",
+    "R4": "a run that is polled still shows its progress",
+    "R5": "the transcript tail is appended message by message",
+    "R6": "when the gateway's transcript replaces the streamed text",
+    "R7": "429 and 503 delay a run in its queue and do not fail it",
+    "R8": "a silent stream only makes the worker ask for the status",
+    "R9": "a stop is a stored flag first; its end waits for the gateway, with a limit",
+    "R10": "only the oldest open approval can be answered, once",
+    "R11": "one live run per session, started in order",
+    "R12": "leases by the database's clock, renewed independently of the runs",
+    "R13": "no takeovers after a short outage of the database",
+    "R14": "takeover: claim, install the log, read it, act",
+    "R15": "only the current owner creates or extends an event log",
+    "R16": "a batch that is sent again is the same batch",
+    "R17": "a seq never stands for two contents: a new epoch instead",
+    "R18": "slots of their own for takeovers, five takeovers at most",
+    "R19": "web processes change runs by compare-and-set",
+    "R20": "a run's end is committed before it is announced",
+    "R21": "the POST with its record, and the closing transaction, are not interrupted",
+    "R22": "a worker that gets SIGTERM finishes its runs and takes no new ones",
     "R23": "turns are numbered at their claim; summaries know what they cover",
-    "R24": "a late sync replaces its own turn",
-    "R25": "ephemeral sessions are deleted late, and only ours",
-    "R26": "the order of joining",
-    "R27": "gaps are filled from the log",
-    "R28": "who listens to what; nobody, nothing",
-    "R29": "a live log is folded, not cut",
-    "R30": "keys live as long as their run",
-    "R31": "a slow socket is closed and comes back",
-    "R32": "runs without session",
-    "R33": "the same request is the same run",
-    "R34": "what a busy session does; what waits is found",
+    "R24": "a late transcript replaces only its own turn",
+    "R25": "ephemeral sessions are deleted only when done, and only ours",
+    "R26": "a join: everything so far, then every later event",
+    "R27": "lost notifications are made up for from the log",
+    "R28": "no work for sessions that no socket watches",
+    "R29": "a live log is shortened by folding, not cut",
+    "R30": "the Redis keys of a run expire together, after its end",
+    "R31": "a slow socket is closed, and its client resumes",
+    "R32": "runs without a session",
+    "R33": "the same request creates one run",
+    "R34": "busy sessions queue in order; unqueued runs are found",
     "R35": "SQLite has one writer",
-    "R36": "the gateway's words and its transcript are judged apart",
+    "R36": "stream and transcript are judged separately",
 }
 
-# number: what dies or misbehaves, what people see, what holds
+# number: what fails, what users see, what holds
 ROWS = {
-    "W1": ("a web process, by whatever end", "a reconnect", "each token once, in order"),
+    "W1": ("a web process, in any way", "a reconnect", "each token once and in order"),
     "W2": (
-        "a worker, in mid-stream",
+        "a worker dies in mid-stream",
         "`run.reattached`; finished steps at once, the rest at the end",
-        "one POST, a whole transcript",
+        "one POST, a complete transcript",
     ),
-    "W3": ("a worker frozen, then awake", "the same", "what it writes late bounces"),
-    "W4": ("a worker told to stop", "nothing, as long as the drain lasts", "exit code 0"),
-    "W5": ("Redis restarted", "a pause", "nothing is lost"),
-    "W6": ("Redis emptied, the owner alive", "a pause", "the same seqs, written anew"),
+    "W3": ("a worker freezes and wakes up", "the same", "its late writes are refused"),
+    "W4": (
+        "a worker gets SIGTERM",
+        "nothing, as long as the drain lasts",
+        "runs are finished; exit code 0",
+    ),
+    "W5": ("Redis is restarted", "a pause", "nothing is lost"),
+    "W6": (
+        "Redis is emptied, the run's owner lives",
+        "a pause",
+        "the log is written again with the same seqs",
+    ),
     "W7": (
-        "Redis emptied and the owner dead",
-        "`session.resync` or `resync` at the end",
-        "the text is the gateway's; what waited starts",
+        "Redis is emptied and the owner dead",
+        "`session.resync`, or `resync` at the end",
+        "the text is the gateway's; queued runs start",
     ),
     "W8": (
-        "the database, for a moment",
-        "live text goes on, new runs are refused in words",
-        "no takeovers, no half turn",
+        "the database is unreachable for a moment",
+        "live text continues, new runs are refused with a reason",
+        "no takeovers, no half-written turn",
     ),
-    "W9": ("a Celery message lost or doubled", "a delay, or nothing", "the claim decides"),
+    "W9": (
+        "a Celery message is lost or delivered twice",
+        "a delay, or nothing",
+        "the claim decides",
+    ),
     "W10": (
-        "a gateway that refuses, or has no room",
+        "a gateway refuses, or has no capacity",
         "`run.retrying`, then the run or its failure",
-        "the place in the queue",
+        "the position in the queue",
     ),
     "W11": (
-        "a stream cut, silent, full of junk, or with a giant event",
+        "a stream is cut, silent, malformed, or has a giant event",
         "`run.reattached`, or `run.failed` with a reason",
         "the text so far",
     ),
     "W12": (
         "a stop, at any moment and on any node",
-        "one end, `synced: false` if the gateway is slow",
-        "question and partial answer; the next message runs",
+        "one end, with `synced: false` if the gateway is slow",
+        "prompt and partial answer are kept; the next message runs",
     ),
-    "W13": ("a browser that is slow or gone", "a reconnect", "the web's memory is bounded"),
-    "W14": ("beat twice, or not at all", "nothing, or a delay", "jobs that may run twice"),
+    "W13": ("a browser is slow or gone", "a reconnect", "the web process's memory is bounded"),
+    "W14": ("beat runs twice, or not at all", "nothing, or a delay", "jobs that may run twice"),
 }
 
 HEAD = """\
@@ -99,29 +111,30 @@ Generated from `tests/reliability/*.toml`; do not edit. To renew it:
 `python -m tests.reliability.page docs/RELIABILITY.md`
 
 Each rule of [RULES.md](RULES.md), each row of the failure table below and each line of
-[FAILURES.md](FAILURES.md) that is about reliability has a *guard*: a mechanism in the code, the
-tests that hold it, and a change that switches it off. With the change these tests fail.
+[FAILURES.md](FAILURES.md) that is about reliability has a *guard*: a mechanism in the code, a
+change that switches it off, and the tests that fail with that change.
 
-**`make red`** proves that. It sees all the tests green once; then, for each guard, it copies the
-tree, makes the change, and wants a test to fail. A module that does not load, or an error outside
-of a test, does not count.
-A part of the guards: `make red GUARDS="R16 W5 slow-socket"` (ids, or what they cover);
-`python -m tests.reliability.red --skip-green` leaves the unchanged tests out, `-j 2` takes two at
-once. Whoever adds a mechanism adds its guard to one of the files:
+**`make red`** proves that they fail. It runs all these tests unchanged once; then, for each guard,
+it copies the tree, makes the change, and requires that a test fails. A module that cannot be
+imported, an error outside of a test, or a programming error in the changed text (such as a name
+that does not exist) does not count as a failed test.
+To run some guards only: `make red GUARDS="R16 W5 slow-socket"` (ids, or what they cover).
+`python -m tests.reliability.red --skip-green` leaves the unchanged tests out, `-j 2` runs two
+guards at once. A new mechanism gets a guard in one of the files:
 
     [[guard]]
     id = "frozen-batch"            # unique
     covers = ["R16", "W5"]         # rules, rows, failures
-    says = "What would go wrong without it."
+    says = "What would go wrong for users without it, in one sentence."
     tests = ["tests/unit/worker/event_log/test_run_log.py::test_…"]
     file = "worker/event_log/run_log.py"
-    find = '''text that is there once'''
+    find = '''text that occurs once in the file'''
     replace = '''the same without the mechanism'''
-    # timeout_is_red = true        # if without it a test waits for ever
+    # timeout_is_red = true        # if without it a test waits forever
 
-**`make chaos MINUTES=30 SEED=…`** does not ask for single mechanisms. Real processes serve many
-sessions while faults happen to them, in an order that the seed fixes, and a judge that knows only
-the gateway's record, the clients' and the database compares. Short forms of it are among the tests.
+**`make chaos MINUTES=30 SEED=…`** tests no single mechanism. Real processes serve many sessions
+while faults happen to them, in an order that the seed determines; a judge compares the gateway's
+record with the clients' and the database. Short forms of it are among the tests.
 """
 
 FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)
@@ -130,8 +143,8 @@ FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)
 def page() -> str:
     """The whole page."""
     guards = load()
-    rows = [f"| {name} | {' | '.join(told)} |" for name, told in ROWS.items()]
-    table = ["| no. | what dies or misbehaves | what people see | what holds |", "| --- " * 4 + "|"]
+    rows = [f"| {name} | {' | '.join(texts)} |" for name, texts in ROWS.items()]
+    table = ["| no. | what fails | what users see | what holds |", "| --- " * 4 + "|"]
     return "\n".join(
         [
             HEAD,
@@ -141,8 +154,14 @@ def page() -> str:
             *table,
             *rows,
             "",
-            *_section("", "what dies", {n: t[0] for n, t in ROWS.items()}, [*ROWS], guards),
-            *_section("Failures of others", "what went wrong", _failures(), FAILURES, guards),
+            *_section("", "what fails", {n: t[0] for n, t in ROWS.items()}, [*ROWS], guards),
+            *_section(
+                "Known failures of other chat servers",
+                "what went wrong",
+                _failures(),
+                FAILURES,
+                guards,
+            ),
             "## Guards",
             "",
             *(f"- `{g.id}` ({', '.join(g.covers)}; `{g.file}`): {g.says}" for g in guards),
@@ -153,25 +172,25 @@ def page() -> str:
 
 def _failures() -> dict[str, str]:
     text = (ROOT / "docs" / "FAILURES.md").read_text("utf-8")
-    return {f"F{number}": told.strip() for number, told in FAILURE.findall(text)}
+    return {f"F{number}": text.strip() for number, text in FAILURE.findall(text)}
 
 
 def _section(
-    title: str, what: str, told: dict[str, str], names: Iterable[str], guards: Sequence[Guard]
+    title: str, what: str, texts: dict[str, str], names: Iterable[str], guards: Sequence[Guard]
 ) -> list[str]:
     head = [f"## {title}", ""] if title else []
     table = [f"| no. | {what} | guard | mechanism | tests |", "| --- " * 5 + "|"]
-    rows = [row for name in names for row in _rows(name, told[name], guards)]
+    rows = [row for name in names for row in _rows(name, texts[name], guards)]
     return [*head, *table, *rows, ""]
 
 
-def _rows(name: str, told: str, guards: Sequence[Guard]) -> list[str]:
+def _rows(name: str, text: str, guards: Sequence[Guard]) -> list[str]:
     mine = [guard for guard in guards if name in guard.covers]
-    shown = [(name, told)] + [("", "")] * len(mine)
+    shown = [(name, text)] + [("", "")] * len(mine)
     return [
-        f"| {number} | {text} | `{guard.id}` | `{guard.file}` | {_tests(guard)} |"
-        for (number, text), guard in zip(shown, mine, strict=False)
-    ] or [f"| {name} | {told} | | | |"]
+        f"| {number} | {shown_text} | `{guard.id}` | `{guard.file}` | {_tests(guard)} |"
+        for (number, shown_text), guard in zip(shown, mine, strict=False)
+    ] or [f"| {name} | {text} | | | |"]
 
 
 def _tests(guard: Guard) -> str:

@@ -1,0 +1,1 @@
+"""What several rings of tests use: clients, gateways, servers, rows, stands."""

@@ -1,4 +1,4 @@
-"""What a client heard, in order: the same record for every kind of client."""
+"""The events that a client received, in order; the same record for every kind of client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = frozenset({"resumed", "session.resync"})
 
 
 @dataclass(frozen=True)
-class ReceivedFrames:
+class ReceivedEvent:
     """One event: when it came (seconds of the monotonic clock), its name, its object."""
 
     at: float
@@ -29,34 +29,34 @@ class Recording:
 
     def __init__(self, who: str = "client") -> None:
         self.who = who
-        self.heard: list[ReceivedFrames] = []
+        self.received: list[ReceivedEvent] = []
         self._changed = threading.Condition()
 
     def add(self, name: str, payload: Any) -> None:
         """Take one event down."""
-        heard = ReceivedFrames(time.monotonic(), name, payload if isinstance(payload, dict) else {})
+        event = ReceivedEvent(time.monotonic(), name, payload if isinstance(payload, dict) else {})
         with self._changed:
-            self.heard.append(heard)
+            self.received.append(event)
             self._changed.notify_all()
 
     def mark(self) -> int:
         """A place in the record, for `since`."""
-        return len(self.heard)
+        return len(self.received)
 
     def all(self, name: str = "", *, run_id: str = "", since: int = 0) -> list[Payload]:
         """The objects of the events of that name (of any) and run (of any), in order."""
         return [
-            heard.payload
-            for heard in list(self.heard[since:])
-            if name in ("", heard.name) and run_id in ("", heard.payload.get("run_id"))
+            event.payload
+            for event in list(self.received[since:])
+            if name in ("", event.name) and run_id in ("", event.payload.get("run_id"))
         ]
 
     def names(self, run_id: str = "", *, since: int = 0) -> list[str]:
         """The names of the events of a run (of any), in order."""
         return [
-            heard.name
-            for heard in list(self.heard[since:])
-            if run_id in ("", heard.payload.get("run_id"))
+            event.name
+            for event in list(self.received[since:])
+            if run_id in ("", event.payload.get("run_id"))
         ]
 
     def wait_for(
@@ -67,7 +67,7 @@ class Recording:
         within: float = 20.0,
         since: int = 0,
     ) -> Payload:
-        """The first event of that name that fits, heard or to be heard."""
+        """The first event of that name that fits, received already or later."""
 
         def fitting() -> list[Payload]:
             return [p for p in self.all(name, since=since) if fits(p)]
@@ -86,8 +86,10 @@ class Recording:
     def end(self, run_id: str, *, within: float = 30.0) -> Payload:
         """The object of the run's end, with its name as `event`; waits for it."""
 
-        def ended() -> list[ReceivedFrames]:
-            return [h for h in self.heard if h.name in ENDS and h.payload.get("run_id") == run_id]
+        def ended() -> list[ReceivedEvent]:
+            return [
+                h for h in self.received if h.name in ENDS and h.payload.get("run_id") == run_id
+            ]
 
         self.wait_until(ended, within=within, what=f"the end of {run_id}")
         (end,) = ended()
@@ -104,15 +106,15 @@ class Recording:
     def text(self, run_id: str) -> str:
         """What a page that knows nothing of seq shows of the run: `resumed`, then deltas."""
         shown = ""
-        for heard in list(self.heard):
-            if heard.name in SHOWN and "replay" not in heard.payload:
-                shown = answer(heard.payload, run_id)
-            elif heard.name == "message.delta" and heard.payload.get("run_id") == run_id:
-                shown += heard.payload["delta"]
+        for event in list(self.received):
+            if event.name in SHOWN and "replay" not in event.payload:
+                shown = answer(event.payload, run_id)
+            elif event.name == "message.delta" and event.payload.get("run_id") == run_id:
+                shown += event.payload["delta"]
         return shown
 
     def _story(self) -> str:
-        return str([(h.name, str(h.payload)[:160]) for h in self.heard[-12:]])
+        return str([(h.name, str(h.payload)[:160]) for h in self.received[-12:]])
 
 
 def answer(resumed: Payload, run_id: str) -> str:

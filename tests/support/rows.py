@@ -68,7 +68,7 @@ def add_run(
 
 
 def run_row(db: Database, run_id: str) -> RunRow:
-    """The run as it stands."""
+    """The current row of a run."""
 
     def work(tx: Session) -> RunRow:
         row = tx.get(RunRow, run_id)

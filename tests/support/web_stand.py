@@ -1,11 +1,11 @@
-"""A web process in parts: a relay with recording sockets, and runs whose log tests write."""
+"""A web process without its sockets: a relay that records, and runs whose logs tests write."""
 
 from __future__ import annotations
 
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,29 +18,38 @@ from shared.db.models import MessageRow, RunRow
 from shared.db.runs import accept as intake
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.terminal import Entries, fix_end
-from shared.event_log.clients import command_client, pubsub_client
+from shared.event_log.clients import Commands, command_client, pubsub_client
 from shared.event_log.keys import RunKeys
 from shared.event_log.store import Batch, EventLog
 from shared.protocol.events import decode, encode
-from shared.protocol.run_states import RunState
+from shared.protocol.run_states import Move
+from shared.service import Service
 from tests.support.servers.processes import wait_until
-from web.relay.feed import FeedAddress
+from web.recovery.journal import RecoveryJournal
+from web.recovery.offset_emitter import OffsetEmitter
+from web.recovery.store import RecoveryStore
+from web.relay.feed_address import FeedAddress
+from web.relay.log_reader import LogReader
 from web.relay.relay import Relay
 from web.resume.membership import Membership
 from web.resume.resume import Resume
+from web.resume.resync import Resync
+from web.resume.session_reader import SessionReader
 from web.sockets.connections import Connection
+from web.sockets.delivery import Deliver
+from web.sockets.reconnect_backoff import ReconnectBackoff
 
 OWNER = "default"
 
 
 @dataclass
 class RecordingEmitter:
-    """Remembers what each socket was sent."""
+    """Records what each socket was sent."""
 
     sent: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def deliver(self, sids: Iterable[str], entry: bytes) -> None:
+    def deliver(self, sids: Collection[str], entry: bytes) -> None:
         with self.lock:
             for sid in list(sids):
                 self.sent.setdefault(sid, []).append(decode(entry))
@@ -52,7 +61,7 @@ class RecordingEmitter:
         return [payload["seq"] for name, payload in self.to(sid) if name == "message.delta"]
 
     def text(self, sid: str) -> str:
-        """What a client that knows nothing of seq would show of the newest answer."""
+        """What a client that ignores seq shows of the newest answer."""
         shown = ""
         for name, payload in list(self.to(sid)):
             if name in {"resumed", "session.resync"}:
@@ -90,7 +99,7 @@ class LiveRun:
         self.head += len(entries)
 
     def end(self, *, terminal_seq: int | None = None) -> None:
-        """Announce the end, as anybody would."""
+        """Announce the end."""
         last = terminal_seq or self.head + 2
         entries = [
             self._entry("usage.updated", last - 1, inputTokens=1, outputTokens=1),
@@ -112,8 +121,59 @@ class LiveRun:
         return encode(name, {**fields, **common})
 
 
+@dataclass
+class Joining:
+    """Relay, membership and resume of one process, built as `web.app` does."""
+
+    sessions: SessionReader
+    relay: Relay
+    membership: Membership
+    resume: Resume
+    run_emitter: OffsetEmitter
+
+
+def joining(
+    db: Database,
+    event_log: EventLog,
+    commands: Commands,
+    subscriber: Commands,
+    emitter: Deliver,
+    store: RecoveryStore,
+    *,
+    burst: int = 1000,
+    **options: float,
+) -> Joining:
+    """`options`: of the relay."""
+    run_emitter = OffsetEmitter(emitter, store.trackers)
+    sessions = SessionReader(db, event_log)
+    resync = Resync(sessions, LogReader(event_log), run_emitter)
+    relay = Relay(
+        event_log, [commands], [subscriber], run_emitter, resync=resync.send, burst=burst, **options
+    )
+    membership = Membership(relay, sessions, RecoveryJournal(store))
+    resume = Resume(
+        sessions=sessions,
+        relay=relay,
+        membership=membership,
+        emitter=run_emitter,
+        backoff=ReconnectBackoff(),
+        burst=burst,
+    )
+    return Joining(sessions, relay, membership, resume, run_emitter)
+
+
+def start_all(services: Iterable[Service]) -> None:
+    for service in services:
+        service.start()
+
+
+def stop_all(services: Sequence[Service]) -> None:
+    for service in reversed(services):
+        service.stop()
+
+
 class WebStand:
-    """Relay, rooms and resume on a real Redis and a real database; sockets are recordings."""
+    """Relay, membership and resume on a real Redis and a real database; sockets are recordings."""
 
     def __init__(
         self,
@@ -131,23 +191,24 @@ class WebStand:
         self.db = Database(database_url)
         self.emitter = RecordingEmitter()
         self.subscriber = pubsub_client(subscriber_url or redis_url)
-        self.relay = Relay(
+        built = joining(
+            self.db,
             self.log,
-            [self.commands],
-            [self.subscriber],
+            self.commands,
+            self.subscriber,
             self.emitter,
+            RecoveryStore(self.commands),
+            burst=burst,
             linger=linger,
             sweep_every=sweep_every,
-            burst=burst,
         )
-        self.rooms = Membership(self.relay, self.db)
-        self.resume = Resume(self.db, self.log, self.relay, self.rooms, self.emitter, burst)
-        self.relay.resync = self.resume.resync
-        self.relay.start()
-        wait_until(self.relay.subscriber.hears, what="the relay hears")
+        self.sessions, self.relay = built.sessions, built.relay
+        self.membership, self.resume = built.membership, built.resume
+        start_all(self.relay.services)
+        wait_until(self.relay.subscriber.receives, what="the relay receives")
 
     def stop(self) -> None:
-        self.relay.stop()
+        stop_all(self.relay.services)
         self.db.close()
         self.commands.close()
         self.subscriber.close()
@@ -155,7 +216,7 @@ class WebStand:
     def socket(self, owner: str = OWNER) -> Connection:
         """A new socket; its sid is its name among the recordings."""
         sid = uuid.uuid4().hex[:8]
-        return Connection(sid, sid, owner, "default", hears_own_aborts=False)
+        return Connection(sid, sid, owner, "default", receives_own_aborts=False)
 
     def accept(self, session_id: str | None, text: str = "hi", owner: str = OWNER) -> str:
         """A queued run in the database."""
@@ -164,13 +225,13 @@ class WebStand:
             run_id, owner, session_id, "default", text, text, 1, None, None, None, "hash"
         )
         self.db.write(
-            lambda s: intake.accept(s, new, queue_cap=20, check_profile=lambda name: name)
+            lambda tx: intake.accept(tx, new, queue_cap=20, check_profile=lambda name: name)
         )
         return run_id
 
     def claim(self, run_id: str) -> Claim:
         """The run, claimed for a minute."""
-        got = self.db.write(lambda s: claim(s, run_id, "worker", 60.0))
+        got = self.db.write(lambda tx: claim(tx, run_id, "worker", 60.0))
         assert isinstance(got, Claim), got
         return got
 
@@ -182,7 +243,7 @@ class WebStand:
         )
 
     def finish(self, run: LiveRun, session_id: str, text: str, *, announce: bool = True) -> None:
-        """Write answer and end down, then tell."""
+        """Store answer and end, then announce them."""
 
         def work(tx: Any) -> None:
             row = tx.get(RunRow, run.keys.run_id)
@@ -204,13 +265,13 @@ class WebStand:
                 ("usage.updated", {"inputTokens": 3, "outputTokens": 2}),
                 ("run.completed", {"status": "completed", "finish_reason": "stop"}),
             ]
-            fix_end(tx, row, RunState.COMPLETED, entries, last_seq=run.head)
+            fix_end(tx, row, Move.COMPLETE, entries, last_seq=run.head)
 
         self.db.write(work)
         if announce:
             run.end()
             self.db.write(
-                lambda s: s.execute(
+                lambda tx: tx.execute(
                     update(RunRow).where(RunRow.id == run.keys.run_id).values(announced_at=DbNow())
                 )
             )
@@ -227,8 +288,8 @@ class WebStand:
         assert self.emitter.seqs(socket.sid) == list(range(1, count + 1))
 
 
-def without_bell(stand: WebStand, run: LiveRun, *deltas: str) -> None:
-    """Append to the log, but nobody is told: what a lost doorbell leaves behind."""
+def without_notification(stand: WebStand, run: LiveRun, *deltas: str) -> None:
+    """Append to the log, without a notification: what is there after one was lost."""
     entries = tuple(
         run._entry("message.delta", run.head + 1 + i, delta=d) for i, d in enumerate(deltas)
     )

@@ -1,4 +1,4 @@
-"""A worker's parts in this process, a demo gateway, and sessions with many turns behind them."""
+"""A worker's services in this process, a demo gateway, and sessions with many turns."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class WorkerStand:
         return [run for run in runs if run["session_id"].startswith(prefix)]
 
     def history(self, number: int = -1) -> list[Payload]:
-        """The conversation that was sent with a run; the latest if not told which."""
+        """The conversation that was sent with a run; the latest by default."""
         sent = self.posts("eph")[number]["body"].get("conversation_history", [])
         return list(sent)
 
@@ -184,7 +184,7 @@ class WorkerStand:
         """Until the gateway was asked to stop that run."""
         wait_until(
             lambda: any(s["run_id"] == gateway_run_id for s in self.gateway.record()["stops"]),
-            what="the gateway is told to stop",
+            what="the gateway was asked to stop",
         )
 
 

@@ -1,0 +1,1 @@
+"""Tests of pure functions and single objects, without services; folders mirror the source."""

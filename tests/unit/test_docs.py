@@ -21,6 +21,10 @@ PLACED = re.compile(
     r"`(?P<path>(?:web|worker|shared|deploy|tests)/[\w/]+\.py)`"
 )
 DECISION = re.compile(r"(?:docs/)?adr/(?P<number>\d{4})")
+EVENT = re.compile(r"`(?P<event>[a-z_]+\.[a-z_]+)(?: [^`]*)?`")
+QUESTION = re.compile(
+    r"^\| (?P<number>\d+) \| (?P<question>Where .+\?) \| (?P<answer>.+) \|$", re.MULTILINE
+)
 RULE_CITED = re.compile(r"\b(?P<rule>[RP][1-9]\d?)\b")
 RULE_STATED = re.compile(r"^\| (?P<rule>[RP][1-9]\d?) \|", re.MULTILINE)
 
@@ -41,6 +45,13 @@ def documented() -> dict[str, str]:
     """Variable -> the cell with its default, from the tables of docs/SETTINGS.md."""
     page = (ROOT / "docs" / "SETTINGS.md").read_text("utf-8").partition("## Read by others")[0]
     return {row["name"]: row["default"] for row in ROW.finditer(page)}
+
+
+def code_of_the_processes() -> str:
+    """All the code of the running processes, in which the names of log events and events are."""
+    folders = ("web", "worker", "shared", "deploy")
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return "\n".join(path.read_text("utf-8") for path in files)
 
 
 def sources() -> Iterator[Path]:
@@ -96,6 +107,33 @@ def test_every_name_that_a_page_places_in_a_file_is_there(page: Path) -> None:
         f"{name} in {path}"
         for name, path in placed
         if not re.search(rf"\b{name}\b", (ROOT / path).read_text("utf-8"))
+    ]
+    assert not missing
+
+
+def test_the_architecture_answers_twenty_questions_with_a_file_that_exists() -> None:
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    section = page.partition("\n## Where is …?\n")[2].partition("\n## ")[0]
+    rows = [*QUESTION.finditer(section)]
+    assert [int(row["number"]) for row in rows] == [*range(1, 21)]
+    assert len({row["question"] for row in rows}) == 20
+    for row in rows:
+        files = re.findall(r"`([\w./]+)`", row["answer"])
+        assert files, row["question"]
+        assert all((ROOT / file).is_file() for file in files), row["question"]
+
+
+def test_every_event_that_the_runbook_names_is_in_the_code() -> None:
+    page = (ROOT / "docs" / "RUNBOOK.md").read_text("utf-8")
+    named = {found["event"] for found in EVENT.finditer(page)}
+    code = code_of_the_processes()
+    assert named
+    # Some log lines put the outcome into the name: `approval.%s`.
+    missing = [
+        event
+        for event in sorted(named)
+        if not re.search(rf'"{re.escape(event)}["\s]', code)
+        and f'"{event.partition(".")[0]}.%s ' not in code
     ]
     assert not missing
 

@@ -1,4 +1,4 @@
-"""A person's answer to the agent's question: checked, written down, sent on (R10)."""
+"""A person's answer to the agent's question: checked, stored, handed to a worker (R10)."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from web.sockets.connections import Connection
 
 @dataclass(frozen=True)
 class Answered:
-    """The question that was answered: `approval_id` is the seq of its `approval.request`."""
+    """The answered question: `approval_id` is the seq of its `approval.request`."""
 
     run_id: str
     session_id: str | None
@@ -29,18 +29,18 @@ class Answered:
 class Approvals:
     """Gateways resolve questions first in, first out: so only the oldest open one is answered."""
 
-    def __init__(self, db: Database, log: EventLog, queue: TaskQueue) -> None:
+    def __init__(self, db: Database, event_log: EventLog, queue: TaskQueue) -> None:
         self._db = db
-        self._log = log
+        self._event_log = event_log
         self._queue = queue
 
     def answer(self, connection: Connection, payload: ApprovalPayload) -> Answered:
         """Answer the run's oldest open question, or the one that is named if it is that.
 
-        Raises NotFound (no such live run), Expired (nothing is asked, or it was answered).
+        Raises NotFound (no such live run), Expired (no open question, or it was answered).
         """
         run = self._db.read(
-            lambda s: approvals.live_run(s, connection.owner, payload.session_id, payload.run_id)
+            lambda tx: approvals.live_run(tx, connection.owner, payload.session_id, payload.run_id)
         )
         if run is None:
             raise NotFound("There is no live run that could be answered.")
@@ -48,20 +48,20 @@ class Approvals:
         if payload.approval_id not in {None, approval_id}:
             raise Expired
         choice = payload.choice
-        if not self._db.write(lambda s: approvals.answer(s, run.id, approval_id, choice)):
+        if not self._db.write(lambda tx: approvals.answer(tx, run.id, approval_id, choice)):
             raise Expired
         self._queue.answer_approval(run.id, approval_id)
         return Answered(run.id, run.session_id, approval_id)
 
     def _oldest_open(self, run: RunRow) -> int:
         tag = feed_tag(run.owner, run.session_id, run.id)
-        view = self._log.read([(RunKeys(tag, run.id), 0)])[0]
+        view = self._event_log.read([(RunKeys(tag, run.id), 0)])[0]
         asked = _open_questions(view) if view is not None else []
-        answered = self._db.read(lambda s: approvals.answered(s, run.id))
-        left = [seq for seq in asked if seq not in answered]
-        if not left:
+        answered = self._db.read(lambda tx: approvals.answered(tx, run.id))
+        still_open = [seq for seq in asked if seq not in answered]
+        if not still_open:
             raise Expired
-        return left[0]
+        return still_open[0]
 
 
 def _open_questions(view: LogView) -> list[int]:

@@ -1,4 +1,4 @@
-"""A socket comes and goes."""
+"""Connects and disconnects sockets."""
 
 import logging
 import re
@@ -17,12 +17,13 @@ from web.recovery.recovery import Recovery
 from web.resume.membership import Membership
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
+from web.sockets.engineio_internals import SocketServer
 
 log = logging.getLogger(__name__)
 
 PROTOCOL_WITH_OWN_ABORTS = "2"
 
-KEPT_OF_REQUEST = (
+ENVIRON_KEPT = (
     "REQUEST_METHOD",
     "SCRIPT_NAME",
     "PATH_INFO",
@@ -44,82 +45,88 @@ _JAVASCRIPT_AGENT = re.compile(r"$|Mozilla/|node|Bun|Deno", re.IGNORECASE)
 
 
 class ConnectHandler:
-    """Lets sockets in, and cleans up behind them."""
+    """Authenticates sockets at their connect, and removes them at their disconnect."""
 
     def __init__(
         self,
-        socketio: SocketIO,
+        *,
+        server: SocketServer,
         authenticator: Authenticator,
         connections: Connections,
-        rooms: Membership,
+        membership: Membership,
         emitter: Emitter,
         recovery: Recovery,
     ) -> None:
         self._recovery = recovery
-        self._server = socketio.server
+        self._server = server
         self._authenticator = authenticator
         self._connections = connections
-        self._rooms = rooms
+        self._membership = membership
         self._emitter = emitter
+
+    def install(self, socketio: SocketIO) -> None:
+        """Register both handlers."""
         socketio.on_event("connect", self.connect, namespace=NAMESPACE)
         socketio.on_event("disconnect", self.disconnect, namespace=NAMESPACE)
 
     def connect(self, auth: object = None) -> None:
-        """Refuses with "Authentication failed"; the profile is only looked at by `run` (P16)."""
-        said = auth if isinstance(auth, Mapping) else {}
+        """Refuse with "Authentication failed", or add the socket. Its profile is only checked by
+        `run` (P16)."""
+        given = auth if isinstance(auth, Mapping) else {}
         try:
-            principal = self._authenticator.authenticate(said.get("token"))
+            principal = self._authenticator.authenticate(given.get("token"))
         except Unauthenticated as error:
             log.info("socket.refused")
             raise Refused(str(error)) from None
         sid: str = request.sid  # type: ignore[attr-defined]
         connection = Connection(
             sid=sid,
-            transport_id=self._server.manager.eio_sid_from_sid(sid, NAMESPACE),
+            transport_id=self._server.transport_id(sid),
             owner=principal.owner,
             profile=request.args.get("profile") or DEFAULT,
-            hears_own_aborts=_protocol(said) == PROTOCOL_WITH_OWN_ABORTS,
+            receives_own_aborts=_protocol(given) == PROTOCOL_WITH_OWN_ABORTS,
         )
-        if wants_recovery(said):
+        if wants_recovery(given):
             try:
-                self._recovery.arrive(connection, said)
+                self._recovery.identify(connection, given)
             except RedisUnavailable:
-                log.warning("socket.sent_away sid=%s redis=away", sid)
+                log.warning("socket.closed_at_connect sid=%s redis=unavailable", sid)
                 self._emitter.close(connection)
                 return
-        environ = self._server.environ.get(connection.transport_id)
+        environ = self._server.request_environ(connection.transport_id)
         if environ is None:
-            self._recovery.leave(connection, for_good=False)  # gone while Redis was asked
+            self._recovery.disconnected(connection, for_good=False)  # while Redis was asked
             return
         self._connections.add(connection)
-        self._server.environ[connection.transport_id] = _kept(environ)
+        self._server.replace_environ(connection.transport_id, _kept(environ))
 
     def disconnect(self, reason: object = None) -> None:
-        """Leaves all rooms. No run ends because of it."""
+        """Remove the socket from all feeds. No run ends because of it."""
         connection = self._connections.remove(request.sid)  # type: ignore[attr-defined]
         if connection is not None:
-            self._rooms.leave_all(connection)
-            for_good = reason == self._server.reason.CLIENT_DISCONNECT
-            self._recovery.leave(connection, for_good=for_good)
+            self._membership.leave_all(connection)
+            for_good = reason == self._server.disconnect_reasons.CLIENT_DISCONNECT
+            self._recovery.disconnected(connection, for_good=for_good)
 
 
-def wants_recovery(said: Mapping[str, Any]) -> bool:
-    """Whether the client of this request can be recovered, by its own word or by its looks (P3)."""
-    asked = request.args.get("recovery", said.get("recovery"))
+def wants_recovery(auth: Mapping[str, Any]) -> bool:
+    """Whether the client of this request can be recovered: it says so, or is a socket.io-client in
+    JavaScript that does not speak protocol 2 (P3)."""
+    asked = request.args.get("recovery", auth.get("recovery"))
     if asked is not None:
         return str(asked) == "1"
     return (
-        _protocol(said) != PROTOCOL_WITH_OWN_ABORTS
+        _protocol(auth) != PROTOCOL_WITH_OWN_ABORTS
         and _JAVASCRIPT_QUERY.search(request.query_string) is not None
         and _JAVASCRIPT_AGENT.match(request.headers.get("User-Agent", "")) is not None
     )
 
 
 def _kept(environ: Mapping[str, Any]) -> dict[str, Any]:
-    """What Flask and a later CONNECT on the same connection need of the request, which is kept as
-    long as the connection: without its buffers and most of its headers."""
-    return {name: environ[name] for name in KEPT_OF_REQUEST if name in environ}
+    """What Flask and a later CONNECT on the same connection need of the request. It lives as long
+    as the connection, so its buffers and most of its headers are left out."""
+    return {name: environ[name] for name in ENVIRON_KEPT if name in environ}
 
 
-def _protocol(said: Mapping[str, Any]) -> str:
-    return str(request.args.get("protocol") or said.get("protocol") or "")
+def _protocol(auth: Mapping[str, Any]) -> str:
+    return str(request.args.get("protocol") or auth.get("protocol") or "")

@@ -1,8 +1,8 @@
-"""Whether this process lives, and whether it can serve."""
+"""Whether this process answers, and whether it can serve."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -14,33 +14,45 @@ from shared.db.database import Database
 from shared.errors import HoldfastError
 from shared.event_log.clients import Commands, RedisError
 from shared.protocol.events import NAMESPACE
-from web.relay.relay import Relay
+from shared.service import Service
+from web.relay.sharded_subscriber import ShardedSubscriber
 
 log = logging.getLogger(__name__)
 
-REMEMBER = 0.5  # seconds: many askers cost one question
+CACHE_FOR = 0.5  # seconds: many probes cost one round of questions
 
 
 class Health:
-    """Asks database, Redis and relay; each answers within the timeouts of its client."""
+    """Asks database, Redis, subscriber and services, each within the timeouts of its client."""
 
-    def __init__(self, db: Database, commands: Commands, relay: Relay) -> None:
+    def __init__(
+        self,
+        db: Database,
+        commands: Commands,
+        subscriber: ShardedSubscriber,
+        services: Sequence[Service],
+    ) -> None:
         self._db = db
         self._commands = commands
-        self._relay = relay
+        self._subscriber = subscriber
+        self._services = services
         self._asked_at = 0.0
         self._answer: dict[str, bool] = {}
 
     def parts(self) -> dict[str, bool]:
         """Part -> whether it works."""
-        if time.monotonic() - self._asked_at > REMEMBER:
+        if time.monotonic() - self._asked_at > CACHE_FOR:
             self._answer = {
                 "database": _works(lambda: self._db.read(lambda s: s.execute(text("SELECT 1")))),
                 "redis": _works(self._commands.ping),
-                "relay": self._relay.subscriber.hears(),
+                "relay": self._subscriber.receives(),
             }
             self._asked_at = time.monotonic()
         return self._answer
+
+    def services(self) -> dict[str, bool]:
+        """Name of each loop -> whether it still runs."""
+        return {service.name: service.healthy for service in self._services}
 
 
 def _works(ask: Callable[[], Any]) -> bool:
@@ -50,6 +62,10 @@ def _works(ask: Callable[[], Any]) -> bool:
         log.info("health.part_failed error=%s", type(error).__name__)
         return False
     return True
+
+
+def _words(works: dict[str, bool]) -> dict[str, str]:
+    return {name: "ok" if it_works else "failed" for name, it_works in works.items()}
 
 
 def _version() -> str:
@@ -69,10 +85,11 @@ def add_routes(app: Flask, health: Health) -> None:
         return jsonify(status="ok")
 
     def readyz() -> ResponseReturnValue:
-        parts = health.parts()
-        ready = all(parts.values())
-        shown = {part: "ok" if works else "failed" for part, works in parts.items()}
-        return jsonify(status="ok" if ready else "unavailable", **shown), 200 if ready else 503
+        parts, services = health.parts(), health.services()
+        ready = all(parts.values()) and all(services.values())
+        status = "ok" if ready else "unavailable"
+        answer = jsonify(status=status, **_words(parts), services=_words(services))
+        return answer, 200 if ready else 503
 
     app.add_url_rule("/", view_func=index)
     app.add_url_rule("/healthz", view_func=healthz)

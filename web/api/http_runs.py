@@ -1,6 +1,7 @@
 """`POST /runs`: the event `run` over HTTP, for input that is larger than a socket's frame (P15).
 
-The answer is the acknowledgement; who wants to watch sends `resume` on a socket, before or after.
+The answer is the acknowledgement. A client that wants to watch the run sends `resume` on a socket,
+before or after.
 """
 
 from typing import Any, Final
@@ -51,8 +52,8 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
             profile = request.args.get("profile", DEFAULT)
             accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
         except HoldfastError as error:
-            told = {"code": error.code, "message": str(error)}
-            return jsonify(ok=False, error=told), _status(error)
+            refusal = {"code": error.code, "message": str(error)}
+            return jsonify(ok=False, error=refusal), _status(error)
         named = {"session_id": accepted.session_id} if accepted.session_id is not None else {}
         return jsonify(ok=True, run_id=accepted.run_id, status=accepted.status, **named), 202
 

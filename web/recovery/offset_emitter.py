@@ -1,63 +1,79 @@
-"""Tells sockets events of runs; those that can be recovered are told where they stand (P3)."""
+"""Sends events of runs, with an offset to sockets that can be recovered (P3)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from web.recovery.offset import OffsetTracker, short
-from web.sockets.delivery import Deliver
+from web.recovery.offset import short
+from web.recovery.offset_tracker import OffsetTracker
+from web.sockets.delivery import Deliver, Positions
 
 OffsetTrackers = Mapping[str, OffsetTracker]  # by sid, of the sockets that can be recovered
-Places = Mapping[str, tuple[int, int]]  # run id -> epoch and seq
 
 
 class OffsetEmitter:
-    """Never waits, like the emitter behind it. All calls are made under a feed's lock."""
+    """A `DeliverRuns`. Never waits, like the emitter behind it. Calls about runs are made under a
+    feed's lock."""
 
-    def __init__(self, emitter: Deliver, standings: OffsetTrackers) -> None:
+    def __init__(self, emitter: Deliver, trackers: OffsetTrackers) -> None:
         self._emitter = emitter
-        self._standings = standings
+        self._trackers = trackers
 
-    def entries(
+    def deliver(self, sids: Collection[str], entry: bytes) -> None:
+        """An event that is not of a run: it moves no offset."""
+        self._emitter.deliver(sids, entry)
+
+    def run_entries(
         self,
-        sids: Iterable[str],
+        sids: Collection[str],
         run_id: str,
         epoch: int,
-        last: int,
+        last_seq: int,
         entries: Sequence[bytes],
         *,
         ended: bool,
     ) -> None:
-        """Entries of a run, the last one with seq `last`; `ended`: and that one is its end."""
-        run, seq = short(run_id), last - len(entries)
+        """See `DeliverRuns`."""
+        run, seq = short(run_id), last_seq - len(entries)
         for entry in entries:
             seq += 1
-            self._entry(sids, entry, run, f"{run}:{epoch}:{seq}", ended and seq == last)
+            if self._trackers:
+                is_end = ended and seq == last_seq
+                self._with_offsets(sids, entry, run, f"{run}:{epoch}:{seq}", is_end)
+            else:
+                self._emitter.deliver(sids, entry)
 
-    def _entry(self, sids: Iterable[str], entry: bytes, run: str, place: str, is_end: bool) -> None:
-        if not self._standings:
-            self._emitter.deliver(sids, entry)
-            return
+    def _with_offsets(
+        self, sids: Collection[str], entry: bytes, run: str, position: str, is_end: bool
+    ) -> None:
         plain: list[str] = []
         by_offset: dict[str, list[str]] = {}
         for sid in sids:
-            standing = self._standings.get(sid)
-            if standing is None:
+            tracker = self._trackers.get(sid)
+            if tracker is None:
                 plain.append(sid)
             else:
-                offset = standing.ended(run) if is_end else standing.moved(run, place)
+                offset = tracker.ended(run) if is_end else tracker.advanced(run, position)
                 by_offset.setdefault(offset, []).append(sid)
         if plain:
             self._emitter.deliver(plain, entry)
         for offset, group in by_offset.items():
             self._emitter.deliver(group, with_offset(entry, offset))
 
-    def shown(
-        self, sids: Iterable[str], entry: bytes, at: Places, over: Sequence[str], mark: int = 0
+    def snapshot(
+        self,
+        sids: Collection[str],
+        entry: bytes,
+        positions: Positions,
+        ended_runs: Sequence[str],
+        mark: int = 0,
     ) -> None:
-        """A `resumed` or resync that shows the live runs up to `at` and those in `over` whole."""
+        """See `DeliverRuns`."""
         for sid in list(sids):
-            standing = self._standings.get(sid)
-            told = with_offset(entry, standing.shown(mark, at, over)) if standing else entry
-            self._emitter.deliver([sid], told)
+            tracker = self._trackers.get(sid)
+            if tracker is None:
+                self._emitter.deliver([sid], entry)
+            else:
+                offset = tracker.shown(mark, positions, ended_runs)
+                self._emitter.deliver([sid], with_offset(entry, offset))
 
 
 def with_offset(entry: bytes, offset: str) -> bytes:

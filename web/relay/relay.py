@@ -1,115 +1,122 @@
-"""Moves events from doorbell and log to this process's sockets: each once, in order (R26-R28)."""
+"""Moves events from notifications and logs to sockets: each once, in order (R26-R28).
+
+Problem: a notification (pub/sub) is fast, but may be lost, late, repeated or of an owner that was
+taken over. The log in Redis is complete, but reading it for every entry would be slow.
+
+Idea: each feed has a cursor per run, the last entry that its members got. A notification that
+continues the cursor is delivered as it is; a repeated one is dropped; one that leaves a gap is not
+delivered, and the log is read instead. A sweep compares cursors with the heads of the logs, so that
+a lost last notification is found too. What cannot be continued (a new epoch, a trimmed log, too
+much at once) is replaced by a resync: the whole session anew.
+
+Invariant: everything that is sent to a feed's members is sent under its lock, and moves the cursor
+in the same step. Notifications that come while the lock is held wait in the backlog, which the
+holder empties when it releases the lock.
+"""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from shared.errors import RedisUnavailable, Unavailable
-from shared.event_log.clients import Commands, RedisError
-from shared.event_log.store import EventLog, LogView
+from shared.event_log.clients import Commands
+from shared.event_log.store import EventLog
+from shared.event_log.types import LogView
 from shared.protocol.events import (
     LogAppended,
     LogReinstalled,
     SessionNotification,
     parse_notification,
 )
-from web.recovery.offset_emitter import OffsetEmitter, OffsetTrackers
+from shared.service import Service
 from web.relay import cursor as cursors
 from web.relay.cursor import Action, RelayCursor
-from web.relay.feed import Bell, Feed, FeedAddress, FeedClosed
-from web.relay.gap_check import note_behind
+from web.relay.feed import Feed, FeedClosed, Notification
+from web.relay.feed_address import FeedAddress
+from web.relay.feeds import Feeds
+from web.relay.log_reader import LogReader
 from web.relay.sharded_subscriber import ShardedSubscriber
-from web.sockets.delivery import Deliver
+from web.relay.sweep import SWEEP_EVERY, Sweeper
+from web.sockets.delivery import DeliverRuns
 
 log = logging.getLogger(__name__)
 
-LINGER = 5.0  # seconds a bell is kept after its last listener left: reloads are quick
-SWEEP_EVERY = 5.0  # seconds
-ECHO_EVERY = 2.0  # seconds
-TICK = 0.25  # seconds
+LINGER = 5.0  # seconds
 TRIES = 3
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Relay:
-    """Feeds by tag, one subscriber, and a tick that sweeps. Start once, stop at will."""
+    """The feeds of a process, and what is delivered to their members."""
 
     def __init__(
         self,
         event_log: EventLog,
         commands: Sequence[Commands],
         subscribers: Sequence[Commands],
-        emitter: Deliver,
+        emitter: DeliverRuns,
         *,
+        resync: Callable[[Feed], None],
         linger: float = LINGER,
         sweep_every: float = SWEEP_EVERY,
         burst: int = 1000,
-        standings: OffsetTrackers | None = None,
     ) -> None:
-        """`commands` and `subscribers`: a client of each server of the log. `burst`: how many
-        entries a member is sent at once before a resync is cheaper."""
-        self.log = event_log
-        self._logs = event_log.split()
+        """`commands` and `subscribers`: a client of each server of the log. `resync` sends the
+        members of a feed their session anew; it is called under the feed's lock and may raise
+        Unavailable. `burst`: how many entries a member is sent at once before a resync is cheaper.
+        """
         self._emitter = emitter
-        self.teller = OffsetEmitter(emitter, standings if standings is not None else {})
-        self._linger = linger
-        self._sweep_every = sweep_every
+        self._resync = resync
         self._burst = burst
-        self._feeds: dict[str, Feed] = {}
-        self._feeds_lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._sweep_now = True
-        self._swept_at = self._echoed_at = 0.0
-        self._thread: threading.Thread | None = None
+        self.logs = LogReader(event_log)
         self.subscriber = ShardedSubscriber(
-            commands, subscribers, self._on_notification, self._on_gap
+            commands, subscribers, on_notification=self._on_notification, on_gap=self._on_gap
         )
-        self.resync: Callable[[Feed], None] = lambda _: None  # set by whoever can build one
-        self.refills = 0
+        self.feeds = Feeds(self.subscriber, linger)
+        self.sweeper = Sweeper(
+            event_log, self.feeds, self.subscriber, fill=self._fill_soon, every=sweep_every
+        )
+        self.refills = 0  # how often logs were read since something was missing; tests look at it
 
-    def start(self) -> None:
-        """Begin to listen and to sweep."""
-        self.subscriber.start()
-        self._thread = threading.Thread(target=self._run, name="relay-tick", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop both, and wait for them."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(5)
-        self.subscriber.stop()
-
-    def feeds(self) -> int:
-        """How many sessions are watched, or were a moment ago."""
-        return len(self._feeds)
+    @property
+    def services(self) -> list[Service]:
+        """The loops of the relay, in the order in which they are started."""
+        return [*self.subscriber.services, self.sweeper.service]
 
     # -- joining ----------------------------------------------------------------------------
 
-    def open(self, address: FeedAddress) -> Feed:
-        """The feed of a session, its bell confirmed to be heard. Raises RedisAway."""
-        feed = self.find_or_make(address)
-        self.subscriber.add(feed.tag)
-        return feed
+    def with_feed(
+        self,
+        address: FeedAddress,
+        read: Callable[[], R],
+        work: Callable[[Feed, R], T],
+        *,
+        subscribed: bool = True,
+    ) -> T:
+        """Open the feed, `read`, and do `work(feed, what was read)` under the feed's lock; again
+        from the start if the feed was closed in between. In this order nothing falls between
+        what was read and what is notified (R26).
 
-    def find_or_make(self, address: FeedAddress) -> Feed:
-        """The feed of a session, whether or not its bell is heard yet."""
-        tag = address.tag
-        with self._feeds_lock:
-            feed = self._feeds.get(tag)
-            if feed is None:
-                feed = self._feeds[tag] = Feed(address, tag)
-            feed.idle_since = time.monotonic()
-        return feed
-
-    def find(self, tag: str) -> Feed | None:
-        """The feed of that tag, if this process has it."""
-        return self._feeds.get(tag)
+        Raises RedisUnavailable; not when `subscribed` is false: Redis is not asked then.
+        """
+        while True:
+            feed = self.feeds.open(address) if subscribed else self.feeds.find_or_make(address)
+            found = read()
+            try:
+                with self.hold(feed):
+                    return work(feed, found)
+            except FeedClosed:
+                continue
 
     @contextmanager
     def hold(self, feed: Feed) -> Iterator[Feed]:
-        """The feed's lock; bells that ring meanwhile are handled afterwards. Raises FeedClosed."""
+        """Hold the feed's lock, and handle afterwards what was notified meanwhile. Raises
+        FeedClosed."""
         try:
             with feed.lock:
                 if feed.closed:
@@ -118,22 +125,8 @@ class Relay:
         finally:
             self._handle_backlog(feed)
 
-    def read(self, feed: Feed, run_ids: Iterable[str], *, whole: bool) -> list[LogView]:
-        """The logs of all runs that go on, of `run_ids`, and of those that members never heard
-        of though they ended a moment ago: whole, or what members lack.
-
-        A run that members watch and that is not live any more has ended: they lack its end.
-        Under lock. Raises RedisAway.
-        """
-        known_runs = self.log.known([feed.tag])[0]
-        feed.take_ends(known_runs.ended)
-        known = {} if whole else {run_id: c.seq for run_id, c in feed.cursors.items()}
-        wanted = dict.fromkeys([*known_runs.live, *feed.unended(), *feed.behind, *run_ids])
-        asked = [(feed.address.keys(run_id), known.get(run_id, 0)) for run_id in wanted]
-        return [view for view in self.log.read(asked) if view is not None]
-
     def advance(self, feed: Feed, views: Sequence[LogView]) -> None:
-        """Give the members what they lack of these logs. Under lock."""
+        """Give the members what they lack of these logs. Under the feed's lock."""
         lost = False
         for view in views:
             lost |= self._advance_one(feed, view)
@@ -141,23 +134,14 @@ class Relay:
         if lost:
             feed.mark_for_resync(feed.members)
         if feed.needs_resync:
-            self._resync(feed)
-        feed.forget_oldest()
-
-    def _resync(self, feed: Feed) -> None:
-        """Tell the members everything anew; if that fails now, the sweep does it later."""
-        log.info("relay.resync members=%s", len(feed.members))
-        try:
-            self.resync(feed)
-        except Unavailable as error:
-            log.warning("relay.resync_failed code=%s", error.code)
-        else:
-            feed.settled()
+            self._resync_members(feed)
+        feed.drop_oldest_ends()
 
     def _advance_one(self, feed: Feed, view: LogView) -> bool:
+        """Whether members cannot be given what they lack."""
         cursor = feed.cursors.get(view.run_id)
         ended_before = cursor is None and view.ended and view.run_id not in feed.behind
-        if not feed.members or ended_before:  # nobody lacks anything of it
+        if not feed.members or ended_before:  # no member lacks anything of it
             feed.snap_to_head(view)
             return False
         if cursor is None:
@@ -168,22 +152,32 @@ class Relay:
         self._deliver(feed, view.run_id, step.entries)
         return step.action is Action.RESYNC
 
-    # -- what the reader hears ---------------------------------------------------------------
+    def _resync_members(self, feed: Feed) -> None:
+        """Send the session anew; if that fails now, the sweep does it later."""
+        log.info("relay.resync members=%s", len(feed.members))
+        try:
+            self._resync(feed)
+        except Unavailable as error:
+            log.warning("relay.resync_failed code=%s", error.code)
+        else:
+            feed.resync_sent()
+
+    # -- notifications -----------------------------------------------------------------------
 
     def _on_notification(self, tag: str, data: bytes) -> None:
-        feed = self._feeds.get(tag)
+        feed = self.feeds.find(tag)
         if feed is None or (not feed.members and not feed.lock.locked()):
             return  # without members nothing is decoded (R28)
-        bell = parse_notification(data)
-        if bell is not None:
-            feed.backlog.append(bell)
+        notification = parse_notification(data)
+        if notification is not None:
+            feed.backlog.append(notification)
             self._handle_backlog(feed)
 
     def _on_gap(self) -> None:
-        self._sweep_now = True
+        self.sweeper.soon()
 
     def _handle_backlog(self, feed: Feed) -> None:
-        """Handle what was heard, unless somebody holds the feed: who then does it himself."""
+        """Handle what was received, unless another thread holds the feed: it does so then."""
         while feed.backlog and feed.lock.acquire(blocking=False):
             try:
                 while feed.backlog:
@@ -191,32 +185,32 @@ class Relay:
             finally:
                 feed.lock.release()
 
-    def _handle(self, feed: Feed, bell: Bell) -> None:
-        if isinstance(bell, SessionNotification):
-            self._emitter.deliver(feed.members, bell.entry)
+    def _handle(self, feed: Feed, notification: Notification) -> None:
+        if isinstance(notification, SessionNotification):
+            self._emitter.deliver(feed.members, notification.entry)
             return
-        cursor = feed.cursors.get(bell.run_id)
-        if cursor is None:  # what had begun when somebody joined is known: this run is new
-            cursor = feed.cursors[bell.run_id] = RelayCursor(bell.epoch)
-        if isinstance(bell, LogAppended):
-            step = cursors.receive(cursor, bell)
+        cursor = feed.cursors.get(notification.run_id)
+        if cursor is None:  # runs that had begun when a member joined have one: this run is new
+            cursor = feed.cursors[notification.run_id] = RelayCursor(notification.epoch)
+        if isinstance(notification, LogAppended):
+            step = cursors.receive(cursor, notification)
         else:
-            step = cursors.receive_reinstall(cursor, bell)
-        self._deliver(feed, bell.run_id, step.entries)
+            step = cursors.receive_reinstall(cursor, notification)
+        self._deliver(feed, notification.run_id, step.entries)
         if step.action is Action.READ:
-            feed.behind.add(bell.run_id)
+            feed.behind.add(notification.run_id)
             self._fill_soon(feed)
-        elif feed.pending_resync and isinstance(bell, LogReinstalled):
+        elif feed.pending_resync and isinstance(notification, LogReinstalled):
             self._fill_soon(feed)
         elif cursor.ended:
-            feed.forget_oldest()
+            feed.drop_oldest_ends()
 
     def _deliver(self, feed: Feed, run_id: str, entries: Sequence[bytes]) -> None:
         if entries:
-            at, sids = feed.cursors[run_id], list(feed.listeners(run_id))
+            at, sids = feed.cursors[run_id], list(feed.receivers(run_id))
             if at.ended:
-                feed.note_end(run_id)
-            self.teller.entries(sids, run_id, at.epoch, at.seq, entries, ended=at.ended)
+                feed.move_to_newest(run_id)
+            self._emitter.run_entries(sids, run_id, at.epoch, at.seq, entries, ended=at.ended)
 
     # -- gaps ------------------------------------------------------------------------------
 
@@ -228,11 +222,12 @@ class Relay:
             ).start()
 
     def _fill(self, feed: Feed) -> None:
+        """Read what the members lack and deliver it; a few times, then the sweep tries again."""
         self.refills += 1
         for tries_left in reversed(range(TRIES)):
             try:
                 with self.hold(feed):
-                    self.catch_up(feed)
+                    self.advance(feed, self.logs.missing(feed))
                     feed.filling = False
                 return
             except FeedClosed:
@@ -242,64 +237,3 @@ class Relay:
             except Exception:  # the edge of a thread; the sweep tries again
                 log.exception("relay.fill_failed")
         feed.filling = False
-
-    def catch_up(self, feed: Feed) -> None:
-        """Read what the feed lacks and deliver it. Under lock. Raises RedisAway."""
-        views = self.read(feed, (), whole=False)
-        self.advance(feed, [self._with_end(feed, view) for view in views])
-
-    def _with_end(self, feed: Feed, view: LogView) -> LogView:
-        """An end that was fixed below what members saw stands before their cursor: read it."""
-        if not view.ended or view.entries:
-            return view
-        again = self.log.read([(feed.address.keys(view.run_id), 0)])[0]
-        return again or view
-
-    # -- the tick --------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while not self._stopping.wait(TICK):
-            try:
-                self._tick(time.monotonic())
-            except (RedisUnavailable, RedisError, OSError) as error:
-                log.info("relay.tick_failed error=%s", type(error).__name__)
-            except Exception:  # the edge of the loop: it must survive any error
-                log.exception("relay.tick_failed")
-
-    def _tick(self, now: float) -> None:
-        self._close_idle(now)
-        if now - self._echoed_at >= ECHO_EVERY:
-            self._echoed_at = now
-            self.subscriber.echo()
-        if self._sweep_now or now - self._swept_at >= self._sweep_every:
-            self._sweep_now, self._swept_at = False, now
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Fill what lags behind its log. Raises RedisAway after all servers were looked at."""
-        feeds = [feed for feed in list(self._feeds.values()) if feed.members]
-        try:
-            note_behind(self._logs, feeds)
-        finally:
-            for feed in feeds:
-                if feed.behind or feed.needs_resync:
-                    self._fill_soon(feed)
-
-    def _close_idle(self, now: float) -> None:
-        for feed in list(self._feeds.values()):
-            if not feed.members and now - feed.idle_since > self._linger:
-                self._close(feed, now)
-
-    def _close(self, feed: Feed, now: float) -> None:
-        if not feed.lock.acquire(blocking=False):
-            return  # somebody joins
-        try:
-            with self._feeds_lock:
-                if feed.members or now - feed.idle_since <= self._linger:
-                    return
-                feed.closed = True
-                del self._feeds[feed.tag]
-                # Inside the lock: who opens the feed anew must find its bell leaving, and wait.
-                self.subscriber.remove(feed.tag)
-        finally:
-            feed.lock.release()

@@ -1,7 +1,15 @@
-"""The one pub/sub connection of a process: which bells it hears, and the proof that it hears.
+"""One pub/sub connection: which channels it is subscribed to, and the proof that it receives.
 
-redis-py reconnects silently, and what was published in between is lost. So every reconnect, also a
-hidden one, starts a new subscriber that confirms all channels before it says `on_gap`.
+Problem: what is published while a subscriber is not connected is lost. redis-py reconnects
+silently, a half-open connection looks alive and delivers nothing, and a command that was sent is
+not yet a subscription.
+
+Idea: a channel counts as subscribed when Redis has confirmed it. The relay publishes an echo every
+two seconds; a reader that does not receive its echo gives its connection up. Every reconnect, also
+a hidden one, starts a new connection that confirms all channels before it calls `on_gap`, whereupon
+the relay compares all feeds with their logs.
+
+Invariant: after `add` returned, each notification of the channel is passed on, or `on_gap` follows.
 """
 
 import logging
@@ -18,18 +26,19 @@ from redis.client import PubSub
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import RELAY_ECHO, session_channel, tag_of_channel
+from shared.service import Service
 
 log = logging.getLogger(__name__)
 
-DEAF_AFTER = 8.0  # seconds without a word of our own: three were sent
+SILENT_AFTER = 8.0  # seconds without an echo: three were sent
 CONFIRM_WITHIN = 3.0  # seconds
 RETRY_EVERY = 0.25  # seconds
 
 
 class _State(Enum):
-    JOINING = "joining"
-    ON = "on"
-    LEAVING = "leaving"
+    SUBSCRIBING = "subscribing"
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBING = "unsubscribing"
 
 
 class _NoticingPubSub(PubSub):
@@ -43,73 +52,64 @@ class _NoticingPubSub(PubSub):
 
 
 class Subscriber:
-    """Start once, stop at will. `add` and `remove` may be called from any thread."""
+    """`add` and `remove` may be called from any thread."""
 
     def __init__(
         self,
         redis: Commands,
+        name: str,
+        *,
         on_notification: Callable[[str, bytes], None],
         on_gap: Callable[[], None],
     ) -> None:
-        """`on_bell(tag, data)` and `on_gap()` are called by the reader: they must not wait."""
+        """`on_notification(tag, data)` and `on_gap()` are called by the reader: they must not wait.
+        `name`: of the service."""
         self._redis = redis
         self._on_notification = on_notification
         self._on_gap = on_gap
         self.echo = RELAY_ECHO + uuid.uuid4().hex
-        self.heard_at = 0.0
-        self.reconnects = 0
+        self.reconnects = 0  # tests look at it
+        self.service = Service(name, self._read_until_stopped)
+        self._echoed_at = 0.0  # when the last echo was received, time.monotonic()
         self._states: dict[str, _State] = {}
         self._changed = threading.Condition()
         self._pubsub: _NoticingPubSub | None = None
         self._confirming = False
-        self._stopping = False
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread = threading.Thread(target=self._run, name="relay-reader", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening, and wait for the reader."""
-        self._stopping = True
-        if self._thread is not None:
-            self._thread.join(5)
-
-    def hears(self) -> bool:
-        """Whether it heard its own word of late."""
-        return time.monotonic() - self.heard_at < DEAF_AFTER
+    def receives(self) -> bool:
+        """Whether it received its own echo of late."""
+        return time.monotonic() - self._echoed_at < SILENT_AFTER
 
     def channels(self) -> int:
-        """How many bells it listens to."""
+        """How many channels are wanted or subscribed."""
         return len(self._states)
 
     def add(self, tag: str) -> None:
-        """Listen to a bell; returns when Redis has confirmed. Raises RedisAway.
+        """Subscribe; returns when Redis has confirmed. Raises RedisUnavailable.
 
-        After RedisAway the bell stays wanted and is subscribed as soon as Redis is back.
+        After that error the channel stays wanted, and is subscribed as soon as Redis is back.
         """
         channel = session_channel(tag)
         deadline = time.monotonic() + CONFIRM_WITHIN
         with self._changed:
-            self._wait_while(channel, _State.LEAVING, deadline)
+            self._wait_while(channel, _State.UNSUBSCRIBING, deadline)
             is_new = channel not in self._states
             if is_new:
-                self._states[channel] = _State.JOINING
+                self._states[channel] = _State.SUBSCRIBING
         if is_new:
             self._send("subscribe", channel)
         with self._changed:
-            self._wait_while(channel, _State.JOINING, deadline)
+            self._wait_while(channel, _State.SUBSCRIBING, deadline)
 
     def remove(self, tag: str) -> None:
-        """Stop listening to a bell, some time soon."""
+        """Unsubscribe, some time soon."""
         channel = session_channel(tag)
         with self._changed:
-            if self._states.get(channel) is not _State.ON:
+            if self._states.get(channel) is not _State.SUBSCRIBED:
                 self._states.pop(channel, None)
                 self._changed.notify_all()
                 return
-            self._states[channel] = _State.LEAVING
+            self._states[channel] = _State.UNSUBSCRIBING
         self._send("unsubscribe", channel)
 
     def _wait_while(self, channel: str, state: _State, deadline: float) -> None:
@@ -120,48 +120,51 @@ class Subscriber:
     def _send(self, command: str, channel: str) -> None:
         pubsub = self._pubsub
         if pubsub is None:
-            return  # the next connection subscribes to what is wanted then
+            return  # the next connection subscribes to all that is wanted
         try:
             getattr(pubsub, command)(channel)
         except (RedisError, OSError) as error:
-            log.info("relay.unsent command=%s error=%s", command, type(error).__name__)
+            log.info("relay.command_failed command=%s error=%s", command, type(error).__name__)
             pubsub.reconnected = True
 
     # -- the reader -----------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping:
+    def _read_until_stopped(self) -> None:
+        while not self.service.stopping:
             try:
                 self._connect()
-                while not self._stopping:
+                while not self.service.stopping:
                     self._read_one()
             except (RedisError, OSError, ValueError) as error:
                 log.warning("relay.disconnected error=%s", type(error).__name__)
-            except Exception:  # the edge of the loop: a deaf relay serves nobody
+            except Exception:  # the edge of the loop: without notifications only the sweep delivers
                 log.exception("relay.failed")
             self._disconnect()
-            if not self._stopping:
-                time.sleep(RETRY_EVERY)
+            self.service.wait(RETRY_EVERY)
 
     def _connect(self) -> None:
         pubsub = _NoticingPubSub(self._redis.connection_pool)
         with self._changed:
-            leaving = [c for c, state in self._states.items() if state is _State.LEAVING]
-            for channel in leaving:
+            unsubscribing = [
+                c for c, state in self._states.items() if state is _State.UNSUBSCRIBING
+            ]
+            for channel in unsubscribing:
                 del self._states[channel]
             for channel in self._states:
-                self._states[channel] = _State.JOINING
+                self._states[channel] = _State.SUBSCRIBING
             channels = [self.echo, *self._states]
             self._changed.notify_all()
         self._confirming = True
         pubsub.subscribe(*channels)
-        # Until now `add` has sent nothing; what it has asked for meanwhile is late.
+        # Until now `add` could send nothing: what it asked for meanwhile is subscribed here.
         self._pubsub = pubsub
         with self._changed:
-            late = [c for c, s in self._states.items() if s is _State.JOINING and c not in channels]
+            late = [
+                c for c, s in self._states.items() if s is _State.SUBSCRIBING and c not in channels
+            ]
         if late:
             pubsub.subscribe(*late)
-        self.heard_at = time.monotonic()
+        self._echoed_at = time.monotonic()
 
     def _disconnect(self) -> None:
         pubsub, self._pubsub = self._pubsub, None
@@ -175,33 +178,33 @@ class Subscriber:
         message = self._pubsub.get_message(timeout=0.5)
         if self._pubsub.reconnected:
             raise RedisError("redis-py reconnected by itself")
-        if time.monotonic() - self.heard_at > DEAF_AFTER:
-            raise RedisError("deaf")
+        if time.monotonic() - self._echoed_at > SILENT_AFTER:
+            raise RedisError("no echo received")
         if message is None:
             return
         channel = message["channel"].decode()
         if message["type"] == "message":
-            self._hear(channel, message["data"])
+            self._receive(channel, message["data"])
         else:
             self._confirm(channel, message["type"])
 
-    def _hear(self, channel: str, data: bytes) -> None:
+    def _receive(self, channel: str, data: bytes) -> None:
         if channel == self.echo:
-            self.heard_at = time.monotonic()
+            self._echoed_at = time.monotonic()
         else:
             self._on_notification(tag_of_channel(channel), data)
 
     def _confirm(self, channel: str, kind: str) -> None:
         with self._changed:
             state = self._states.get(channel)
-            if kind == "subscribe" and state is _State.JOINING:
-                self._states[channel] = _State.ON
-            elif kind == "unsubscribe" and state is _State.LEAVING:
+            if kind == "subscribe" and state is _State.SUBSCRIBING:
+                self._states[channel] = _State.SUBSCRIBED
+            elif kind == "unsubscribe" and state is _State.UNSUBSCRIBING:
                 del self._states[channel]
             self._changed.notify_all()
-            settled = _State.JOINING not in self._states.values()
+            all_confirmed = _State.SUBSCRIBING not in self._states.values()
         if kind == "subscribe" and state is None and channel != self.echo:
-            self._send("unsubscribe", channel)  # given up before it was confirmed
-        if self._confirming and settled:
+            self._send("unsubscribe", channel)  # removed before it was confirmed
+        if self._confirming and all_confirmed:
             self._confirming = False
             self._on_gap()

@@ -1,254 +1,203 @@
-"""Showing a session to a socket that comes (back): what was, then live, without seam (R26)."""
+"""Shows a session to a socket that comes (back): what was, then live events, without seam (R26).
+
+Problem: stored messages are in the database, the live run's text is in its log, further text comes
+as notifications. Read one after the other, an entry in between would be missing or come twice; a
+run that ends in between would be in both, or in neither.
+
+Idea: the channel is subscribed first; then the rows are read; then, under the feed's lock, the
+logs. If rows and logs are of different moments, all of it is done again. Still under the lock older
+members are brought to the heads of the same logs, `resumed` is queued for the socket, and only then
+it becomes a member. With a cursor it gets the entries after that instead of the messages.
+
+Invariant: `resumed` shows every entry up to the feed's cursors and the socket is sent every entry
+after them. Resuming only reads: twice, or ten times at once, changes nothing (invariant 8).
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shared import runtime
-from shared.db.database import Database
-from shared.db.sessions.read import PAGE, Conversation, read_conversation, read_run
+from shared.db.sessions.read import Conversation
 from shared.errors import DatabaseUnavailable, RedisUnavailable
-from shared.event_log.store import EventLog, LogView
+from shared.event_log.types import LogView
 from shared.protocol.events import Payload, encode
-from shared.run_end import announce
 from web.payloads import ResumePayload
-from web.relay.feed import Feed, FeedAddress, FeedClosed
+from web.relay.feed import Feed
+from web.relay.feed_address import FeedAddress
 from web.relay.relay import Relay
-from web.resume.membership import Membership, lacks_log, places
-from web.resume.session_snapshot import build, is_stale
+from web.resume.log_state import ended_runs, positions
+from web.resume.membership import Membership
+from web.resume.resume_cursor import Replay, ResumeCursor, cursor_of, replay_after
+from web.resume.session_reader import SessionReader
+from web.resume.session_snapshot import build, build_aside, is_stale
 from web.sockets.connections import Connection
-from web.sockets.delivery import Deliver
+from web.sockets.delivery import DeliverRuns
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)
 
 TRIES = 3
-FOLD_ELSEWHERE = 1000  # entries; folding more would hold the hub for milliseconds
 
 
 @dataclass(frozen=True)
-class ResumeCursor:
-    """The last entry of a run that the client has."""
+class _Request:
+    connection: Connection
+    address: FeedAddress
+    event: str  # with which the session is shown: `resumed` or `session.resync`
+    cursor: ResumeCursor | None = None
 
-    run_id: str
-    epoch: int
-    after_seq: int
+
+@dataclass(frozen=True)
+class _Rows:
+    conversation: Conversation
+    degraded: bool = False  # the database did not answer, so the conversation is empty
 
 
 class Resume:
-    """Answers `resume`, and builds the resync of members whose view cannot be continued."""
+    """Answers `resume`, and lets single sockets join with a resync."""
 
     def __init__(
         self,
-        db: Database,
-        event_log: EventLog,
+        *,
+        sessions: SessionReader,
         relay: Relay,
-        rooms: Membership,
-        emitter: Deliver,
+        membership: Membership,
+        emitter: DeliverRuns,
+        backoff: ReconnectBackoff,
         burst: int,
-        pacing: ReconnectBackoff | None = None,
     ) -> None:
-        """`burst`: how many entries are replayed at most; more is told as messages."""
-        self._db = db
-        self._log = event_log
+        """`burst`: how many entries are replayed at most; more is sent as messages."""
+        self._sessions = sessions
         self._relay = relay
-        self._rooms = rooms
+        self._membership = membership
         self._emitter = emitter
+        self._backoff = backoff
         self._burst = burst
-        self._pacing = pacing or ReconnectBackoff()
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
-        """Send `resumed`, let the socket join; run, session and state for the acknowledgement."""
+        """Send `resumed` and make the socket a member; run, session and state of the run that it
+        shows, for the acknowledgement."""
         run_id = payload.run_id if payload.session_id is None else None
         address = FeedAddress(connection.owner, payload.session_id, run_id)
-        self.pace(address)
-        cursor = None
-        if payload.run_id is not None and payload.has_cursor:
-            cursor = ResumeCursor(payload.run_id, payload.epoch or 0, payload.after_seq or 0)
+        self.wait_if_slow(address)
         try:
-            sent = self._join(connection, address, cursor)
+            request = _Request(connection, address, "resumed", cursor_of(payload))
+            sent = self._show(request, lambda: self._rows(address))
         except RedisUnavailable:
-            sent = self._without_log(connection, address)
+            sent = self._show_without_log(connection, address)
         return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
 
-    def pace(self, address: FeedAddress) -> None:
-        """Wait, if sockets of this session were too slow of late (R31)."""
-        self._pacing.wait(address.tag)
-
-    def resync(self, feed: Feed) -> None:
-        """Give all members the session anew. Under the feed's lock.
-
-        Raises RedisAway, and DatabaseAway: half a session would wipe what members show.
-        """
-        conversation, degraded = self._conversation(feed.address)
-        if degraded:
-            raise DatabaseUnavailable
-        views = self._relay.read(feed, (), whole=True)
-        if lacks_log(feed, conversation.runs, views):
-            raise RedisUnavailable("Redis: the log of a live run is not there yet")
-        for view in views:
-            feed.snap_to_head(view)
-        payload = self._build(feed.address, conversation, views, degraded=False)
-        entry = encode("session.resync", {**payload, "event": "session.resync"})
-        self._relay.teller.shown(feed.members, entry, places(views), _over(conversation))
-
     def resync_one(self, connection: Connection, address: FeedAddress) -> None:
-        """Let the socket join with the session told anew: what it has cannot be continued.
+        """Make the socket a member with the session shown anew: what it has cannot be continued.
 
-        Raises RedisAway, and DatabaseAway like `resync`.
+        Raises RedisUnavailable and DatabaseUnavailable.
         """
-        self._join(connection, address, None, "session.resync")
+        request = _Request(connection, address, "session.resync")
+        self._show(request, lambda: _Rows(self._sessions.announced_conversation(address)))
 
-    def _join(
-        self,
-        connection: Connection,
-        address: FeedAddress,
-        cursor: ResumeCursor | None,
-        name: str = "resumed",
-    ) -> Payload:
-        tries_left = TRIES
-        while True:
-            tries_left -= 1
-            feed = self._relay.open(address)
-            conversation, degraded = self._conversation(address)
-            if degraded and name != "resumed":
-                raise DatabaseUnavailable
-            try:
-                with self._relay.hold(feed):
-                    views = self._views(feed, conversation, cursor)
-                    if tries_left > 0 and not degraded and is_stale(conversation, views):
-                        continue
-                    self._relay.advance(feed, views)
-                    return self._seat(connection, feed, conversation, views, cursor, degraded, name)
-            except FeedClosed:
-                continue
+    def wait_if_slow(self, address: FeedAddress) -> None:
+        """Wait, if sockets of this session were too slow of late (R31)."""
+        self._backoff.wait(address.tag)
+
+    def _rows(self, address: FeedAddress) -> _Rows:
+        try:
+            return _Rows(self._sessions.announced_conversation(address))
+        except DatabaseUnavailable:
+            log.warning("resume.degraded database=unavailable")
+            return _Rows(Conversation(), degraded=True)
+
+    def _show(self, request: _Request, read: Callable[[], _Rows]) -> Payload:
+        for tries_left in reversed(range(TRIES)):
+            sent = self._try_to_show(request, read, is_last_try=not tries_left)
+            if sent is not None:
+                return sent
+        raise AssertionError("unreachable")
+
+    def _try_to_show(
+        self, request: _Request, read: Callable[[], _Rows], *, is_last_try: bool
+    ) -> Payload | None:
+        """None if rows and logs are of different moments, so that both must be read again."""
+
+        def work(feed: Feed, rows: _Rows) -> Payload | None:
+            views = self._views(feed, rows.conversation, request.cursor)
+            if not is_last_try and not rows.degraded and is_stale(rows.conversation, views):
+                return None
+            self._relay.advance(feed, views)
+            return self._show_and_admit(request, feed, rows, views)
+
+        return self._relay.with_feed(request.address, read, work)
 
     def _views(
         self, feed: Feed, conversation: Conversation, cursor: ResumeCursor | None
     ) -> list[LogView]:
         begun = [run.id for run in conversation.runs.values() if run.has_begun]
         named = [cursor.run_id] if cursor is not None else []
-        return self._relay.read(feed, [*begun, *named], whole=True)
+        return self._relay.logs.read(feed, [*begun, *named], whole=True)
 
-    def _seat(
-        self,
-        connection: Connection,
-        feed: Feed,
-        conversation: Conversation,
-        views: Sequence[LogView],
-        cursor: ResumeCursor | None,
-        degraded: bool,
-        name: str,
+    def _show_and_admit(
+        self, request: _Request, feed: Feed, rows: _Rows, views: Sequence[LogView]
     ) -> Payload:
-        """Say what was, then admit: nothing can come between. Under the feed's lock."""
-        missed = _missed(views, cursor, self._burst)
-        if cursor is not None and _has_begun_since(cursor.run_id, conversation, views):
-            missed = None  # the cursor says nothing of the runs after its own
-        if missed is None:
-            payload = self._build(feed.address, conversation, views, degraded=degraded)
-        else:
-            payload = build(
-                feed.address, conversation, views, degraded=degraded, with_messages=False
-            ) | {"replay": True}
-        if name == "resumed":
-            self._rooms.unmute(feed, connection)
-        mark = self._rooms.note(feed, connection, conversation.runs, views, told=name)
-        at = places(views)
-        if cursor is not None and missed:
-            at[cursor.run_id] = (cursor.epoch, cursor.after_seq)
-        sids, entry = [connection.sid], encode(name, {**payload, "event": name})
-        self._relay.teller.shown(sids, entry, at, _over(conversation), mark)
-        if cursor is not None and missed:
-            view = next(view for view in views if view.run_id == cursor.run_id)
-            self._relay.teller.entries(
-                sids, view.run_id, view.epoch, view.head, missed, ended=view.ended
-            )
-        self._rooms.admit(feed, connection, conversation.runs, views)
+        """Send what was, then admit: nothing can come between. Under the feed's lock."""
+        connection, runs = request.connection, rows.conversation.runs
+        replay = replay_after(request.cursor, rows.conversation, views, self._burst)
+        payload = _payload(feed.address, rows, views, replay)
+        if request.event == "resumed":
+            self._membership.unmute(feed, connection)
+        mark = self._membership.record(feed, connection, runs, views, shown_by=request.event)
+        self._send(request, payload, views, replay, ended_runs(runs), mark)
+        self._membership.admit(feed, connection, runs, views)
         return payload
 
-    def _build(
+    def _send(
         self,
-        address: FeedAddress,
-        conversation: Conversation,
+        request: _Request,
+        payload: Payload,
         views: Sequence[LogView],
-        *,
-        degraded: bool,
-    ) -> Payload:
-        def work() -> Payload:
-            return build(address, conversation, views, degraded=degraded)
+        replay: Replay | None,
+        ended: Sequence[str],
+        mark: int,
+    ) -> None:
+        sids, at = [request.connection.sid], positions(views)
+        entry = encode(request.event, {**payload, "event": request.event})
+        if replay is None or not replay.entries or request.cursor is None:
+            self._emitter.snapshot(sids, entry, at, ended, mark)
+            return
+        at[replay.log.run_id] = (request.cursor.epoch, request.cursor.after_seq)
+        self._emitter.snapshot(sids, entry, at, ended, mark)
+        view = replay.log
+        self._emitter.run_entries(
+            sids, view.run_id, view.epoch, view.head, replay.entries, ended=view.ended
+        )
 
-        entries = sum(len(view.entries) for view in views)
-        return runtime.offload(work) if entries > FOLD_ELSEWHERE else work()
-
-    def _conversation(self, address: FeedAddress) -> tuple[Conversation, bool]:
-        """The rows, ends announced; and whether they could not be read."""
+    def _show_without_log(self, connection: Connection, address: FeedAddress) -> Payload:
+        """Redis does not answer: show what the rows say, and everything once it is back (P7)."""
         try:
-            conversation = self._read(address)
-            if unannounced_runs := conversation.unannounced_runs():
-                for run_id in unannounced_runs:
-                    announce(self._db, self._log, run_id)
-                conversation = self._read(address)
-        except DatabaseUnavailable:
-            log.warning("resume.degraded database=away")
-            return Conversation(), True
-        return conversation, False
-
-    def _read(self, address: FeedAddress) -> Conversation:
-        owner, session_id = address.owner, address.session_id
-        if session_id is None:
-            run_id = address.run_id or ""
-            return self._db.read(lambda tx: read_run(tx, owner, run_id))
-        named = session_id
-        return self._db.read(lambda tx: read_conversation(tx, owner, named, PAGE))
-
-    def _without_log(self, connection: Connection, address: FeedAddress) -> Payload:
-        """Redis is away: what the rows say, and everything once it is back (P7)."""
-        try:
-            conversation = self._read(address)
+            conversation = self._sessions.conversation(address)
         except DatabaseUnavailable:
             conversation = Conversation()
-        while True:
-            feed = self._relay.find_or_make(address)
-            try:
-                with self._relay.hold(feed):
-                    payload = build(address, conversation, (), degraded=True)
-                    entry = encode("resumed", payload)
-                    self._relay.teller.shown([connection.sid], entry, {}, _over(conversation))
-                    self._rooms.note_later(feed, connection, conversation.runs)
-                    # Others may know the log already, and this socket then lacks its beginning.
-                    is_first = not feed.cursors and not feed.members
-                    if not feed.members:
-                        for run_id in _over(conversation):  # announced or not: it was shown now
-                            feed.remember_end(run_id)
-                    self._rooms.admit(feed, connection, conversation.runs, ())
-                    if not is_first:
-                        feed.mark_for_resync([connection.sid])
-                return payload
-            except FeedClosed:
-                continue
+
+        def work(feed: Feed, _: None) -> Payload:
+            payload = build(address, conversation, (), degraded=True)
+            ended = ended_runs(conversation.runs)
+            self._emitter.snapshot([connection.sid], encode("resumed", payload), {}, ended)
+            self._membership.record_later(feed, connection, conversation.runs)
+            # Members may know the log already, and this socket then lacks its beginning.
+            is_first = not feed.cursors and not feed.members
+            if not feed.members:
+                for run_id in ended:  # announced or not: it was shown now
+                    feed.remember_end(run_id)
+            self._membership.admit(feed, connection, conversation.runs, ())
+            if not is_first:
+                feed.mark_for_resync([connection.sid])
+            return payload
+
+        return self._relay.with_feed(address, lambda: None, work, subscribed=False)
 
 
-def _over(conversation: Conversation) -> list[str]:
-    return [run.id for run in conversation.runs.values() if not run.is_open]
-
-
-def _has_begun_since(run_id: str, conversation: Conversation, views: Sequence[LogView]) -> bool:
-    """Whether another run of the session has begun after this one."""
-    turns = {run.id: run.turn_no for run in conversation.runs.values() if run.turn_no is not None}
-    newest = max(turns, key=lambda name: turns[name], default=run_id)
-    return newest != run_id or any(v.run_id != run_id and not v.ended for v in views)
-
-
-def _missed(
-    views: Sequence[LogView], cursor: ResumeCursor | None, burst: int
-) -> list[bytes] | None:
-    """The entries after the client's cursor; None if they cannot tell it everything."""
-    if cursor is None:
-        return None
-    for view in views:
-        if view.run_id == cursor.run_id and view.epoch == cursor.epoch:
-            begins_after = view.first - 1
-            if begins_after <= cursor.after_seq <= view.head:
-                missed = view.entries[cursor.after_seq - begins_after :]
-                return missed if len(missed) <= burst else None
-    return None
+def _payload(
+    address: FeedAddress, rows: _Rows, views: Sequence[LogView], replay: Replay | None
+) -> Payload:
+    if replay is None:
+        return build_aside(address, rows.conversation, views, degraded=rows.degraded)
+    payload = build(address, rows.conversation, views, degraded=rows.degraded, with_messages=False)
+    return payload | {"replay": True}

@@ -1,4 +1,7 @@
-"""The payload of `resumed` and `session.resync`: stored rows and the fold of live logs. Pure."""
+"""The payload of `resumed` and `session.resync`: stored rows and the fold of live logs.
+
+Pure, but for `build_aside`, which may do the same work in another thread.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +9,28 @@ from typing import Any
 
 import orjson
 
+from shared import runtime
 from shared.db.sessions.read import PAGE, Conversation, RunInfo
-from shared.event_log.store import LogView
+from shared.event_log.types import LogView
 from shared.protocol.events import Payload, decode
 from shared.protocol.run_states import LIVE, RunState
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
-from web.relay.feed import FeedAddress
+from web.relay.feed_address import FeedAddress
+
+FOLD_ASIDE = 1000  # entries; folding more would hold all other requests for milliseconds
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What a run's log says so far."""
+    """The messages and state events of a run so far."""
 
     messages: list[Payload]
     events: list[Payload]
 
 
 def fold(view: LogView, session_id: str | None) -> Fold:
-    """The messages and state events of a log: its checkpoint and what came after it (R29)."""
+    """Fold a log: its checkpoint and the entries after that (R29)."""
     transcript, state_events = Transcript(view.run_id, session_id), StateEvents()
     if view.checkpoint is not None and view.first == view.base + 1:
         state = orjson.loads(view.checkpoint)
@@ -38,7 +44,7 @@ def fold(view: LogView, session_id: str | None) -> Fold:
 
 
 def is_stale(conversation: Conversation, views: Sequence[LogView]) -> bool:
-    """Whether the rows were read at another moment than the logs, so that both must be again."""
+    """Whether rows and logs were read at different moments, so that both must be read again."""
     return any(_disagree(conversation.runs.get(view.run_id), view) for view in views)
 
 
@@ -80,6 +86,22 @@ def build(
     return payload | ({"degraded": True} if degraded else {})
 
 
+def build_aside(
+    address: FeedAddress,
+    conversation: Conversation,
+    views: Sequence[LogView],
+    *,
+    degraded: bool = False,
+) -> Payload:
+    """The same with messages, in another thread if there is much to fold."""
+
+    def work() -> Payload:
+        return build(address, conversation, views, degraded=degraded)
+
+    entries = sum(len(view.entries) for view in views)
+    return runtime.offload(work) if entries > FOLD_ASIDE else work()
+
+
 def _is_unstored(conversation: Conversation, view: LogView) -> bool:
     """The rows hold the whole turn once the run has ended; until then only its prompt."""
     run = conversation.runs.get(view.run_id)
@@ -105,7 +127,7 @@ def _add_messages(payload: Payload, conversation: Conversation, folds: list[Fold
 def _current(
     conversation: Conversation, working: Sequence[RunInfo], live: Sequence[LogView]
 ) -> Payload:
-    """Which run the page should follow: the live one, else the newest that waits."""
+    """The run that the page should watch: the live one, else the newest that waits."""
     if live:
         view = live[-1]
         run = conversation.runs.get(view.run_id)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from web.recovery.offset import OffsetTracker
-
 
 @dataclass(eq=False)
 class Connection:
@@ -13,9 +11,8 @@ class Connection:
     transport_id: str  # the Engine.IO connection below it
     owner: str
     profile: str
-    hears_own_aborts: bool  # said protocol=2: keeps hearing of runs that it aborted (P5)
+    receives_own_aborts: bool  # said protocol=2: goes on receiving runs that it aborted (P5)
     feeds: set[str] = field(default_factory=set)  # tags of the feeds it is a member of
-    standing: OffsetTracker | None = None  # of a client that can be recovered (P3)
     closed: bool = False
 
 
@@ -26,15 +23,14 @@ class Connections:
         self._by_sid: dict[str, Connection] = {}
 
     def add(self, connection: Connection) -> None:
-        """Remember it."""
         self._by_sid[connection.sid] = connection
 
     def get(self, sid: str) -> Connection | None:
-        """The socket, unless it is gone."""
+        """The socket, unless it has disconnected."""
         return self._by_sid.get(sid)
 
     def remove(self, sid: str) -> Connection | None:
-        """Forget it; from now on it is closed."""
+        """Drop the socket, which counts as closed from now on."""
         connection = self._by_sid.pop(sid, None)
         if connection is not None:
             connection.closed = True

@@ -1,4 +1,4 @@
-"""Leaving: clients are sent to other processes, spread over a short time, all answers given."""
+"""Closes the connections of a process that stops: spread over a short time, after all answers."""
 
 import logging
 import random
@@ -8,34 +8,34 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.protocol.events import NAMESPACE
+from web.sockets.engineio_internals import SocketServer
 from web.sockets.request_queue import RequestQueue
 
 log = logging.getLogger(__name__)
 
-PER_SOCKET = 0.01  # seconds between two: those who come back cost others a subscription and reads
-FLUSH = 0.5  # seconds for what is queued on sockets to leave
-LOOK_EVERY = 0.02  # seconds
+PER_SOCKET = 0.01  # seconds between two: each costs another process a subscription and reads
+FLUSH = 0.5  # seconds for what is queued on sockets to be sent
+POLL_EVERY = 0.02  # seconds
 
 
 class Drain:
     """Transports are closed, as by a lost network: a DISCONNECT would end clients for good (P2)."""
 
-    def __init__(self, server: Any, lane: RequestQueue, within: timedelta) -> None:
-        """`server` is a `socketio.Server`; `within`: all is closed by then, answered or not."""
+    def __init__(self, server: SocketServer, requests: RequestQueue, within: timedelta) -> None:
+        """`within`: all is closed by then, answered or not."""
         self._server = server
-        self._lane = lane
+        self._requests = requests
         self._within = within.total_seconds()
-        self.leaving = False  # clients may still come, on HTTP connections that were kept alive
+        self.stopping = False  # clients may still come, on HTTP connections that were kept alive
 
     def run(self) -> None:
-        """Close all transports and wait until what they had queued has left."""
-        self.leaving = True
+        """Close all transports and wait until what they had queued was sent."""
+        self.stopping = True
         deadline = time.monotonic() + self._within
-        spread = min(self._within, PER_SOCKET * len(self._server.eio.sockets))
+        spread = min(self._within, PER_SOCKET * len(self._server.connection_ids()))
         due = [
             (time.monotonic() + random.uniform(0, spread), transport_id)
-            for transport_id in list(self._server.eio.sockets)
+            for transport_id in list(self._server.connection_ids())
         ]
         closers = [
             threading.Thread(target=self._close_at, args=(at, transport_id, deadline), daemon=True)
@@ -50,16 +50,15 @@ class Drain:
 
     def _close_at(self, at: float, transport_id: str, deadline: float) -> None:
         time.sleep(max(0.0, at - time.monotonic()))
-        while self._busy(transport_id) and time.monotonic() < deadline:
-            time.sleep(LOOK_EVERY)
-        transport = self._server.eio.sockets.get(transport_id)
+        while self._is_busy(transport_id) and time.monotonic() < deadline:
+            time.sleep(POLL_EVERY)
+        transport = self._server.connection(transport_id)
         if transport is not None:
-            # `abort` leaves out Engine.IO's CLOSE packet, which some clients take for a dismissal.
-            transport.close(wait=False, abort=True, reason=self._server.reason.TRANSPORT_CLOSE)
+            transport.close_as_lost()
 
-    def _busy(self, transport_id: str) -> bool:
-        sid = self._server.manager.sid_from_eio_sid(transport_id, NAMESPACE)
-        return sid is not None and not self._lane.is_idle(sid)
+    def _is_busy(self, transport_id: str) -> bool:
+        sid = self._server.sid(transport_id)
+        return sid is not None and not self._requests.is_idle(sid)
 
 
 def is_new_client(environ: Mapping[str, Any]) -> bool:

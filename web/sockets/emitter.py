@@ -1,25 +1,20 @@
-"""Puts events on sockets: straight on the queues of Engine.IO.
+"""Queues events on sockets: straight on the queues of Engine.IO.
 
 An entry of the log is already the JSON array of a Socket.IO event packet, so one Engine.IO packet
-is built per entry and shared by all sockets; a normal emit would decode and encode it again for
-each. `tests/unit/web/sockets/test_emitter.py` pins that the client gets the same.
+is built per entry and shared by all sockets, and its bytes are never decoded on the way to a
+WebSocket; `Server.emit` would decode and encode them again for each.
+`tests/unit/web/sockets/test_emitter.py` proves that the client gets the same.
 """
 
 import logging
 import threading
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection
 
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as TransportPacket
-
-from shared.protocol.events import NAMESPACE
 from web.sockets.connections import Connection, Connections
+from web.sockets.engineio_internals import EventPacket, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)
-
-EVENT_OF_NAMESPACE = f"2{NAMESPACE},"
 
 
 class Emitter:
@@ -27,57 +22,38 @@ class Emitter:
 
     def __init__(
         self,
-        server: Any,
+        server: SocketServer,
         connections: Connections,
         queue_max: int,
-        pacing: ReconnectBackoff | None = None,
+        backoff: ReconnectBackoff,
     ) -> None:
-        """`server` is a `socketio.Server`."""
+        """`queue_max`: packets that may wait for one socket. `backoff` counts those closed here."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
-        self.pacing = pacing or ReconnectBackoff()
-        self.dropped = 0  # slow sockets closed so far
+        self._backoff = backoff
 
-    def deliver(self, sids: Iterable[str], entry: bytes) -> None:
+    def deliver(self, sids: Collection[str], entry: bytes) -> None:
         """Queue the event for each socket. Never waits, so it may be called under any lock."""
-        packet = TransportPacket(MESSAGE, EVENT_OF_NAMESPACE + entry.decode())
+        packet = EventPacket(entry)
         for sid in sids:
             connection = self._connections.get(sid)
-            # Nothing more after the first loss: the client would take what follows for all.
-            if connection is not None and not connection.closed:
-                self._put(connection, packet)
+            # Nothing more after the first loss: the client would take what follows as complete.
+            if connection is None or connection.closed:
+                continue
+            if not self._server.enqueue(connection.transport_id, packet, self._queue_max):
+                self._close_slow(connection)
 
-    def _put(self, connection: Connection, packet: TransportPacket) -> None:
-        transport = self._server.eio.sockets.get(connection.transport_id)
-        if transport is None or transport.closed or transport.closing:
-            return
-        if transport.queue.qsize() >= self._queue_max:
-            self._drop(connection)
-        else:
-            # Not transport.send: that may find the client gone and call disconnect handlers here.
-            transport.queue.put(packet)
-
-    def _drop(self, connection: Connection) -> None:
-        if connection.closed:
-            return
+    def _close_slow(self, connection: Connection) -> None:
         connection.closed = True
-        self.dropped += 1
-        self.pacing.dropped(connection.feeds)
+        self._backoff.closed_slow(connection.feeds)
         log.warning("socket.too_slow sid=%s queue_max=%s", connection.sid, self._queue_max)
-        threading.Thread(target=self.close, args=(connection,), name="drop", daemon=True).start()
+        threading.Thread(
+            target=self.close, args=(connection,), name="close-slow", daemon=True
+        ).start()
 
     def close(self, connection: Connection) -> None:
-        """Close the transport, which makes every client reconnect; a DISCONNECT would not (P2)."""
-        transport = self._server.eio.sockets.get(connection.transport_id)
-        if transport is None:
-            return
-        if transport.upgraded:
-            transport.wire.cut()  # what waits for a slow client must not be waited for
-        else:
-            transport.close(wait=False, abort=True, reason=self._server.reason.TRANSPORT_CLOSE)
-
-    def transports(self) -> Collection[str]:
-        """The ids of the open Engine.IO connections."""
-        sockets: Collection[str] = self._server.eio.sockets
-        return sockets
+        """Close the transport, so that the client reconnects; a DISCONNECT would end it (P2)."""
+        transport = self._server.connection(connection.transport_id)
+        if transport is not None:
+            transport.abandon()

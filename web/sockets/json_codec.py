@@ -7,7 +7,7 @@ import orjson
 
 
 def dumps(value: Any, **_: Any) -> str:
-    """Compact JSON. Lone surrogates, which orjson cannot write, come out escaped."""
+    """Compact JSON. Lone surrogates, which orjson cannot write, are escaped."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:

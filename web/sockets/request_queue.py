@@ -1,8 +1,8 @@
 """Requests of one socket, served one after the other, each answered.
 
-python-socketio calls handlers without telling whether the client asked for an acknowledgement; the
-packet's id is known only to the method that this module puts in its place. With an id the result is
-the acknowledgement; without, refusals go to the socket as an event (P4).
+python-socketio does not say to its handlers whether the client asked for an acknowledgement; only
+the method that is replaced here knows the packet's id. With an id the result is the
+acknowledgement; without, refusals are sent to the socket as an event (P4).
 """
 
 import logging
@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from socketio.packet import ACK
-
 from shared.errors import ClientError, HoldfastError
-from shared.protocol.events import NAMESPACE, Payload, encode
+from shared.protocol.events import Payload, encode
 from web.sockets.connections import Connection, Connections
 from web.sockets.delivery import Deliver
+from web.sockets.engineio_internals import SocketServer
 
 log = logging.getLogger(__name__)
 
-WAITING_MAX = 64  # requests of one socket
+WAITING_MAX = 64  # requests of one socket, the one that is served included
 
 Handler = Callable[[Connection, tuple[Any, ...]], Payload]
 _Work = Callable[[], None]
@@ -54,9 +53,10 @@ class RequestQueue:
 
     def __init__(
         self,
-        server: Any,
+        server: SocketServer,
         connections: Connections,
         emitter: Deliver,
+        *,
         handlers: Mapping[str, Handler],
         refused: Refused,
     ) -> None:
@@ -70,47 +70,40 @@ class RequestQueue:
 
     def install(self) -> None:
         """Take the place of python-socketio's own dispatch."""
-        self._server._handle_event_internal = self.take
+        self._server.replace_dispatch(self.on_event)
 
-    def take(
-        self,
-        _server: Any,
-        sid: str,
-        _eio_sid: str,
-        data: list[Any],
-        _ns: str,
-        packet_id: int | None,
-    ) -> None:
-        """One event has come in. Returns at once: the socket's reader must go on reading."""
+    def on_event(self, sid: str, data: list[Any], packet_id: int | None) -> None:
+        """Queue an event `[name, *arguments]` of a socket. Returns at once: the socket's reader
+        must go on reading."""
         connection = self._connections.get(sid)
         if connection is None:
             return
         request = _Request(connection, packet_id, str(data[0]), tuple(data[1:]))
-        lane = self._waiting.get(sid)
-        if lane is None:
+        waiting = self._waiting.get(sid)
+        if waiting is None:
             self.first(sid, partial(self._serve, request))
-        elif len(lane) < WAITING_MAX:
-            lane.append(partial(self._serve, request))
+        elif len(waiting) < WAITING_MAX:
+            waiting.append(partial(self._serve, request))
         else:
             self._answer(request, _error(TooManyRequests()))
 
     def first(self, sid: str, work: _Work) -> None:
-        """Do something before the socket's first request."""
+        """Begin a queue of the socket with this work; call it only while there is none."""
         self._waiting[sid] = deque([work])
-        threading.Thread(target=self._run, args=(sid,), name="requests", daemon=True).start()
+        threading.Thread(target=self._serve_all, args=(sid,), name="requests", daemon=True).start()
 
     def is_idle(self, sid: str) -> bool:
         """Whether every request of the socket is answered."""
         return sid not in self._waiting
 
-    def _run(self, sid: str) -> None:
-        lane = self._waiting[sid]
-        while lane:
+    def _serve_all(self, sid: str) -> None:
+        waiting = self._waiting[sid]
+        while waiting:
             try:
-                lane[0]()
-            except Exception:  # the edge: one failed answer must not stop the lane
+                waiting[0]()
+            except Exception:  # the edge: one failed answer must not stop the queue
                 log.exception("request.unanswered sid=%s", sid)
-            lane.popleft()
+            waiting.popleft()
         del self._waiting[sid]
 
     def _serve(self, request: _Request) -> None:
@@ -131,10 +124,7 @@ class RequestQueue:
 
     def _answer(self, request: _Request, result: Payload) -> None:
         if request.packet_id is not None:
-            packet = self._server.packet_class(
-                ACK, namespace=NAMESPACE, id=request.packet_id, data=[result]
-            )
-            self._server._send_packet(request.connection.transport_id, packet)
+            self._server.acknowledge(request.connection.transport_id, request.packet_id, result)
         elif not result["ok"]:
             entry = self._refused(request.name, request.args, result["error"])
             if entry is not None:
@@ -146,10 +136,10 @@ def _error(error: HoldfastError) -> Payload:
 
 
 def refusal_event(name: str, args: tuple[Any, ...], error: Payload) -> bytes | None:
-    """What a client that asked for no acknowledgement gets of a refusal.
+    """The event for a refused request whose client asked for no acknowledgement; None: none.
 
-    A refused `run` ends like a failed one, since that is what clients wait for (P4). An `abort`
-    of nothing is what existing clients send after an end: they are left alone.
+    A refused `run` ends like a failed one, since that is what clients wait for (P4). Existing
+    clients send an `abort` after an end: its refusal is not sent.
     """
     if name == "abort" and error["code"] == "not_found":
         return None

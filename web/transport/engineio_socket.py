@@ -1,9 +1,8 @@
 """An Engine.IO connection that costs nothing but its objects while nothing happens.
 
 python-engineio has three threads per WebSocket: one reads, one writes, one waits for the next ping.
-Here `Wires` read and write for all, and `Heartbeat` pings all. Polling is as it was.
-`tests/unit/web/transport/test_engineio_socket.py` pins what is used of python-engineio's private
-parts.
+Here `WebSocketLoop` reads and writes for all, and `Heartbeat` pings all. Polling is as it was.
+`tests/unit/web/transport/test_engineio_socket.py` proves that clients see no difference.
 """
 
 import logging
@@ -11,14 +10,21 @@ import time
 from functools import partial
 from typing import Any
 
-import engineio.socket
-from engineio.exceptions import SocketIsClosedError, UnknownPacketError
-from engineio.packet import NOOP, PING, PONG, UPGRADE, Packet
-from engineio.socket import Socket
-
 from shared import runtime
+from web.sockets.engineio_internals import (
+    NOOP,
+    PING,
+    PONG,
+    UPGRADE,
+    EngineioConnection,
+    EventPacket,
+    Packet,
+    SocketIsClosedError,
+    SocketServer,
+    UnknownPacketError,
+)
 from web.transport.websocket import WebSocket
-from web.transport.websocket_frames import frame
+from web.transport.websocket_frames import frame, text_frame
 from web.transport.websocket_loop import WebSocketLoop
 
 log = logging.getLogger(__name__)
@@ -26,74 +32,67 @@ log = logging.getLogger(__name__)
 PONG_OF_CLIENT = str(PONG)
 
 
-def install(server: Any, wires: WebSocketLoop) -> None:
-    """Have an `engineio.Server` make its connections so. There is one server per process."""
-    server.start_service_task = False  # `Heartbeat` does its work
-    engineio.socket.Socket = partial(EngineioSocket, wires)
+def install(server: SocketServer, loop: WebSocketLoop) -> None:
+    """Make the server's connections `EngineioSocket`s. Build the server with
+    `monitor_clients=False`, since `Heartbeat` does that. There is one server per process."""
+    server.replace_connections(partial(EngineioSocket, loop))
 
 
 def framed(packet: Packet) -> bytes:
-    """The packet's WebSocket frame, built once for all who get it."""
+    """The packet's WebSocket frame, built once for all sockets that get it."""
     built: bytes | None = getattr(packet, "frame", None)
     if built is None:
-        built = packet.frame = frame(packet.encode())
+        is_event = isinstance(packet, EventPacket)
+        built = text_frame(packet.utf8) if is_event else frame(packet.encode())
+        packet.frame = built
     return built
 
 
 class Outbox:
-    """Stands for a transport's queue once its WebSocket is open. The order is kept."""
+    """Replaces the connection's queue once its WebSocket is open. The order is kept."""
 
-    __slots__ = ("_wire",)
+    __slots__ = ("_websocket",)
 
-    def __init__(self, wire: WebSocket) -> None:
-        self._wire = wire
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
 
     def put(self, packet: Packet | None) -> None:
-        """Send it soon; None: close after what was put before."""
+        """Send it soon; None: close, after what was put before."""
         if packet is None:
-            self._wire.finish()
+            self._websocket.finish()
         else:
-            self._wire.put(framed(packet))
+            self._websocket.put(framed(packet))
 
     def qsize(self) -> int:
-        """How many packets nobody has tried to send yet."""
-        return self._wire.waiting()
+        """How many packets no attempt was made to send yet."""
+        return self._websocket.waiting()
 
     def join(self) -> None:
-        """Nobody here waits for a client."""
+        """Return at once: closing a connection does not wait for its client."""
 
 
-class EngineioSocket(Socket):
+class EngineioSocket(EngineioConnection):
     """One Engine.IO connection, polling or WebSocket."""
 
-    connected: bool
-    upgrading: bool
-    upgraded: bool
-    closing: bool
-    closed: bool
-    last_ping: float | None  # when a ping was sent that is not answered, time.time()
-    queue: Any
-    server: Any
-
-    def __init__(self, wires: WebSocketLoop, server: Any, sid: str) -> None:
+    def __init__(self, loop: WebSocketLoop, server: Any, sid: str) -> None:
         super().__init__(server, sid)
-        self.wire: WebSocket | None = None
+        self.websocket: WebSocket | None = None
         self.ping_at = 0.0  # time.time()
-        self._wires = wires
+        self._loop = loop
         self._probed = False
 
     # -- pings -------------------------------------------------------------------------------
 
     def schedule_ping(self) -> None:
-        """The client has answered the last one."""
+        """The client has answered the last ping: send the next after the interval."""
         if self.last_ping:
             self.last_ping = None
             self.ping_at = time.time() + self.server.ping_interval
 
     def beat(self, now: float) -> None:
-        """Ping it if it is time, close it if it does not answer. Called every second or so."""
+        """Ping it if that is due, close it if it does not answer. Called about every second."""
         if self.closed:
-            self.server.sockets.pop(self.sid, None)
+            self.forget()
         elif self.last_ping:
             self.check_ping_timeout()
         elif now >= self.ping_at and not self.closing:
@@ -102,57 +101,59 @@ class EngineioSocket(Socket):
 
     # -- WebSocket ---------------------------------------------------------------------------
 
-    def _upgrade_websocket(self, environ: Any, start_response: Any) -> Any:
-        """The request of a WebSocket: of a new connection, or of one that polls until now."""
+    def open_websocket(self, environ: Any, start_response: Any) -> Any:
+        """Serve the request of a WebSocket: of a new connection, or of one that polls so far."""
         if self.upgraded or self.upgrading or self.closed:
-            return self.server._bad_request()
+            return self.refuse()
         self.upgrading, sock = True, None
         try:
             sock = runtime.accept_websocket(environ, start_response)
         finally:
             self.upgrading = sock is not None
         if sock is None:
-            return self.server._bad_request()
-        self.wire = self._wires.open(sock, self, self.server.max_http_buffer_size)
+            return self.refuse()
+        self.websocket = self._loop.open(sock, self, self.server.max_http_buffer_size)
         if self.connected:
-            self._wires.end_within(self.wire, self.server.ping_interval + self.server.ping_timeout)
+            self._loop.end_within(
+                self.websocket, self.server.ping_interval + self.server.ping_timeout
+            )
         else:
             self.connected = True
-            self._speak(self.wire)
-        self.wire.resume()
+            self._use(self.websocket)
+        self.websocket.resume()
         return []
 
-    def _speak(self, wire: WebSocket) -> None:
-        """From now on everything goes over the WebSocket, first what waits."""
-        waiting, self.queue = self.queue, Outbox(wire)
+    def _use(self, websocket: WebSocket) -> None:
+        """Send everything over the WebSocket from now on, first what is queued."""
+        waiting, self.queue = self.queue, Outbox(websocket)
         self.upgraded, self.upgrading = True, False
         while not waiting.empty():
             self.queue.put(waiting.get(block=False))
 
-    def heard(self, wire: WebSocket, messages: list[str | bytes], *, over: bool) -> bool:
+    def received(self, websocket: WebSocket, messages: list[str | bytes], *, closed: bool) -> bool:
         """See `Owner`."""
-        if self.upgraded and messages == [PONG_OF_CLIENT] and not over:
+        if self.upgraded and messages == [PONG_OF_CLIENT] and not closed:
             self.schedule_ping()
             return True
-        self.server.start_background_task(self._serve, wire, messages, over)
+        self.server.start_background_task(self._serve, websocket, messages, closed)
         return False
 
-    def _serve(self, wire: WebSocket, messages: list[str | bytes], over: bool) -> None:
+    def _serve(self, websocket: WebSocket, messages: list[str | bytes], closed: bool) -> None:
         for message in messages:
-            if not self._serve_one(wire, message):
-                wire.finish()
-                over = True
+            if not self._serve_one(websocket, message):
+                websocket.finish()
+                closed = True
                 break
-        if over:
-            self._lost(wire)
-        wire.resume()
+        if closed:
+            self._lost(websocket)
+        websocket.resume()
 
-    def _serve_one(self, wire: WebSocket, message: str | bytes) -> bool:
+    def _serve_one(self, websocket: WebSocket, message: str | bytes) -> bool:
         """False if the connection cannot go on."""
         try:
             packet = Packet(encoded_packet=message)
             if not self.upgraded:
-                return self._probe(wire, packet)
+                return self._probe(websocket, packet)
             self.receive(packet)
         except UnknownPacketError:
             pass
@@ -163,24 +164,31 @@ class EngineioSocket(Socket):
             return False
         return True
 
-    def _probe(self, wire: WebSocket, packet: Packet) -> bool:
-        """A connection that polls tries its WebSocket first; False if that has failed."""
+    def _probe(self, websocket: WebSocket, packet: Packet) -> bool:
+        """Try the WebSocket of a connection that polls; False if that has failed."""
         if not self._probed and (packet.packet_type, packet.data) == (PING, "probe"):
             self._probed = True
-            wire.put(framed(Packet(PONG, "probe")))
+            websocket.put(framed(Packet(PONG, "probe")))
             self.queue.put(Packet(NOOP))  # ends the poll
             return True
         if self._probed and packet.packet_type == UPGRADE:
-            self._wires.stays(wire)
-            self._speak(wire)
+            self._loop.keep(websocket)
+            self._use(websocket)
             return True
         return False
 
-    def _lost(self, wire: WebSocket) -> None:
-        if wire is not self.wire:
-            return  # it was tried and given up
+    def _lost(self, websocket: WebSocket) -> None:
+        if websocket is not self.websocket:
+            return  # it was tried, and another one since
         if not self.upgraded:  # it goes on polling
-            self.wire, self.upgrading, self._probed = None, False, False
+            self.websocket, self.upgrading, self._probed = None, False, False
             return
-        self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
-        self.server.sockets.pop(self.sid, None)
+        self.close_as_lost()
+        self.forget()
+
+    def abandon(self) -> None:
+        """Break the connection now, whatever is queued for a client that does not read."""
+        if self.upgraded and self.websocket is not None:
+            self.websocket.cut()
+        else:
+            self.close_as_lost()

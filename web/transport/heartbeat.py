@@ -1,11 +1,11 @@
-"""One thread that pings all Engine.IO connections and closes those that do not answer."""
+"""Pings all Engine.IO connections from one thread, and closes those that do not answer."""
 
 import logging
-import threading
 import time
-from typing import Any
 
-from web.transport.websocket_loop import A_TURN, WebSocketLoop
+from shared.service import Service, periodic
+from web.sockets.engineio_internals import SocketServer
+from web.transport.websocket_loop import YIELD_AFTER, WebSocketLoop
 
 log = logging.getLogger(__name__)
 
@@ -13,29 +13,24 @@ EVERY = 1.0  # seconds
 
 
 class Heartbeat:
-    """Start once."""
+    """Looks at every connection once a second."""
 
-    def __init__(self, server: Any, wires: WebSocketLoop) -> None:
-        """`server`: an `engineio.Server` whose connections are `Transport`s."""
+    def __init__(self, server: SocketServer, loop: WebSocketLoop) -> None:
+        """`server`: one whose connections are `EngineioSocket`s."""
         self._server = server
-        self._wires = wires
+        self._loop = loop
+        self.service: Service = periodic("heartbeat", self._beat_and_cut, EVERY)
 
-    def start(self) -> None:
-        """Begin to beat."""
-        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(EVERY)
-            self.beat(time.time())
-            self._wires.cut_late(time.monotonic())
+    def _beat_and_cut(self) -> None:
+        self.beat(time.time())
+        self._loop.cut_late(time.monotonic())
 
     def beat(self, now: float) -> None:
-        """`now`: as of time.time()."""
-        for number, transport in enumerate(list(self._server.sockets.values()), 1):
-            if number % A_TURN == 0:
+        """Ping what is due, close what is late. `now`: as of time.time()."""
+        for number, connection in enumerate(self._server.connections(), 1):
+            if number % YIELD_AFTER == 0:
                 time.sleep(0)
             try:
-                transport.beat(now)
+                connection.beat(now)
             except Exception:  # the edge of the loop: one connection must not stop the others
-                log.exception("heartbeat.failed transport=%s", transport.sid)
+                log.exception("heartbeat.failed transport=%s", connection.sid)

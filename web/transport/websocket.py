@@ -1,38 +1,40 @@
-"""The bytes of one WebSocket. Nothing here waits: `Wires` calls when there is something to do."""
+"""The bytes of one WebSocket. Nothing here waits: `WebSocketLoop` calls when there is work."""
 
 import selectors
 import socket
 from contextlib import suppress
 from typing import Protocol
 
-from web.transport.websocket_frames import GOODBYE, Incoming
+from web.transport.websocket_frames import CLOSE_FRAME, FrameReader
 
-READ_MOST = 1 << 16  # bytes at once, so that nobody keeps the others waiting
-LINGER = 20.0  # seconds from the goodbye to the end, whatever the client does
+READ_MOST = 1 << 16  # bytes at once, so that no client keeps the others waiting
+LINGER = 20.0  # seconds from the close frame to the end, whatever the client does
 
 _IN, _OUT = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Owner(Protocol):
-    """Who speaks over a wire."""
+    """Gets what comes in over a WebSocket."""
 
-    def heard(self, wire: "WebSocket", messages: list[str | bytes], *, over: bool) -> bool:
-        """Messages came; `over`: they were the last. Must not wait; False: reading goes on when
-        the wire's `resume` is called."""
+    def received(
+        self, websocket: "WebSocket", messages: list[str | bytes], *, closed: bool
+    ) -> bool:
+        """Messages came; `closed`: they were the last. Must not wait. False: nothing more is read
+        before the WebSocket's `resume` is called."""
 
 
-class Keeper(Protocol):
-    """What a wire needs of `Wires`."""
+class Loop(Protocol):
+    """What a WebSocket needs of `WebSocketLoop`."""
 
-    def __contains__(self, wire: object) -> bool: ...
+    def __contains__(self, websocket: object) -> bool: ...
 
-    def wants_to_send(self, wire: "WebSocket") -> None: ...
+    def wants_to_send(self, websocket: "WebSocket") -> None: ...
 
-    def watch(self, wire: "WebSocket", sock: socket.socket, before: int, now: int) -> None: ...
+    def watch(self, websocket: "WebSocket", sock: socket.socket, before: int, now: int) -> None: ...
 
-    def end_within(self, wire: "WebSocket", seconds: float) -> None: ...
+    def end_within(self, websocket: "WebSocket", seconds: float) -> None: ...
 
-    def forget(self, wire: "WebSocket") -> None: ...
+    def discard(self, websocket: "WebSocket") -> None: ...
 
 
 class WebSocket:
@@ -41,64 +43,64 @@ class WebSocket:
     __slots__ = (
         "_blocked",
         "_busy",
+        "_close_frame",
+        "_closed",
         "_frames",
-        "_goodbye",
-        "_incoming",
-        "_over",
+        "_loop",
         "_owner",
         "_queued",
+        "_reader",
         "_socket",
         "_unsent",
         "_watched",
-        "_wires",
     )
 
-    def __init__(self, wires: Keeper, sock: socket.socket, owner: Owner, limit: int) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, owner: Owner, limit: int) -> None:
         """`limit`: bytes of a message that comes in."""
-        self._wires = wires
+        self._loop = loop
         self._socket = sock
         self._owner: Owner | None = owner
-        self._incoming = Incoming(limit)
+        self._reader = FrameReader(limit)
         self._frames: list[bytes] = []
         self._unsent: bytes | memoryview = b""  # of frames, begun
-        self._goodbye: bytes | None = None  # to be sent, or sent, after the frames
-        self._watched = 0  # what the selector looks for
-        self._queued = False  # the sender knows of it
+        self._close_frame: bytes | None = None  # to be sent after the frames; empty: sent
+        self._watched = 0  # the events that the selector waits for
+        self._queued = False  # in the sender's queue
         self._blocked = False  # the client must read before more can be sent
-        self._busy = True  # the owner must be done before more is read
-        self._over = False  # the owner was told so
+        self._busy = True  # the owner must call `resume` before more is read
+        self._closed = False  # the owner knows that nothing more comes
 
     def put(self, frame: bytes) -> None:
         """Send it soon. Never waits."""
-        if self._goodbye is None:
+        if self._close_frame is None:
             self._frames.append(frame)
             self._wake()
 
     def waiting(self) -> int:
-        """How many frames nobody has tried to send yet."""
+        """How many frames no attempt was made to send yet."""
         return len(self._frames)
 
-    def finish(self, goodbye: bytes = GOODBYE) -> None:
-        """Close it, after what was put until now."""
-        if self._goodbye is None:
-            self._goodbye = goodbye
-            self._wires.end_within(self, LINGER)
+    def finish(self, close_frame: bytes = CLOSE_FRAME) -> None:
+        """Close it, after what was put before."""
+        if self._close_frame is None:
+            self._close_frame = close_frame
+            self._loop.end_within(self, LINGER)
             self._wake()
 
     def cut(self) -> None:
-        """Break the connection now: whoever waits for this client waits no more."""
-        with suppress(OSError):  # gone already
+        """Break the connection now, whatever is queued or being sent."""
+        with suppress(OSError):  # broken already
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def resume(self) -> None:
-        """The owner is done with what it heard."""
+        """Read on: the owner has served what it received."""
         self._busy = False
         self._watch()
 
-    # -- of the two threads ------------------------------------------------------------------
+    # -- called by the loop ------------------------------------------------------------------
 
     def ready(self, events: int) -> None:
-        """The selector has found it."""
+        """Do what the selector says is possible."""
         if events & _OUT:
             self._blocked = False
             self._wake()
@@ -107,29 +109,29 @@ class WebSocket:
         self._watch()
 
     def send(self) -> None:
-        """As much as the connection takes."""
+        """Send as much as the connection takes."""
         self._queued = False
         try:
             while self._begin():
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
-            if self._goodbye is not None:
+            if self._close_frame is not None:
                 self._socket.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             self._blocked = True
-        except OSError:  # it is read to its end, then closed
+        except OSError:  # the reader finds its end and closes it
             self._frames.clear()
             self._unsent = b""
             self.cut()
         self._watch()
 
     def _begin(self) -> bool:
-        """Whether there is anything to send."""
+        """Whether there is anything to send; takes it from the queued frames."""
         if not self._unsent:
             count = len(self._frames)
             self._unsent = memoryview(b"".join(self._frames[:count])) if count else b""
             del self._frames[:count]
-        if not self._unsent and self._goodbye:
-            self._unsent, self._goodbye = self._goodbye, b""
+        if not self._unsent and self._close_frame:
+            self._unsent, self._close_frame = self._close_frame, b""
         return bool(self._unsent)
 
     def _read(self) -> None:
@@ -141,38 +143,38 @@ class WebSocket:
             data = b""
         if not data:
             self.close()
-        elif self._goodbye is None:
-            heard = self._incoming.feed(data)
-            if heard.pongs:
-                self.put(heard.pongs)
-            if heard.goodbye:
-                self.finish(heard.goodbye)
-            self._tell(heard.messages, over=bool(heard.goodbye))
+        elif self._close_frame is None:
+            received = self._reader.feed(data)
+            if received.pongs:
+                self.put(received.pongs)
+            if received.close_frame:
+                self.finish(received.close_frame)
+            self._pass_on(received.messages, closed=bool(received.close_frame))
 
     def close(self) -> None:
-        """Nothing more comes or goes."""
-        self._wires.forget(self)
+        """Close the socket: nothing more is read or sent."""
+        self._loop.discard(self)
         self._watch()
         self._socket.close()
-        self._tell([], over=True)
-        self._owner, self._goodbye = None, b""
+        self._pass_on([], closed=True)
+        self._owner, self._close_frame = None, b""
 
-    def _tell(self, messages: list[str | bytes], *, over: bool) -> None:
-        if self._owner is not None and not self._over and (messages or over):
-            self._over = over
+    def _pass_on(self, messages: list[str | bytes], *, closed: bool) -> None:
+        if self._owner is not None and not self._closed and (messages or closed):
+            self._closed = closed
             self._busy = True  # first: the owner may be done before it returns
-            if self._owner.heard(self, messages, over=over):
+            if self._owner.received(self, messages, closed=closed):
                 self._busy = False
 
     def _wake(self) -> None:
         if not self._queued and not self._blocked:
             self._queued = True
-            self._wires.wants_to_send(self)
+            self._loop.wants_to_send(self)
 
     def _watch(self) -> None:
         wanted = 0
-        if self in self._wires:
+        if self in self._loop:
             wanted = (0 if self._busy else _IN) | (_OUT if self._blocked else 0)
         if wanted != self._watched:
-            self._wires.watch(self, self._socket, self._watched, wanted)
+            self._loop.watch(self, self._socket, self._watched, wanted)
             self._watched = wanted

@@ -1,4 +1,4 @@
-"""WebSocket frames: what is sent as bytes, and what bytes say. Pure; wsproto reads."""
+"""WebSocket frames: messages as bytes to send, and messages out of received bytes. Pure."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
-GOODBYE = b"\x88\x00"  # a close frame without a reason
+CLOSE_FRAME = b"\x88\x00"  # without a reason
 
 _TEXT, _BINARY, _LAST = 0x1, 0x2, 0x80
 _SHORT, _MEDIUM = 125, 0xFFFF  # bytes
@@ -16,7 +16,17 @@ _SHORT, _MEDIUM = 125, 0xFFFF  # bytes
 
 def frame(message: str | bytes) -> bytes:
     """A whole message in one frame, as servers send it."""
-    kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
+    if isinstance(message, str):
+        return text_frame(message.encode())
+    return _frame(_BINARY, message)
+
+
+def text_frame(utf8: bytes) -> bytes:
+    """A text message in one frame."""
+    return _frame(_TEXT, utf8)
+
+
+def _frame(kind: int, data: bytes) -> bytes:
     size = len(data)
     if size <= _SHORT:
         head = struct.pack("!BB", _LAST | kind, size)
@@ -28,16 +38,16 @@ def frame(message: str | bytes) -> bytes:
 
 
 class ReceivedFrames(NamedTuple):
-    """`pongs`: the answer to pings; `goodbye`: the close frame to answer with, after which nothing
-    counts that the client still says."""
+    """`pongs`: answers to pings. `close_frame`: the answer that ends the connection, if it is not
+    empty; what the client sends after that does not count."""
 
     messages: list[str | bytes]
     pongs: bytes
-    goodbye: bytes
+    close_frame: bytes
 
 
-class Incoming:
-    """One client's messages, whatever pieces their bytes come in."""
+class FrameReader:
+    """Puts the messages of one client together, whatever pieces their bytes come in."""
 
     __slots__ = ("_connection", "_limit", "_message", "_size")
 
@@ -45,24 +55,24 @@ class Incoming:
         """`limit`: bytes of one message, all its fragments together."""
         self._connection = Connection(ConnectionType.SERVER)
         self._limit = limit
-        self._message: io.StringIO | io.BytesIO | None = None  # begun and not finished
+        self._message: io.StringIO | io.BytesIO | None = None  # begun, not finished
         self._size = 0
 
     def feed(self, data: bytes) -> ReceivedFrames:
-        """What these bytes complete."""
+        """The messages that these bytes complete."""
         messages: list[str | bytes] = []
         pongs = b""
         self._connection.receive_data(data)
         for event in self._connection.events():
             if isinstance(event, TextMessage | BytesMessage):
                 if not self._push(event.data):
-                    return ReceivedFrames(messages, pongs, self._goodbye(_too_big(self._limit)))
+                    return ReceivedFrames(messages, pongs, self._close(_too_big(self._limit)))
                 if event.message_finished:
                     messages.append(self._finished())
             elif isinstance(event, Ping):
                 pongs += self._connection.send(event.response())
             elif isinstance(event, CloseConnection):
-                return ReceivedFrames(messages, pongs, self._goodbye(event.response()))
+                return ReceivedFrames(messages, pongs, self._close(event.response()))
         return ReceivedFrames(messages, pongs, b"")
 
     def _push(self, part: Any) -> bool:
@@ -81,7 +91,7 @@ class Incoming:
         self._message, self._size = None, 0
         return whole
 
-    def _goodbye(self, event: CloseConnection) -> bytes:
+    def _close(self, event: CloseConnection) -> bytes:
         return self._connection.send(event)
 
 

@@ -1,110 +1,144 @@
-"""All WebSockets of a process, moved by two threads: one reads what came, one sends what waits.
+"""All WebSockets of a process, moved by two threads: one reads, one sends (docs/adr/0015).
 
-A socket that is silent has no thread and no stack of its own, only a place in a selector
-(docs/adr/0015).
+Problem: python-engineio has three threads per WebSocket; with thousands of sockets, nearly all of
+them silent, their stacks are most of the process's memory.
+
+Idea: an open WebSocket is an entry in one selector. The reader waits for the selector, and has the
+WebSockets that are ready read or mark themselves writable. The sender takes WebSockets that have
+something to send from a queue, and has each send as much as its connection takes. Handshakes and
+handlers are other threads' work.
+
+Invariant: a WebSocket is read, and its selector entry changed, by its own methods only; it is in
+the sender's queue at most once; whatever one WebSocket raises closes that one and stops neither
+thread.
 """
 
 import logging
+import os
 import queue
+import selectors
 import socket
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 
 from shared import runtime
+from shared.service import Service
 from web.transport.websocket import Owner, WebSocket
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = 0.5  # seconds
-A_TURN = 64  # sockets that are looked at before other threads get a turn
+YIELD_AFTER = 64  # sockets that are looked at before other threads get a turn
 
 
 class WebSocketLoop:
-    """Start once."""
+    """The open WebSockets, and the two services that move their bytes."""
 
     def __init__(self) -> None:
         self._selector = runtime.selector()
         self._open: set[WebSocket] = set()
-        self._to_send: queue.Queue[WebSocket] = queue.Queue()  # each at most once
-        self._ends: dict[WebSocket, float] = {}  # when they must be over, time.monotonic()
-
-    def start(self) -> None:
-        """Begin to read and to send."""
-        for work in (self.read_ready, self.send_waiting):
-            threading.Thread(target=_for_ever, args=(work,), name="wires", daemon=True).start()
+        self._to_send: queue.Queue[WebSocket | None] = queue.Queue()  # each at most once
+        self._ends: dict[WebSocket, float] = {}  # when they must be closed, time.monotonic()
+        self._wake_pipe: tuple[int, int] | None = None  # ends the reader's wait
+        self._reader = Service("websocket-reader", self._read, wake=self._wake_reader)
+        self._sender = Service("websocket-sender", self._send, wake=self._wake_sender)
+        self.services = [self._reader, self._sender]
 
     def open(self, sock: socket.socket, owner: Owner, limit: int) -> WebSocket:
-        """Take over a socket that does not block; it is not read before its wire is resumed."""
-        wire = WebSocket(self, sock, owner, limit)
-        self._open.add(wire)
-        return wire
+        """Take over a socket that does not block; it is not read before its `resume` is called."""
+        websocket = WebSocket(self, sock, owner, limit)
+        self._open.add(websocket)
+        return websocket
+
+    def cut_late(self, now: float) -> None:
+        """Break the connections that should have ended. `now`: as of time.monotonic()."""
+        for websocket in [websocket for websocket, at in self._ends.items() if now >= at]:
+            del self._ends[websocket]
+            websocket.cut()
+
+    def end_within(self, websocket: WebSocket, seconds: float) -> None:
+        """Have it cut then, unless `keep` is called."""
+        self._ends[websocket] = time.monotonic() + seconds
+
+    def keep(self, websocket: WebSocket) -> None:
+        """It need not end."""
+        self._ends.pop(websocket, None)
+
+    # -- the two services --------------------------------------------------------------------
 
     def read_ready(self) -> None:
-        """Wait until sockets can be read or written, and do so once."""
+        """Wait until sockets can be read or written, and let them do so once."""
         runtime.wait_for(self._selector)
         for number, (key, events) in enumerate(self._selector.select(0), 1):
-            wire = key.data
-            _safely(wire, partial(wire.ready, events))
-            if number % A_TURN == 0:
+            if key.data is not None:
+                _safely(key.data, partial(key.data.ready, events))
+            if number % YIELD_AFTER == 0:
                 time.sleep(0)
 
     def send_waiting(self) -> None:
-        """Wait until a wire has something to send, and do so."""
-        wire = self._to_send.get()
-        _safely(wire, wire.send)
+        """Wait until a WebSocket has something to send, and let it do so."""
+        websocket = self._to_send.get()
+        if websocket is not None:
+            _safely(websocket, websocket.send)
 
-    def cut_late(self, now: float) -> None:
-        """Break the connections whose time is over."""
-        for wire in [wire for wire, at in self._ends.items() if now >= at]:
-            del self._ends[wire]
-            wire.cut()
+    def _read(self) -> None:
+        self._wake_pipe = os.pipe()
+        self._selector.register(self._wake_pipe[0], selectors.EVENT_READ, None)
+        try:
+            _repeat(self._reader, self.read_ready)
+        finally:
+            pipe, self._wake_pipe = self._wake_pipe, None
+            self._selector.unregister(pipe[0])
+            for end in pipe:
+                os.close(end)
 
-    def end_within(self, wire: WebSocket, seconds: float) -> None:
-        """It is cut then, unless it is told to stay."""
-        self._ends[wire] = time.monotonic() + seconds
+    def _send(self) -> None:
+        _repeat(self._sender, self.send_waiting)
 
-    def stays(self, wire: WebSocket) -> None:
-        """It has no end yet."""
-        self._ends.pop(wire, None)
+    def _wake_reader(self) -> None:
+        if self._wake_pipe is not None:
+            os.write(self._wake_pipe[1], b"\0")
 
-    # -- of the wires ------------------------------------------------------------------------
+    def _wake_sender(self) -> None:
+        self._to_send.put(None)
 
-    def __contains__(self, wire: object) -> bool:
-        return wire in self._open
+    # -- of the WebSockets -------------------------------------------------------------------
 
-    def wants_to_send(self, wire: WebSocket) -> None:
+    def __contains__(self, websocket: object) -> bool:
+        return websocket in self._open
+
+    def wants_to_send(self, websocket: WebSocket) -> None:
         """To be called once until its `send` is called."""
-        self._to_send.put(wire)
+        self._to_send.put(websocket)
 
-    def watch(self, wire: WebSocket, sock: socket.socket, before: int, now: int) -> None:
-        """Look for other events than before."""
+    def watch(self, websocket: WebSocket, sock: socket.socket, before: int, now: int) -> None:
+        """Wait for other selector events than before."""
         if not before:
-            self._selector.register(sock, now, wire)
+            self._selector.register(sock, now, websocket)
         elif now:
-            self._selector.modify(sock, now, wire)
+            self._selector.modify(sock, now, websocket)
         else:
             self._selector.unregister(sock)
 
-    def forget(self, wire: WebSocket) -> None:
+    def discard(self, websocket: WebSocket) -> None:
         """It is closed."""
-        self._open.discard(wire)
-        self._ends.pop(wire, None)
+        self._open.discard(websocket)
+        self._ends.pop(websocket, None)
 
 
-def _for_ever(work: Callable[[], None]) -> None:
-    while True:
+def _repeat(service: Service, work: Callable[[], None]) -> None:
+    while not service.stopping:
         try:
             work()
         except Exception:  # what the selector itself refuses
-            log.exception("wires.failed")
-            time.sleep(RETRY_AFTER)
+            log.exception("websocket_loop.failed")
+            service.wait(RETRY_AFTER)
 
 
-def _safely(wire: WebSocket, work: Callable[[], None]) -> None:
+def _safely(websocket: WebSocket, work: Callable[[], None]) -> None:
     try:
         work()
-    except Exception:  # the edge of both loops: no wire may stop the others
-        log.exception("wires.failed")
-        wire.cut()
+    except Exception:  # the edge of both loops: no WebSocket may stop the others
+        log.exception("websocket.failed")
+        websocket.cut()

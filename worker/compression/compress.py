@@ -1,6 +1,12 @@
 """Replaces a session's older turns by a summary, when they have outgrown the model (P22-P24).
 
-A failed summary never fails the run: it goes on with all that there is (P24).
+Problem: a conversation grows without limit, a model's input does not; and a summary costs a run of
+its own at the gateway, which may fail, hang, or be stopped by a person. Idea: the plan
+(`shared.conversation.compression_plan`) says which turns to summarize; the compression is written
+down, the gateway is asked, and the new summary is stored together with the compression's end, if
+the stored one is still the one that was read.
+Invariant: a failed summary never fails the run, which goes on with all messages (P24); a stored
+summary is only replaced by a worker that saw it; each compression that was announced has an end.
 """
 
 import logging
@@ -18,7 +24,7 @@ from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.sessions import compressions, summaries
 from shared.db.sessions.compressions import Result
 from shared.errors import OwnershipLost
-from worker.compression.summarize import NoSummary, Order, Stopped, summarize
+from worker.compression.summarize import NoSummary, Stopped, SummaryRequest, summarize
 from worker.gateway.ephemeral_sessions import ephemeral_id
 from worker.services import Services
 from worker.turn import Turn
@@ -29,25 +35,25 @@ log = logging.getLogger(__name__)
 def compress(
     services: Services, turn: Turn, plan: Plan, rows: Sequence[Row], replaces: int | None
 ) -> Snapshot | None:
-    """The session's new snapshot, stored; None if there is none, and the old one stands.
+    """The session's new snapshot, stored. None if there is no summary; the old snapshot stays.
 
-    `rows` as given to `decide`; `replaces`: the version of the stored snapshot, if there is one.
-    Raises LostRun, DatabaseAway.
+    `rows`: as given to `decide`. `replaces`: the version of the stored snapshot, None without one.
+    Raises OwnershipLost, DatabaseUnavailable.
     """
     turn.run_log.add("compression.started", planning.started_event(plan))
-    work = _Compression(services, turn, plan)
-    order = work.begin()
+    compression = _Compression(services, turn, plan)
+    request = compression.begin()
     try:
-        snapshot = _snapshot(plan, rows, summarize(services, turn, order))
-        work.succeed(order, snapshot, replaces)
+        snapshot = _snapshot(plan, rows, summarize(services, turn, request))
+        compression.succeed(request, snapshot, replaces)
     except NoSummary as failure:
-        work.fail(order, Result.FAILED, str(failure))
+        compression.fail(request, Result.FAILED, str(failure))
         return None
     except Stopped:
-        work.fail(order, Result.STOPPED, "The run was stopped.")
+        compression.fail(request, Result.STOPPED, "The run was stopped.")
         return None
     except OwnershipLost:
-        work.note(order, Result.LOST, "The run went to another worker.")
+        compression.write_failure(request, Result.LOST, "The run went to another worker.")
         raise
     return snapshot
 
@@ -65,26 +71,26 @@ def _snapshot(plan: Plan, rows: Sequence[Row], summary: str) -> Snapshot:
 
 @dataclass
 class _Compression:
-    """One compression as it is written down and told."""
+    """One compression, as it is written down and announced."""
 
     services: Services
     turn: Turn
     plan: Plan
     began: float = field(default_factory=time.monotonic)
 
-    def begin(self) -> Order:
-        """Written down before anybody is asked."""
+    def begin(self) -> SummaryRequest:
+        """Write it down, before the gateway is asked."""
         claim = self.turn.claim
         prompt = runtime.offload(planning.summary_prompt, self.plan)
         name = ephemeral_id("compress", self.services.settings.installation)
         begun = self.services.db.write(lambda tx: compressions.begin(tx, claim, self.plan, name))
-        return Order(
+        return SummaryRequest(
             claim.run_id, claim.profile, name, begun.id, begun.orphans, prompt, claim.model
         )
 
-    def succeed(self, order: Order, snapshot: Snapshot, replaces: int | None) -> None:
-        """Store it. Raises NoSummary if the stored snapshot is another one by now."""
-        sent = runtime.offload(tokens.count, SUMMARY_PREFIX + snapshot.summary)
+    def succeed(self, request: SummaryRequest, snapshot: Snapshot, replaces: int | None) -> None:
+        """Store the snapshot. Raises NoSummary if the stored one is not `replaces` any more."""
+        summary_tokens = runtime.offload(tokens.count, SUMMARY_PREFIX + snapshot.summary)
         covered = self.plan.covered + len(self.plan.head)
 
         def work(tx: Session) -> bool:
@@ -93,41 +99,46 @@ class _Compression:
                 self.turn.claim,
                 snapshot,
                 replaces=replaces,
-                tokens=sent,
+                tokens=summary_tokens,
                 covered=covered,
             )
             if stored:
-                self._end(tx, order, Result.COMPRESSED, snapshot.summary, None)
+                self._write_end(tx, request, Result.COMPRESSED, snapshot.summary, None)
             return stored
 
         if not self.services.db.write(work):
             raise NoSummary("The conversation was changed while it was summarized.")
-        self._tell(Result.COMPRESSED, snapshot.summary, None)
+        self._announce(Result.COMPRESSED, snapshot.summary, None)
 
-    def fail(self, order: Order, result: Result, error: str) -> None:
-        """The snapshot stays as it is."""
-        self.note(order, result, error)
-        self._tell(result, None, error)
+    def fail(self, request: SummaryRequest, result: Result, error: str) -> None:
+        """Write down and announce that there is no summary; the stored snapshot stays."""
+        self.write_failure(request, result, error)
+        self._announce(result, None, error)
 
-    def note(self, order: Order, result: Result, error: str) -> None:
+    def write_failure(self, request: SummaryRequest, result: Result, error: str) -> None:
         """Write down that there is no summary."""
-        self.services.db.write(lambda tx: self._end(tx, order, result, None, error))
+        self.services.db.write(lambda tx: self._write_end(tx, request, result, None, error))
 
-    def _end(
-        self, tx: Session, order: Order, result: Result, summary: str | None, error: str | None
+    def _write_end(
+        self,
+        tx: Session,
+        request: SummaryRequest,
+        result: Result,
+        summary: str | None,
+        error: str | None,
     ) -> None:
-        told = planning.completed_event(self.plan, summary)
+        event = planning.completed_event(self.plan, summary)
         compressions.end(
             tx,
-            order.compression_id,
+            request.compression_id,
             result,
             duration=time.monotonic() - self.began,
-            after_tokens=told["afterTokens"],
-            after_messages=told["resultMessages"],
+            after_tokens=event["afterTokens"],
+            after_messages=event["resultMessages"],
             error=error,
         )
 
-    def _tell(self, result: Result, summary: str | None, error: str | None) -> None:
+    def _announce(self, result: Result, summary: str | None, error: str | None) -> None:
         log.info(
             "compression.ended run_id=%s result=%s before=%s seconds=%.1f",
             self.turn.run_id,

@@ -1,7 +1,7 @@
 """Asks the gateway for a summary: the only place that does (P23).
 
 The request is made in a thread of its own, so that a person's stop does not wait for a gateway
-that hangs. That thread also tidies up: whatever happens, the gateway's run is over or being
+that hangs. That thread also cleans up: whatever happens, the gateway's run is over or being
 stopped, and its session is queued for deletion.
 """
 
@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.conversation.content import parse_stringified
-from shared.db.gateway_sessions import hasten
+from shared.db.database import Work
+from shared.db.gateway_sessions import delete_soon
 from shared.db.runs.orphans import STOP, track_orphan
 from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
-from worker.gateway.client import GatewayClient, RunStatus
+from worker.gateway.models import RunStatus
+from worker.gateway.stop_at_gateway import stop_and_wait, try_stop
 from worker.services import Services
 from worker.turn import Turn
 
@@ -28,7 +30,7 @@ STOP_WAIT = 30.0  # seconds for a stopped summary to end before a job looks afte
 
 
 class NoSummary(Exception):
-    """The gateway gave no summary; the message says why and is shown to people."""
+    """There is no summary; the message says why and is shown to people."""
 
 
 class Stopped(Exception):
@@ -36,8 +38,9 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Order:
-    """What to ask for, and on whose behalf. `orphans`: gateway runs to stop before."""
+class SummaryRequest:
+    """What to ask for, and for which run. `orphans`: gateway runs of earlier summaries whose
+    workers are gone; they are stopped first."""
 
     run_id: str
     profile: str
@@ -54,54 +57,51 @@ class Order:
         return body | {"model": self.model} if self.model else body
 
 
-def summarize(services: Services, turn: Turn, order: Order) -> str:
-    """The summary, within 120 seconds. Raises NoSummary, Stopped, LostRun."""
-    asking = _Asking(services, turn.gateway, order, turn)
-    asking.start()
+def summarize(services: Services, turn: Turn, request: SummaryRequest) -> str:
+    """The summary, within 120 seconds. Raises NoSummary, Stopped, OwnershipLost."""
+    run = _SummaryRun(services, turn, request)
+    run.start()
     try:
-        return _wait(turn, asking)
+        return _wait(turn, run)
     finally:
-        asking.give_up()
+        run.give_up()
 
 
-def _wait(turn: Turn, asking: "_Asking") -> str:
+def _wait(turn: Turn, run: "_SummaryRun") -> str:
     deadline = time.monotonic() + SUMMARY_TIMEOUT
-    while not asking.done.is_set():
+    while not run.done.is_set():
         turn.check()
-        if turn.stop_asked.is_set():
+        if turn.stop_requested:
             raise Stopped
-        left = deadline - time.monotonic()
-        if left <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             raise NoSummary(f"The summary did not come within {SUMMARY_TIMEOUT:g} seconds.")
-        turn.changed.wait(min(left, 1.0))
-        turn.changed.clear()
-    if asking.summary is None:
-        raise NoSummary(asking.error)
-    return asking.summary
+        turn.pause(min(remaining, 1.0))
+    if run.summary is None:
+        raise NoSummary(run.error)
+    return run.summary
 
 
-class _Asking:
-    """One request. After `done`, either `summary` is there or `error` says why not."""
+class _SummaryRun:
+    """One request, in a thread. After `done`, either `summary` is there or `error` says why not."""
 
-    def __init__(
-        self, services: Services, gateway: GatewayClient, order: Order, turn: Turn
-    ) -> None:
+    def __init__(self, services: Services, turn: Turn, request: SummaryRequest) -> None:
         self.done = threading.Event()
         self.summary: str | None = None
         self.error = ""
         self._services = services
-        self._gateway = gateway
-        self._order = order
-        self._wake = turn.changed
+        self._gateway = turn.gateway
+        self._request = request
+        self._changed = turn.signals.changed
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="summary", daemon=True)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Send the request."""
         self._thread.start()
 
     def give_up(self) -> None:
-        """Nobody waits any more; does nothing when it is done."""
+        """Have the gateway's run stopped, unless it is done."""
         self._given_up.set()
 
     def _run(self) -> None:
@@ -110,22 +110,22 @@ class _Asking:
         except (GatewayError, NoSummary) as error:
             self.error = str(error)
         except Exception:  # the edge of the thread: the run must not wait for nothing
-            log.exception("summary.broken run_id=%s", self._order.run_id)
+            log.exception("summary.broken run_id=%s", self._request.run_id)
             self.error = "Something went wrong on the server."
         finally:
             self.done.set()
-            self._wake.set()
+            self._changed.set()
 
     def _ask(self) -> str:
         self._stop_orphans()
         try:
-            gateway_run_id = self._gateway.start(self._order.ephemeral_id, self._order.body)
+            gateway_run_id = self._gateway.start(self._request.ephemeral_id, self._request.body)
         except PostUncertain:
-            raise  # it may be at work: its session stays for the day that was set
+            raise  # it may be working on it: its session is deleted when the day is over
         except GatewayError:
             self._hasten()
             raise
-        self._note(gateway_run_id)
+        self._note_posted(gateway_run_id)
         status = self._end_of(gateway_run_id)
         if status is None:
             self._stop(gateway_run_id)
@@ -134,14 +134,11 @@ class _Asking:
         return _summary(status)
 
     def _stop_orphans(self) -> None:
-        for gateway_run_id in self._order.orphans:
-            try:
-                self._gateway.stop(gateway_run_id)
-            except GatewayError as error:
-                log.info("summary.orphan_not_stopped error=%s", error)
+        for gateway_run_id in self._request.orphans:
+            try_stop(self._gateway, gateway_run_id, self._request.run_id)
 
     def _end_of(self, gateway_run_id: str) -> RunStatus | None:
-        """The terminal status; None if nobody waits any more. Raises NoSummary."""
+        """The terminal status; None after `give_up`. Raises NoSummary."""
         pause = POLL_FIRST
         while not self._given_up.wait(pause):
             pause = min(pause * 1.5, POLL_MOST)
@@ -158,46 +155,37 @@ class _Asking:
         return None
 
     def _stop(self, gateway_run_id: str) -> None:
-        """Have it stopped; its session may go when it has ended. A job insists if it does not."""
-        deadline = time.monotonic() + STOP_WAIT
-        try:
-            known = self._gateway.stop(gateway_run_id)
-            while known and time.monotonic() < deadline:
-                status = self._gateway.status(gateway_run_id)
-                known = status is not None and not status.terminal
-                time.sleep(POLL_FIRST)
-        except GatewayError as error:
-            log.info("summary.not_stopped error=%s", error)
-            known = True
-        if known:
-            self._track_orphan(gateway_run_id)
-        else:
+        """Have it stopped; its session may go when it has ended. If it does not end, the job for
+        orphaned runs goes on stopping it."""
+        if stop_and_wait(self._gateway, gateway_run_id, self._request.run_id, STOP_WAIT):
             self._hasten()
+        else:
+            self._track_orphan(gateway_run_id)
 
-    # -- what is written down; the database may be away, and the day that was set holds then -------
+    # -- what is written down; with the database away, the session is deleted a day later ---------
 
-    def _note(self, gateway_run_id: str) -> None:
-        compression_id = self._order.compression_id
+    def _note_posted(self, gateway_run_id: str) -> None:
+        compression_id = self._request.compression_id
         self._write(lambda tx: posted(tx, compression_id, gateway_run_id))
 
     def _hasten(self) -> None:
-        order = self._order
-        self._write(lambda tx: hasten(tx, order.profile, [order.ephemeral_id]))
+        request = self._request
+        self._write(lambda tx: delete_soon(tx, request.profile, [request.ephemeral_id]))
 
     def _track_orphan(self, gateway_run_id: str) -> None:
-        order = self._order
+        request = self._request
         self._write(
             lambda tx: track_orphan(
                 tx,
-                run_id=order.run_id,
-                profile=order.profile,
+                run_id=request.run_id,
+                profile=request.profile,
                 kind=STOP,
-                ephemeral_id=order.ephemeral_id,
+                ephemeral_id=request.ephemeral_id,
                 gateway_run_id=gateway_run_id,
             )
         )
 
-    def _write(self, work: Any) -> None:
+    def _write(self, work: Work[None]) -> None:
         try:
             self._services.db.write(work)
         except Unavailable as error:

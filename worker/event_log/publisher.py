@@ -62,18 +62,17 @@ class Publisher:
 
     def open(self, run_log: RunLog) -> None:
         """From now on flush what is added to this log, and keep it from expiring (R30)."""
-
-        def mark_dirty() -> None:
-            self._dirty[run_log.keys.run_id] = run_log
-            self._wake.set()
-
-        run_log.on_pending = mark_dirty
+        run_log.on_pending = self._mark_dirty
         self._open[run_log.keys.run_id] = run_log
 
     def close(self, run_log: RunLog) -> None:
         """The run is over, or no longer ours."""
         if self._open.get(run_log.keys.run_id) is run_log:
             del self._open[run_log.keys.run_id]
+
+    def _mark_dirty(self, run_log: RunLog) -> None:
+        self._dirty[run_log.keys.run_id] = run_log
+        self._wake.set()
 
     def _run(self) -> None:
         pause = RETRY_FIRST

@@ -30,7 +30,14 @@ class RunLog:
     """
 
     def __init__(
-        self, keys: RunKeys, *, fence: int, epoch: int, head: int, session_id: str | None
+        self,
+        keys: RunKeys,
+        *,
+        fence: int,
+        epoch: int,
+        head: int,
+        session_id: str | None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.keys = keys
         self.fence = fence
@@ -44,12 +51,12 @@ class RunLog:
         self.tail_bytes = 0
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
-        self.place = StreamPosition()
-        self.on_lost: Callable[[], None] = lambda: None
-        self.on_pending: Callable[[], None] = lambda: None  # tells the publisher that there is work
+        self._on_lost = on_lost
+        self.on_pending: Callable[[RunLog], None] = lambda _: None  # set by the publisher
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
         if session_id is not None:
             self._common["session_id"] = session_id
+        self._position = StreamPosition()
         self._pending: list[tuple[str, Payload]] = []
         self._frozen: Batch | None = None
         self._settled = threading.Condition()
@@ -61,7 +68,7 @@ class RunLog:
         if name in DELTAS and self._merged(name, payload):
             return
         self._pending.append((name, {**payload, "event": name}))
-        self.on_pending()
+        self.on_pending(self)
 
     def _merged(self, name: str, payload: Mapping[str, Any]) -> bool:
         """Join the delta to the last event that waits, if that is one of its kind and field."""
@@ -73,6 +80,14 @@ class RunLog:
             return False
         last[field] += payload[field]
         return True
+
+    def position(self) -> StreamPosition:
+        """How much of the gateway's stream was added so far, waiting events included."""
+        waiting = list(self._pending)  # first: what is frozen meanwhile counts twice, not never
+        position = self._position.copy()
+        for name, payload in waiting:
+            position.count(name, payload)
+        return position
 
     @property
     def idle(self) -> bool:
@@ -118,7 +133,7 @@ class RunLog:
             {
                 "transcript": self.transcript.to_state(),
                 "state_events": self.state_events.to_state(),
-                "place": self.place.to_state(),
+                "place": self._position.to_state(),
             }
         )
 
@@ -132,7 +147,7 @@ class RunLog:
             state = orjson.loads(checkpoint)
             self.transcript = Transcript.from_state(state["transcript"])
             self.state_events = StateEvents.from_state(state["state_events"])
-            self.place = StreamPosition.from_state(state.get("place"))
+            self._position = StreamPosition.from_state(state.get("place"))
         self.base, self.checkpoint, self.tail = base, checkpoint or b"", list(entries)
         self.tail_bytes = sum(map(len, entries))
         for entry in entries:
@@ -141,7 +156,7 @@ class RunLog:
     def _apply(self, name: str, payload: Payload) -> None:
         self.transcript.apply(payload)
         self.state_events.apply(payload)
-        self.place.count(name, payload)
+        self._position.count(name, payload)
 
     def lose(self) -> None:
         """The run is no longer ours: nothing more is written."""
@@ -151,7 +166,7 @@ class RunLog:
         self._pending, self._frozen = [], None
         with self._settled:
             self._settled.notify_all()
-        self.on_lost()
+        self._on_lost()
 
     def wait_settled(self, seconds: float) -> bool:
         """Wait until everything stands in the log; False if it did not in time, or is lost."""

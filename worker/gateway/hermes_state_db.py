@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from shared.conversation.content import clean_json
-from worker.gateway.client import GatewayTranscript
+from worker.gateway.models import GatewayTranscript
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What a gateway's HTTP answers mean: which of them prove that a request was never taken (R2)."""
+"""What a gateway's HTTP answers mean, above all: which prove that it does not have a run (R2)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,18 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from shared.conversation.content import clean_json
-from shared.errors import GatewayBusy, GatewayError, GatewayUnreachable, PostUncertain
+from shared.errors import (
+    GatewayBusy,
+    GatewayConflict,
+    GatewayError,
+    GatewayUnreachable,
+    GatewayUnsupported,
+    PostUncertain,
+)
 
 
 def json_object(response: requests.Response) -> dict[str, Any] | None:
-    """The JSON object in the answer; None if it holds anything else."""
+    """The JSON object that the answer holds; None if it holds anything else."""
     try:
         answer = clean_json(response.json())
     except (ValueError, RecursionError):
@@ -19,13 +26,38 @@ def json_object(response: requests.Response) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def not_found(response: requests.Response, about: str) -> bool:
-    """Whether it is the thing that is not found (`session_not_found`), and not the route."""
+def read_answer(
+    response: requests.Response, request: str, about: str = ""
+) -> dict[str, Any] | None:
+    """The JSON object that the answer holds; None for 404.
+
+    `request` names the request in errors. With `about` (say, "session"), None only if the 404 says
+    that this is not found; any other 404 comes from a gateway without the endpoint. Raises
+    GatewayUnsupported, GatewayConflict, or GatewayError for all else that is no success.
+    """
+    code = response.status_code
+    if code == 404 and (not about or _is_not_found(response, about)):
+        return None
+    if code in (404, 405, 501):
+        raise GatewayUnsupported(f"{request}: HTTP {code}, no such endpoint")
+    if code == 409:
+        raise GatewayConflict(f"{request}: HTTP 409")
+    if not response.ok:
+        raise GatewayError(f"{request}: HTTP {code}")
+    answer = json_object(response)
+    if answer is None:
+        raise GatewayError(f"{request}: the answer is not a JSON object")
+    return answer
+
+
+def _is_not_found(response: requests.Response, about: str) -> bool:
+    """Whether the answer names what is not found, as in `session_not_found`."""
     return f"{about} not found" in str(json_object(response)).lower().replace("_", " ")
 
 
 def unsent_or_uncertain(error: requests.RequestException) -> GatewayError:
-    """No connection was made: never sent. Anything later: nobody knows (R2)."""
+    """The error of a POST that got no answer: GatewayUnreachable when no connection was made, so
+    nothing was sent; PostUncertain for anything later (R2)."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
         return GatewayUnreachable("The gateway does not answer.")
@@ -35,8 +67,11 @@ def unsent_or_uncertain(error: requests.RequestException) -> GatewayError:
 
 
 def started_run(response: requests.Response) -> str:
-    """The gateway's id of the run that was posted. Raises GatewayBusy, PostUncertain or
-    GatewayError, as the answer proves that it has the run, may have it, or will not have it."""
+    """The gateway's id of the run that was posted.
+
+    Raises GatewayBusy or GatewayError when the answer proves that the gateway does not have the run
+    (GatewayError: it never will), PostUncertain when it may have it.
+    """
     code = response.status_code
     if code in (429, 503):
         raise GatewayBusy(f"The gateway has no capacity (HTTP {code}).", _retry_after(response))

@@ -10,7 +10,7 @@ from shared import runtime
 from shared.errors import GatewayUnsupported
 from shared.hermes.profiles import Profile
 from worker.gateway import hermes_state_db
-from worker.gateway.client import GatewayClient, GatewayTranscript
+from worker.gateway.client import GatewayClient
 from worker.gateway.hermes_state_db import (
     LONGEST_CHAIN,
     Row,
@@ -18,6 +18,7 @@ from worker.gateway.hermes_state_db import (
     ended_by_compression,
     transcript_of,
 )
+from worker.gateway.models import GatewayTranscript
 
 CHILD_PAGES = 3  # of the last used sessions; a continuation is among the newest
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.protocol.events import DELTAS, RESERVED, Payload
+from shared.protocol.events import DELTAS, RESERVED, TERMINAL, Payload
 from worker.event_log.stream_position import delta_field
 
-GATEWAY_ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 _OURS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
 _KEPT_OF_CAPPED = 4_000  # characters of each long string in an event that is too large
 
@@ -26,7 +25,7 @@ class GatewayEnd:
 def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
     """The end that this event tells, if it is one."""
     name = event.get("event")
-    if name not in GATEWAY_ENDS:
+    if name not in TERMINAL:
         return None
     output, usage, error = event.get("output"), event.get("usage"), event.get("error")
     reason = event.get("finish_reason")

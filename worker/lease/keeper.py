@@ -122,8 +122,12 @@ class LeaseKeeper:
             if self._failures and self._failures != reported:
                 log.warning("lease.renewal_failed times=%s", self._failures)
             reported = self._failures
-            for lease in self.held():
-                self._tell(lease)
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Apart from the loop, whose variables would keep the last lease, and its log, alive."""
+        for lease in self.held():
+            self._tell(lease)
 
     def _tell(self, lease: Lease) -> None:
         for name, happened, act in (

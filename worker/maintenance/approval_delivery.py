@@ -13,8 +13,7 @@ from shared.db.runs.approvals import (
 )
 from shared.db.runs.attempts import attempts
 from shared.errors import GatewayError
-from shared.event_log.keys import feed_tag
-from shared.protocol.events import session_notification
+from shared.event_log.session_events import publish_session_event
 from worker.services import Services
 
 log = logging.getLogger(__name__)
@@ -50,8 +49,11 @@ def _send(services: Services, run: RunRow, choice: str) -> str:
 
 
 def _tell_expired(services: Services, run: RunRow, approval_id: int) -> None:
-    payload = {"event": "approval.expired", "run_id": run.id, "approval_id": approval_id}
-    if run.session_id is not None:
-        payload["session_id"] = run.session_id
-    tag = feed_tag(run.owner, run.session_id, run.id)
-    services.event_log.notify(tag, session_notification("approval.expired", payload))
+    publish_session_event(
+        services.event_log,
+        "approval.expired",
+        owner=run.owner,
+        session_id=run.session_id,
+        run_id=run.id,
+        approval_id=approval_id,
+    )

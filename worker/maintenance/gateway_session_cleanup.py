@@ -37,7 +37,7 @@ def delete_due(services: Services) -> None:
 
 
 def _batch(services: Services, profile: str) -> None:
-    batch = services.db.write(lambda tx: gateway_sessions.take(tx, profile, BATCH))
+    batch = services.db.write(lambda tx: gateway_sessions.take_due(tx, profile, BATCH))
     for index, taken in enumerate(batch):
         try:
             existed = _delete(services, taken)
@@ -61,7 +61,7 @@ def _delete(services: Services, taken: DueDeletion) -> bool:
 
 
 def _gone(services: Services, taken: DueDeletion, existed: bool) -> None:
-    services.db.write(lambda tx: gateway_sessions.gone(tx, taken))
+    services.db.write(lambda tx: gateway_sessions.mark_gone(tx, taken))
     log.info(
         "gateway_session.deleted profile=%s session=%s existed=%s",
         taken.profile,
@@ -73,7 +73,7 @@ def _gone(services: Services, taken: DueDeletion, existed: bool) -> None:
 def _fail(services: Services, taken: DueDeletion, error: GatewayError | UnknownProfile) -> None:
     hopeless = isinstance(error, GatewayUnsupported)
     parked = services.db.write(
-        lambda tx: gateway_sessions.failed(tx, taken, str(error), hopeless=hopeless)
+        lambda tx: gateway_sessions.note_failure(tx, taken, str(error), hopeless=hopeless)
     )
     log.log(
         logging.WARNING if parked else logging.INFO,
@@ -119,9 +119,9 @@ def _sweep_one(services: Services, profile: str) -> None:
 
 def _queue(tx: Session, profile: str, found: set[str]) -> set[str]:
     left = found - gateway_sessions.in_use(tx, profile)
-    gateway_sessions.revive(tx, profile, left)
+    gateway_sessions.retry_parked(tx, profile, left)
     for session_id in sorted(left):
-        gateway_sessions.forget(tx, profile, session_id, saved=True)
+        gateway_sessions.queue_deletion(tx, profile, session_id, saved=True)
     return left
 
 

@@ -5,16 +5,15 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.db.gateway_sessions import forget
+from shared.db.gateway_sessions import queue_deletion
 from shared.db.models import MessageRow, OrphanRow, RunRow
 from shared.db.runs.complete import replace_late
-from shared.event_log.keys import feed_tag
-from shared.protocol.events import session_notification
+from shared.event_log.session_events import publish_session_event
 from shared.protocol.run_states import RunState
 from worker.gateway.transcripts import read_transcript
-from worker.run.collect_transcript import count_rows, usage_of
 from worker.services import Services
-from worker.transcript.reconcile import keep
+from worker.transcript.collect_transcript import count_rows, usage_of
+from worker.transcript.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def sync_late(services: Services, row: OrphanRow) -> bool:
     run, shown = found
     gateway = services.gateways.client(row.profile)
     stored = read_transcript(gateway, services.gateways.profile(row.profile), row.ephemeral_id)
-    kept = keep(shown, stored, row.ephemeral_id, _REASONS.get(RunState(run.state), "stop"))
+    kept = reconcile(shown, stored, row.ephemeral_id, _REASONS.get(RunState(run.state), "stop"))
     if stored is None or not kept.synced:
         return False
     count_rows(kept)
@@ -41,7 +40,7 @@ def sync_late(services: Services, row: OrphanRow) -> bool:
     def replace(tx: Session) -> bool:
         replaced = replace_late(tx, row.run_id, kept.rows, usage)
         for ephemeral_id in {row.ephemeral_id, *stored.session_ids}:
-            forget(tx, row.profile, ephemeral_id, saved=True)
+            queue_deletion(tx, row.profile, ephemeral_id, saved=True)
         return replaced
 
     if services.db.write(replace):
@@ -65,6 +64,10 @@ def _turn(tx: Session, run_id: str) -> tuple[RunRow, list[dict[str, object]]] | 
 
 
 def _tell(services: Services, run: RunRow) -> None:
-    tag = feed_tag(run.owner, run.session_id, run.id)
-    payload = {"event": "messages.updated", "session_id": run.session_id, "run_id": run.id}
-    services.event_log.notify(tag, session_notification("messages.updated", payload))
+    publish_session_event(
+        services.event_log,
+        "messages.updated",
+        owner=run.owner,
+        session_id=run.session_id,
+        run_id=run.id,
+    )

@@ -5,12 +5,13 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from shared.db.gateway_sessions import forget
+from shared.db.gateway_sessions import queue_deletion
 from shared.db.models import OrphanRow
 from shared.db.runs.attempts import note_double_post, was_proved_absent
-from shared.db.runs.orphans import SYNC, again, done, due
+from shared.db.runs.orphans import SYNC, check_later, close_orphan, due_orphans
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
+from worker.gateway.stop_at_gateway import stop_at_gateway
 from worker.maintenance.late_transcripts import sync_late
 from worker.services import Services
 
@@ -24,7 +25,7 @@ SEARCH = 600.0  # seconds for which a run that nobody saw arrive is searched
 def check_orphaned_runs(services: Services) -> None:
     """One look at every chase that is due."""
     try:
-        for row in services.db.read(lambda tx: due(tx, LIMIT)):
+        for row in services.db.read(lambda tx: due_orphans(tx, LIMIT)):
             _one(services, row)
     except Unavailable as error:
         log.warning("chase.waiting error=%s", type(error).__name__)
@@ -40,12 +41,12 @@ def _one(services: Services, row: OrphanRow) -> None:
         outcome = None
     pause = min(FIRST * float(2**row.tries), MOST)
     if outcome is None and _waited(row) < SEARCH:
-        services.db.write(lambda tx: again(tx, row.id, pause))
+        services.db.write(lambda tx: check_later(tx, row.id, pause))
         return
 
     def settle(tx: Session) -> None:
-        done(tx, row.id, outcome or "given_up")
-        forget(tx, row.profile, row.ephemeral_id, saved=False)
+        close_orphan(tx, row.id, outcome or "given_up")
+        queue_deletion(tx, row.profile, row.ephemeral_id, saved=False)
 
     services.db.write(settle)
     log.info("chase.done run_id=%s kind=%s outcome=%s", row.run_id, row.kind, outcome)
@@ -65,7 +66,7 @@ def _look(services: Services, gateway: GatewayClient, row: OrphanRow) -> str | N
         if status is None or status.terminal:
             sync_late(services, row)
             return "gone" if status is None else status.status
-        gateway.stop(row.gateway_run_id)
+        stop_at_gateway(gateway, row.gateway_run_id, row.run_id)
         return None
     tx = gateway.session(row.ephemeral_id)
     if tx is None:

@@ -1,8 +1,13 @@
-"""Finds out whether a gateway has a run whose POST was not answered, so that it may be sent again.
+"""Proves that a gateway never had a run whose POST was not answered: it may be posted again.
 
-The proof that it has not (R2): the POST's timeout and a margin are over, the gateway does not know
-the attempt's session, and it is another process than the one that was asked, or works on nothing;
-all seen twice with a pause. Everything less is none: gateways make sessions late.
+Problem: a POST without an answer may have arrived. Posted again, the agent would do everything
+twice; not posted again, a person's message would be lost to a network fault.
+Idea (R2): wait until the POST can be on its way no more (its timeout and a margin). Then ask the
+gateway for the attempt's session, for its process id, and for the number of runs it works on. The
+run is absent if the session is unknown, and the gateway is another process than the one that was
+asked, or works on nothing. Both have to be seen twice with a pause, since gateways make sessions
+late. Invariant: whatever is less than that proves nothing, and the run ends instead. Either way
+the job for orphaned runs looks for the attempt, and counts it if it shows up all the same (R3).
 """
 
 import logging
@@ -19,43 +24,42 @@ from shared.db.runs.orphans import UNCERTAIN_POST, track_orphan
 from shared.errors import GatewayError, GatewayUnsupported
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
-from worker.run.watchdog import say_stopping
 from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
-LOOK = 2.0  # seconds between looks for the session, at most
+LOOK_EVERY = 2.0  # seconds between looks for the session, at most
 MOST_REPEATS = 3  # of one run
 
 
 def prove_absent(services: Services, turn: Turn) -> Outcome | None:
     """None if the gateway never had any attempt of the run: they are marked, and it may be posted
-    again. Else how the run ends, with a chase of what the gateway may have.
+    again. Else how the run ends.
 
-    Takes until START_DEADLINE after the POST's timeout. Raises LostRun.
+    Takes up to START_DEADLINE after the POST's timeout. Raises OwnershipLost, DatabaseUnavailable.
     """
-    pending = services.read(lambda tx: unanswered(tx, turn.run_id))
-    proof = _proof(services, turn, pending)
+    pending = services.patient_db.read(lambda tx: unanswered(tx, turn.run_id))
+    proof = _search_proof(services, turn, pending)
     turn.check()
-    if proof is not None and not turn.stop_asked.is_set():
-        _mark(services, turn, pending, proof)
+    if proof is not None and not turn.stop_requested:
+        _mark_absent(services, turn, pending, proof)
         return None
-    _track_orphan(services, pending)
-    if turn.stop_asked.is_set():
-        say_stopping(turn)
+    services.patient_db.write(lambda tx: _track_orphans(tx, pending))
+    if turn.stop_requested:
+        turn.announce_stop()
         return aborted(gateway_done=False)
     log.warning("run.post_unproved run_id=%s fence=%s", turn.run_id, turn.claim.fence)
     return failed(
         Reason.POST_UNCERTAIN,
-        "Nobody knows whether the gateway took the run, so it is not sent again.",
+        "It is not known whether the gateway took the run, so it was not sent again.",
         gateway_done=False,
     )
 
 
-def _proof(services: Services, turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
-    """One of the proofs of shared.db.runs.attempts, or None; also when a person stops the run."""
-    count, _ = services.read(lambda tx: repeats(tx, turn.run_id))
+def _search_proof(services: Services, turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
+    """IDLE or RESTARTED once it was seen twice; None without proof, or if the run is to stop."""
+    count, _ = services.patient_db.read(lambda tx: repeats(tx, turn.run_id))
     if count >= MOST_REPEATS:
         return None
     pause = services.settings.post_margin.total_seconds()
@@ -63,18 +67,24 @@ def _proof(services: Services, turn: Turn, pending: Sequence[AttemptRow]) -> str
     delay = round(max(wait, 0.0) + pause, 3)
     turn.run_log.add("run.retrying", {"reason": str(Reason.POST_UNCERTAIN), "delay": delay})
     ripe = time.monotonic() + wait
-    deadline = (
-        max(ripe, time.monotonic()) + services.settings.start_deadline.total_seconds() + pause
-    )
+    patience = services.settings.start_deadline.total_seconds() + pause
+    try:
+        return _look_twice(turn, pending, ripe, max(ripe, time.monotonic()) + patience, pause)
+    except _CannotBeProved:
+        return None
+
+
+def _look_twice(
+    turn: Turn, pending: Sequence[AttemptRow], ripe: float, deadline: float, pause: float
+) -> str | None:
+    """The proof that was seen twice in a row after `ripe` (monotonic time). Looks before that can
+    only find that there is none. Raises _CannotBeProved, OwnershipLost."""
     before: str | None = None
-    while not turn.stop_asked.is_set() and time.monotonic() < deadline:
+    while not turn.stop_requested and time.monotonic() < deadline:
         turn.check()
-        try:
-            seen = _look(turn, pending)
-        except _Known:
-            return None
+        seen = _look(turn, pending)
         if time.monotonic() < ripe:
-            _sleep(turn, min(LOOK, ripe - time.monotonic() + 0.01))
+            _sleep(turn, min(LOOK_EVERY, ripe - time.monotonic() + 0.01))
             continue
         if seen is not None and before is not None:
             return seen
@@ -83,8 +93,8 @@ def _proof(services: Services, turn: Turn, pending: Sequence[AttemptRow]) -> str
     return None
 
 
-class _Known(Exception):
-    """The gateway has the attempt's session, or can never tell."""
+class _CannotBeProved(Exception):
+    """The gateway has the attempt's session, or has no endpoint that would show it."""
 
 
 def _look(turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
@@ -92,10 +102,10 @@ def _look(turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
     try:
         for attempt in pending:
             if turn.gateway.session(attempt.ephemeral_id) is not None:
-                raise _Known
+                raise _CannotBeProved
         work = turn.gateway.work()
     except GatewayUnsupported as error:
-        raise _Known from error
+        raise _CannotBeProved from error
     except GatewayError as error:
         log.info("proof.waiting run_id=%s error=%s", turn.run_id, error)
         return None
@@ -107,33 +117,31 @@ def _look(turn: Turn, pending: Sequence[AttemptRow]) -> str | None:
 
 
 def _seconds_to_wait(services: Services, pending: Sequence[AttemptRow]) -> float:
-    """Until the last POST can be on its way no more."""
+    """Until the last POST can be on its way no more; negative if that is over."""
     settings = services.settings
     patience = settings.post_timeout.total_seconds() + settings.post_margin.total_seconds()
     last = max((attempt.intent_at or 0.0) for attempt in pending)
-    return last + patience - services.read(read_clock)
+    return last + patience - services.patient_db.read(read_clock)
 
 
 def _sleep(turn: Turn, seconds: float) -> None:
-    """Sleep, unless a person stops the run or it is lost."""
+    """Sleep, unless the run is to stop or has another owner."""
     until = time.monotonic() + seconds * random.uniform(1.0, 1.1)
-    while (left := until - time.monotonic()) > 0:
-        if turn.stop_asked.is_set() or turn.lost:
+    while (remaining := until - time.monotonic()) > 0:
+        if turn.stop_requested or turn.lost:
             return
-        turn.changed.clear()
-        turn.changed.wait(min(left, 1.0))
+        turn.pause(min(remaining, 1.0))
 
 
-def _mark(services: Services, turn: Turn, pending: Sequence[AttemptRow], proof: str) -> None:
-    """Write the proof down; the chase counts the attempt if it shows up all the same (R3)."""
+def _mark_absent(services: Services, turn: Turn, pending: Sequence[AttemptRow], proof: str) -> None:
+    """Write the proof down, so that the run may be posted again."""
     fences = [attempt.fence for attempt in pending]
 
     def work(tx: Session) -> None:
         note_absent(tx, turn.claim, fences, proof)
-        for attempt in pending:
-            _add_orphan(tx, attempt)
+        _track_orphans(tx, pending)
 
-    services.write(work)
+    services.patient_db.write(work)
     for attempt in pending:
         log.warning(
             "run.post_repeated run_id=%s fence=%s ephemeral_id=%s proof=%s",
@@ -144,20 +152,13 @@ def _mark(services: Services, turn: Turn, pending: Sequence[AttemptRow], proof: 
         )
 
 
-def _track_orphan(services: Services, pending: Sequence[AttemptRow]) -> None:
-    def work(tx: Session) -> None:
-        for attempt in pending:
-            _add_orphan(tx, attempt)
-
-    services.write(work)
-
-
-def _add_orphan(tx: Session, attempt: AttemptRow) -> None:
-    track_orphan(
-        tx,
-        run_id=attempt.run_id,
-        profile=attempt.profile,
-        kind=UNCERTAIN_POST,
-        ephemeral_id=attempt.ephemeral_id,
-        gateway_run_id=None,
-    )
+def _track_orphans(tx: Session, pending: Sequence[AttemptRow]) -> None:
+    for attempt in pending:
+        track_orphan(
+            tx,
+            run_id=attempt.run_id,
+            profile=attempt.profile,
+            kind=UNCERTAIN_POST,
+            ephemeral_id=attempt.ephemeral_id,
+            gateway_run_id=None,
+        )

@@ -1,4 +1,11 @@
-"""Ends a run: what it leaves in the database first, then the word to the clients (R20)."""
+"""Ends a run: what it leaves goes into the database first, then clients are shown the end (R20).
+
+Problem: a worker may die between any two steps of an end, Redis may be away, and a run must have
+exactly one end that everybody sees alike. Idea: wait until the log has everything that was shown;
+then write messages, usage, state and the last events with their seqs in one transaction; only then
+announce those events, as they were written. Invariant: after the transaction anybody may announce,
+and announcing twice changes nothing, so a lost announcement is only late.
+"""
 
 import logging
 from typing import Any
@@ -10,91 +17,97 @@ from shared.db.runs.complete import Closing, close
 from shared.db.runs.orphans import STOP, SYNC, track_orphan
 from shared.db.runs.terminal import Announcement
 from shared.errors import Unavailable
+from shared.protocol.events import RUN_COMPLETED, RUN_FAILED
 from shared.protocol.run_states import Reason, RunState
 from shared.run_end import announce_end
 from worker.outcome import Outcome
-from worker.run.collect_transcript import TurnResult, collect_transcript
+from worker.run_queue import start_next
 from worker.services import Services
+from worker.transcript.collect_transcript import CollectedTurn, collect_transcript
 from worker.transcript.reconcile import ReconciledTurn
+from worker.transcript.tail import pieces
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
 
-Written = tuple[str | None, Announcement]  # the next run, and what is to be told
+Ended = tuple[str | None, Announcement]  # the session's next run, and what is to be announced
 
 REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the log any longer
 
 
 def finish(services: Services, turn: Turn, outcome: Outcome) -> None:
-    """Write the run's end, tell it, and let the session's next message start. Raises LostRun."""
-    if turn.stop_asked.is_set() and outcome.state is RunState.ABORTED and turn.stop_announced:
-        turn.run_log.add("abort.completed", {"synced": outcome.gateway_done})
-    if not turn.run_log.wait_settled(REDIS_AWAY):
-        turn.check()
-        outcome = outcome.with_resync()
-    if turn.run_log.broke_off:
-        outcome = outcome.with_resync()
+    """Write the run's end, announce it, and have the session's next run start. Raises
+    OwnershipLost, DatabaseUnavailable."""
+    outcome = _settle(turn, outcome)
     _show_unstreamed_output(turn, outcome)
-    left = collect_transcript(services, turn, outcome)
-    closing = _closing(services, turn, outcome, left)
-    following, end = _close(services, turn, closing, outcome)
+    collected = collect_transcript(services, turn, outcome)
+    closing = _closing(services, turn, outcome, collected)
+    ended = _write_end(services, turn, closing, outcome)
     log.info(
         "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
     )
     services.leases.release(turn.run_id)
-    _tell(services, end)
-    if following is not None:
-        services.queue.run_turn(following)
+    _announce_and_start_next(services, ended)
 
 
 def end_unopened(services: Services, claim: Claim, reason: Reason, error: str) -> None:
-    """End a claimed run whose log was not opened, since it cannot be done at all."""
+    """End a claimed run whose log was not opened, because it cannot be done at all. Raises
+    OwnershipLost, DatabaseUnavailable."""
     closing = Closing(
         state=RunState.FAILED,
-        event="run.failed",
+        event=RUN_FAILED,
         payload={"status": "failed", "error": error, "reason": str(reason)},
         last_seq=claim.last_seq,
         reason=reason,
     )
-    following, end = services.db.write(lambda tx: close(tx, claim, closing))
+    ended = services.db.write(lambda tx: close(tx, claim, closing))
     log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
-    _tell(services, end)
-    if following is not None:
-        services.queue.run_turn(following)
+    _announce_and_start_next(services, ended)
+
+
+def _settle(turn: Turn, outcome: Outcome) -> Outcome:
+    """Wait until the log has all events. The outcome; with `resync` if clients may have seen
+    something else than what the log has."""
+    if turn.stop_requested and outcome.state is RunState.ABORTED and turn.stop_announced:
+        turn.run_log.add("abort.completed", {"synced": outcome.gateway_done})
+    if not turn.run_log.wait_settled(REDIS_AWAY):
+        turn.check()
+        return outcome.with_resync()
+    return outcome.with_resync() if turn.run_log.broke_off else outcome
 
 
 def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
     """An answer that came only with the end is shown as text before it, so that it is split like
     any other and no event grows with it."""
     if outcome.output and outcome.output.strip() and not turn.run_log.transcript.produced_text:
-        size = 16_384
-        for start in range(0, len(outcome.output), size):
-            turn.run_log.add("message.delta", {"delta": outcome.output[start : start + size]})
+        for piece in pieces(outcome.output):
+            turn.run_log.add("message.delta", {"delta": piece})
         turn.run_log.wait_settled(REDIS_AWAY)
         turn.check()
 
 
-def _closing(services: Services, turn: Turn, outcome: Outcome, left: TurnResult) -> Closing:
-    kept = left.kept
-    answers = [row["content"] for row in kept.rows if row["role"] == "assistant"]
+def _closing(services: Services, turn: Turn, outcome: Outcome, collected: CollectedTurn) -> Closing:
+    messages = collected.messages
+    answers = [row["content"] for row in messages.rows if row["role"] == "assistant"]
     frozen = turn.run_log.freeze()  # only while Redis is away; it may have been written, or will be
     turn.run_log.abandon()
     return Closing(
         state=outcome.state,
-        event="run.failed" if outcome.state is RunState.FAILED else "run.completed",
-        payload=_payload(outcome, kept, services.settings.event_max_bytes),
+        event=RUN_FAILED if outcome.state is RunState.FAILED else RUN_COMPLETED,
+        payload=_payload(outcome, messages, services.settings.event_max_bytes),
         last_seq=turn.run_log.head + (len(frozen.entries) if frozen else 0),
         reason=outcome.reason,
-        rows=kept.rows,
-        usage=left.usage or outcome.usage,
+        rows=messages.rows,
+        usage=collected.usage or outcome.usage,
         output=outcome.output if outcome.output is not None else "".join(answers[-1:]),
-        synced=kept.synced or turn.claim.session_id is None,
-        forget=left.continuations if outcome.gateway_done else (),
-        forget_attempts=outcome.gateway_done,
+        synced=messages.synced or turn.claim.session_id is None,
+        delete_sessions=collected.continuations if outcome.gateway_done else (),
+        delete_attempt_sessions=outcome.gateway_done,
     )
 
 
-def _payload(outcome: Outcome, kept: ReconciledTurn, max_bytes: int) -> dict[str, Any]:
+def _payload(outcome: Outcome, messages: ReconciledTurn, max_bytes: int) -> dict[str, Any]:
+    """The fields of `run.completed` or `run.failed`, without those that every event has."""
     payload: dict[str, Any] = {"status": str(outcome.state)}
     if outcome.state is RunState.FAILED:
         payload |= {"error": outcome.error or "The run failed.", "reason": str(outcome.reason)}
@@ -104,22 +117,23 @@ def _payload(outcome: Outcome, kept: ReconciledTurn, max_bytes: int) -> dict[str
             payload["output"] = outcome.output
     if outcome.usage:
         payload["usage"] = outcome.usage
-    if kept.parsed is not None and outcome.state is RunState.COMPLETED:
-        payload["parsed_content"] = kept.parsed.content
-        if kept.parsed.tool_calls:
-            payload["parsed_tool_calls"] = kept.parsed.tool_calls
-        if kept.parsed.reasoning:
-            payload["parsed_reasoning"] = kept.parsed.reasoning
-    if outcome.resync or kept.diverged:
+    if messages.parsed is not None and outcome.state is RunState.COMPLETED:
+        payload["parsed_content"] = messages.parsed.content
+        if messages.parsed.tool_calls:
+            payload["parsed_tool_calls"] = messages.parsed.tool_calls
+        if messages.parsed.reasoning:
+            payload["parsed_reasoning"] = messages.parsed.reasoning
+    if outcome.resync or messages.diverged:
         payload["resync"] = True
     return payload
 
 
-def _close(services: Services, turn: Turn, closing: Closing, outcome: Outcome) -> Written:
-    """The closing transaction, as soon as the database answers. Raises LostRun."""
+def _write_end(services: Services, turn: Turn, closing: Closing, outcome: Outcome) -> Ended:
+    """The closing transaction, as soon as the database answers; with it, a gateway run that goes
+    on, or whose transcript is not complete, is handed to the job for orphaned runs."""
 
-    def work(tx: Session) -> Written:
-        written = close(tx, turn.claim, closing)
+    def work(tx: Session) -> Ended:
+        ended = close(tx, turn.claim, closing)
         if turn.gateway_run_id is not None and not (outcome.gateway_done and closing.synced):
             track_orphan(
                 tx,
@@ -129,12 +143,19 @@ def _close(services: Services, turn: Turn, closing: Closing, outcome: Outcome) -
                 ephemeral_id=str(turn.ephemeral_id),
                 gateway_run_id=turn.gateway_run_id,
             )
-        return written
+        return ended
 
-    return services.write(work)
+    return services.patient_db.write(work)
 
 
-def _tell(services: Services, end: Announcement) -> None:
+def _announce_and_start_next(services: Services, ended: Ended) -> None:
+    next_run_id, end = ended
+    _announce(services, end)
+    start_next(services, next_run_id)
+
+
+def _announce(services: Services, end: Announcement) -> None:
+    """Announce the end if that is possible now; else the reaper, or a `resume`, will."""
     try:
         announce_end(services.db, services.event_log, end)
     except Unavailable as error:

@@ -1,4 +1,10 @@
-"""Takes a claimed run's log into this worker's hands, in the order of R14."""
+"""Opens a claimed run in this process: its log, its lease, its Turn (R14, R17).
+
+Problem: an earlier owner may still be writing, and what clients saw of the run is what its log
+says. Idea: installing the log under the new fence shuts earlier owners out; only then is the log
+read, up to the head that the installation returned. Invariant: this owner goes on at exactly that
+head, so no seq stands for two contents; where the log is gone, a new epoch begins instead.
+"""
 
 import logging
 
@@ -9,32 +15,48 @@ from shared.event_log.store import Status
 from worker.event_log.run_log import RunLog
 from worker.lease.keeper import Lease
 from worker.services import Services
-from worker.turn import Turn
+from worker.turn import Turn, TurnSignals
 
 log = logging.getLogger(__name__)
 
 
-def open_turn(services: Services, claim: Claim, asked_at: float) -> Turn:
-    """Install the log for this fence, read it, begin to renew the lease.
+def open_turn(services: Services, claim: Claim, claimed_at: float) -> Turn:
+    """Install and read the log, and have the lease renewed from now on.
 
-    `asked_at`: monotonic time before the claim was sent, from which its lease is counted. Raises
-    UnknownProfile, LostRun if a newer owner was faster, RedisAway or DatabaseAway.
+    `claimed_at`: monotonic time before the claim was sent, from which its lease is counted. Raises
+    UnknownProfile, OwnershipLost if a newer owner was faster, RedisUnavailable,
+    DatabaseUnavailable.
     """
     gateway = services.gateways.client(claim.profile)
-    run_log = _open_log(services, claim)
-    turn = Turn(claim, run_log, _lease(services, claim, run_log, asked_at), gateway)
-    turn.lease.on_stop = turn.ask_stop
-    turn.lease.on_lost = turn.lose
-    run_log.on_lost = turn.lose
+    signals = TurnSignals()
+    run_log = _open_log(services, claim, signals)
+    lease = Lease(
+        run_id=claim.run_id,
+        fence=claim.fence,
+        until=claimed_at + services.settings.lease.total_seconds(),
+        last_seq=lambda: run_log.head,
+        on_stop=signals.request_stop,
+        on_lost=run_log.lose,
+    )
+    turn = Turn(claim, run_log, lease, gateway, signals)
     if claim.stop_requested:
-        turn.ask_stop()
+        turn.request_stop()
     services.turns[claim.run_id] = turn
     services.publisher.open(run_log)
-    services.leases.hold(turn.lease)
+    services.leases.hold(lease)
     return turn
 
 
-def _open_log(services: Services, claim: Claim) -> RunLog:
+def close_turn(services: Services, turn: Turn) -> None:
+    """Let go of everything that `open_turn` took; what was not written stays unwritten."""
+    turn.lose()
+    services.publisher.close(turn.run_log)
+    services.leases.release(turn.run_id)
+    if services.turns.get(turn.run_id) is turn:
+        del services.turns[turn.run_id]
+
+
+def _open_log(services: Services, claim: Claim, signals: TurnSignals) -> RunLog:
     """The log goes on where it stood; if it cannot, it begins a new epoch (R17)."""
     fresh = claim.fence == 1
     epoch = claim.epoch
@@ -55,6 +77,7 @@ def _open_log(services: Services, claim: Claim) -> RunLog:
         epoch=epoch,
         head=answer.head,
         session_id=claim.session_id,
+        on_lost=signals.note_lost,
     )
     run_log.broke_off = epoch != claim.epoch
     _restore(services, claim, run_log)
@@ -62,20 +85,10 @@ def _open_log(services: Services, claim: Claim) -> RunLog:
 
 
 def _restore(services: Services, claim: Claim, run_log: RunLog) -> None:
+    """Read what the earlier owners wrote. Raises OwnershipLost if a newer one writes already."""
     if run_log.head == 0:
         return
     view = services.event_log.read([(claim.keys, 0)])[0]
     if view is None or view.head != run_log.head:
         raise OwnershipLost()
     run_log.restore(view.checkpoint, view.base, view.entries)
-
-
-def _lease(services: Services, claim: Claim, run_log: RunLog, asked_at: float) -> Lease:
-    return Lease(
-        run_id=claim.run_id,
-        fence=claim.fence,
-        until=asked_at + services.settings.lease.total_seconds(),
-        last_seq=lambda: run_log.head,
-        on_stop=lambda: None,
-        on_lost=lambda: None,
-    )

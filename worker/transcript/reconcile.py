@@ -1,6 +1,11 @@
-"""Which messages a turn leaves behind: the gateway's transcript, or what was streamed (R6).
+"""Chooses the messages that a turn leaves: the gateway's transcript, or what was streamed (R6).
 
-Pure: messages in, rows out.
+Problem: two sources say what happened. What was streamed is what people saw; the gateway's
+transcript alone has tool results, and may be of another session, cut short, or another text.
+Idea: the transcript is taken only if it is of this turn's session and every text that was shown
+begins its counterpart there, white space aside. Else what was streamed stays, and gets the tool
+results. Invariant: a text that was shown is never replaced by another one; where the two differ,
+`diverged` has clients read the session again. Pure: messages in, rows out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +14,12 @@ from typing import Any
 
 from shared.conversation.content import ParsedContent, blocks_to_text, parse_stringified
 from shared.conversation.history import clean_calls
-from worker.gateway.client import GatewayTranscript
+from worker.gateway.models import GatewayTranscript
 from worker.transcript.tail import is_synthetic, tool_names
 
 Row = dict[str, Any]
 
-_KEPT = (
+_COPIED = (
     "tool_call_id",
     "finish_reason",
     "reasoning",
@@ -28,9 +33,9 @@ _KEPT = (
 class ReconciledTurn:
     """The turn's assistant and tool rows in order.
 
-    `synced`: all that the gateway's transcript had to give is in them. `replaced`: they are the
-    gateway's. `diverged`: clients were shown something else. `parsed`: what the last answer's
-    stringified content said (P1).
+    `synced`: the gateway's transcript has nothing that is not in them. `replaced`: they are the
+    gateway's. `diverged`: clients were shown something else. `parsed`: the last answer's
+    stringified content, if it had any (P1).
     """
 
     rows: list[Row]
@@ -40,16 +45,18 @@ class ReconciledTurn:
     parsed: ParsedContent | None
 
 
-def keep(
+def reconcile(
     shown: Sequence[Mapping[str, Any]],
     stored: GatewayTranscript | None,
     ephemeral_id: str | None,
     end_reason: str,
 ) -> ReconciledTurn:
-    """Choose: the gateway's rows if they are certainly this turn's and continue what was shown.
+    """The gateway's rows if they are certainly this turn's and continue what was shown, else the
+    shown ones.
 
-    `shown`: the fold of the log, ended. `end_reason`: `stop`, `aborted`, `error`, …: what an
-    assistant message that was cut short gets (P28).
+    `shown`: the fold of the log, ended. `stored`: the gateway's transcript, if there is one.
+    `end_reason`: the `finish_reason` of an assistant message that was cut short: `stop`, `aborted`,
+    `error`, … (P28).
     """
     theirs = _assistant_and_tool(stored) if stored is not None else []
     mine = stored is not None and stored.session_id == ephemeral_id
@@ -62,7 +69,7 @@ def keep(
         _merge_tool_results(rows, theirs)
         replaced, diverged = False, bool(theirs)
     parsed = [_read_stringified(row) for row in rows]
-    rows = [row for row in rows if _says_something(row)]
+    rows = [row for row in rows if _has_content(row)]
     _close_last(rows, end_reason)
     synced = bool(theirs) or (stored is not None and not rows)
     return ReconciledTurn(rows, synced, replaced, diverged, _last_answer(parsed))
@@ -79,9 +86,9 @@ def _assistant_and_tool(stored: GatewayTranscript) -> list[Mapping[str, Any]]:
 
 def _continues(shown: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
     """Each text that was shown begins its counterpart, white space aside."""
-    seen, kept = _texts(shown), _texts(theirs)
-    return len(seen) <= len(kept) and all(
-        whole.startswith(part) for part, whole in zip(seen, kept, strict=False)
+    seen, stored = _texts(shown), _texts(theirs)
+    return len(seen) <= len(stored) and all(
+        whole.startswith(part) for part, whole in zip(seen, stored, strict=False)
     )
 
 
@@ -95,7 +102,7 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
-    row: Row = {key: message.get(key) or None for key in _KEPT}
+    row: Row = {key: message.get(key) or None for key in _COPIED}
     row["role"] = message["role"]
     row["content"] = _text(message)
     row["tool_calls"] = clean_calls(with_ids(message.get("tool_calls"))) or None
@@ -106,7 +113,7 @@ def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
 
 
 def with_ids(calls: object) -> list[Row]:
-    """Calls under the one name of their id that clients know (P8), whatever a gateway calls it."""
+    """The calls with their id as `id`, which clients know (P8), whatever a gateway names it."""
     found = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     return [
         {**call, "id": call.get("id") or call.get("call_id") or call.get("tool_call_id")}
@@ -115,7 +122,7 @@ def with_ids(calls: object) -> list[Row]:
 
 
 def _merge_reasoning(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) -> None:
-    """Streamed reasoning goes to the answer at the same place, where the gateway kept none."""
+    """Give streamed reasoning to the answer with the same index, where the gateway has none."""
     answers = [row for row in rows if row["role"] == "assistant"]
     thoughts = [m.get("reasoning") for m in shown if m.get("role") == "assistant"]
     for row, reasoning in zip(answers, thoughts, strict=False):
@@ -123,7 +130,7 @@ def _merge_reasoning(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) ->
 
 
 def _merge_tool_results(rows: Sequence[Row], theirs: Sequence[Mapping[str, Any]]) -> None:
-    """Results exist only in the gateway's transcript: give them to the calls in their order."""
+    """Give the results, which only the gateway's transcript has, to the calls in their order."""
     results = [message for message in theirs if message.get("role") == "tool"]
     names = tool_names(theirs)
     for row in rows:
@@ -152,7 +159,7 @@ def _read_stringified(row: Row) -> ParsedContent | None:
     return parsed
 
 
-def _says_something(row: Row) -> bool:
+def _has_content(row: Row) -> bool:
     if row["role"] == "tool":
         return True
     return bool(row["content"].strip() or row["reasoning"] or row["tool_calls"])

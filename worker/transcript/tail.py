@@ -1,4 +1,11 @@
-"""What a person has not been shown yet of a transcript that the gateway holds (R5). Pure."""
+"""Computes what clients were not shown yet of a transcript that the gateway has (R5).
+
+Problem: a run that is polled shows up as whole messages, while clients were shown the beginning of
+them as deltas and events, at times only half of a text. Idea: walk through both lists side by side.
+A text that begins with what was shown is continued by its rest; messages beyond the last shown one
+become events. Invariant: only something that can be appended is returned. What would have to be
+put in front of something shown, or differs from it, is `diverged`, and clients read again. Pure.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,14 +13,14 @@ from typing import Any
 
 from shared.protocol.events import Payload
 
-PIECE = 16_384  # characters: what comes at once is split like what is streamed
+PIECE = 16_384  # characters of a delta: what comes at once is split like what is streamed
 OUTPUT_MOST = 4_000  # characters that an event shows of a tool's result; the rows have all of it
 SYNTHETIC = ("Operation interrupted",)  # lines that a Hermes writes when it was stopped
 
 
 @dataclass
 class Tail:
-    """Events that continue what was shown; `diverged`: they cannot, the session must be re-read."""
+    """Events that continue what was shown. `diverged`: nothing can; clients must read again."""
 
     events: list[tuple[str, Payload]] = field(default_factory=list)
     diverged: bool = False
@@ -27,27 +34,32 @@ def tail(shown: Sequence[Mapping[str, Any]], stored: Iterable[Mapping[str, Any]]
     follows a tool.
     """
     result = Tail()
-    left = list(shown)
+    unmatched = list(shown)
     names = tool_names(stored := list(stored))
     for message in stored:
         if message.get("role") == "assistant":
-            _assistant(message, left, result)
+            _assistant(message, unmatched, result)
         elif message.get("role") == "tool":
-            _tool(message, left, names, result)
+            _tool(message, unmatched, names, result)
         if result.diverged:
             break
     return result
 
 
 def output_tail(shown: Sequence[Mapping[str, Any]], output: str) -> Tail:
-    """The same where there is only the run's `output`, which is its last message: it continues the
-    text that stands open, or comes after the tool that was shown last."""
+    """The same for a run of which only `output`, its last message, is known: it continues the text
+    that was shown last, or comes after the tool that was shown last."""
     result = Tail()
     if shown and shown[-1]["role"] == "assistant":
         _continue_text(str(shown[-1]["content"]), output, False, result)
     elif shown:
         _add_text(output, result)
     return result
+
+
+def pieces(text: str) -> list[str]:
+    """The text split into deltas."""
+    return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 
 def tool_names(stored: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -76,17 +88,17 @@ def is_synthetic(text: str) -> bool:
     return text.lstrip().startswith(SYNTHETIC)
 
 
-def _assistant(message: Mapping[str, Any], left: list[Any], result: Tail) -> None:
+def _assistant(message: Mapping[str, Any], unmatched: list[Any], result: Tail) -> None:
     text = str(message.get("content") or "")
     if is_synthetic(text) or not text.strip():
         text = ""
-    if left and left[0]["role"] == "assistant":
-        _continue_text(str(left.pop(0)["content"]), text, bool(left), result)
-    elif text and left:
+    if unmatched and unmatched[0]["role"] == "assistant":
+        _continue_text(str(unmatched.pop(0)["content"]), text, bool(unmatched), result)
+    elif text and unmatched:
         result.diverged = True
     else:
         _add_text(text, result)
-    if not left and not result.diverged:
+    if not unmatched and not result.diverged:
         _add_calls(message, result)
 
 
@@ -106,8 +118,7 @@ def _continue_text(seen: str, text: str, more_was_shown: bool, result: Tail) -> 
 
 
 def _add_text(text: str, result: Tail) -> None:
-    for start in range(0, len(text), PIECE):
-        result.events.append(("message.delta", {"delta": text[start : start + PIECE]}))
+    result.events.extend(("message.delta", {"delta": piece}) for piece in pieces(text))
 
 
 def _add_calls(message: Mapping[str, Any], result: Tail) -> None:
@@ -121,15 +132,15 @@ def _add_calls(message: Mapping[str, Any], result: Tail) -> None:
 
 
 def _tool(
-    message: Mapping[str, Any], left: list[Any], names: Mapping[str, str], result: Tail
+    message: Mapping[str, Any], unmatched: list[Any], names: Mapping[str, str], result: Tail
 ) -> None:
     call_id = message.get("tool_call_id")
     name = message.get("tool_name") or names.get(str(call_id), "")
-    if left and left[0]["role"] == "tool":
-        shown = left.pop(0)
+    if unmatched and unmatched[0]["role"] == "tool":
+        shown = unmatched.pop(0)
         if shown.get("duration") is not None or shown.get("error") is not None:
             return  # its end was shown
-    elif left:
+    elif unmatched:
         result.diverged = True
         return
     output = str(message.get("content") or "")

@@ -1,4 +1,4 @@
-"""`/demo`: faults on demand and the record for judges. The real gateway has none of this."""
+"""`/demo`: faults on demand and the record. The real gateway has no such paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.demo_gateway.gateway import GATEWAY
 
 
 async def add_fault(request: web.Request) -> web.Response:
-    """Put a fault in force; gives all of them."""
+    """Activate a fault; answers with all active ones."""
     try:
         request.app[GATEWAY].faults.add(await replies.read_object(request))
     except (replies.BadBody, FaultError) as fault:

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from deploy.demo_gateway import replies
 from deploy.demo_gateway.gateway import GATEWAY, Gateway
-from deploy.demo_gateway.runs import Run
-from deploy.demo_gateway.stream import Frame, Mark, Reader
+from deploy.demo_gateway.runs.event_stream import Frame, Mark, Reader
+from deploy.demo_gateway.runs.runs import Run
 
 # A reader may come a moment before its run.
 REGISTRATION_WAIT = 1.0
@@ -23,7 +23,7 @@ _HEADERS = {
 
 
 async def stream_events(request: web.Request) -> web.StreamResponse:
-    """Read the run's stream; whoever leaves it, takes it along (see stream.py)."""
+    """Stream the run's events; a reader that leaves drops the stream (see event_stream.py)."""
     gateway = request.app[GATEWAY]
     run = await _listed_run(gateway, request.match_info["run_id"])
     if run is None:

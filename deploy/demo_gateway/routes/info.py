@@ -1,4 +1,4 @@
-"""What the gateway says of itself: health, capabilities, models."""
+"""Health, capabilities and models of the gateway."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deploy.demo_gateway.gateway import GATEWAY, Gateway
 VERSION = "demo"
 _SELF = {"platform": "hermes-agent", "version": VERSION, "demo": True}
 
-_NOT_HERE = [
+_UNSUPPORTED = [
     "chat_completions",
     "chat_completions_streaming",
     "responses_api",
@@ -29,7 +29,7 @@ _NOT_HERE = [
     "realtime_voice",
     "cors",
 ]
-_HERE = [
+_SUPPORTED = [
     "run_submission",
     "run_status",
     "run_events_sse",
@@ -91,7 +91,7 @@ async def health_detailed(request: web.Request) -> web.Response:
 
 
 async def models(request: web.Request) -> web.Response:
-    """The one model there is."""
+    """The only model."""
     name = request.app[GATEWAY].options.model
     entry = {"id": name, "object": "model", "created": int(time.time()), "owned_by": "hermes"}
     entry |= {"permission": [], "root": name, "parent": None}
@@ -99,7 +99,7 @@ async def models(request: web.Request) -> web.Response:
 
 
 async def capabilities(request: web.Request) -> web.Response:
-    """The part of the real gateway's interface that is here."""
+    """The part of the real gateway's interface that is implemented here."""
     gateway = request.app[GATEWAY]
     return web.json_response(
         {
@@ -123,7 +123,7 @@ async def capabilities(request: web.Request) -> web.Response:
 
 
 def _features(gateway: Gateway) -> dict[str, bool]:
-    features = dict.fromkeys(_HERE, True) | dict.fromkeys(_NOT_HERE, False)
+    features = dict.fromkeys(_SUPPORTED, True) | dict.fromkeys(_UNSUPPORTED, False)
     if gateway.options.replay:
         features["run_events_replay"] = True
     return features

@@ -11,8 +11,8 @@ from aiohttp import web
 from deploy.demo_gateway import replies
 from deploy.demo_gateway.faults import Fault
 from deploy.demo_gateway.gateway import GATEWAY, Gateway
-from deploy.demo_gateway.run_requests import read_order
-from deploy.demo_gateway.runs import Order, Run
+from deploy.demo_gateway.runs.run_requests import read_order
+from deploy.demo_gateway.runs.runs import Order, Run
 
 CHOICES = frozenset({"once", "session", "always", "deny"})
 CHOICE_ALIASES = {"approve": "once", "approved": "once", "allow": "once"}
@@ -128,6 +128,6 @@ def _resolve(run: Run, choice: str, *, everything: bool) -> web.Response:
         message = f"Run has no pending approval: {run.run_id}"
         return replies.error(409, message, code="approval_not_pending")
     run.set_status("running")
-    run.tell("approval.responded", choice=choice, resolved=resolved)
+    run.send_event("approval.responded", choice=choice, resolved=resolved)
     answer = {"object": "hermes.run.approval_response", "run_id": run.run_id}
     return web.json_response({**answer, "choice": choice, "resolved": resolved})

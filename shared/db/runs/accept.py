@@ -1,30 +1,33 @@
-"""Accepting runs: one transaction under the session's lock."""
+"""Accepting a request: session, prompt and run, in one transaction under the session's lock."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.database import Database
 from shared.db.models import MessageRow, RunRow
+from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
 from shared.db.sessions.upsert import find_or_make, touch
 from shared.errors import QueueFull, RequestConflict, SessionBusy
-from shared.protocol.run_states import LIVE, OPEN, RunState
+from shared.protocol.run_states import INITIAL, LIVE, OPEN, RunState
 
 OnBusy = Literal["queue", "reject", "interrupt"]
 
 
 @dataclass(frozen=True)
 class NewRun:
-    """A checked request. `input` is what the client sent; `text` is what it says."""
+    """A validated request. `input`: as the client sent it; `text`: the text of it."""
 
     run_id: str
     owner: str
     session_id: str | None
-    profile: str  # for a session that does not exist yet; else the session's own counts (P16)
+    profile: str  # of a session that does not exist yet; others keep theirs (P16)
     input: Any
     text: str
     token_count: int | None
@@ -37,24 +40,24 @@ class NewRun:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The run that answers the request; `starts_now`: nothing of the session is before it."""
+    """The run that was made for the request. `starts_now`: it is first in line."""
 
     run_id: str
     session_id: str | None
     status: str
     starts_now: bool = False
-    queue_length: int = 0  # waiting runs, this one included
-    interrupted: str | None = None  # the live run that was asked to stop
+    queue_length: int = 0  # queued runs, this one included
+    interrupted: str | None = None  # the live run whose stop was requested
     repeated: bool = False
 
 
 def accept(
     tx: Session, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
 ) -> Accepted:
-    """Write session, prompt and run down. Sent again with the same `client_request_id`: the first.
+    """Store session, prompt and run. A repeated `client_request_id` gives the first run again.
 
-    Raises UnknownProfile (from `check_profile`), RequestConflict, QueueFull, SessionBusy. Two
-    requests of a session wait for each other; of two first ones, one makes the session.
+    Raises UnknownProfile (from `check_profile`), RequestConflict, QueueFull, SessionBusy. Requests
+    of one session wait for each other; of two first ones at once, one makes the session.
     """
     conversation, is_fresh = _conversation(tx, new)
     before = _earlier(tx, new)
@@ -69,21 +72,35 @@ def accept(
     if len(waiting) >= queue_cap:
         raise QueueFull()
     interrupted = _interrupt(tx, ahead) if new.on_busy == "interrupt" else None
-    _insert(tx, new, profile, _place(new, waiting, last), starts_now=not ahead)
+    _insert(tx, new, profile, _queue_no(new, waiting, last), starts_now=not ahead)
     if conversation is not None and not is_fresh:
         touch(tx, conversation, text=new.text, model=new.model)
     return Accepted(
         run_id=new.run_id,
         session_id=new.session_id,
-        status=RunState.QUEUED.value,
+        status=INITIAL.value,
         starts_now=not ahead,
         queue_length=len(waiting) + 1,
         interrupted=interrupted,
     )
 
 
+def accept_once(
+    db: Database, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
+) -> Accepted:
+    """`accept` in a transaction of its own; of two equal requests at once, both get the one run."""
+
+    def work(tx: Session) -> Accepted:
+        return accept(tx, new, queue_cap=queue_cap, check_profile=check_profile)
+
+    try:
+        return db.write(work)
+    except IntegrityError:
+        return db.write(work)  # the other request's run is there now
+
+
 def find(tx: Session, run_id: str) -> Accepted | None:
-    """The run, if it was written down: asked after a COMMIT of unknown outcome (R33)."""
+    """Return the run if it was stored; for use after a COMMIT of unknown outcome (R33)."""
     run = tx.get(RunRow, run_id)
     if run is None:
         return None
@@ -100,7 +117,7 @@ def find(tx: Session, run_id: str) -> Accepted | None:
 def find_request(
     tx: Session, owner: str, session_id: str | None, client_request_id: str
 ) -> str | None:
-    """The run that this request made before."""
+    """Return the run that was made for this request before, if any."""
     return tx.scalar(
         select(RunRow.id).where(
             RunRow.owner == owner,
@@ -111,7 +128,7 @@ def find_request(
 
 
 def unsent(tx: Session, run_id: str) -> None:
-    """The task was not sent after all: the reaper need not wait before it sends one."""
+    """Note that no message could be sent: then the reaper sends one without a pause."""
     tx.execute(update(RunRow).where(RunRow.id == run_id).values(enqueued_at=None))
 
 
@@ -119,7 +136,7 @@ def unsent(tx: Session, run_id: str) -> None:
 
 
 def _conversation(tx: Session, new: NewRun) -> tuple[Row[Any] | None, bool]:
-    """The session's row, locked, and whether it was made just now."""
+    """Lock the row of the session, or make it; whether it was made now."""
     if new.session_id is None:
         return None, False
     return find_or_make(
@@ -152,7 +169,7 @@ def _interrupt(tx: Session, ahead: Sequence[Row[Any]]) -> str | None:
 
 
 def _ahead() -> Any:
-    """The open runs of a session, and the last one whatever its state."""
+    """The open runs of a session, and the one with the highest `queue_no` in any state."""
     mine = (RunRow.owner == bindparam("owner"), RunRow.session_id == bindparam("session_id"))
     last = select(func.max(RunRow.queue_no)).where(*mine).scalar_subquery()
     return (
@@ -166,7 +183,7 @@ _AHEAD = _ahead()
 
 
 def _queue(tx: Session, new: NewRun) -> tuple[list[Row[Any]], int]:
-    """The open runs in the order of the queue, and the last place that was ever given."""
+    """Return the open runs in the order of the queue, and the highest `queue_no` ever given."""
     if new.session_id is None:
         return [], 0
     here = {"owner": new.owner, "session_id": new.session_id}
@@ -174,20 +191,20 @@ def _queue(tx: Session, new: NewRun) -> tuple[list[Row[Any]], int]:
     return [run for run in runs if run.state in OPEN], runs[-1].queue_no if runs else 0
 
 
-def _place(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
-    """Behind all others; or before all that wait (R34)."""
+def _queue_no(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
+    """Return a `queue_no` after all others; with `interrupt`, before all queued ones (R34)."""
     if new.on_busy == "interrupt" and waiting:
         return int(waiting[0].queue_no) - 1
     return last + 1
 
 
-# Built once. Core rather than ORM: nothing of it is read back.
-_WAITING = insert(RunRow).values(created_at=DbNow())
+# Built once. Core rather than ORM: nothing is read back.
+_WAITING = insert_run(created_at=DbNow())
 _STARTING = _WAITING.values(enqueued_at=DbNow())
 _PROMPT = insert(MessageRow).values(timestamp=DbNow())
 
 
-def _insert(tx: Session, new: NewRun, profile: str, place: int, *, starts_now: bool) -> None:
+def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now: bool) -> None:
     connection = tx.connection()
     connection.execute(
         _STARTING if starts_now else _WAITING,
@@ -196,13 +213,12 @@ def _insert(tx: Session, new: NewRun, profile: str, place: int, *, starts_now: b
             "owner": new.owner,
             "session_id": new.session_id,
             "profile": profile,
-            "state": RunState.QUEUED.value,
             "input": new.input,
             "instructions": new.instructions,
             "model": new.model,
             "client_request_id": new.client_request_id,
             "payload_hash": new.payload_hash,
-            "queue_no": place,
+            "queue_no": queue_no,
         },
     )
     if new.session_id is not None:

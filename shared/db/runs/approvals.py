@@ -1,4 +1,4 @@
-"""Answers to an agent's questions: the first one is written down, all others are late (R10)."""
+"""Answers to the questions of an agent: the first one is stored, later ones are refused (R10)."""
 
 from typing import Final
 
@@ -12,12 +12,12 @@ from shared.protocol.run_states import LIVE
 
 SENDING: Final = "sending"
 DONE: Final = "done"
-EXPIRED: Final = "expired"  # the gateway did not wait for it any more
-UNCERTAIN: Final = "uncertain"  # nobody knows whether the gateway heard it
+EXPIRED: Final = "expired"  # the gateway no longer waited for it
+UNCERTAIN: Final = "uncertain"  # it is not known whether the gateway received it
 
 
 def live_run(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> RunRow | None:
-    """The live run that is named; of a session, the one that works now. Other owners' are none."""
+    """Return the named live run, or the live run of a session; None for those of other owners."""
     query = select(RunRow).where(RunRow.owner == owner, RunRow.state.in_([*LIVE]))
     if run_id is not None:
         query = query.where(RunRow.id == run_id)
@@ -27,7 +27,7 @@ def live_run(tx: Session, owner: str, session_id: str | None, run_id: str | None
 
 
 def answer(tx: Session, run_id: str, approval_id: int, choice: str) -> bool:
-    """Write the answer down; False if there is one already."""
+    """Store the answer; False if there is one already."""
     dialect = tx.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     written = tx.execute(
@@ -40,13 +40,13 @@ def answer(tx: Session, run_id: str, approval_id: int, choice: str) -> bool:
 
 
 def answered(tx: Session, run_id: str) -> set[int]:
-    """The questions of the run that somebody has answered."""
+    """Return the ids of the questions of the run that have an answer."""
     rows = tx.scalars(select(ApprovalRow.approval_id).where(ApprovalRow.run_id == run_id))
     return set(rows)
 
 
 def unsent_answer(tx: Session, run_id: str, approval_id: int) -> str | None:
-    """The choice, if the gateway has not been told of it."""
+    """Return the choice, if its sending has not begun."""
     return tx.scalar(
         select(ApprovalRow.choice).where(
             ApprovalRow.run_id == run_id,
@@ -57,7 +57,7 @@ def unsent_answer(tx: Session, run_id: str, approval_id: int) -> str | None:
 
 
 def begin_sending(tx: Session, run_id: str, approval_id: int) -> bool:
-    """Take the answer to send it; False if somebody else does or did."""
+    """Reserve the answer for sending; False if another process sends it or has sent it."""
     taken = tx.execute(
         update(ApprovalRow)
         .where(
@@ -72,7 +72,7 @@ def begin_sending(tx: Session, run_id: str, approval_id: int) -> bool:
 
 
 def unsent_answers(tx: Session, seconds: float, limit: int) -> list[tuple[str, int]]:
-    """Answers that nobody has begun to send for `seconds`."""
+    """Return answers that are older than `seconds` and whose sending has not begun."""
     rows = tx.execute(
         select(ApprovalRow.run_id, ApprovalRow.approval_id)
         .where(ApprovalRow.outcome.is_(None), ApprovalRow.answered_at < DbNow() - seconds)
@@ -82,7 +82,7 @@ def unsent_answers(tx: Session, seconds: float, limit: int) -> list[tuple[str, i
 
 
 def note_outcome(tx: Session, run_id: str, approval_id: int, outcome: str) -> None:
-    """How the sending ended: one of the names above."""
+    """Note how the sending ended: one of the names above."""
     tx.execute(
         update(ApprovalRow)
         .where(ApprovalRow.run_id == run_id, ApprovalRow.approval_id == approval_id)

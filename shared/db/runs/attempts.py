@@ -1,5 +1,7 @@
-"""Tries to have a gateway do a run, written down before they leave, and what became of them: proved
-absent (R2), or one too many (R3)."""
+"""Attempts: each POST of a run to its gateway, stored before it is sent, and what became of it.
+
+It may be proved absent (the gateway never had it, R2), or turn out to be a double post (R3).
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -23,7 +25,7 @@ _ATTEMPT = ("run_id", "fence", "ephemeral_id", "profile", "intent_at", "gateway_
 
 
 def _intended(insert: Any) -> Any:
-    """Again by the same owner, who may not know whether it was written: the same as once."""
+    """The same owner may write it twice, when it does not know whether the first time counted."""
     attempt, pid = bindparam("attempt", type_=String), bindparam("pid", type_=Integer)
     mine = select(RunRow.id, RunRow.fence, attempt, RunRow.profile, DbNow(), pid).where(*MINE)
     written = insert(AttemptRow).from_select(_ATTEMPT, mine.with_for_update())
@@ -37,17 +39,14 @@ _INTENDED = Upsert(_intended)
 
 
 def record_intent(tx: Session, claim: Claim, ephemeral_id: str, gateway_pid: int | None) -> None:
-    """Write the attempt down, before the request leaves (R3). Raises LostRun."""
+    """Store the attempt before the request is sent (R3). Raises OwnershipLost."""
     columns = {"attempt": ephemeral_id, "pid": gateway_pid}
     _must_change_one(tx, _INTENDED.on(tx), claim, columns)
 
 
 def note_attempt(tx: Session, claim: Claim, ephemeral_id: str, **columns: Any) -> None:
-    """Add to an attempt of the run, made by this owner or one before: `gateway_run_id`,
-    `stream_opened`, `never_sent`.
-
-    Raises LostRun if the run has another owner by now.
-    """
+    """Update an attempt of the run, made by this owner or an earlier one: `gateway_run_id`,
+    `stream_opened`, `never_sent`. Raises OwnershipLost."""
     names = tuple(sorted(columns))
     if names not in _NOTED:
         _NOTED[names] = _noting(names)
@@ -79,7 +78,7 @@ def _must_change_one(tx: Session, statement: Any, claim: Claim, values: Mapping[
 
 
 def attempts(tx: Session, run_id: str) -> list[AttemptRow]:
-    """All attempts of a run, oldest first; without those that are known not to have been sent."""
+    """Return the attempts of a run, oldest first, except those that were certainly not sent."""
     rows = tx.scalars(
         select(AttemptRow)
         .where(AttemptRow.run_id == run_id, AttemptRow.never_sent.is_(False))
@@ -89,7 +88,7 @@ def attempts(tx: Session, run_id: str) -> list[AttemptRow]:
 
 
 def unanswered(tx: Session, run_id: str) -> list[AttemptRow]:
-    """Attempts of which nobody knows whether the gateway has them, oldest first."""
+    """Return the attempts of which it is not known whether the gateway has them, oldest first."""
     rows = tx.scalars(
         select(AttemptRow)
         .where(
@@ -104,7 +103,10 @@ def unanswered(tx: Session, run_id: str) -> list[AttemptRow]:
 
 
 def note_absent(tx: Session, claim: Claim, fences: Sequence[int], proof: str) -> None:
-    """The gateway never had these attempts. `proof` is one of the names above. Raises LostRun."""
+    """Note that the gateway never had these attempts. `proof` is one of the names above.
+
+    Raises OwnershipLost.
+    """
     owned(tx, claim)
     tx.execute(
         update(AttemptRow)
@@ -114,7 +116,7 @@ def note_absent(tx: Session, claim: Claim, fences: Sequence[int], proof: str) ->
 
 
 def repeats(tx: Session, run_id: str) -> tuple[int, float]:
-    """How often the run was proved absent, and the seconds that the proofs took together."""
+    """Return how often the run was proved absent, and the seconds that all proofs took."""
     proved = select(
         func.count(),
         func.coalesce(func.sum(AttemptRow.proved_absent_at - AttemptRow.intent_at), 0.0),
@@ -124,9 +126,9 @@ def repeats(tx: Session, run_id: str) -> tuple[int, float]:
 
 
 def note_double_post(tx: Session, run_id: str, ephemeral_id: str) -> bool:
-    """Count an attempt that the gateway had beside another; False if it was counted before.
+    """Note an attempt that the gateway had beside another one; False if it was noted before.
 
-    It is written whoever owns the run now: the attempt belongs to an owner before.
+    The fence is not checked: the attempt belongs to an earlier owner.
     """
     counted = tx.execute(
         update(AttemptRow)

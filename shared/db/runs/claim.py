@@ -1,25 +1,38 @@
-"""Who gets a run (R11-R13, R23)."""
+"""Claiming a run: which worker becomes its owner (R11-R13, R23).
+
+Problem: a Celery message may come twice, late, or to several workers at once, and the owner of a
+run may be dead, or only slow. Exactly one worker may do the run, in the order of its session.
+Idea: `claim` decides in one transaction, under the lock of the session's row, by what the rows say:
+the run must be queued, first in line and allowed by the limit of its profile, or its lease must
+have lapsed. The claim gives a lease (a time until which the owner counts as alive) and a fence, a
+number that grows with each claim. The owner renews the lease, and puts the fence into every write.
+Invariant: of two claims of a run at most one is granted per fence; a write with an older fence
+changes nothing, so an owner that wakes up late does no harm; a session has at most one live run,
+and its next one starts only when the end of the one before is announced.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Double, Row, bindparam, exists, func, or_, select, update
+from sqlalchemy import Double, Row, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import CompressionRow, RunRow, SnapshotRow
 from shared.db.runs.concurrency_limit import has_permit
+from shared.db.runs.session_queue import goes_first, is_sibling
+from shared.db.runs.state import move, update_state
 from shared.db.runs.terminal import take_turn
 from shared.db.sessions.message_json import Message
 from shared.event_log.keys import RunKeys, feed_tag
-from shared.protocol.run_states import ENDED, LIVE, RunState
+from shared.protocol.run_states import ENDED, LIVE, Move, RunState
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to a run, and what it takes to do it. `fence` goes with every write."""
+    """The right to do a run, and what is needed for it. Every write gives the `fence`."""
 
     run_id: str
     owner: str
@@ -28,24 +41,24 @@ class Claim:
     input: Any
     instructions: str | None
     model: str | None
-    workspace: str | None  # the session's, like the next
-    session_model: str | None
-    is_compressed: bool  # whether there may be a summary of the session, or failures of one
+    workspace: str | None  # of the session
+    session_model: str | None  # of the session
+    is_compressed: bool  # a summary of the session was made, or tried
     turn_no: int | None
     worker: str
     fence: int
     epoch: int
     last_seq: int
     takeovers: int
-    lapsed: bool
+    lapsed: bool  # it was taken over from an owner whose lease had lapsed
     stop_requested: bool
-    prompt: Message | None  # as clients see it, if its turn began with this claim
+    prompt: Message | None  # as clients see it; None if its turn began before this claim
     waited: float  # seconds from acceptance to this claim
     since_first_claim: float  # seconds
 
     @property
     def keys(self) -> RunKeys:
-        """Where its log is."""
+        """The keys of its log."""
         return RunKeys(feed_tag(self.owner, self.session_id, self.run_id), self.run_id)
 
 
@@ -63,8 +76,8 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True)
 class Refused:
-    """`predecessors`: ended runs that must be announced before this one can start. `profile`: of
-    a run without permit."""
+    """A claim that was not granted. `predecessors`: runs of the session whose ends have to be
+    announced first. `profile`: set with NO_PERMIT."""
 
     why: Refusal
     predecessors: tuple[str, ...] = ()
@@ -72,19 +85,11 @@ class Refused:
 
 
 def _to_claim() -> Any:
-    """The run, locked; whether a run of its session is live or before it; whether an end there
-    has not been announced; whether anything was compressed. The session is locked already, so that
-    all this still holds then."""
+    """Lock the run and read what the decision needs: whether a run of its session goes first,
+    whether an end there is not announced, whether the session was compressed. The session is locked
+    before, so that this stays true until the claim is written."""
     other = aliased(RunRow)
-    sibling = (
-        other.owner == RunRow.owner,
-        other.session_id == RunRow.session_id,
-        other.id != RunRow.id,
-        other.announced_at.is_(None),
-    )
-    before = other.state.in_([*LIVE]) | (
-        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
-    )
+    sibling = (is_sibling(other), other.announced_at.is_(None))  # as all that are open
     compressed = [
         exists().where(table.owner == RunRow.owner, table.session_id == RunRow.session_id)
         for table in (SnapshotRow, CompressionRow)
@@ -99,7 +104,7 @@ def _to_claim() -> Any:
             RunRow.first_claimed_at,
             RunRow.lease_until,
             RunRow.stop_requested_at,
-            exists().where(*sibling, before).label("is_behind"),
+            exists().where(*sibling, goes_first(other)).label("is_behind"),
             exists().where(*sibling, other.terminal_seq.is_not(None)).label("has_unannounced"),
             or_(*compressed).label("is_compressed"),
         )
@@ -109,18 +114,13 @@ def _to_claim() -> Any:
 
 
 _TO_CLAIM = _to_claim()
-_CLAIMED = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(
-        state=bindparam("new_state"),
-        worker=bindparam("new_worker"),
-        fence=bindparam("new_fence"),
-        turn_no=bindparam("turn"),
-        takeovers=bindparam("new_takeovers"),
-        lease_until=bindparam("until"),
-        first_claimed_at=func.coalesce(RunRow.first_claimed_at, bindparam("now", type_=Double)),
-    )
+_CLAIMED = update_state(
+    worker=bindparam("new_worker"),
+    fence=bindparam("new_fence"),
+    turn_no=bindparam("turn"),
+    takeovers=bindparam("new_takeovers"),
+    lease_until=bindparam("until"),
+    first_claimed_at=func.coalesce(RunRow.first_claimed_at, bindparam("now", type_=Double)),
 )
 
 
@@ -131,11 +131,11 @@ def claim(
     lease: float,
     max_runs: Callable[[str], int] = lambda profile: 0,
 ) -> Claim | Refused:
-    """Take a queued run, or one whose lease has lapsed, for `lease` seconds.
+    """Make `worker` the owner of a queued or lapsed run for `lease` seconds.
 
-    `max_runs`: how many runs of a profile may be live at once (R7); 0: any number.
-    Two claims of one session wait for each other on the session's row, so exactly one gets it;
-    the partial unique index stands behind that lock.
+    `max_runs`: how many runs of a profile may be live at once (R7); 0: any number. Claims of one
+    session wait for each other on the session's row; the partial unique index of live runs would
+    refuse a second one even without that lock.
     """
     conversation = lock_session_of(tx, run_id)
     run = lock_run(tx, run_id, _TO_CLAIM)
@@ -150,25 +150,23 @@ def claim(
     if conversation is not None:
         turn_no, prompt = take_turn(tx, run, conversation)
     granted = _granted(run, conversation, worker, turn_no, prompt)
-    _write_down(tx, run, granted, lease)
+    _store(tx, run, granted, lease)
     return granted
 
 
-def _write_down(tx: Session, run: Row[Any], granted: Claim, lease: float) -> None:
-    state = run.state
-    if state == RunState.QUEUED:
-        state = RunState.STOPPING if granted.stop_requested else RunState.RUNNING
-    values = {
-        "of_run": granted.run_id,
-        "new_state": str(state),
-        "new_worker": granted.worker,
-        "new_fence": granted.fence,
-        "turn": granted.turn_no,
-        "new_takeovers": granted.takeovers,
-        "until": run.now + lease,
-        "now": run.now,
-    }
-    tx.connection().execute(_CLAIMED, values)
+def _store(tx: Session, run: Row[Any], granted: Claim, lease: float) -> None:
+    move(
+        tx,
+        run,
+        Move.TAKE_OVER if granted.lapsed else Move.CLAIM,
+        _CLAIMED,
+        new_worker=granted.worker,
+        new_fence=granted.fence,
+        turn=granted.turn_no,
+        new_takeovers=granted.takeovers,
+        until=run.now + lease,
+        now=run.now,
+    )
 
 
 def _granted(
@@ -220,7 +218,7 @@ def _refusal(tx: Session, run: Row[Any]) -> Refused | None:
 
 
 def _unannounced(tx: Session, run: Row[Any]) -> tuple[str, ...]:
-    """The session's ends that were not announced."""
+    """Return the ended runs of the session whose ends are not announced."""
     return tuple(
         tx.scalars(
             select(RunRow.id).where(

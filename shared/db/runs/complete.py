@@ -1,28 +1,32 @@
-"""The closing transaction of a run: transcript, usage, state, last words, all or nothing (R20)."""
+"""The last transaction of a run: transcript, usage, state and last entries, all or nothing (R20).
+
+See `terminal.py` for how its end is announced.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from shared.db.gateway_sessions import forget, forget_attempts
+from shared.db.gateway_sessions import queue_deletion, queue_deletion_of_attempts
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SnapshotRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
+from shared.db.runs.session_queue import next_queued
 from shared.db.runs.terminal import Announcement, Entries, fix_end
 from shared.db.sessions.summaries import drop_covering
 from shared.db.sessions.totals import sum_up
 from shared.db.sessions.turn_messages import add_rows, clear_rows
 from shared.db.usage_write import store_usage
-from shared.protocol.run_states import ENDED, RunState
+from shared.protocol.run_states import END_MOVES, ENDED, RunState
 
 
 @dataclass(frozen=True)
 class Closing:
-    """What the end of a run leaves behind. `rows` are the turn's assistant and tool messages."""
+    """What is stored at the end of a run. `rows`: the assistant and tool messages of its turn."""
 
     state: RunState
     event: str  # run.completed | run.failed
@@ -33,24 +37,13 @@ class Closing:
     usage: Mapping[str, Any] | None = None
     output: str | None = None
     synced: bool = False
-    forget: Sequence[str] = ()  # ephemeral sessions that may be deleted
-    forget_attempts: bool = False  # and those of all attempts
+    delete_sessions: Sequence[str] = ()  # ephemeral sessions that are not needed any longer
+    delete_attempt_sessions: bool = False  # also those of all attempts
 
 
 def _to_end() -> Any:
-    """The run, locked, and what its end depends on. The session is locked already, so that
-    nothing of it changes any more."""
-    other = aliased(RunRow)
-    following = (
-        select(other.id)
-        .where(
-            other.owner == RunRow.owner,
-            other.session_id == RunRow.session_id,
-            other.state == RunState.QUEUED,
-        )
-        .order_by(other.queue_no)
-        .limit(1)
-    )
+    """Lock the run and read what its end depends on. The session is locked before, so that none of
+    it changes until the end is written."""
     rows = exists().where(MessageRow.run_id == RunRow.id, MessageRow.idx > 0)
     covering = exists().where(
         SnapshotRow.owner == RunRow.owner,
@@ -62,7 +55,7 @@ def _to_end() -> Any:
             *RUN_COLUMNS,
             rows.label("has_rows"),
             covering.label("is_covered"),
-            following.scalar_subquery().label("following"),
+            next_queued().label("following"),
         )
         .where(RunRow.id == bindparam("of_run"))
         .with_for_update(of=RunRow)
@@ -74,11 +67,14 @@ _SYNCED = update(RunRow).where(RunRow.id == bindparam("of_run")).values(gateway_
 
 
 def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Announcement]:
-    """Write the end; the id of the session's next queued run, and what is to be told. Raises
-    LostRun."""
+    """Write the end of the run that was claimed.
+
+    Returns the id of the next queued run of the session, and what is to be announced. Raises
+    OwnershipLost.
+    """
     run = owned(tx, claim, _TO_END)
-    tokens = _leave(tx, run, closing.rows, closing.usage)
-    _forget(tx, run, closing)
+    tokens = _store_turn(tx, run, closing.rows, closing.usage)
+    _queue_deletions(tx, run, closing)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
     entries: Entries = [
         ("usage.updated", counted),
@@ -87,7 +83,7 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
     end = fix_end(
         tx,
         run,
-        closing.state,
+        END_MOVES[closing.state],
         entries,
         last_seq=closing.last_seq,
         reason=closing.reason,
@@ -104,7 +100,7 @@ def replace_late(
     rows: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any] | None,
 ) -> bool:
-    """Give an ended run the rows that its gateway told only now, its own turn and no other (R24).
+    """Store the transcript of an ended run that came only now, in its own turn (R24).
 
     False if that was done before, or the run is gone.
     """
@@ -113,18 +109,18 @@ def replace_late(
     run = lock_run(tx, run_id, _TO_END)
     if run is None or run.gateway_synced or run.state not in ENDED or run.turn_no is None:
         return False
-    _leave(tx, run, rows, usage)
+    _store_turn(tx, run, rows, usage)
     tx.connection().execute(_SYNCED, {"of_run": run.id})
     return True
 
 
-def _leave(
+def _store_turn(
     tx: Session,
     run: Row[Any],
     rows: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any] | None,
 ) -> tuple[int, int]:
-    """Messages, usage and sums; the input and output tokens of the session (P22)."""
+    """Store messages, usage and sums; return the session's input and output tokens (P22)."""
     if run.session_id is not None:
         _replace_rows(tx, run, rows)
     store_usage(tx, run, usage, run.now)
@@ -134,8 +130,8 @@ def _leave(
 
 
 def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """The turn's own rows. A snapshot that covers the turn is dropped, since it tells of the rows
-    before (R23)."""
+    """Replace the rows of the turn. A snapshot that covers the turn is dropped, since it summarizes
+    the former rows (R23)."""
     if run.is_covered:
         drop_covering(tx, run.owner, run.session_id, run.turn_no)
     if run.has_rows:
@@ -143,8 +139,8 @@ def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]])
     add_rows(tx, run, rows, run.now)
 
 
-def _forget(tx: Session, run: Row[Any], closing: Closing) -> None:
-    if closing.forget_attempts:
-        forget_attempts(tx, run.id, run.profile, saved=closing.synced)
-    for ephemeral_id in closing.forget:
-        forget(tx, run.profile, ephemeral_id, saved=closing.synced)
+def _queue_deletions(tx: Session, run: Row[Any], closing: Closing) -> None:
+    if closing.delete_attempt_sessions:
+        queue_deletion_of_attempts(tx, run.id, run.profile, saved=closing.synced)
+    for ephemeral_id in closing.delete_sessions:
+        queue_deletion(tx, run.profile, ephemeral_id, saved=closing.synced)

@@ -1,30 +1,31 @@
-"""Permits: how many runs of a profile are live at once, over all workers; oldest first (R7)."""
+"""The limit of live runs of a profile, over all workers; the oldest start first (R7)."""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, func, or_, select, text, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_
+from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
+from shared.db.runs.session_queue import is_first_in_line
 from shared.protocol.run_states import LIVE, RunState
 
 
 def has_permit(tx: Session, run: Row[Any], most: int) -> bool:
-    """Whether the queued run may become live; `most` of its profile may, 0: any number.
+    """Whether the queued run may become live, if at most `most` of its profile may (0: any number).
 
-    A run has to wait for those of its profile that could start and were accepted earlier.
+    Runs of the profile that could start, and were accepted earlier, count as live.
     """
     if most == 0:
         return True
-    _one_at_a_time(tx, run.profile)
+    _lock_profile(tx, run.profile)
     older = tuple_(RunRow.created_at, RunRow.id) < (run.created_at, run.id)
     waiting = select(func.count()).where(*_startable(run.profile), older)
     return _live(tx, run.profile) + (tx.scalar(waiting) or 0) < most
 
 
 def permitted(tx: Session, profile: str, most: int) -> list[str]:
-    """The queued runs of the profile that may start now, oldest first; none without a limit."""
+    """Return the queued runs of the profile that may start now, oldest first; [] without limit."""
     free = most - _live(tx, profile)
     if most == 0 or free <= 0:
         return []
@@ -43,23 +44,17 @@ def _live(tx: Session, profile: str) -> int:
 
 
 def _startable(profile: str) -> tuple[ColumnElement[bool], ...]:
-    """Queued, not told to wait, and first in line of a session without a live run."""
-    other = aliased(RunRow)
-    same = (other.owner == RunRow.owner) & (other.session_id == RunRow.session_id)
-    ahead: Any = or_(
-        other.state.in_([*LIVE]),
-        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no),
-    )
+    """Whether a run of the profile is queued, its pause is over, and it is first in line."""
     return (
         RunRow.profile == profile,
         RunRow.state == RunState.QUEUED,
         or_(RunRow.not_before.is_(None), RunRow.not_before <= DbNow()),
-        ~exists().where(same & ahead),
+        is_first_in_line(),
     )
 
 
-def _one_at_a_time(tx: Session, profile: str) -> None:
-    """Claims of one profile count one after the other. SQLite has one writer anyway."""
+def _lock_profile(tx: Session, profile: str) -> None:
+    """Have claims of one profile count one after the other. SQLite has one writer anyway."""
     if tx.get_bind().dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtext('holdfast.permits'), hashtext(:name))")
         tx.execute(lock, {"name": profile})

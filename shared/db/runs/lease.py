@@ -1,6 +1,8 @@
-"""The one statement that renews leases, on a connection of its own (R12).
+"""Renewing leases: one statement for all of a worker, on a connection of its own (R12).
 
-It speaks to the drivers directly, since SQLAlchemy's pool and locks belong to the green threads.
+It uses the drivers directly: the renewing thread is an OS thread, and the pool and the locks of
+SQLAlchemy belong to the green threads. Its clock and its set of live states are those of the other
+modules, as SQL text.
 """
 
 import sqlite3
@@ -10,45 +12,50 @@ from typing import Any, Protocol
 
 from sqlalchemy import make_url
 
+from shared.db.models import LIVE_STATES
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 
 
 @dataclass(frozen=True)
 class Renewed:
-    """A lease that was renewed, and whether somebody asked the run to stop."""
+    """A lease that was renewed, and whether a stop of the run was requested."""
 
     run_id: str
     stop_requested: bool
 
 
 class LeaseConnection(Protocol):
-    """A connection that can renew leases."""
+    """A connection that renews leases, for one OS thread."""
 
     def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:
-        """Renew each (run id, fence, last seq) that is still ours; those that were."""
+        """Renew each lease (run id, fence, last seq) that still has this fence, for `seconds`.
+
+        Returns those that were renewed. Raises the errors of the driver.
+        """
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
 
 
 def connect(database_url: str) -> LeaseConnection:
-    """A connection for the calling OS thread."""
+    """Open a connection for the calling OS thread."""
     if is_sqlite(database_url):
         return _Sqlite(database_url)
     return _Postgresql(database_url)
 
 
-# The fence alone decides (R13): a lapsed lease may be renewed while nobody else took the run.
+# The fence alone decides (R13): a lapsed lease may be renewed as long as no other worker has taken
+# the run.
 _STATEMENT = """
 UPDATE runs SET lease_until = {now} + {mark}, last_seq = v.column3
 FROM (VALUES {values}) AS v
-WHERE runs.id = v.column1 AND runs.fence = v.column2 AND runs.state IN ('running', 'stopping')
+WHERE runs.id = v.column1 AND runs.fence = v.column2 AND runs.state IN ({live})
 RETURNING runs.id, runs.stop_requested_at
 """
 
 
 def _statement(now: str, mark: str, row: str, count: int) -> str:
-    return _STATEMENT.format(now=now, mark=mark, values=", ".join([row] * count))
+    return _STATEMENT.format(now=now, mark=mark, values=", ".join([row] * count), live=LIVE_STATES)
 
 
 def _arguments(leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Any]:

@@ -1,4 +1,7 @@
-"""Gateway runs that outlived ours: what a maintenance job still has to stop or find (R2, R9)."""
+"""Orphaned runs: gateway runs that outlived ours, to be stopped or found (R2, R9).
+
+Their table is named `chases`; see `OrphanRow`.
+"""
 
 from typing import Final
 
@@ -8,9 +11,9 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow, read_clock
 from shared.db.models import OrphanRow
 
-STOP: Final = "stop"  # ask the gateway to stop until it has
-UNCERTAIN_POST: Final = "uncertain_post"  # wait for a run to show up that may never have arrived
-SYNC: Final = "sync"  # fetch the transcript that was not there at the end
+STOP: Final = "stop"  # ask the gateway to stop it until it has stopped
+UNCERTAIN_POST: Final = "uncertain_post"  # look for a run that may never have reached the gateway
+SYNC: Final = "sync"  # fetch the transcript, which was not there at the end
 
 
 def track_orphan(
@@ -22,7 +25,7 @@ def track_orphan(
     ephemeral_id: str,
     gateway_run_id: str | None,
 ) -> None:
-    """Have it looked after. `kind` is one of the names above."""
+    """Have a gateway run checked, first at once. `kind` is one of the names above."""
     now = read_clock(tx)
     tx.add(
         OrphanRow(
@@ -37,8 +40,8 @@ def track_orphan(
     )
 
 
-def due(tx: Session, limit: int) -> list[OrphanRow]:
-    """Chases whose time has come, the longest waiting first."""
+def due_orphans(tx: Session, limit: int) -> list[OrphanRow]:
+    """Return the orphans that are to be checked now, the longest waiting first."""
     rows = tx.scalars(
         select(OrphanRow)
         .where(OrphanRow.done_at.is_(None), OrphanRow.next_at <= DbNow())
@@ -48,19 +51,19 @@ def due(tx: Session, limit: int) -> list[OrphanRow]:
     return list(rows)
 
 
-def again(tx: Session, chase_id: int, seconds: float) -> None:
-    """Look again after some seconds."""
+def check_later(tx: Session, orphan_id: int, seconds: float) -> None:
+    """Have the orphan checked again after `seconds`."""
     tx.execute(
         update(OrphanRow)
-        .where(OrphanRow.id == chase_id)
+        .where(OrphanRow.id == orphan_id)
         .values(next_at=DbNow() + seconds, tries=OrphanRow.tries + 1)
     )
 
 
-def done(tx: Session, chase_id: int, outcome: str) -> None:
-    """The chase is over; `outcome` says how."""
+def close_orphan(tx: Session, orphan_id: int, outcome: str) -> None:
+    """End the checks of an orphan; `outcome` says how it ended."""
     tx.execute(
         update(OrphanRow)
-        .where(OrphanRow.id == chase_id, OrphanRow.done_at.is_(None))
+        .where(OrphanRow.id == orphan_id, OrphanRow.done_at.is_(None))
         .values(done_at=DbNow(), outcome=outcome)
     )

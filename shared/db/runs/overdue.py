@@ -1,50 +1,60 @@
-"""What the reaper looks for: runs that somebody should see to (R13, R18, R34)."""
+"""Runs for which a message has to be sent again: what the reaper looks for (R13, R18, R34).
 
-from sqlalchemy import ColumnElement, Select, exists, select, text, update
-from sqlalchemy.orm import Session, aliased
+Problem: Celery messages get lost, and owners die without a word. Nothing in Redis says so.
+Idea: the rows do. A live run whose lease is over has lapsed; a queued run that is first in line and
+for which no message was sent for a while is unqueued. The reaper sends one message for each.
+`enqueued_at` is the time of the last message; it is set by compare-and-set, in the transaction that
+finds the run, so two reapers at once send one message, and a message that gets lost is followed by
+another after some seconds.
+Invariant: each run that could go on is found within two intervals of the reaper and the pause. A
+message too many is harmless, since `claim` decides.
+"""
+
+from sqlalchemy import ColumnElement, Select, select, text, update
+from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
+from shared.db.runs.session_queue import is_first_in_line
 from shared.protocol.run_states import LIVE, RunState
 
 _LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
 
 
 def ping(tx: Session) -> None:
-    """Returns if the database answers."""
+    """Return if the database answers; raise if it does not."""
     tx.execute(text("SELECT 1"))
 
 
 def lapsed(tx: Session, limit: int) -> list[str]:
-    """Live runs whose owner has not renewed in time, the longest first."""
+    """Return live runs whose lease has lapsed, the longest first."""
     rows = tx.scalars(select(RunRow.id).where(*_LAPSED).order_by(RunRow.lease_until).limit(limit))
     return list(rows)
 
 
 def lapsed_runs(tx: Session, seconds: float, limit: int) -> list[str]:
-    """Lapsed runs that nobody was told of since they lapsed, or not for `seconds`.
+    """Return lapsed runs for which no message was sent since they lapsed, or for `seconds`.
 
-    Each is marked as told now, by compare-and-set: one message per lapse, and another if that one
-    was lost.
+    Each is marked as enqueued now: one message per lapse, and another one if that was lost.
     """
     found = tx.scalars(
         select(RunRow.id)
-        .where(*_LAPSED, _unannounced(seconds))
+        .where(*_LAPSED, _not_sent(seconds))
         .order_by(RunRow.lease_until)
         .limit(limit)
     ).all()
     return [run_id for run_id in found if _mark_lapsed(tx, run_id, seconds)]
 
 
-def _unannounced(seconds: float) -> ColumnElement[bool]:
-    told = RunRow.enqueued_at
-    return told.is_(None) | (told < RunRow.lease_until) | (told < DbNow() - seconds)
+def _not_sent(seconds: float) -> ColumnElement[bool]:
+    sent = RunRow.enqueued_at
+    return sent.is_(None) | (sent < RunRow.lease_until) | (sent < DbNow() - seconds)
 
 
 def _mark_lapsed(tx: Session, run_id: str, seconds: float) -> bool:
     marked = tx.execute(
         update(RunRow)
-        .where(RunRow.id == run_id, *_LAPSED, _unannounced(seconds))
+        .where(RunRow.id == run_id, *_LAPSED, _not_sent(seconds))
         .values(enqueued_at=DbNow())
         .returning(RunRow.id)
     )
@@ -52,39 +62,33 @@ def _mark_lapsed(tx: Session, run_id: str, seconds: float) -> bool:
 
 
 def unqueued_runs(tx: Session, seconds: float, limit: int) -> list[str]:
-    """Queued runs that could start, and that nobody was told of for `seconds`.
+    """Return queued runs that could start, and for which no message was sent for `seconds`.
 
-    Only the head of a session without a live run counts; each is marked as told now, by
-    compare-and-set, so that two reapers tell one.
+    Only the first in line of a session counts. Each is marked as enqueued now.
     """
     found = tx.scalars(_startable(seconds).limit(limit)).all()
-    return [run_id for run_id in found if _mark(tx, run_id, seconds)]
+    return [run_id for run_id in found if _mark_queued(tx, run_id, seconds)]
 
 
 def _startable(seconds: float) -> Select[str]:
-    other = aliased(RunRow)
-    same = (other.owner == RunRow.owner) & (other.session_id == RunRow.session_id)
-    ahead = other.state.in_([*LIVE]) | (
-        (other.state == RunState.QUEUED) & (other.queue_no < RunRow.queue_no)
-    )
     return (
         select(RunRow.id)
         .where(
             RunRow.state == RunState.QUEUED,
             _waits_since(seconds),
             RunRow.not_before.is_(None) | (RunRow.not_before < DbNow() - seconds),
-            ~exists().where(same & ahead),
+            is_first_in_line(),
         )
         .order_by(RunRow.created_at)
     )
 
 
 def _waits_since(seconds: float) -> ColumnElement[bool]:
-    told = RunRow.enqueued_at
-    return (told.is_(None) & (RunRow.created_at < DbNow() - seconds)) | (told < DbNow() - seconds)
+    sent = RunRow.enqueued_at
+    return (sent.is_(None) & (RunRow.created_at < DbNow() - seconds)) | (sent < DbNow() - seconds)
 
 
-def _mark(tx: Session, run_id: str, seconds: float) -> bool:
+def _mark_queued(tx: Session, run_id: str, seconds: float) -> bool:
     marked = tx.execute(
         update(RunRow)
         .where(RunRow.id == run_id, RunRow.state == RunState.QUEUED, _waits_since(seconds))

@@ -1,4 +1,4 @@
-"""Stopping and taking back runs: each one transaction under the session's lock (R9, R19)."""
+"""Stopping runs and cancelling queued ones: one transaction under the session's lock (R9, R19)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,23 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session, lock_session_of
 from shared.db.models import RunRow
+from shared.db.runs.state import move, update_state
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
-from shared.protocol.run_states import LIVE, OPEN, RunState
+from shared.protocol.run_states import LIVE, OPEN, Move, RunState, is_allowed
 
 ABORTED = "aborted"
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """A run that was asked to stop. `ended`: it had not begun and has ended now."""
+    """A run whose stop was requested. `ended`: it was still queued, and has ended now."""
 
     run_id: str
     session_id: str | None
     status: str
     ended: bool = False
-    next_run: str | None = None  # waits, and nothing is before it any more
+    next_run: str | None = None  # the queued run that is first in line now
 
 
 _OPEN_RUNS: Any = (
@@ -37,17 +38,13 @@ _OPEN_RUNS: Any = (
     )
     .order_by(RunRow.queue_no)
 )
-_STOP_ASKED = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(state=RunState.STOPPING.value, stop_reason=ABORTED, stop_requested_at=DbNow())
-)
+_STOP_REQUESTED = update_state(stop_reason=ABORTED, stop_requested_at=DbNow())
 
 
 def ask_stop(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> Stopped | None:
-    """Stop that run; without `run_id` the live one, else the head of the queue (R9).
+    """Stop this run; without `run_id` the live one, else the first in the queue (R9).
 
-    None if there is nothing to stop. Again and again is the same as once.
+    None if there is nothing to stop. May be called repeatedly.
     """
     run = _target(tx, owner, session_id, run_id)
     if run is None:
@@ -58,7 +55,7 @@ def ask_stop(tx: Session, owner: str, session_id: str | None, run_id: str | None
 
 
 def cancel(tx: Session, owner: str, session_id: str | None, run_id: str) -> Stopped:
-    """Take a waiting run out of the queue, with its prompt. One that has begun is stopped (R19).
+    """Remove a queued run, with its prompt; one that has begun is stopped instead (R19).
 
     Raises NotFound.
     """
@@ -71,8 +68,8 @@ def cancel(tx: Session, owner: str, session_id: str | None, run_id: str) -> Stop
 
 
 def open_runs(tx: Session, owner: str, session_id: str | None) -> Sequence[Row[Any]]:
-    """The session's runs that have not ended, in the order of the queue: `id`, `session_id`,
-    `state`, `queue_no`."""
+    """Return the runs of the session that have not ended, in the order of the queue: `id`,
+    `session_id`, `state`, `queue_no`."""
     if session_id is None:
         return []
     here = {"owner": owner, "session_id": session_id}
@@ -81,13 +78,13 @@ def open_runs(tx: Session, owner: str, session_id: str | None) -> Sequence[Row[A
 
 
 def is_stop_asked(tx: Session, run_id: str) -> bool:
-    """Whether somebody has asked to stop the run, whoever has heard of it by now."""
+    """Whether a stop of the run was requested, in whatever state it is now."""
     asked = select(RunRow.id).where(RunRow.id == run_id, RunRow.stop_requested_at.is_not(None))
     return tx.scalar(asked) is not None
 
 
 def _target(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> Row[Any] | None:
-    """The run that is named, or the one to stop, locked after its session."""
+    """Lock and return the named run, or without a name the one to stop; its session first."""
     if run_id is not None:
         lock_session_of(tx, run_id)
         run = lock_run(tx, run_id)
@@ -102,14 +99,13 @@ def _target(tx: Session, owner: str, session_id: str | None, run_id: str | None)
 
 
 def request_stop(tx: Session, run: Row[Any]) -> str:
-    """Raise the flag that the run's owner looks at; a run that is not running is left alone.
+    """Set the flag that the owner of a running run looks at; return the state after that.
 
-    The state after that.
+    A run in another state is not changed.
     """
-    if run.state != RunState.RUNNING:
+    if not is_allowed(Move.REQUEST_STOP, run.state):
         return str(run.state)
-    tx.connection().execute(_STOP_ASKED, {"of_run": run.id})
-    return RunState.STOPPING.value
+    return move(tx, run, Move.REQUEST_STOP, _STOP_REQUESTED).value
 
 
 def _end_now(tx: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
@@ -119,7 +115,7 @@ def _end_now(tx: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
 
 
 def _startable(tx: Session, run: Row[Any]) -> str | None:
-    """The next run of the session, marked as sent, if nothing is before it."""
+    """Return the next run of the session, marked as enqueued, if it is first in line."""
     following = open_runs(tx, run.owner, run.session_id)
     if not following or any(other.state in LIVE for other in following):
         return None

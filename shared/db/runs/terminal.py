@@ -1,4 +1,15 @@
-"""Ends of runs, in the database: fixed here before anybody is told (R19, R20)."""
+"""The end of a run in the database, and whether clients know it (R19, R20).
+
+Problem: a process may die between writing the end of a run and announcing it, and several may want
+to announce it at once; yet every client must see exactly one end, the same one, with the same seq.
+Idea: the transaction that ends a run also stores the last entries of its log as they will be
+published, with their seqs (`terminal_entries`, `terminal_seq`). From then on announcing is copying:
+any process may do it, any number of times (`shared/run_end.py`, `announce.lua`). Afterwards
+`announced_at` is set; until then the reaper finds the run, and the session's next run does not
+start.
+Invariant: `terminal_entries` is written once, by an allowed move to a final state under the locks
+of session and run, and not changed afterwards.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +20,18 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.runs.state import move, update_state
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.event_log.keys import RunKeys, feed_tag
-from shared.protocol.events import Payload
-from shared.protocol.run_states import RunState
+from shared.protocol.events import RUN_CANCELLED, Payload
+from shared.protocol.run_states import Move, is_allowed
 
 Entries = list[tuple[str, Payload]]
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """What has to be told of an ended run: entries …, terminal_seq."""
+    """The stored end of a run: `entries`, of which the last has the seq `terminal_seq`."""
 
     keys: RunKeys
     fence: int
@@ -30,7 +42,7 @@ class Announcement:
 
 
 def numbered(run: Row[Any] | RunRow, entries: Entries, last_seq: int) -> Entries:
-    """The entries with the fields that every event of a run carries, seqs from last_seq + 1."""
+    """Add the fields that every event of a run has; the seqs count from `last_seq` + 1."""
     common: Payload = {"run_id": run.id, "epoch": run.epoch}
     if run.session_id is not None:
         common["session_id"] = run.session_id
@@ -46,7 +58,7 @@ _ANNOUNCED_NOW = (
     .where(RunRow.id == bindparam("of_run"), RunRow.announced_at.is_(None))
     .values(announced_at=DbNow())
 )
-_TO_TELL = select(
+_END = select(
     RunRow.id,
     RunRow.owner,
     RunRow.session_id,
@@ -56,29 +68,24 @@ _TO_TELL = select(
     RunRow.terminal_entries,
     RunRow.announced_at,
 ).where(RunRow.id == bindparam("of_run"), RunRow.terminal_seq.is_not(None))
-_ENDED_NOW = (
-    update(RunRow)
-    .where(RunRow.id == bindparam("of_run"))
-    .values(
-        state=bindparam("new_state"),
-        reason=bindparam("new_reason"),
-        turn_no=func.coalesce(RunRow.turn_no, bindparam("turn", type_=Integer)),
-        terminal_entries=bindparam("entries", type_=JSON),
-        terminal_seq=bindparam("seq"),
-        last_seq=bindparam("seq"),
-        lease_until=None,
-        ended_at=DbNow(),
-        output=bindparam("new_output"),
-        usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
-        gateway_synced=bindparam("synced"),
-    )
+_ENDED_NOW = update_state(
+    reason=bindparam("new_reason"),
+    turn_no=func.coalesce(RunRow.turn_no, bindparam("turn", type_=Integer)),
+    terminal_entries=bindparam("entries", type_=JSON),
+    terminal_seq=bindparam("seq"),
+    last_seq=bindparam("seq"),
+    lease_until=None,
+    ended_at=DbNow(),
+    output=bindparam("new_output"),
+    usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
+    gateway_synced=bindparam("synced"),
 )
 _NEXT_TURN = (
     update(SessionRow)
     .where(SessionRow.owner == bindparam("of_owner"), SessionRow.id == bindparam("of_session"))
     .values(next_turn=bindparam("turn", type_=Integer) + 1)
 )
-_PROMPT_PLACED = (
+_PROMPT_IN_TURN = (
     update(MessageRow)
     .where(MessageRow.run_id == bindparam("of_run"))
     .values(turn_no=bindparam("turn"))
@@ -89,7 +96,7 @@ _PROMPT_PLACED = (
 def fix_end(
     tx: Session,
     run: Row[Any] | RunRow,
-    state: RunState,
+    verb: Move,
     entries: Entries,
     *,
     last_seq: int,
@@ -99,24 +106,26 @@ def fix_end(
     usage: dict[str, Any] | None = None,
     synced: bool = False,
 ) -> Announcement:
-    """Write the run's end: its state, and the entries that are to be announced as they are.
+    """End the locked run by `verb`: write its final state, and `entries` as they will be announced.
 
-    `turn_no`: of a run that gets its place only now. The caller has locked the run.
+    `last_seq`: of the last entry before these. `turn_no`: of a run whose turn begins only now.
+    Raises ForbiddenMove if it has ended before.
     """
     stored = numbered(run, entries, last_seq)
     terminal_seq = last_seq + len(stored)
-    values = {
-        "of_run": run.id,
-        "new_state": state.value,
-        "new_reason": reason,
-        "turn": turn_no,
-        "entries": [list(entry) for entry in stored],
-        "seq": terminal_seq,
-        "new_output": output,
-        "new_usage": usage,
-        "synced": synced,
-    }
-    tx.connection().execute(_ENDED_NOW, values)
+    move(
+        tx,
+        run,
+        verb,
+        _ENDED_NOW,
+        new_reason=reason,
+        turn=turn_no,
+        entries=[list(entry) for entry in stored],
+        seq=terminal_seq,
+        new_output=output,
+        new_usage=usage,
+        synced=synced,
+    )
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),
         fence=run.fence,
@@ -128,13 +137,13 @@ def fix_end(
 
 
 def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_prompt: bool) -> bool:
-    """End a run that no worker has; False if one has it by now, or it has ended (R19).
+    """Cancel a queued run; False if a worker has it by now, or it has ended (R19).
 
-    `keep_prompt` gives the prompt its place in the conversation; else it is removed.
+    `keep_prompt`: the prompt gets its turn in the conversation; else it is removed.
     """
     conversation = lock_session_of(tx, run_id)
     run = lock_run(tx, run_id)
-    if run is None or run.owner != owner or run.state != RunState.QUEUED:
+    if run is None or run.owner != owner or not is_allowed(Move.CANCEL, run.state):
         return False
     turn_no = run.turn_no
     if conversation is not None and keep_prompt:
@@ -144,8 +153,8 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
     fix_end(
         tx,
         run,
-        RunState.ABORTED,
-        [("run.cancelled", {"status": "aborted", "reason": reason})],
+        Move.CANCEL,
+        [(RUN_CANCELLED, {"status": "aborted", "reason": reason})],
         last_seq=run.last_seq,
         reason=reason,
         turn_no=turn_no,
@@ -154,24 +163,24 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
 
 
 def take_turn(tx: Session, run: Row[Any], conversation: Row[Any]) -> tuple[int, Message | None]:
-    """Give the run's prompt its place in the conversation, once (R23); the caller writes the
-    number into the run's row.
+    """Give the prompt of the run the next turn number of its session, once (R23).
 
-    With the prompt as clients see it; None if it had its place already.
+    Returns the number, which the caller writes into the run's row, and the prompt as clients see
+    it; None instead of the prompt if it had a turn before.
     """
     if run.turn_no is not None:
         return run.turn_no, None
     turn: int = conversation.next_turn
     here = {"of_owner": conversation.owner, "of_session": conversation.id}
     tx.connection().execute(_NEXT_TURN, {**here, "turn": turn})
-    placed = {"of_run": run.id, "turn": turn}
-    row = tx.connection().execute(_PROMPT_PLACED, placed).first()
+    prompt = {"of_run": run.id, "turn": turn}
+    row = tx.connection().execute(_PROMPT_IN_TURN, prompt).first()
     return turn, message(row) if row is not None else None
 
 
 def announcement(tx: Session, run_id: str) -> Announcement | None:
-    """What to tell of the run's end; None while it has none."""
-    run = tx.connection().execute(_TO_TELL, {"of_run": run_id}).first()
+    """Return the stored end of the run; None while it has none."""
+    run = tx.connection().execute(_END, {"of_run": run_id}).first()
     if run is None or run.terminal_entries is None:
         return None
     return Announcement(
@@ -185,12 +194,12 @@ def announcement(tx: Session, run_id: str) -> Announcement | None:
 
 
 def mark_announced(tx: Session, run_id: str) -> None:
-    """Remember that clients have been told."""
+    """Note that the end of the run was announced."""
     tx.connection().execute(_ANNOUNCED_NOW, {"of_run": run_id})
 
 
 def unannounced(tx: Session, limit: int) -> list[str]:
-    """Ended runs of which clients have not been told, oldest first."""
+    """Return ended runs whose ends are not announced, oldest first."""
     rows = tx.scalars(
         select(RunRow.id)
         .where(RunRow.announced_at.is_(None), RunRow.terminal_seq.is_not(None))

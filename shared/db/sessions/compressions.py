@@ -1,4 +1,4 @@
-"""One row per compression: what set it off, what it did, how it ended (FAILURES 26, 27)."""
+"""One row per compression: what triggered it, what it did, how it ended (FAILURES 26, 27)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
 from shared.db.clock import DbNow, read_clock
-from shared.db.gateway_sessions import forget, hasten
+from shared.db.gateway_sessions import delete_soon, queue_deletion
 from shared.db.models import CompressionRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
 
 
 class Result(StrEnum):
-    """How a compression ended. The last two say nothing about the next one."""
+    """How a compression ended. The last two do not count for the pause before the next one."""
 
     COMPRESSED = "compressed"
     FAILED = "failed"
@@ -25,17 +25,17 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Begun:
-    """`orphans`: gateway runs of summaries that nobody waits for any more."""
+    """A compression that was stored. `orphans`: gateway runs of summaries that nobody waits for."""
 
     id: int
     orphans: list[str]
 
 
 def begin(tx: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begun:
-    """Write the compression down before the gateway is asked; raises LostRun.
+    """Store the compression before the gateway is asked. Raises OwnershipLost.
 
-    Its gateway session is queued for deletion right away, a day from now, so that it is deleted
-    also if this worker dies (P23); `hasten` it when the gateway is done with it.
+    Its gateway session is queued for deletion in a day, so that it is deleted also if this worker
+    dies (P23). Call `delete_soon` when the gateway is done with it.
     """
     owned(tx, claim)
     orphans = _close_lost(tx, claim)
@@ -50,18 +50,18 @@ def begin(tx: Session, claim: Claim, plan: Plan, ephemeral_id: str) -> Begun:
         threshold=plan.threshold,
         before_messages=len(plan.rest) + (plan.snapshot is not None),
         first_turn=int(plan.head[0]["turn_no"]),
-        last_turn=plan.reach,
+        last_turn=plan.last_turn,
         ephemeral_id=ephemeral_id,
         started_at=read_clock(tx),
     )
     tx.add(row)
     tx.flush()
-    forget(tx, claim.profile, ephemeral_id, saved=False)
+    queue_deletion(tx, claim.profile, ephemeral_id, saved=False)
     return Begun(row.id, orphans)
 
 
 def _close_lost(tx: Session, claim: Claim) -> list[str]:
-    """End what earlier owners left open; a session has one live run, so nobody is at it."""
+    """End the compressions that earlier owners left open; a session has only one live run."""
     ended = tx.execute(
         update(CompressionRow)
         .where(
@@ -72,12 +72,12 @@ def _close_lost(tx: Session, claim: Claim) -> list[str]:
         .values(result=str(Result.LOST), ended_at=DbNow())
         .returning(CompressionRow.gateway_run_id, CompressionRow.ephemeral_id)
     ).all()
-    hasten(tx, claim.profile, [row.ephemeral_id for row in ended])
+    delete_soon(tx, claim.profile, [row.ephemeral_id for row in ended])
     return [row.gateway_run_id for row in ended if row.gateway_run_id]
 
 
 def posted(tx: Session, compression_id: int, gateway_run_id: str) -> None:
-    """Remember the gateway's run, so that whoever takes over can stop it."""
+    """Store the id of the gateway run, so that the next owner can stop it."""
     tx.execute(
         update(CompressionRow)
         .where(CompressionRow.id == compression_id)
@@ -95,7 +95,7 @@ def end(
     after_messages: int | None = None,
     error: str | None = None,
 ) -> None:
-    """How it went; the first who says so is right."""
+    """Store how the compression ended, once: a second call changes nothing."""
     tx.execute(
         update(CompressionRow)
         .where(CompressionRow.id == compression_id, CompressionRow.result.is_(None))
@@ -123,7 +123,7 @@ _LATEST = (
 
 
 def last(tx: Session, owner: str, session_id: str) -> LastCompression | None:
-    """The session's latest compression that tells something about the next one."""
+    """Return the latest compression of the session that counts for the pause before the next."""
     here = {"owner": owner, "session_id": session_id}
     rows = tx.connection().execute(_LATEST, here).all()
     if not rows:
@@ -136,6 +136,6 @@ def last(tx: Session, owner: str, session_id: str) -> LastCompression | None:
 
 
 def seconds_of(tx: Session, run_id: str) -> float:
-    """How long the run has been kept from its gateway by compressions, in all."""
+    """Return for how many seconds compressions have delayed the run, in all."""
     spent = func.sum(CompressionRow.ended_at - CompressionRow.started_at)
     return float(tx.scalar(select(spent).where(CompressionRow.run_id == run_id)) or 0.0)

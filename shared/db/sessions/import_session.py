@@ -1,7 +1,7 @@
-"""Writing a conversation that was held elsewhere, in short transactions (P29, R35).
+"""Importing a conversation that was held elsewhere, in short transactions (P29, R35).
 
-A session whose rows are not all here yet says so in its `source`. Imported rows have no run, so
-that an import that was cut short goes on behind the last of them.
+The `source` of a session is IMPORTING until all of its rows are stored. Imported rows have no run
+id, so that an import that was interrupted can go on after the last of them.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ ROWS: Final = 98  # messages in one transaction; with the session's row and its 
 
 @dataclass(frozen=True)
 class Chat:
-    """A conversation. `columns` are those of `sessions` without counts, `rows` those of `messages`
-    in order (turn_no, idx), `usage` those of `session_usage` that tell of tokens and costs."""
+    """A conversation to import. `columns`: of `sessions`, without counts; `rows`: of `messages`, in
+    the order of (turn_no, idx); `usage`: of `session_usage`, tokens and costs."""
 
     id: str
     columns: dict[str, Any]
@@ -33,15 +33,15 @@ class Chat:
 
 
 class Step(StrEnum):
-    """What one transaction came to."""
+    """The result of one transaction."""
 
-    HERE = "here"  # the session was here before
+    HERE = "here"  # the session was complete before
     MORE = "more"
     DONE = "done"
 
 
 def complete(tx: Session, owner: str) -> set[str]:
-    """The ids of the owner's sessions that no import has to go on with."""
+    """Return the ids of the sessions of the owner that are not being imported."""
     rows = tx.scalars(
         select(SessionRow.id).where(SessionRow.owner == owner, SessionRow.source != IMPORTING)
     )
@@ -49,29 +49,29 @@ def complete(tx: Session, owner: str) -> set[str]:
 
 
 def import_some(tx: Session, owner: str, chat: Chat, usage_id: str) -> Step:
-    """Add the next ROWS messages; with the last of them the session is complete.
+    """Store the next ROWS messages; with the last of them the session is complete.
 
-    `usage_id` stands for a run in the session's usage: the same one each time.
+    `usage_id`: the run id of the usage row; it must be the same in each call.
     """
     conversation = _begun(tx, owner, chat)
     if conversation.source != IMPORTING:
         return Step.HERE
-    wanted = _before_own_turns(tx, conversation, chat.rows)
+    all_rows = _before_own_turns(tx, conversation, chat.rows)
     here = (MessageRow.owner == owner, MessageRow.session_id == chat.id)
-    there = tx.scalar(
+    stored = tx.scalar(
         select(func.count()).select_from(MessageRow).where(*here, MessageRow.run_id.is_(None))
     )
-    rows = wanted[there or 0 :][:ROWS]
+    rows = all_rows[stored or 0 :][:ROWS]
     tx.add_all(MessageRow(owner=owner, session_id=chat.id, **row) for row in rows)
     tx.flush()
-    if (there or 0) + len(rows) < len(wanted):
+    if (stored or 0) + len(rows) < len(all_rows):
         return Step.MORE
     _complete(tx, conversation, chat, usage_id)
     return Step.DONE
 
 
 def _begun(tx: Session, owner: str, chat: Chat) -> Row[Any]:
-    """The session's row, made if it is not there, and locked."""
+    """Lock the row of the session; make it if there is none."""
     insert = postgresql.insert if _is_postgresql(tx) else sqlite.insert
     columns = {**chat.columns, "source": IMPORTING, "next_turn": _turns(chat) + 1}
     tx.execute(
@@ -85,7 +85,7 @@ def _begun(tx: Session, owner: str, chat: Chat) -> Row[Any]:
 def _before_own_turns(
     tx: Session, conversation: Row[Any], rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What comes before the first turn that was made here while the import was cut short."""
+    """Return the rows before the first turn that ran here while the import was interrupted."""
     turn = func.coalesce(MessageRow.turn_no, conversation.next_turn)
     first = tx.scalar(
         select(func.min(turn)).where(
@@ -101,8 +101,8 @@ def _complete(tx: Session, conversation: Row[Any], chat: Chat, usage_id: str) ->
     owner = conversation.owner
     if chat.usage:
         profile = conversation.profile
-        place = {"owner": owner, "session_id": chat.id, "profile": profile}
-        tx.merge(UsageRow(run_id=usage_id, **place, **chat.usage))
+        whose = {"owner": owner, "session_id": chat.id, "profile": profile}
+        tx.merge(UsageRow(run_id=usage_id, **whose, **chat.usage))
         tx.flush()
     here = (MessageRow.owner == owner, MessageRow.session_id == chat.id)
     count = select(func.count()).where(*here, MessageRow.turn_no.is_not(None))

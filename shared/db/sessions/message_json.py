@@ -25,7 +25,7 @@ MESSAGE_COLUMNS: tuple[Any, ...] = (
 
 
 def message(row: Row[Any]) -> Message:
-    """A row of these columns in the shape of P8; what is unknown is left out."""
+    """Return a row of MESSAGE_COLUMNS in the shape of P8, without fields that have no value."""
     shown: Message = {
         "id": row.id,
         "session_id": row.session_id,

@@ -1,4 +1,4 @@
-"""What a session looks like to a person: its runs, its messages, what waits. Read in one go."""
+"""Reading a session as a person sees it: its runs, its messages, its queue."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,13 @@ from shared.db.sessions.summaries import context_tokens
 from shared.protocol.run_states import ENDED, LIVE, OPEN, RunState
 
 PAGE = 500  # messages
-SHOWN = 2_000  # characters of a waiting input: enough to tell it from the others
-ENDED_RUNS = 32  # a doorbell can hardly be later than that many runs
+SHOWN = 2_000  # characters of a queued input: enough to recognize it
+ENDED_RUNS = 32  # a notification will hardly be later than that many runs
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One run: where it stands, and whether clients know its end."""
+    """One run: its state, and whether its end is announced."""
 
     id: str
     state: RunState
@@ -38,7 +38,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A session at one moment. `messages`: the newest, in order, prompts of queued runs not."""
+    """A session at one moment. `messages`: the newest, in order, without prompts of queued runs."""
 
     runs: dict[str, RunInfo] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -48,12 +48,12 @@ class Conversation:
     queue: list[Message] = field(default_factory=list)
 
     def unannounced_runs(self) -> list[str]:
-        """Ended runs of which clients have not been told."""
+        """Return the ended runs whose ends are not announced."""
         return [r.id for r in self.runs.values() if not r.is_open and not r.announced]
 
 
 def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAGE) -> Conversation:
-    """The session as it is; empty if there is none. `limit`: at most that many messages."""
+    """Read the session, with at most `limit` messages; empty if there is none."""
     input_tokens, output_tokens = context_tokens(tx, owner, session_id)
     return Conversation(
         runs=recent_runs(tx, owner, session_id),
@@ -66,13 +66,13 @@ def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAG
 
 
 def recent_runs(tx: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
-    """All open runs of the session and the newest ended ones, in the order of the queue."""
+    """Return all open runs of the session and the newest ended ones, in the order of the queue."""
     rows = tx.execute(_RECENT, {"of_owner": owner, "of_session": session_id})
     return {row.id: _run(row) for row in rows}
 
 
 def waiting(tx: Session, owner: str, session_id: str) -> list[Message]:
-    """`[{run_id, input, created_at}]` of the runs whose turn has not begun, next one first."""
+    """Return `[{run_id, input, created_at}]` of queued runs whose turn has not begun, in order."""
     rows = tx.execute(
         select(RunRow.id, RunRow.input, RunRow.created_at)
         .where(
@@ -90,7 +90,7 @@ def waiting(tx: Session, owner: str, session_id: str) -> list[Message]:
 
 
 def read_run(tx: Session, owner: str, run_id: str) -> Conversation:
-    """A run without session, as a conversation of one turn (R32). Empty for other owners."""
+    """Read a run without session as a conversation of one turn (R32); empty for other owners."""
     row = tx.scalar(
         select(RunRow).where(
             RunRow.id == run_id, RunRow.owner == owner, RunRow.session_id.is_(None)
@@ -115,7 +115,7 @@ def read_run(tx: Session, owner: str, run_id: str) -> Conversation:
 
 
 def _recent() -> Any:
-    """One statement, so one moment."""
+    """One statement, so that all rows are of one moment."""
     mine = (RunRow.owner == bindparam("of_owner"), RunRow.session_id == bindparam("of_session"))
     newest = (
         select(RunRow.queue_no)

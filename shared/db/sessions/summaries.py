@@ -1,4 +1,4 @@
-"""Stored summaries of older turns, and what a session counts with them (R23, P22)."""
+"""Stored summaries of older turns, and the tokens of a session that has one (R23, P22)."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ ROLES = ("user", "assistant", "tool")
 
 @dataclass(frozen=True)
 class Stored:
-    """A session's snapshot. `version` is what a later write compares itself with."""
+    """The snapshot of a session. `version`: to be given when it is replaced or dropped."""
 
     snapshot: Snapshot
     version: int
@@ -38,7 +38,7 @@ _STORED = select(
 
 
 def load(tx: Session, owner: str, session_id: str) -> Stored | None:
-    """The session's snapshot, if it has one."""
+    """Return the snapshot of the session, if it has one."""
     here = {"owner": owner, "session_id": session_id}
     row = tx.connection().execute(_STORED, here).one_or_none()
     if row is None:
@@ -55,8 +55,8 @@ def store(
     tokens: int,
     covered: int,
 ) -> bool:
-    """Put the snapshot in the place of version `replaces` (None: of none); False if another is
-    there by now. `tokens`: of the summary as it is sent. Raises LostRun."""
+    """Store the snapshot in place of version `replaces` (None: there was none); False if there is
+    another one by now. `tokens`: of the summary as it is sent. Raises OwnershipLost."""
     owned(tx, claim)
     assert claim.session_id is not None
     values = {
@@ -89,7 +89,7 @@ def store(
 
 
 def drop(tx: Session, claim: Claim, version: int) -> None:
-    """Remove a snapshot whose turns no longer say what they said. Raises LostRun."""
+    """Remove a snapshot whose turns have changed. Raises OwnershipLost."""
     owned(tx, claim)
     tx.execute(
         delete(SnapshotRow).where(
@@ -108,9 +108,9 @@ _COVERING = delete(SnapshotRow).where(
 
 
 def drop_covering(tx: Session, owner: str, session_id: str, turn_no: int) -> None:
-    """Remove the snapshot if it covers that turn, whose messages are being replaced (R23).
+    """Remove the snapshot if it covers this turn, whose messages are being replaced (R23).
 
-    The caller holds the session's lock.
+    The caller has locked the session.
     """
     here = {"owner": owner, "session_id": session_id}
     tx.connection().execute(_COVERING, {**here, "turn": turn_no})
@@ -123,14 +123,14 @@ _ANSWERS = case((MessageRow.role == "assistant", _COUNT), else_=0)
 def context_sums(
     owner: BindParameter[str], session_id: BindParameter[str]
 ) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """Input and output tokens of a session, as expressions; see `context_tokens`."""
+    """Return the input and output tokens of a session as expressions; see `context_tokens`."""
     mine = (SnapshotRow.owner == owner, SnapshotRow.session_id == session_id)
     summary = select(SnapshotRow.summary_tokens).where(*mine).scalar_subquery()
-    reach = select(SnapshotRow.last_turn_no).where(*mine).scalar_subquery()
+    covered = select(SnapshotRow.last_turn_no).where(*mine).scalar_subquery()
     sent = (
         MessageRow.owner == owner,
         MessageRow.session_id == session_id,
-        MessageRow.turn_no > func.coalesce(reach, -1),
+        MessageRow.turn_no > func.coalesce(covered, -1),
         MessageRow.role.in_(ROLES),
     )
     counted = select(func.sum(_COUNT)).where(*sent).scalar_subquery()
@@ -144,9 +144,10 @@ _TOKENS = select(
 
 
 def context_tokens(tx: Session, owner: str, session_id: str) -> tuple[int, int]:
-    """Input and output tokens of a session, both from its snapshot on (P22).
+    """Return the input and output tokens of a session, both from its snapshot on (P22).
 
-    Input is the summary and all messages whose turn has come; output is the answers again.
+    Input is the summary and all messages of turns that have begun; output is the answers among
+    them.
     """
     here = {"of_owner": owner, "of_session": session_id}
     row = tx.connection().execute(_TOKENS, here).one()

@@ -1,4 +1,4 @@
-"""What a session's row sums up: its messages, its tokens, what its runs cost (P22)."""
+"""The sums in the row of a session: its messages, its tokens, the usage of its runs (P22)."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from shared.db.usage_report import session_totals
 
 
 def _summing_up() -> Any:
-    """Built once: it takes longer to put together than to run."""
+    """Built once: building it takes longer than executing it."""
     owner, session_id = bindparam("of_owner", type_=String), bindparam("of_session", type_=String)
     here = (MessageRow.owner == owner, MessageRow.session_id == session_id)
-    placed = MessageRow.turn_no.is_not(None)
+    in_turn = MessageRow.turn_no.is_not(None)
     tokens = context_sums(owner, session_id)
     shown = func.nullif(bindparam("preview_or_none", type_=String), "")
     return (
         update(SessionRow)
         .where(SessionRow.owner == owner, SessionRow.id == session_id)
         .values(
-            message_count=select(func.count()).where(*here, placed).scalar_subquery(),
+            message_count=select(func.count()).where(*here, in_turn).scalar_subquery(),
             tool_call_count=select(func.count())
             .where(*here, MessageRow.role == "tool")
             .scalar_subquery(),
@@ -41,10 +41,8 @@ _SUMMED_UP = _summing_up()
 def sum_up(
     tx: Session, owner: str, session_id: str | None, *, preview: str | None, now: float
 ) -> tuple[int, int]:
-    """Write the sums anew; the input and output tokens of the context, zeros without a session.
-
-    `preview`: the beginning of its last answer, if there is one.
-    """
+    """Compute and store the sums anew; return the input and output tokens of the context, (0, 0)
+    without a session. `preview`: the beginning of the last answer, if there is one."""
     values = {"of_owner": owner, "of_session": session_id, "preview_or_none": preview, "now": now}
     row = tx.connection().execute(_SUMMED_UP, values).first() if session_id else None
     return (row.input_tokens, row.output_tokens) if row is not None else (0, 0)

@@ -1,4 +1,4 @@
-"""The messages that a turn leaves behind its prompt: written once, or all of them anew (R24)."""
+"""The messages of a turn after its prompt: stored once, or replaced all together (R24)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow
 
-_TOLD = (
+_FROM_GATEWAY = (
     "role",
     "content",
     "tool_call_id",
@@ -23,7 +23,7 @@ _TOLD = (
 _CLEARED = delete(MessageRow).where(MessageRow.run_id == bindparam("of_run"), MessageRow.idx > 0)
 _ADDED = insert(MessageRow).values(
     {
-        **{name: bindparam(name) for name in (*_TOLD, "owner", "session_id", "run_id")},
+        **{name: bindparam(name) for name in (*_FROM_GATEWAY, "owner", "session_id", "run_id")},
         **{name: bindparam(name) for name in ("turn_no", "idx", "timestamp")},
         "tool_calls": bindparam("tool_calls", type_=JSON(none_as_null=True)),
     }
@@ -31,12 +31,12 @@ _ADDED = insert(MessageRow).values(
 
 
 def clear_rows(tx: Session, run_id: str) -> None:
-    """Remove the turn's own rows and no others; the prompt (index 0) stays."""
+    """Remove the rows of the turn, except its prompt (index 0)."""
     tx.connection().execute(_CLEARED, {"of_run": run_id})
 
 
 def add_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now: float) -> None:
-    """Write the rows behind the prompt, in order."""
+    """Store the rows after the prompt, in order; `now` is the time of rows without one."""
     whose = {
         "owner": run.owner,
         "session_id": run.session_id,
@@ -45,7 +45,7 @@ def add_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now:
     }
     written = [
         {
-            **{name: row.get(name) for name in _TOLD},
+            **{name: row.get(name) for name in _FROM_GATEWAY},
             **whose,
             "idx": index,
             "tool_calls": row.get("tool_calls"),

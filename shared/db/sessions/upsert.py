@@ -1,4 +1,4 @@
-"""The session's row, as a new message finds it: made, or touched."""
+"""The row of a session when a message arrives: it is made, or updated."""
 
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ _MADE = Upsert(_making)
 def find_or_make(
     tx: Session, owner: str, session_id: str, *, profile: str, model: str | None, text: str
 ) -> tuple[Row[Any] | None, bool]:
-    """The session's row, locked, and whether it was made just now, of two first ones by one."""
+    """Lock the row of the session, or make it; whether this call made it."""
     found = lock_session(tx, owner, session_id)
     if found is not None:
         return found, False
@@ -66,7 +66,7 @@ _TOUCHED = (
 
 
 def touch(tx: Session, conversation: Row[Any], *, text: str, model: str | None) -> None:
-    """The first run names a session that has no name; none renames it (P16)."""
+    """Note the activity; set title, preview and model if they are empty, else keep them (P16)."""
     values = {
         "of_owner": conversation.owner,
         "of_session": conversation.id,
@@ -77,5 +77,5 @@ def touch(tx: Session, conversation: Row[Any], *, text: str, model: str | None) 
 
 
 def title_of(text: str) -> str:
-    """The first characters of the input, line breaks as spaces."""
+    """Return the first characters of the input, with spaces for line breaks."""
     return text[:TITLE_LENGTH].replace("\r\n", " ").replace("\n", " ").replace("\r", " ")

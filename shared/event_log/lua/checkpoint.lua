@@ -1,4 +1,4 @@
--- Replaces a log's older entries by their fold (R29).
+-- Replaces the older entries of a log by their fold (R29).
 -- KEYS meta, log, checkpoint   ARGV fence, seq, fold, ttl
 -- -> {'OK'} | {'FENCED'}
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return {'FENCED'} end

@@ -1,8 +1,8 @@
--- Gives the owner with this fence the run's log (R14, R15, R17).
--- KEYS meta, log, checkpoint, live, bell
+-- Makes this fence the one that may append to the log of a run (R14, R15, R17).
+-- KEYS meta, log, checkpoint, live, channel
 -- ARGV run_id, fence, epoch, min_head, create (0|1), ttl, base, checkpoint, [entry, ...]
--- -> {'OK', epoch, head} the log goes on | {'GONE', head} it cannot be continued | {'FENCED', fence} | {'ENDED', head}
-local meta, log, checkpoint, live, bell = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- -> {'OK', epoch, head} installed | {'GONE', head} it cannot be continued | {'FENCED', fence} | {'ENDED', head}
+local meta, log, checkpoint, live, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local run_id, fence, epoch, min_head = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local create, ttl, base = ARGV[5] == '1', ARGV[6], tonumber(ARGV[7])
 
@@ -24,7 +24,7 @@ else
     redis.call('XADD', log, head .. '-0', 'd', ARGV[i], 'f', fence)
   end
   redis.call('HSET', meta, 'fence', fence, 'epoch', epoch, 'head', head, 'base', base)
-  redis.call('PUBLISH', bell, 'R ' .. run_id .. ' ' .. epoch .. ' ' .. head)
+  redis.call('PUBLISH', channel, 'R ' .. run_id .. ' ' .. epoch .. ' ' .. head)
 end
 redis.call('HSET', live, run_id, epoch)
 for _, key in ipairs({meta, log, checkpoint, live}) do redis.call('EXPIRE', key, ttl) end

@@ -1,0 +1,1 @@
+"""What clients can do, on a stack without faults."""

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.recording import Payload
@@ -20,7 +20,7 @@ def assert_aborted(end: Payload) -> None:
     assert (end["status"], end["finish_reason"]) == ("aborted", "aborted")
 
 
-def test_a_run_that_is_stopped_while_it_streams_keeps_its_text_and_tells_every_tab(
+def test_a_run_that_is_stopped_while_it_streams_keeps_its_text_and_notifies_every_tab(
     stack: Stack, client: SocketClient, connect: Clients, session_id: str
 ) -> None:
     tab = connect(stack, protocol=None)
@@ -35,10 +35,10 @@ def test_a_run_that_is_stopped_while_it_streams_keeps_its_text_and_tells_every_t
             "session_id": session_id,
             "status": "stopping",
         }
-        for heard in (client, tab):
-            assert_aborted(heard.end(run_id))
-            assert heard.all("abort.completed", run_id=run_id)[0]["synced"] is True
-            assert heard.names(run_id)[-2:] == ["usage.updated", "run.completed"]
+        for recording in (client, tab):
+            assert_aborted(recording.end(run_id))
+            assert recording.all("abort.completed", run_id=run_id)[0]["synced"] is True
+            assert recording.names(run_id)[-2:] == ["usage.updated", "run.completed"]
         (posted,) = stack.posts(run_id)
         assert posted["stops"] >= 1
         assert posted["status"] == "cancelled"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.acceptance.answers import talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
@@ -19,7 +19,7 @@ def test_a_question_reaches_every_tab_is_shown_again_and_is_answered_once(
     tab = connect(stack)
     tab.resume(session_id)
     run_id = client.run(asking(), session_id)
-    asked = [heard.wait_for("approval.request") for heard in (client, tab)]
+    asked = [recording.wait_for("approval.request") for recording in (client, tab)]
     assert asked[0]["command"] == "rm -rf build"
     assert asked[0]["seq"] == asked[1]["seq"]
     shown = connect(stack).resume(session_id)["events"]

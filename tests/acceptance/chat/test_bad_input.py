@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from socketio.exceptions import ConnectionError as Refused
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import ClientLoop, SocketClient
 from tests.support.servers.stack import Stack
 
@@ -17,7 +17,7 @@ LARGEST_FRAME = 1_000_000  # FRAME_MAX_BYTES of the stack
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", 7, ["wrong"], {"a": 1}])
-def test_without_the_right_token_nobody_gets_in(
+def test_without_the_right_token_a_connection_is_refused(
     stack: Stack, client_loop: ClientLoop, token: Any
 ) -> None:
     stranger = SocketClient(client_loop, stack.url, token)
@@ -119,7 +119,7 @@ def test_a_frame_over_the_limit_closes_its_connection_and_harms_no_other(
     assert_whole(calm, run_id, 300)
 
 
-def test_a_session_that_nobody_knows_is_shown_empty(client: SocketClient, session_id: str) -> None:
+def test_an_unknown_session_is_shown_empty(client: SocketClient, session_id: str) -> None:
     shown = client.resume(session_id)
     assert shown["messages"] == []
     assert shown["events"] == []

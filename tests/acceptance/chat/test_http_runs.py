@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.words import assert_whole, talk
+from tests.acceptance.answers import assert_whole, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.servers.stack import TOKEN, Stack
 
@@ -29,19 +29,23 @@ def test_a_run_of_five_megabytes_is_taken_and_watched_on_a_socket(
     text = f"{talk(20)} {'x' * 5_000_000}"
     answer = post(stack, {"input": text, "session_id": session_id})
     assert answer.status_code == 202
-    told = answer.json()
-    assert (told["ok"], told["session_id"], told["status"]) == (True, session_id, "queued")
-    assert client.end(told["run_id"], within=60)["status"] == "completed"
-    assert_whole(client, told["run_id"], 20)
-    (posted,) = stack.posts(told["run_id"])
+    accepted = answer.json()
+    assert (accepted["ok"], accepted["session_id"], accepted["status"]) == (
+        True,
+        session_id,
+        "queued",
+    )
+    assert client.end(accepted["run_id"], within=60)["status"] == "completed"
+    assert_whole(client, accepted["run_id"], 20)
+    (posted,) = stack.posts(accepted["run_id"])
     assert posted["body"]["input"] == text
 
 
 def test_a_run_without_a_session_is_found_by_its_id(stack: Stack, client: SocketClient) -> None:
-    told = post(stack, {"input": talk(300, rate=100)}).json()
-    assert "session_id" not in told
-    client.call("resume", {"run_id": told["run_id"]})
-    assert client.end(told["run_id"])["status"] == "completed"
+    accepted = post(stack, {"input": talk(300, rate=100)}).json()
+    assert "session_id" not in accepted
+    client.call("resume", {"run_id": accepted["run_id"]})
+    assert client.end(accepted["run_id"])["status"] == "completed"
 
 
 def test_sent_twice_it_is_one_run(stack: Stack, session_id: str) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import ClientLoop, SocketClient
 from tests.support.recording import Recording
 from tests.support.servers.postgres import PostgresServer
@@ -62,9 +62,11 @@ def test_fifty_runs_at_once_reach_every_client_whole_and_in_order(
             ]
         )
         run_ids = [str(answer["run_id"]) for answer in answers]
-        for heard, run_id in zip((*writers, *tabs), (*run_ids, *run_ids[:WATCHED]), strict=True):
-            assert_whole(heard, run_id, TOKENS)
-            assert_only(heard, run_id)
+        for recording, run_id in zip(
+            (*writers, *tabs), (*run_ids, *run_ids[:WATCHED]), strict=True
+        ):
+            assert_whole(recording, run_id, TOKENS)
+            assert_only(recording, run_id)
     finally:
         for one in (*writers, *tabs):
             one.disconnect()
@@ -76,9 +78,9 @@ def test_fifty_runs_at_once_reach_every_client_whole_and_in_order(
     assert crowd_stack.accidents() == []
 
 
-def assert_only(heard: Recording, run_id: str) -> None:
+def assert_only(recording: Recording, run_id: str) -> None:
     """Nothing of anybody else's."""
-    assert {p["run_id"] for p in heard.all() if "run_id" in p} == {run_id}
+    assert {p["run_id"] for p in recording.all() if "run_id" in p} == {run_id}
 
 
 def test_a_stop_on_another_web_process_ends_the_run_for_all(
@@ -89,9 +91,9 @@ def test_a_stop_on_another_web_process_ends_the_run_for_all(
     for other in others:
         other.resume("stopped-elsewhere")
     run_id = writer.run(talk(2000, 100), "stopped-elsewhere")
-    for heard in (writer, *others):
-        heard.wait_for("message.delta")
+    for recording in (writer, *others):
+        recording.wait_for("message.delta")
     assert others[-1].abort("stopped-elsewhere")["ok"]
-    for heard in (writer, *others):
-        assert heard.end(run_id)["finish_reason"] == "aborted"
-        assert heard.deltas(run_id) == writer.deltas(run_id)
+    for recording in (writer, *others):
+        assert recording.end(run_id)["finish_reason"] == "aborted"
+        assert recording.deltas(run_id) == writer.deltas(run_id)

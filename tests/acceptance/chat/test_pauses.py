@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients, JsClients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.recording import Recording
 from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
@@ -49,26 +49,26 @@ def usual() -> Iterator[Stack]:
 def report() -> Report:
     """Says what was measured, and fails if it is past the bound."""
 
-    def tell(what: str, pause: float, bound: float) -> None:
+    def report(what: str, pause: float, bound: float) -> None:
         print(f"\npause: {what}: {pause:.2f} s (bound {bound:.2f} s)")  # noqa: T201
         assert pause <= bound
 
-    return tell
+    return report
 
 
-def some_text(heard: Recording, run_id: str, tokens: int = 30) -> None:
-    """Wait until so much has been heard."""
-    heard.wait_until(lambda: len(heard.deltas(run_id).split()) >= tokens, what="some text")
+def some_text(recording: Recording, run_id: str, tokens: int = 30) -> None:
+    """Wait until so many tokens have been received."""
+    recording.wait_until(lambda: len(recording.deltas(run_id).split()) >= tokens, what="some text")
 
 
-def next_event(heard: Recording, run_id: str, after: float) -> float:
+def next_event(recording: Recording, run_id: str, after: float) -> float:
     """When the run's first text after a moment came; waits for it."""
 
     def later() -> list[float]:
-        texts = [h for h in list(heard.heard) if h.name == "message.delta" and h.at > after]
+        texts = [h for h in list(recording.received) if h.name == "message.delta" and h.at > after]
         return [h.at for h in texts if h.payload["run_id"] == run_id]
 
-    heard.wait_until(later, within=40, what="text")
+    recording.wait_until(later, within=40, what="text")
     return later()[0]
 
 
@@ -83,7 +83,7 @@ def test_a_killed_worker_costs_twenty_seconds_at_most(
     killed_at = time.monotonic()
     usual.workers.remove(owner)
     client.wait_for("run.reattached", within=40)
-    at = next(h.at for h in client.heard if h.name == "run.reattached")
+    at = next(h.at for h in client.received if h.name == "run.reattached")
     report("worker killed, to run.reattached", at - killed_at, WORKER_KILLED)
     assert client.end(run_id, within=60)["status"] == "completed"
     assert client.text(run_id).strip() == numbered(1500).strip()
@@ -110,7 +110,7 @@ def test_a_killed_web_process_costs_an_old_page_its_reconnect_delay_and_a_second
     usual: Stack, js_client: JsClients, session_id: str, report: Report
 ) -> None:
     page = js_client(usual, options=JS_OPTIONS)
-    page.tell("emit", name="run", payload={"session_id": session_id, "input": talk(400, rate=RATE)})
+    page.send("emit", name="run", payload={"session_id": session_id, "input": talk(400, rate=RATE)})
     run_id = str(page.wait_for("run.started")["run_id"])
     some_text(page, run_id)
     with web_killed(usual) as killed_at:
@@ -145,14 +145,14 @@ def test_a_redis_that_comes_back_costs_five_seconds_at_most(
     client = connect(usual)
     run_id = client.run(talk(1000, rate=RATE), session_id)
     some_text(client, run_id)
-    heard = len(client.seqs(run_id))
+    before = len(client.seqs(run_id))
     if how is signal.SIGTERM:
         usual.redis.terminate()
     else:
         usual.redis.kill()
     gone_at = time.monotonic()
     wait_until(lambda: time.monotonic() > gone_at + 3, what="it is away for a while")
-    assert len(client.seqs(run_id)) <= heard + RATE
+    assert len(client.seqs(run_id)) <= before + RATE
     usual.redis.restart()
     back_at = time.monotonic()
     pause = next_event(client, run_id, back_at) - back_at
@@ -168,7 +168,7 @@ def test_a_lone_web_process_that_is_started_again_costs_the_clients_delays_and_a
     stack: Stack, js_client: JsClients, session_id: str, report: Report
 ) -> None:
     page = js_client(stack, options=JS_OPTIONS)
-    page.tell("emit", name="run", payload={"session_id": session_id, "input": talk(500, rate=RATE)})
+    page.send("emit", name="run", payload={"session_id": session_id, "input": talk(500, rate=RATE)})
     run_id = str(page.wait_for("run.started")["run_id"])
     some_text(page, run_id)
     killed_at = time.monotonic()

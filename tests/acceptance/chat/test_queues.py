@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.servers.processes import RunningProcess, wait_until
 from tests.support.servers.stack import Stack
@@ -71,7 +71,7 @@ def test_a_worker_whose_slots_are_taken_still_takes_over_at_once(
         client.wait_for("run.reattached", lambda p, r=run_id: p["run_id"] == r, within=TAKEN_WITHIN)  # type: ignore[misc]
     log.info("measured: seconds to takeover: %.2f", time.monotonic() - killed_at)
     assert all(small.owner_of(run_id) is second for run_id in lost)
-    assert not [h for h in client.heard if h.name == "run.completed"], "its own runs still go on"
+    assert not [h for h in client.received if h.name == "run.completed"], "its own runs still go on"
     assert small.run_row(waiting).state == "queued", "takeovers' slots are not for new runs"
     small.workers.remove(first)
     for run_id in runs:
@@ -122,7 +122,7 @@ def test_workers_are_replaced_under_live_runs_without_a_visible_error(
     assert not client.all("error")
 
 
-def test_a_worker_that_was_told_to_stop_claims_nothing_more(
+def test_a_worker_that_got_sigterm_claims_nothing_more(
     small: Stack, connect: Clients, new_session: Callable[[], str]
 ) -> None:
     client = connect(small)

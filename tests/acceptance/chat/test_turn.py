@@ -8,16 +8,16 @@ from functools import partial
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients, JsClients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.recording import Recording, answer
 from tests.support.servers.stack import Stack
 
-CUTS = (1, 40, 80)  # words heard, of 240
+CUTS = (1, 40, 80)  # words received, of 240
 
 
-def test_a_turn_is_heard_from_its_start_to_its_end_and_is_stored(
+def test_a_turn_is_received_from_its_start_to_its_end_and_is_stored(
     stack: Stack, client: SocketClient, session_id: str
 ) -> None:
     run_id = client.run(talk(40), session_id)
@@ -35,7 +35,7 @@ def test_a_turn_is_heard_from_its_start_to_its_end_and_is_stored(
     assert stack.stored_answer(run_id) == numbered(40)
 
 
-def test_the_javascript_client_hears_the_same_turn(
+def test_the_javascript_client_receives_the_same_turn(
     stack: Stack, js_client: JsClients, connect: Clients, session_id: str
 ) -> None:
     javascript, python = js_client(stack), connect(stack)
@@ -47,7 +47,7 @@ def test_the_javascript_client_hears_the_same_turn(
     assert_whole(python, got["run_id"], 40)
 
 
-def test_a_socket_io_client_that_begins_with_polling_hears_everything_too(
+def test_a_socket_io_client_that_begins_with_polling_receives_everything_too(
     stack: Stack, js_client: JsClients, session_id: str
 ) -> None:
     javascript = js_client(stack, options={"transports": ["polling", "websocket"]})
@@ -57,11 +57,11 @@ def test_a_socket_io_client_that_begins_with_polling_hears_everything_too(
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_whoever_comes_in_the_middle_is_shown_the_text_so_far_and_then_the_rest(
+def test_a_client_that_joins_in_the_middle_is_shown_the_text_so_far_and_then_the_rest(
     stack: Stack, client: SocketClient, connect: Clients, session_id: str, cut: int
 ) -> None:
     run_id = client.run(talk(240, rate=100), session_id)
-    client.wait_until(partial(has_heard, client, run_id, cut), what=f"{cut} words")
+    client.wait_until(partial(has_received, client, run_id, cut), what=f"{cut} words")
     late = connect(stack)
     shown = late.resume(session_id)
     assert shown["isWorking"] is True
@@ -123,11 +123,11 @@ def test_resumes_at_random_moments_from_many_sockets_always_add_up_to_the_whole_
     stack: Stack, client: SocketClient, connect: Clients, session_id: str
 ) -> None:
     whole = numbered(200).strip()
-    moments = sorted(random.sample(range(1, 180), 8))  # words heard
+    moments = sorted(random.sample(range(1, 180), 8))  # words received
     late = [connect(stack, who=f"late at word {moment}") for moment in moments]
     run_id = client.run(talk(200, rate=150), session_id)
     for one, moment in zip(late, moments, strict=True):
-        client.wait_until(partial(has_heard, client, run_id, moment), what=f"word {moment}")
+        client.wait_until(partial(has_received, client, run_id, moment), what=f"word {moment}")
         one.emit("resume", {"session_id": session_id})
         one.emit("resume", {"session_id": session_id})
     client.end(run_id)
@@ -139,7 +139,7 @@ def shows(client: SocketClient, run_id: str, text: str) -> bool:
     return client.text(run_id).strip() == text
 
 
-def has_heard(client: SocketClient, run_id: str, words: int) -> bool:
+def has_received(client: SocketClient, run_id: str, words: int) -> bool:
     return len(client.deltas(run_id).split()) >= words
 
 
@@ -152,7 +152,7 @@ def test_resume_never_starts_work(stack: Stack, client: SocketClient, session_id
     assert stack.run_row(run_id).state == "completed"
 
 
-def test_a_run_without_a_session_is_heard_by_its_sender_and_can_be_resumed_by_its_id(
+def test_a_run_without_a_session_is_received_by_its_sender_and_can_be_resumed_by_its_id(
     stack: Stack, client: SocketClient, connect: Clients
 ) -> None:
     run_id = client.run(talk(200, rate=100))
@@ -191,7 +191,7 @@ def test_a_repeated_request_is_the_same_run_and_posts_once(
     assert client.call("run", asked)["run_id"] == run_id
 
 
-def test_two_tabs_hear_both_turns_and_a_third_session_hears_neither(
+def test_two_tabs_receive_both_turns_and_a_third_session_receives_neither(
     stack: Stack,
     client: SocketClient,
     connect: Clients,
@@ -218,12 +218,12 @@ def test_the_second_of_two_messages_at_once_waits_its_turn(
     inputs = [talk(40, rate=100), talk(25, rate=100)]
     answers = client.call_all(*[("run", {"input": i, "session_id": session_id}) for i in inputs])
     first, second = (answer["run_id"] for answer in answers)
-    for heard in (client, tab):
-        heard.end(first)
-        heard.end(second)
-        assert_queued(heard, first, second)
-        assert_whole(heard, first, 40)
-        assert_whole(heard, second, 25)
+    for recording in (client, tab):
+        recording.end(first)
+        recording.end(second)
+        assert_queued(recording, first, second)
+        assert_whole(recording, first, 40)
+        assert_whole(recording, second, 25)
     shown = client.resume(session_id)["messages"]
     assert [(m["role"], m["content"]) for m in shown] == [
         ("user", inputs[0]),
@@ -235,11 +235,11 @@ def test_the_second_of_two_messages_at_once_waits_its_turn(
     assert numbered(40).strip() in str(posted["body"]["conversation_history"])
 
 
-def assert_queued(heard: Recording, first: str, second: str) -> None:
+def assert_queued(recording: Recording, first: str, second: str) -> None:
     """`run.queued` of the second came before its start, and that after the first one's end."""
-    queued = heard.wait_for("run.queued")
+    queued = recording.wait_for("run.queued")
     assert queued["run_id"] == second
-    places = [(h.name, h.payload.get("run_id")) for h in heard.heard]
-    assert places.index(("run.queued", second)) < places.index(("run.started", second))
-    assert places.index(("run.completed", first)) < places.index(("run.started", second))
-    assert places.count(("run.queued", second)) == 1
+    states = [(h.name, h.payload.get("run_id")) for h in recording.received]
+    assert states.index(("run.queued", second)) < states.index(("run.started", second))
+    assert states.index(("run.completed", first)) < states.index(("run.started", second))
+    assert states.count(("run.queued", second)) == 1

@@ -14,8 +14,8 @@ from websocket import WebSocket, create_connection
 
 from shared.db.models import SessionRow
 from shared.user_tokens import digest
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.recording import Payload, Recording
 from tests.support.servers.stack import TOKEN, Stack
@@ -72,12 +72,12 @@ def ask(client: SocketClient, event: str, payload: Payload) -> list[Any]:
     """The acknowledgement, and what was said to the socket before it."""
     mark = client.mark()
     answer = client.call(event, payload)
-    return [answer, *([h.name, h.payload] for h in client.heard[mark:])]
+    return [answer, *([h.name, h.payload] for h in client.received[mark:])]
 
 
-def nameless(told: list[Any], payload: Payload) -> str:
-    """What was told, without the ids that were asked for."""
-    text = json.dumps(told, sort_keys=True)
+def nameless(received: list[Any], payload: Payload) -> str:
+    """What was received, without the ids of the request."""
+    text = json.dumps(received, sort_keys=True)
     for name in ("session_id", "run_id"):
         text = text.replace(str(payload.get(name, "no such id")), name)
     return text
@@ -108,7 +108,7 @@ QUESTIONS = [
 @pytest.mark.parametrize(
     ("event", "names", "more"), QUESTIONS, ids=lambda v: "+".join(v) if v else None
 )
-def test_a_strangers_ids_are_answered_like_ids_that_nobody_has(
+def test_a_strangers_ids_are_answered_like_unknown_ids(
     shared: Stack,
     alice: SocketClient,
     bob: SocketClient,
@@ -124,10 +124,10 @@ def test_a_strangers_ids_are_answered_like_ids_that_nobody_has(
     assert nameless(ask(bob, event, payload), payload) == nameless(
         ask(bob, event, nobodys), nobodys
     )
-    heard = len(alice.deltas(hers))
-    alice.wait_until(lambda: len(alice.deltas(hers)) > heard + 100, what="she goes on")
+    before = len(alice.deltas(hers))
+    alice.wait_until(lambda: len(alice.deltas(hers)) > before + 100, what="she goes on")
     assert shared.run_row(hers).state == "running"
-    assert {heard.name for heard in bob.heard} <= {"connect", "resumed"}
+    assert {event.name for event in bob.received} <= {"connect", "resumed"}
 
 
 def test_a_waiting_message_of_another_cannot_be_taken_back(
@@ -165,9 +165,9 @@ def test_a_run_without_a_session_is_its_owners_alone(
         assert nameless(ask(bob, event, payload), payload) == nameless(
             ask(bob, event, nobodys), nobodys
         )
-    heard = len(alice.deltas(run_id))
-    alice.wait_until(lambda: len(alice.deltas(run_id)) > heard + 100, what="she goes on")
-    assert {h.name for h in bob.heard} <= {"connect", "resumed"}
+    before = len(alice.deltas(run_id))
+    alice.wait_until(lambda: len(alice.deltas(run_id)) > before + 100, what="she goes on")
+    assert {h.name for h in bob.received} <= {"connect", "resumed"}
     assert alice.call("abort", {"run_id": run_id})["ok"]
 
 
@@ -258,16 +258,16 @@ def test_a_stolen_pid_and_offset_bring_back_nothing_to_somebody_else(
 ) -> None:
     lost = Recoverable(shared, "token-of-alice")
     lost.emit("run", {"input": talk(LONG, rate=100), "session_id": session_id})
-    heard = lost.events(30)
+    received = lost.events(30)
     lost.close()
-    stolen = {"pid": lost.pid, "offset": heard[-1][2]}
+    stolen = {"pid": lost.pid, "offset": received[-1][2]}
     thief = Recoverable(shared, "token-of-bob", **stolen)
     assert thief.pid != lost.pid
     thief.silence(1.0)
     thief.close()
     back = Recoverable(shared, "new-token-of-alice", **stolen)
     assert back.pid == lost.pid
-    seqs = [told[1]["seq"] for told in (*heard, *back.events(30)) if "seq" in told[1]]
+    seqs = [item[1]["seq"] for item in (*received, *back.events(30)) if "seq" in item[1]]
     assert seqs == list(range(1, len(seqs) + 1))
     back.close()
     alice.abort(session_id)

@@ -1,0 +1,1 @@
+"""What clients see while a part of the stack fails."""

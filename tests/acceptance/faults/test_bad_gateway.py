@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.db.models import OrphanRow
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.servers.processes import wait_until
@@ -101,13 +101,15 @@ def test_a_gateway_that_never_answers_the_post_fails_the_run_and_is_chased(
     following = client.run(talk(5), session_id)  # claimed at once: it fails for itself
     assert client.end(following)["reason"] == "post_uncertain"
     for asked in (run_id, following):
-        chase = wait_until(partial(ended_chase, stack, asked), within=25, what="the chase ended")
-        assert chase is not None
-        assert (chase.kind, chase.outcome) == ("uncertain_post", "found")
-        assert len(late_gateway.record(chase.ephemeral_id)["runs"]) == 1
+        orphan = wait_until(
+            partial(ended_orphan, stack, asked), within=25, what="the orphan is done"
+        )
+        assert orphan is not None
+        assert (orphan.kind, orphan.outcome) == ("uncertain_post", "found")
+        assert len(late_gateway.record(orphan.ephemeral_id)["runs"]) == 1
 
 
-def ended_chase(stack: Stack, run_id: str) -> OrphanRow | None:
+def ended_orphan(stack: Stack, run_id: str) -> OrphanRow | None:
     def work(tx: Session) -> OrphanRow | None:
         row = tx.scalar(
             select(OrphanRow).where(OrphanRow.run_id == run_id, OrphanRow.done_at.is_not(None))
@@ -120,7 +122,7 @@ def ended_chase(stack: Stack, run_id: str) -> OrphanRow | None:
 
 
 @pytest.mark.parametrize("fault", [{"post_reset": True}, {"post_status": 502}])
-def test_a_post_of_which_nobody_knows_is_not_sent_again(
+def test_a_post_with_an_unknown_result_is_not_sent_again(
     stack: Stack,
     client: SocketClient,
     faulty: DemoGateway,
@@ -168,12 +170,12 @@ def test_a_cut_stream_is_finished_by_asking_and_the_text_is_whole(
     tab.resume(session_id)
     run_id = client.run(talk(150, rate=100, cut=30), session_id)
     assert client.wait_for("run.reattached")["mode"] == "polling"
-    for heard in (client, tab):
-        end = heard.end(run_id)
+    for recording in (client, tab):
+        end = recording.end(run_id)
         assert end["status"] == "completed"
         assert "resync" not in end
-        assert heard.text(run_id).strip() == numbered(150).strip()
-        seqs = heard.seqs(run_id)
+        assert recording.text(run_id).strip() == numbered(150).strip()
+        seqs = recording.seqs(run_id)
         assert seqs == list(range(1, len(seqs) + 1))
     (posted,) = stack.posts(run_id)
     assert posted["readers_opened"] == 1
@@ -187,7 +189,7 @@ def test_junk_on_the_stream_is_skipped(client: SocketClient, session_id: str, ki
     assert "run.reattached" not in client.names()
 
 
-def test_events_that_nobody_knows_are_passed_on_under_their_own_name(
+def test_unknown_events_are_passed_on_under_their_own_name(
     client: SocketClient, session_id: str
 ) -> None:
     run_id = client.run(talk(5, junk=[{"after": 2, "kind": "unknown_event"}]), session_id)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
+from tests.acceptance.answers import assert_whole, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.servers.postgres import PostgresServer, find_binaries
 from tests.support.servers.stack import TOKEN, Stack
@@ -54,8 +54,8 @@ def by_http(stack: Stack, payload: dict[str, Any]) -> dict[str, Any]:
         timeout=20,
     )
     assert answer.status_code == 503
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def some_text(client: SocketClient, run_id: str) -> None:
@@ -64,14 +64,14 @@ def some_text(client: SocketClient, run_id: str) -> None:
 
 
 def next_word(client: SocketClient, since: int, run_id: str) -> float:
-    """When the first delta of the run came after that place in the record."""
+    """When the first delta of the run came after that mark of the record."""
 
-    def heard() -> list[float]:
-        late = list(client.heard[since:])
+    def delta_times() -> list[float]:
+        late = list(client.received[since:])
         return [h.at for h in late if h.name == "message.delta" and h.payload["run_id"] == run_id]
 
-    client.wait_until(heard, what="a word")
-    return heard()[0]
+    client.wait_until(delta_times, what="a word")
+    return delta_times()[0]
 
 
 def test_while_redis_is_away_new_runs_are_refused_and_live_ones_go_on(

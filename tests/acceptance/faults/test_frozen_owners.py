@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from shared.db.models import AttemptRow
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.chat.test_abort import assert_aborted
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import SocketClient
 from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
@@ -43,7 +43,7 @@ def attempts_of(stack: Stack, run_id: str) -> list[AttemptRow]:
 def test_a_gateway_is_stopped_at_once_though_the_owner_is_frozen(
     stack: Stack, client: SocketClient, session_id: str
 ) -> None:
-    """Its lease is far from its end, so nobody takes the run over; it wakes up to the news."""
+    """Its lease is far from its end, so there is no takeover; it continues when it wakes up."""
     run_id = client.run(talk(2000, rate=50), session_id)
     client.wait_until(lambda: len(client.deltas(run_id)) > 5, what="some text")
     owner = stack.owner_of(run_id)

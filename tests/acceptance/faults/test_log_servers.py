@@ -1,4 +1,4 @@
-"""Logs and doorbells on two Redis servers: both are used, and each fails alone (ADR 0013)."""
+"""Logs and notifications on two Redis servers: both are used, and each fails alone (ADR 0013)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from shared.event_log.keys import feed_tag
 from shared.event_log.shards import shard_of
+from tests.acceptance.answers import assert_whole, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, talk
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.stack import Stack
 
@@ -68,7 +68,7 @@ def test_a_server_that_is_away_silences_only_its_own_sessions(
     client.wait_until(lambda: len(client.deltas(there)) > 100, what="text of both")
     servers[1].terminate()
     assert_whole(client, here, 200)  # live, while the other one is away
-    heard = client.deltas(there)
+    before = client.deltas(there)
     servers[1].restart()
     assert_whole(client, there, 200)
-    assert len(heard) < len(client.deltas(there))
+    assert len(before) < len(client.deltas(there))

@@ -1,4 +1,4 @@
-"""Processes that are told to stop, or killed, in the middle of a run."""
+"""Processes that get SIGTERM or SIGKILL in the middle of a run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 
 from shared.db.models import UsageRow
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients, JsClients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.recording import Recording, answer
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.processes import wait_until
@@ -34,7 +34,7 @@ def mortal(request: pytest.FixtureRequest) -> Iterator[Stack]:
             server.drop_database("mortal")
 
 
-def test_a_worker_that_is_told_to_stop_reads_its_run_to_the_end(
+def test_a_worker_that_gets_sigterm_reads_its_run_to_the_end(
     mortal: Stack, connect: Clients, new_session: Callable[[], str]
 ) -> None:
     client, session_id = connect(mortal), new_session()
@@ -64,11 +64,11 @@ def test_a_killed_worker_loses_no_word_and_its_run_ends_once(
     owner.kill()
     mortal.workers.remove(owner)
     assert client.wait_for("run.reattached", within=25)["mode"] == "polling"
-    for heard in (client, tab):
-        end = heard.end(run_id, within=40)
+    for recording in (client, tab):
+        end = recording.end(run_id, within=40)
         assert end["status"] == "completed"
-        assert heard.text(run_id).strip() == numbered(400).strip()
-        seqs = heard.seqs(run_id)
+        assert recording.text(run_id).strip() == numbered(400).strip()
+        seqs = recording.seqs(run_id)
         assert seqs == list(range(1, len(seqs) + 1))
     assert mortal.stored_answer(run_id).strip() == numbered(400).strip()
     (posted,) = mortal.posts(run_id)
@@ -79,30 +79,30 @@ def test_a_killed_worker_loses_no_word_and_its_run_ends_once(
     assert_whole(client, client.run(talk(5), session_id), 5)
 
 
-def test_a_web_process_that_is_told_to_stop_or_killed_costs_a_reconnect_and_no_word(
+def test_a_web_process_that_gets_sigterm_or_sigkill_costs_a_reconnect_and_no_word(
     stack: Stack, connect: Clients, js_client: JsClients, session_id: str
 ) -> None:
     python, page = connect(stack, reconnection=True), js_client(stack)
     run_id = python.run(talk(700, rate=90), session_id)
     page.acknowledged("resume", {"session_id": session_id})
     for how in (signal.SIGTERM, signal.SIGKILL):
-        marks = {heard: heard.mark() for heard in (python, page)}
+        marks = {recording: recording.mark() for recording in (python, page)}
         stack.restart_web(0, how)
-        for heard, mark in marks.items():
+        for recording, mark in marks.items():
             # A disconnect by the server would make clients give up (P2).
-            assert heard.wait_for("disconnect", since=mark)["reason"].startswith("transport")
-            heard.wait_for("connect", since=mark)
+            assert recording.wait_for("disconnect", since=mark)["reason"].startswith("transport")
+            recording.wait_for("connect", since=mark)
         page.acknowledged("resume", {"session_id": session_id})
         python.resume(session_id)
     whole = numbered(700).strip()
-    for heard in (python, page):
-        heard.wait_until(partial(shows, heard, run_id, whole), what="the whole text")
-        assert not heard.all("run.failed")
+    for recording in (python, page):
+        recording.wait_until(partial(shows, recording, run_id, whole), what="the whole text")
+        assert not recording.all("run.failed")
     assert len(stack.posts(run_id)) == 1
 
 
-def shows(heard: Recording, run_id: str, text: str) -> bool:
-    return heard.text(run_id).strip() == text
+def shows(recording: Recording, run_id: str, text: str) -> bool:
+    return recording.text(run_id).strip() == text
 
 
 def test_a_worker_killed_between_its_commit_and_the_announcement_doubles_nothing(
@@ -114,7 +114,7 @@ def test_a_worker_killed_between_its_commit_and_the_announcement_doubles_nothing
     run_id = client.run(script, session_id)
     client.wait_until(lambda: client.deltas(run_id), what="some text")
     owner = mortal.owner_of(run_id)
-    # Without Redis the end is written after a while, and cannot be told.
+    # Without Redis the end is written after a while, and cannot be announced.
     os.kill(mortal.redis.pid, signal.SIGSTOP)
     try:
         mortal.wait_for_row(run_id, within=40, state="completed", announced_at=None)
@@ -122,7 +122,7 @@ def test_a_worker_killed_between_its_commit_and_the_announcement_doubles_nothing
     finally:
         os.kill(mortal.redis.pid, signal.SIGCONT)
     mortal.workers.remove(owner)
-    wait_until(lambda: mortal.run_row(run_id).announced_at, within=30, what="somebody tells")
+    wait_until(lambda: mortal.run_row(run_id).announced_at, within=30, what="it is announced")
     late = connect(mortal)
     shown = late.resume(session_id)
     assert shown["isWorking"] is False

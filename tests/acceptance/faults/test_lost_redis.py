@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.recording import answer
 from tests.support.servers.stack import Stack
 
@@ -31,9 +31,9 @@ def test_a_redis_that_is_emptied_costs_no_word_while_the_owner_lives(
     for share in (50, 200, 500):
         client.wait_until(lambda share=share: len(client.deltas(run_id)) > share, what="text")  # type: ignore[misc]
         forgetful.redis.flush()
-    for heard in (client, tab):
-        assert_whole(heard, run_id, 300)
-        assert {p["epoch"] for p in heard.all(run_id=run_id) if "epoch" in p} == {1}
+    for recording in (client, tab):
+        assert_whole(recording, run_id, 300)
+        assert {p["epoch"] for p in recording.all(run_id=run_id) if "epoch" in p} == {1}
     assert forgetful.run_row(run_id).fence == 1
     assert forgetful.stored_answer(run_id).split() == numbered(300).split()
     assert_whole(client, client.run(talk(5), session_id), 5)

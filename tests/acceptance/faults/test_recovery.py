@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from shared.protocol.run_states import RunState
+from tests.acceptance.answers import numbered, talk
 from tests.acceptance.conftest import Clients, JsClients
-from tests.acceptance.words import numbered, talk
 from tests.support.clients.chat_client import ChatClient
 from tests.support.clients.js_client import JsClient
 from tests.support.servers.processes import wait_until
@@ -67,7 +67,7 @@ def of_label(page: JsClient, label: str, name: str = "") -> list[dict[str, Any]]
 
 def start(page: JsClient, label: str, session: str, text: str) -> str:
     """Send `run` as that client does, and wait for the run to begin; its id."""
-    page.tell("run", label=label, session_id=session, input=text)
+    page.send("run", label=label, session_id=session, input=text)
     begun = page.wait_for("run.started", lambda p: p["label"] == label)
     return str(begun["run_id"])
 
@@ -113,7 +113,7 @@ def test_a_run_that_the_page_stopped_stays_silent_after_the_loss_of_its_web_proc
     page, tab, losing = js_client(webs, SCRIPT), connect(webs), Webs(webs)
     tab.disconnect()
     stopped = start(page, "a", session_id, talk(2000, rate=50, stop_delay=3))
-    page.tell("abort", session_id=session_id)
+    page.send("abort", session_id=session_id)
     webs.wait_for_row(stopped, state=RunState.STOPPING.value)
     losing.end_that_of(page, signal.SIGKILL)
     webs.wait_for_row(stopped, state=RunState.ABORTED.value)

@@ -1,11 +1,11 @@
-// Steers one socket of socket.io-client: orders come as lines of JSON, what is heard goes out so.
+// Steers one socket of socket.io-client: orders come as lines of JSON, received events go out so.
 // Orders: connect {url, token, options?}, emit {name, payload}, call {name, payload}, cut, close.
 "use strict";
 
 const readline = require("node:readline");
 const { io } = require("socket.io-client");
 
-const tell = (heard, data) => process.stdout.write(JSON.stringify({ heard, data }) + "\n");
+const report = (event, data) => process.stdout.write(JSON.stringify({ event, data }) + "\n");
 let socket;
 
 const orders = {
@@ -17,13 +17,13 @@ const orders = {
       reconnectionDelayMax: 500,
       ...options,
     });
-    socket.on("connect", () => tell("connect", { id: socket.id, recovered: socket.recovered }));
-    socket.on("disconnect", (reason) => tell("disconnect", { reason }));
-    socket.on("connect_error", (error) => tell("connect_error", { message: error.message }));
-    socket.onAny((name, data) => tell(name, data));
+    socket.on("connect", () => report("connect", { id: socket.id, recovered: socket.recovered }));
+    socket.on("disconnect", (reason) => report("disconnect", { reason }));
+    socket.on("connect_error", (error) => report("connect_error", { message: error.message }));
+    socket.onAny((name, data) => report(name, data));
   },
   emit: ({ name, payload }) => socket.emit(name, payload),
-  call: ({ name, payload }) => socket.emit(name, payload, (answer) => tell("ack", answer)),
+  call: ({ name, payload }) => socket.emit(name, payload, (answer) => report("ack", answer)),
   cut: () => socket.io.engine.close(),
   close: () => socket.disconnect(),
 };

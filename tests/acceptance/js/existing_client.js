@@ -2,7 +2,7 @@
 // at session_id alone, listens per run until that session's first run.completed or run.failed,
 // waits 15 s for one `resumed`, and sends `resume` only when a person opens a session.
 // Orders: connect {url, token, profile?}, run {label, session_id, input}, abort {session_id},
-// open {session_id}. Tells what each run's listeners got: {heard, data: {label, …}}.
+// open {session_id}. Reports what each run's listeners got: {event, data: {label, …}}.
 "use strict";
 
 const readline = require("node:readline");
@@ -15,7 +15,7 @@ const PASSED_ON = [
 ];
 const RESUMED_WITHIN = 15000;
 
-const tell = (heard, data) => process.stdout.write(JSON.stringify({ heard, data }) + "\n");
+const report = (event, data) => process.stdout.write(JSON.stringify({ event, data }) + "\n");
 let socket;
 
 function connect({ url, token, profile = "default" }) {
@@ -26,8 +26,8 @@ function connect({ url, token, profile = "default" }) {
     reconnectionDelay: 100,
     reconnectionDelayMax: 500,
   });
-  socket.on("connect", () => tell("connect", { recovered: socket.recovered }));
-  socket.on("connect_error", (error) => tell("connect_error", { message: error.message }));
+  socket.on("connect", () => report("connect", { recovered: socket.recovered }));
+  socket.on("connect_error", (error) => report("connect_error", { message: error.message }));
 }
 
 function run({ label, session_id, input }) {
@@ -37,7 +37,7 @@ function run({ label, session_id, input }) {
     const listener = (data) => {
       if (data.session_id && data.session_id !== session_id) return;
       if (ends) done();
-      tell(name, { ...data, label });
+      report(name, { ...data, label });
     };
     listeners.set(name, listener);
     socket.on(name, listener);
@@ -49,10 +49,10 @@ function run({ label, session_id, input }) {
 }
 
 function open({ session_id }) {
-  const timer = setTimeout(() => tell("resume.timeout", { session_id }), RESUMED_WITHIN);
+  const timer = setTimeout(() => report("resume.timeout", { session_id }), RESUMED_WITHIN);
   socket.once("resumed", (data) => {
     clearTimeout(timer);
-    tell("resumed", data);
+    report("resumed", data);
   });
   socket.emit("resume", { session_id });
 }

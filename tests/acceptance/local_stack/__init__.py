@@ -1,0 +1,1 @@
+"""The command `holdfast up`, health checks and the bench, as an operator runs them."""

@@ -8,13 +8,13 @@ import pytest
 
 from tests.bench.compare import compared, sound
 from tests.bench.idle import idle_numbers
+from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
-from tests.bench.load.plant import Plant
 
 
 @pytest.fixture(scope="module")
-def plant() -> Iterator[Plant]:
-    built = Plant(web=2)
+def stack() -> Iterator[MeasuredStack]:
+    built = MeasuredStack(web=2)
     try:
         built.start()
         yield built
@@ -22,21 +22,21 @@ def plant() -> Iterator[Plant]:
         built.stop()
 
 
-def test_a_load_is_read_directly_and_through_holdfast_without_loss(plant: Plant) -> None:
-    numbers = compared(plant, Load(3, 40), rounds=1)
+def test_a_load_is_read_directly_and_through_holdfast_without_loss(stack: MeasuredStack) -> None:
+    numbers = compared(stack, Load(3, 40), rounds=1)
     assert numbers["tokens/s"].median > 0
     assert numbers["redis log bytes"].median > 0
 
 
-def test_each_token_of_a_paced_load_has_a_latency(plant: Plant) -> None:
-    found = sound(plant.through(Load(2, 60, 40.0)))
+def test_each_token_of_a_paced_load_has_a_latency(stack: MeasuredStack) -> None:
+    found = sound(stack.through(Load(2, 60, 40.0)))
     assert found.tokens == 120
     assert 0 < found.steady_tokens <= 120
     assert 0 < found.latency_p50 <= found.latency_p99 <= found.latency_max
 
 
-def test_an_idle_socket_costs_at_most_20_kilobytes(plant: Plant) -> None:
-    idle_numbers(plant, 50, 0.1)  # what the process does for the first time
-    numbers = idle_numbers(plant, 500, 0.1)
+def test_an_idle_socket_costs_at_most_20_kilobytes(stack: MeasuredStack) -> None:
+    idle_numbers(stack, 50, 0.1)  # what the process does for the first time
+    numbers = idle_numbers(stack, 500, 0.1)
     assert numbers["sockets opened/s"] > 0
     assert numbers["KB/socket"] <= 20

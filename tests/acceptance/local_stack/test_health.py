@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from tests.acceptance.answers import numbered, talk
 from tests.acceptance.conftest import Clients
-from tests.acceptance.words import numbered, talk
 from tests.support.servers.postgres import PostgresServer, find_binaries
 from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
@@ -38,18 +38,18 @@ def frail(own_postgres: PostgresServer) -> Iterator[Stack]:
 
 
 def ready(stack: Stack, status: int) -> dict[str, str]:
-    """The parts that `/readyz` tells, once it answers so."""
+    """The parts in the answer of `/readyz`, once it has this status."""
 
-    def told() -> dict[str, str] | None:
+    def parts() -> dict[str, str] | None:
         answer = requests.get(f"{stack.url}/readyz", timeout=10)
         parts: dict[str, str] = answer.json()
         return parts if answer.status_code == status else None
 
-    return wait_until(told, within=30, what=f"/readyz answers {status}") or {}
+    return wait_until(parts, within=30, what=f"/readyz answers {status}") or {}
 
 
-def failing(told: dict[str, str]) -> set[str]:
-    return {part for part in PARTS if told[part] != "ok"}
+def failing(parts: dict[str, str]) -> set[str]:
+    return {part for part in PARTS if parts[part] != "ok"}
 
 
 def alive(stack: Stack) -> bool:
@@ -58,9 +58,9 @@ def alive(stack: Stack) -> bool:
 
 def test_a_well_process_is_alive_and_ready(frail: Stack) -> None:
     assert alive(frail)
-    told = ready(frail, 200)
-    assert failing(told) == set()
-    assert set(told) >= PARTS
+    parts = ready(frail, 200)
+    assert failing(parts) == set()
+    assert set(parts) >= PARTS
 
 
 def test_without_redis_it_is_alive_but_not_ready_and_recovers(

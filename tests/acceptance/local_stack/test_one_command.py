@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.local_stack.up_stack import UpStack
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.js_client import JsClient
 from tests.support.clients.socket_client import ClientLoop, SocketClient
 from tests.support.recording import answer
@@ -43,9 +43,9 @@ def test_one_command_in_an_empty_home_answers_survives_a_lost_web_process_and_le
         shown = client.resume(SESSION)
         assert shown["isWorking"] is True
         page.acknowledged("resume", {"session_id": SESSION})
-        for heard in (client, page):
-            assert heard.end(second)["status"] == "completed"
-            assert heard.text(second) == numbered(400)
+        for recording in (client, page):
+            assert recording.end(second)["status"] == "completed"
+            assert recording.text(second) == numbered(400)
     client.disconnect()
     family = up.family()
     assert len(family) >= 6, "supervisor, gateway, redis, web, worker, maintenance, beat"
@@ -65,13 +65,13 @@ def kill_the_web_process(
     up: UpStack, clients: tuple[SocketClient | JsClient, ...], run_id: str
 ) -> None:
     """In mid-run; the supervisor starts another one, and the clients come back by themselves."""
-    for heard in clients:
-        heard.wait_until(partial(heard.deltas, run_id), what="some text")
-    marks = [heard.mark() for heard in clients]
+    for recording in clients:
+        recording.wait_until(partial(recording.deltas, run_id), what="some text")
+    marks = [recording.mark() for recording in clients]
     old = up.web()
     os.kill(old, signal.SIGKILL)
-    for heard, mark in zip(clients, marks, strict=True):
-        heard.wait_for("disconnect", since=mark)
-        heard.wait_for("connect", since=mark)
+    for recording, mark in zip(clients, marks, strict=True):
+        recording.wait_for("disconnect", since=mark)
+        recording.wait_for("connect", since=mark)
     assert up.web() not in (0, old)
-    assert not any(heard.all("run.completed", run_id=run_id) for heard in clients)
+    assert not any(recording.all("run.completed", run_id=run_id) for recording in clients)

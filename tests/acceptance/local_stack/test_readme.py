@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 from tests.support.servers.stack import TOKEN, Stack
 
 ANSWER = "This is the demo gateway that comes with Holdfast"
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 
 
 def block(language: str) -> str:
@@ -27,7 +27,7 @@ def output(stack: Stack, *command: str, token: str = TOKEN) -> subprocess.Comple
     """What a client that was started with address and token says and how it ends."""
     environment = {**os.environ, "HOLDFAST_URL": stack.url, "HOLDFAST_TOKEN": token}
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
     )
 
 

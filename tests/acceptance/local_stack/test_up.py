@@ -75,20 +75,20 @@ def webs(home: Path) -> list[int]:
     return [pid for pid, line in command_lines(home).items() if line.endswith("-m web")]
 
 
-def told(stack: RunningProcess, row: str) -> str:
+def banner_row(stack: RunningProcess, row: str) -> str:
     stack.wait_for_log("stop      Ctrl-C", within=60)
     found = re.search(rf"^  {row} +(\S+)", stack.log(), re.MULTILINE)
     assert found is not None
     return found[1]
 
 
-def test_it_starts_from_nothing_tells_where_and_ctrl_c_leaves_no_process(
+def test_it_starts_from_nothing_prints_its_address_and_ctrl_c_leaves_no_process(
     up: Up, home: Path
 ) -> None:
     stack = up()
-    address = told(stack, "address")
+    address = banner_row(stack, "address")
     assert wait_for_http(f"{address}/healthz").status_code == 200
-    assert told(stack, "token") == (home / "token").read_text().strip()
+    assert banner_row(stack, "token") == (home / "token").read_text().strip()
     assert "DEMO" in stack.log()
     assert home.stat().st_mode & 0o777 == 0o700
     password = (home / "redis" / "password").read_text().strip()
@@ -100,7 +100,7 @@ def test_it_starts_from_nothing_tells_where_and_ctrl_c_leaves_no_process(
 
 def test_a_second_one_on_the_same_home_is_refused(up: Up) -> None:
     first = up()
-    address = told(first, "address")
+    address = banner_row(first, "address")
     second = up()
     assert second.wait(within=20) == 1
     assert "already runs on" in second.log()
@@ -110,22 +110,22 @@ def test_a_second_one_on_the_same_home_is_refused(up: Up) -> None:
 
 def test_a_second_start_finds_the_first_one_s_data(up: Up, home: Path) -> None:
     first = up()
-    token = told(first, "token")
+    token = banner_row(first, "token")
     first.signal(signal.SIGTERM)
     assert first.wait(within=30) == 0
     database = (home / "holdfast.db").stat().st_ino
     second = up()
-    assert told(second, "token") == token
+    assert banner_row(second, "token") == token
     assert (home / "holdfast.db").stat().st_ino == database
     assert list((home / "redis" / "appendonlydir").iterdir())
 
 
 def test_a_web_process_that_died_is_started_again_on_the_same_address(up: Up, home: Path) -> None:
     stack = up("--web", "3")
-    address = told(stack, "address")
+    address = banner_row(stack, "address")
     wait_until(lambda: len(webs(home)) == 3, what="three web processes")
     os.kill(webs(home)[0], signal.SIGKILL)
-    stack.wait_for_log("role.died role=web.")
+    stack.wait_for_log("role.exited role=web.")
     wait_until(lambda: len(webs(home)) == 3, within=20, what="three again")
     wait_for_http(f"{address}/healthz")
 
@@ -134,7 +134,7 @@ def test_a_killed_one_leaves_no_process_and_its_home_can_be_used_at_once(
     up: Up, home: Path
 ) -> None:
     stack = up()
-    told(stack, "address")
+    banner_row(stack, "address")
     stack.kill()
     wait_until(lambda: processes_of(home) == [], within=20, what="nothing is left")
-    told(up(), "address")
+    banner_row(up(), "address")

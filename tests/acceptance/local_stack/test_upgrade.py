@@ -20,8 +20,8 @@ import pytest
 
 from deploy.local.ports import free_port
 from shared.conversation.tokens import VOCABULARY
+from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.local_stack.test_up import processes_of
-from tests.acceptance.words import assert_whole, numbered, talk
 from tests.support.clients.socket_client import ClientLoop, SocketClient
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.servers.processes import Processes, RunningProcess, wait_until

@@ -40,13 +40,13 @@ class UpStack:
 
     @property
     def url(self) -> str:
-        """The address that it told."""
-        return self._told("address")
+        """The address that its banner shows."""
+        return self._banner_row("address")
 
     @property
     def token(self) -> str:
-        """The token that it told."""
-        return self._told("token")
+        """The token that its banner shows."""
+        return self._banner_row("token")
 
     def command_lines(self) -> dict[int, str]:
         """Id and command of every living process that was started for this home."""
@@ -66,7 +66,7 @@ class UpStack:
         return next((pid for pid, line in lines if line.endswith("-m web")), 0)
 
     def family(self) -> set[int]:
-        """The supervisor and all its descendants, and whoever is in a session of theirs."""
+        """The supervisor and all its descendants, and all processes in their sessions."""
         parents, sessions = {}, {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
@@ -78,7 +78,7 @@ class UpStack:
             family |= grown
         return family | {pid for pid, session in sessions.items() if session in family}
 
-    def _told(self, row: str) -> str:
+    def _banner_row(self, row: str) -> str:
         found = re.search(rf"^  {row} +(\S+)", self.supervisor.log(), re.MULTILINE)
         assert found is not None
         return found[1]

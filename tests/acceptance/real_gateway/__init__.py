@@ -1,0 +1,1 @@
+"""Runs on the real gateway, the package `hermes-agent`."""

@@ -7,7 +7,6 @@ within 20 s; the other moments with a short lease, since they differ in nothing 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +17,10 @@ import pytest
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import attempts
 from tests.acceptance.conftest import Clients, JsClients
-from tests.acceptance.steps import FIRST, LAST, PACES, PRINTED, SPOKEN, script
+from tests.acceptance.model_steps import FIRST, LAST, PACES, PRINTED, SPOKEN, script
 from tests.support.clients.js_client import JsClient
 from tests.support.clients.socket_client import SocketClient
 from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import last_message
 from tests.support.gateways.model_server import ModelServer
 from tests.support.recording import Recording
@@ -41,23 +39,9 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    model: ModelServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[HermesGateway]:
-    try:
-        environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
-    with HermesGateway.start(model.url, tmp_path_factory.mktemp("hermes")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def usual(gateway: HermesGateway) -> Iterator[Stack]:
+def usual(hermes: HermesGateway) -> Iterator[Stack]:
     """Two workers, all settings as they are."""
-    made = Stack(gateway=(gateway.url, gateway.key), workers=2)
+    made = Stack(gateway=(hermes.url, hermes.key), workers=2)
     try:
         yield made.start()
     finally:
@@ -65,9 +49,9 @@ def usual(gateway: HermesGateway) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def hasty(gateway: HermesGateway) -> Iterator[Stack]:
+def hasty(hermes: HermesGateway) -> Iterator[Stack]:
     """Two workers that take over from each other after three seconds."""
-    made = Stack(gateway=(gateway.url, gateway.key), workers=2, LEASE_SECONDS=3, REAP_SECONDS=0.5)
+    made = Stack(gateway=(hermes.url, hermes.key), workers=2, LEASE_SECONDS=3, REAP_SECONDS=0.5)
     try:
         yield made.start()
     finally:
@@ -100,8 +84,8 @@ class Watched:
         self.leaves.disconnect()
         known = [p for p in self.leaves.all(run_id=self.run_id) if "seq" in p]
         back = connect(self.stack)
-        place = {"epoch": known[-1]["epoch"], "after_seq": known[-1]["seq"]}
-        shown = back.resume(self.session_id, run_id=self.run_id, **place)
+        cursor = {"epoch": known[-1]["epoch"], "after_seq": known[-1]["seq"]}
+        shown = back.resume(self.session_id, run_id=self.run_id, **cursor)
         assert shown["replay"] is True
         return [self.leaves, back]
 
@@ -128,11 +112,11 @@ def begin(connect: Clients, session_id: str) -> Iterator[Begin]:
             stack.add_worker()
 
 
-def words(heard: Recording, run_id: str) -> list[str]:
+def words(recording: Recording, run_id: str) -> list[str]:
     """What of the run a page shows that knows nothing of seq; a tool call ends a message."""
     pieces = [
         h.payload["delta"] if h.name == "message.delta" else "\n"
-        for h in list(heard.heard)
+        for h in list(recording.received)
         if h.payload.get("run_id") == run_id and h.name in ("message.delta", "tool.started")
     ]
     return "".join(pieces).split()
@@ -178,7 +162,7 @@ def assert_shown_once(run: Watched, came_back: list[Recording], late: SocketClie
 
 
 def assert_whole_for_page(page: JsClient, label: str) -> None:
-    """The page that was written before this project heard every word and one end."""
+    """The page that was written before this project received every word and one end."""
     page.wait_for("run.completed", lambda p: p["label"] == label, within=60)
     (end,) = [p for p in page.all("run.completed") if p["label"] == label]
     assert words(page, end["run_id"]) == SPOKEN
@@ -194,13 +178,13 @@ def test_a_worker_killed_while_text_streams_with_the_settings_as_they_are(
     # The page's run goes to the same gateway at the same time, and may be on the same worker.
     page = js_client(usual, "existing_client.js")
     session = "session-of-the-page"
-    page.tell("run", label="a", session_id=session, input=f"Please do the slow case of {session}.")
+    page.send("run", label="a", session_id=session, input=f"Please do the slow case of {session}.")
     run = begin(usual, "slow case")
     run.stays.wait_until(lambda: len(words(run.stays, run.run_id)) > 10, within=60, what="text")
     killed_at = run.kill_owner()
     came_back = run.comes_back(connect)
     run.stays.wait_for("run.reattached", lambda p: p["run_id"] == run.run_id, within=30)
-    pause = next(h.at for h in run.stays.heard if h.name == "run.reattached") - killed_at
+    pause = next(h.at for h in run.stays.received if h.name == "run.reattached") - killed_at
     print(f"\npause: worker killed on the real gateway -> run.reattached: {pause:.1f} s")  # noqa: T201
     assert pause <= REATTACHED_WITHIN
     assert usual.run_row(run.run_id).state == "running", "the takeover happened in mid-run"
@@ -236,9 +220,9 @@ def test_a_worker_killed_at_any_moment_loses_no_word_and_no_tool_result(
 ) -> None:
     run = begin(hasty, case)
     wait_until(lambda: moment(run), within=60, what=case)
-    heard = words(run.stays, run.run_id)
+    shown = words(run.stays, run.run_id)
     run.kill_owner()
-    assert SPOKEN[: len(heard)] == heard != SPOKEN
+    assert SPOKEN[: len(shown)] == shown != SPOKEN
     assert run.stays.names(run.run_id).count("tool.completed") == 0
     came_back = run.comes_back(connect)
     reattached = run.stays.wait_for("run.reattached", within=REATTACHED_WITHIN)

@@ -1,18 +1,15 @@
-"""A conversation through the real gateway: what its model is told, and asked to allow."""
+"""A conversation through the real gateway: what its model reads, and approvals."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import Clients
-from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import ToolCall, Turn, calling
 from tests.support.gateways.model_server import ModelServer
 from tests.support.servers.stack import Stack
@@ -46,22 +43,9 @@ def model(victims: dict[str, Path]) -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def real(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose gateway is the real one, and asks before it does something dangerous."""
-    try:
-        environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
-    home = tmp_path_factory.mktemp("hermes")
-    settings = {"approvals": {"mode": "manual"}}
-    with HermesGateway.start(model.url, home, settings=settings) as gateway:
-        made = Stack(gateway=(gateway.url, gateway.key))
-        try:
-            yield made.start()
-        finally:
-            made.stop()
+def hermes_settings() -> Mapping[str, object]:
+    """It asks before it does something dangerous."""
+    return {"approvals": {"mode": "manual"}}
 
 
 def texts(request: dict[str, Any]) -> list[tuple[str, str]]:

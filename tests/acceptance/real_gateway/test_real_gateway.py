@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.acceptance.conftest import Clients
-from tests.support.gateways.hermes import HermesGateway
-from tests.support.gateways.hermes_install import HermesError, environment
 from tests.support.gateways.model_script import ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
 from tests.support.recording import answer
@@ -31,24 +28,6 @@ def model() -> Iterator[ModelServer]:
         )
         server.by_prompt["tell a story"] = lambda body: Turn(text=tokens(WORDS), delay=0.02)
         yield server
-
-
-@pytest.fixture(scope="module")
-def real(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose gateway is the real one."""
-    try:
-        environment()
-    except HermesError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
-    home = tmp_path_factory.mktemp("hermes")
-    with HermesGateway.start(model.url, home) as gateway:
-        made = Stack(gateway=(gateway.url, gateway.key))
-        try:
-            yield made.start()
-        finally:
-            made.stop()
 
 
 def test_a_turn_with_reasoning_and_a_tool_is_shown_with_the_call_and_its_result(
@@ -98,16 +77,16 @@ def test_the_next_turn_knows_the_one_before_it(
     assert PRINTED in said
 
 
-def test_whoever_comes_in_the_middle_sees_the_whole_answer(
+def test_a_client_that_joins_in_the_middle_sees_the_whole_answer(
     real: Stack, connect: Clients, session_id: str
 ) -> None:
     client, late = connect(real), connect(real)
     run_id = client.run("Please tell a story.", session_id)
     client.wait_until(lambda: len(client.deltas(run_id).split()) > 10, within=60, what="text")
     late.resume(session_id)
-    for heard in (client, late):
-        assert heard.end(run_id, within=60)["status"] == "completed"
-        assert heard.text(run_id).strip() == "".join(tokens(WORDS)).strip()
+    for recording in (client, late):
+        assert recording.end(run_id, within=60)["status"] == "completed"
+        assert recording.text(run_id).strip() == "".join(tokens(WORDS)).strip()
     after = connect(real).resume(session_id)
     assert answer(after, run_id).strip() == "".join(tokens(WORDS)).strip()
 

@@ -1,0 +1,1 @@
+"""Makes the load: the measured stack, the client process and its readers."""

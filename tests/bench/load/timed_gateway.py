@@ -15,7 +15,7 @@ from aiohttp import web
 
 from deploy.demo_gateway import __main__ as program
 from deploy.demo_gateway import app
-from deploy.demo_gateway.turn import Turn
+from deploy.demo_gateway.runs.turn import Turn
 from tests.support.gateways.demo_gateway import DemoGateway
 
 TIMES: dict[str, array[float]] = {}

@@ -1,0 +1,1 @@
+"""Results: judges single runs, stores the figures, writes tables and plots."""

@@ -1,4 +1,4 @@
-"""Line plots as SVG, without a library."""
+"""RunReader plots as SVG, without a library."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def line_plot(title: str, x_name: str, y_name: str, lines: Mapping[str, Points])
         parts.append(
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" {TEXT}>{label}</text>'
         )
-    for x, place in at_x.items():
+    for x, at in at_x.items():
         y = HEIGHT - BOTTOM + 16
-        parts.append(f'<text x="{place:.1f}" y="{y}" text-anchor="middle" {TEXT}>{x:,.10g}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{y}" text-anchor="middle" {TEXT}>{x:,.10g}</text>')
     middle, below = (LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 32
     parts.append(f'<text x="{middle}" y="{below}" text-anchor="middle" {TEXT}>{x_name}</text>')
     for number, (name, points) in enumerate(lines.items()):

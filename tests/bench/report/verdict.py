@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.load.lines_in import Line
+from tests.bench.load.run_readers import RunReader
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Verdict:
 
 
 def judge(
-    line: Line,
+    line: RunReader,
     name: str,
     tokens: int,
     said_at: Sequence[float],

@@ -1,0 +1,1 @@
+"""The load: people with browser tabs, on bare WebSockets."""

@@ -33,8 +33,8 @@ class Crowd:
         """Some stop reading."""
 
         def work(tab: Tab) -> None:
-            if tab.wire is not None:
-                tab.wire.reading.clear()
+            if tab.websocket is not None:
+                tab.websocket.reading.clear()
 
         self._each(number, work)
 
@@ -42,13 +42,13 @@ class Crowd:
         """All read."""
 
         def work(tab: Tab) -> None:
-            if tab.wire is not None:
-                tab.wire.reading.set()
+            if tab.websocket is not None:
+                tab.websocket.reading.set()
 
         self._each(None, work)
 
     def _each(self, number: int | None, work: Callable[[Tab], None]) -> None:
         assert self._loop is not None
-        for place, tab in enumerate(self.tabs):
-            if number is None or place % SHARE == number % SHARE:
+        for index, tab in enumerate(self.tabs):
+            if number is None or index % SHARE == number % SHARE:
                 self._loop.call_soon_threadsafe(work, tab)

@@ -9,9 +9,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos.clients.hearing import note
-from tests.chaos.clients.wire import Lost, WebSocket
-from tests.chaos.evidence.evidence import Page, ReceivedFrames
+from tests.chaos.clients.received_events import note
+from tests.chaos.clients.websocket import Lost, WebSocket
+from tests.chaos.evidence.evidence import Page, ReceivedEvent
 
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 RECONNECT = (0.2, 1.0)  # seconds: the first try after a loss, and at most between tries
@@ -25,8 +25,8 @@ class Tab:
         self.session_id = name.partition("/")[0]
         self._http, self._url, self._token = http, url, token
         self.pages: list[Page] = []
-        self.ended: set[str] = set()  # runs whose end any page of this tab has heard
-        self.wire: WebSocket | None = None
+        self.ended: set[str] = set()  # runs whose end any page of this tab has received
+        self.websocket: WebSocket | None = None
         self._task: asyncio.Task[None] | None = None
         self._reloading = False
 
@@ -45,13 +45,13 @@ class Tab:
         self.page.closed = time.time()
         self.forget()
         self._reloading = True
-        if self.wire is not None:
-            await self.wire.close()
+        if self.websocket is not None:
+            await self.websocket.close()
 
     async def drop(self) -> None:
         """The network goes away for a moment."""
-        if self.wire is not None:
-            await self.wire.close()
+        if self.websocket is not None:
+            await self.websocket.close()
 
     def forget(self) -> None:
         """What a fresh page does not know."""
@@ -63,59 +63,59 @@ class Tab:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self.wire is not None:
-            await self.wire.close()
+        if self.websocket is not None:
+            await self.websocket.close()
 
     async def call(self, name: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Ask over the present connection. Raises Lost."""
-        if self.wire is None:
+        if self.websocket is None:
             raise Lost("not connected")
-        return await self.wire.call(name, {"session_id": self.session_id, **payload})
+        return await self.websocket.call(name, {"session_id": self.session_id, **payload})
 
     async def emit(self, name: str, payload: dict[str, Any]) -> None:
         """Send over the present connection. Raises Lost."""
-        if self.wire is None:
+        if self.websocket is None:
             raise Lost("not connected")
-        await self.wire.emit(name, {"session_id": self.session_id, **payload})
+        await self.websocket.emit(name, {"session_id": self.session_id, **payload})
 
     async def _live(self) -> None:
         delay = 0.0
         while True:
             await asyncio.sleep(delay)
-            wire = WebSocket(self._http, self._url, self._hear)
+            websocket = WebSocket(self._http, self._url, self._on_event)
             try:
-                await self._come(wire)
+                await self._come(websocket)
                 delay = RECONNECT[0]
-                await wire.gone.wait()
+                await websocket.gone.wait()
             except Lost:
                 delay = min(max(delay, RECONNECT[0]) * 2, RECONNECT[1])
             finally:
-                self.wire = None
-                await wire.close()
+                self.websocket = None
+                await websocket.close()
             if self._reloading:
                 self._reloading, delay = False, 0.05
                 self.pages.append(Page(self.name, self.session_id, time.time()))
 
-    async def _come(self, wire: WebSocket) -> None:
+    async def _come(self, websocket: WebSocket) -> None:
         raise NotImplementedError
 
-    async def _show(self, wire: WebSocket, **cursor: Any) -> dict[str, Any]:
+    async def _show(self, websocket: WebSocket, **cursor: Any) -> dict[str, Any]:
         """Ask for the session. Raises Lost."""
-        answer = await wire.call("resume", {"session_id": self.session_id, **cursor})
+        answer = await websocket.call("resume", {"session_id": self.session_id, **cursor})
         if not answer.get("ok"):
             await asyncio.sleep(0.2)
             raise Lost(str(answer))
         return answer
 
-    def _hear(self, name: str, arguments: list[Any]) -> None:
+    def _on_event(self, name: str, arguments: list[Any]) -> None:
         payload = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
-        heard = note(name, payload)
-        self.page.heard.append(heard)
+        event = note(name, payload)
+        self.page.received.append(event)
         if name in ENDS:
-            self.ended.add(heard.run_id)
-        self.take(heard, payload, arguments)
+            self.ended.add(event.run_id)
+        self.take(event, payload, arguments)
 
-    def take(self, heard: ReceivedFrames, payload: dict[str, Any], arguments: list[Any]) -> None:
+    def take(self, event: ReceivedEvent, payload: dict[str, Any], arguments: list[Any]) -> None:
         """What this kind of tab remembers of an event."""
         raise NotImplementedError
 
@@ -130,29 +130,29 @@ class OldTab(Tab):
     def forget(self) -> None:
         self.pid = self.offset = ""
 
-    async def _come(self, wire: WebSocket) -> None:
+    async def _come(self, websocket: WebSocket) -> None:
         asked = {"pid": self.pid, "offset": self.offset} if self.pid else {}
-        answer = await wire.connect({"token": self._token, "recovery": "1", **asked})
+        answer = await websocket.connect({"token": self._token, "recovery": "1", **asked})
         recovered = bool(self.pid) and answer.get("pid") == self.pid
         self.pid = str(answer.get("pid", ""))
-        self.wire = wire
+        self.websocket = websocket
         if asked and not recovered:
             self.note("unrecovered")
         if not recovered:
             self.offset = ""
-            await self._show(wire)
+            await self._show(websocket)
 
     def note(self, what: str) -> None:
-        """Something that happened to the tab rather than came over the wire."""
-        self.page.heard.append(ReceivedFrames(time.time(), what, "", 0, 0))
+        """Something that happened to the tab rather than came over the websocket."""
+        self.page.received.append(ReceivedEvent(time.time(), what, "", 0, 0))
 
-    def take(self, heard: ReceivedFrames, payload: dict[str, Any], arguments: list[Any]) -> None:
+    def take(self, event: ReceivedEvent, payload: dict[str, Any], arguments: list[Any]) -> None:
         if arguments and isinstance(arguments[-1], str):
             self.offset = arguments[-1]
 
 
 class ModernTab(Tab):
-    """Knows seq: comes back with its cursor, reads again when it is told to."""
+    """Knows seq: comes back with its cursor, reads the session again after `resync`."""
 
     kind = "modern"
     cursor: tuple[str, int, int] | None = None
@@ -160,34 +160,34 @@ class ModernTab(Tab):
     def forget(self) -> None:
         self.cursor = None
 
-    async def _come(self, wire: WebSocket) -> None:
-        await wire.connect({"token": self._token, "protocol": "2"})
-        self.wire = wire
+    async def _come(self, websocket: WebSocket) -> None:
+        await websocket.connect({"token": self._token, "protocol": "2"})
+        self.websocket = websocket
         cursor = self.cursor
         if cursor is None:
-            await self._show(wire)
+            await self._show(websocket)
             return
         run_id, epoch, seq = cursor
-        answer = await self._show(wire, run_id=run_id, epoch=epoch, after_seq=seq)
+        answer = await self._show(websocket, run_id=run_id, epoch=epoch, after_seq=seq)
         if answer.get("run_id") != run_id:
-            await self._show(wire)  # another run has begun, or ended, meanwhile
+            await self._show(websocket)  # another run has begun, or ended, meanwhile
 
-    def take(self, heard: ReceivedFrames, payload: dict[str, Any], arguments: list[Any]) -> None:
-        if heard.shown is not None:
+    def take(self, event: ReceivedEvent, payload: dict[str, Any], arguments: list[Any]) -> None:
+        if event.shown is not None:
             if not payload.get("replay"):
                 self.cursor = None
                 if payload.get("seq") is not None:
-                    self.cursor = (heard.run_id, heard.epoch, heard.seq)
-        elif heard.name in ENDS:
+                    self.cursor = (event.run_id, event.epoch, event.seq)
+        elif event.name in ENDS:
             self.cursor = None
-            if payload.get("resync") and self.wire is not None:
-                self._reread(self.wire)
-        elif heard.seq:
-            self.cursor = (heard.run_id, heard.epoch, heard.seq)
+            if payload.get("resync") and self.websocket is not None:
+                self._reread(self.websocket)
+        elif event.seq:
+            self.cursor = (event.run_id, event.epoch, event.seq)
 
-    def _reread(self, wire: WebSocket) -> None:
+    def _reread(self, websocket: WebSocket) -> None:
         async def work() -> None:
             with contextlib.suppress(Lost):
-                await self._show(wire)
+                await self._show(websocket)
 
         self._rereading = asyncio.create_task(work())

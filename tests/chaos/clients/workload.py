@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import aiohttp
 
 from tests.chaos.clients.tabs import ModernTab, OldTab, Tab
-from tests.chaos.clients.wire import Lost
+from tests.chaos.clients.websocket import Lost
 from tests.chaos.evidence.evidence import Sent, Stop
 from tests.chaos.schedule import Act, Prompt
 
-PATIENCE = 60.0  # seconds a person waits for an answer before doing the next thing
-UNHEARD = 6.0  # seconds after which a prompt without acknowledgement counts as not sent
+END_TIMEOUT = 60.0  # seconds a person waits for an answer before doing the next thing
+GIVEN_UP_AFTER = 6.0  # seconds after which a prompt without acknowledgement counts as not sent
 BURST = 5
 
 
@@ -66,20 +66,24 @@ class Person:
         return sent
 
     async def _send_old(self, prompt: Prompt) -> int:
-        """As the existing client: no acknowledgement, so a loss on the way is nobody's fault."""
-        mark, code = len(self.old.page.heard), ""
+        """As the existing client: no acknowledgement, so it may be lost on the way."""
+        mark, code = len(self.old.page.received), ""
         page = self.old.page
         try:
             await self.old.emit("run", {"input": prompt.text})
         except Lost:
             return 0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(UNHEARD):
+            async with asyncio.timeout(GIVEN_UP_AFTER):
                 while not code and page is self.old.page:
                     await asyncio.sleep(0.05)
-                    heard = [h for h in page.heard[mark:] if h.name.startswith(("run.", "message"))]
-                    code = heard[0].name if heard else ""
-        self.sent.append(Sent(time.time(), self.session_id, prompt.tag, "", "", code or "unheard"))
+                    events = [
+                        h for h in page.received[mark:] if h.name.startswith(("run.", "message"))
+                    ]
+                    code = events[0].name if events else ""
+        self.sent.append(
+            Sent(time.time(), self.session_id, prompt.tag, "", "", code or "unacknowledged")
+        )
         return int(bool(code) and code != "run.failed")
 
     async def _send_modern(
@@ -87,7 +91,7 @@ class Person:
     ) -> int:
         """With an id of its own, again and again until it is acknowledged."""
         payload = {"input": prompt.text, "client_request_id": prompt.tag, "on_busy": on_busy}
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + END_TIMEOUT
         code = run_id = ""
         while time.monotonic() < deadline and not run_id:
             calls = [self.modern.call("run", payload) for _ in range(2 if twice else 1)]
@@ -123,12 +127,12 @@ class Person:
 
     async def _wait_for_ends(self, count: int, since: float) -> None:
         """Until so many runs have ended, or a page says that nothing is going on."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + END_TIMEOUT
         while time.monotonic() < deadline:
             if len(self._ended()) >= count or any(self._idle(tab, since) for tab in self.tabs):
                 return
             await asyncio.sleep(0.1)
 
     def _idle(self, tab: Tab, since: float) -> bool:
-        shown = [h for h in tab.page.heard if h.shown is not None and h.at > since + 1]
+        shown = [h for h in tab.page.received if h.shown is not None and h.at > since + 1]
         return bool(shown and shown[-1].shown is not None and not shown[-1].shown["working"])

@@ -1,4 +1,4 @@
-"""What the judge is given: plain records of all sides, made by nobody who could know the answer."""
+"""The input of the judges: plain records of all sides, made without product code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Produced:
 
 
 @dataclass(frozen=True)
-class ReceivedFrames:
+class ReceivedEvent:
     """One event as a page got it. `text`: the delta, or for a shown session see `shown`."""
 
     at: float
@@ -50,12 +50,12 @@ class Page:
     opened: float
     closed: float = 0.0
     until_end: bool = False  # it was there when everything was over
-    heard: list[ReceivedFrames] = field(default_factory=list)
+    received: list[ReceivedEvent] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A prompt that somebody sent. `run_id`: what the acknowledgement said, if one came."""
+    """A prompt that was sent. `run_id`: what the acknowledgement said, if one came."""
 
     at: float
     session_id: str

@@ -38,8 +38,8 @@ def summary(plan: Plan, evidence: Evidence, violations: list[Violation]) -> dict
         "run_ends": dict(ends_by_reason(evidence).most_common()),
         "open_runs": sum(v.kind == "open run" for v in violations),
         "keys_without_ttl": keys_without_ttl(evidence),
-        "resyncs": _heard(evidence, "session.resync"),
-        "unrecovered_tabs": _heard(evidence, "unrecovered"),
+        "resyncs": _count_received(evidence, "session.resync"),
+        "unrecovered_tabs": _count_received(evidence, "unrecovered"),
         "memory": [
             {"process": m.name, "start_mb": m.start >> 20, "end_mb": m.end >> 20}
             | {"seconds": round(m.seconds), "threads": m.threads, "files": m.files}
@@ -92,8 +92,8 @@ def _memory(life: dict[str, Any]) -> str:
     return f"  {life['process']:22} {sizes}, threads {life['threads']}, files {life['files']}"
 
 
-def _heard(evidence: Evidence, name: str) -> int:
-    return sum(heard.name == name for page in evidence.pages for heard in page.heard)
+def _count_received(evidence: Evidence, name: str) -> int:
+    return sum(event.name == name for page in evidence.pages for event in page.received)
 
 
 def _shown(evidence: Evidence) -> int:

@@ -1,0 +1,1 @@
+"""The faults that can be injected, one module for each part that they affect."""

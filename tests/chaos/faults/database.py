@@ -34,7 +34,7 @@ class LeaseLapsed(Fault):
 
 
 class DatabaseLocked(Fault):
-    """Nobody can write for a second."""
+    """No process can write for a second."""
 
     resource, weight = "database", 2
 

@@ -16,7 +16,7 @@ RATE = 30
 
 
 class _OnRequests(Fault):
-    """Told to the demo gateway, which does so to the next requests."""
+    """A fault of the demo gateway, which applies it to its next requests."""
 
     resource = "gateway"
     holds = (0.5, 2.5)
@@ -48,13 +48,13 @@ class GatewaySlow(_OnRequests):
 
 
 class StatusFails(_OnRequests):
-    """Nobody can ask how a run is doing."""
+    """The status of runs cannot be read."""
 
     asked: ClassVar = {"status_error": 500}
 
 
 class SessionsFail(_OnRequests):
-    """Nobody can read transcripts."""
+    """Transcripts cannot be read."""
 
     asked: ClassVar = {"sessions_error": 500}
 
@@ -120,7 +120,7 @@ class StreamCutAtByte(_OnStreams):
 
 
 class StreamStalls(_OnStreams):
-    """Silent for seconds, longer than the watchdog's patience."""
+    """Silent for seconds, longer than WATCHDOG_SECONDS."""
 
     def accident(self, rng: random.Random) -> dict[str, Any]:
         return {"stall": [{"after": rng.randrange(80), "seconds": rng.uniform(2, 6)}]}

@@ -1,4 +1,4 @@
-"""Processes are killed, stopped, told to go."""
+"""Processes are killed, frozen, terminated."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class WorkerTerminated(_Ended):
 
 
 class WorkerFrozen(Fault):
-    """SIGSTOP for longer than the lease: somebody takes over, and then it wakes."""
+    """SIGSTOP for longer than the lease: another worker takes over, then it wakes up."""
 
     resource = "worker"
     weight = 4
@@ -100,14 +100,14 @@ class WorkerFrozen(Fault):
 
 
 class WorkerDazed(WorkerFrozen):
-    """SIGSTOP for less than the lease: nobody may take over."""
+    """SIGSTOP for less than the lease: no other worker may take over."""
 
     weight = 2
     share = 0.4
 
 
 class MaintenanceKilled(_Ended):
-    """Nobody reaps for a while."""
+    """No reaper runs for a while."""
 
     resource, role, weight = "maintenance", "maintenance", 1
     holds = (0.5, 2.0)

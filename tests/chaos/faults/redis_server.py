@@ -39,7 +39,7 @@ class RedisKilled(Fault):
 
 
 class RedisFrozen(Fault):
-    """Half open: connections stand, no answers come."""
+    """Frozen: connections stay open without answers."""
 
     resource = "redis"
     holds = (0.5, 3.0)
@@ -72,7 +72,7 @@ class RedisFlushed(Fault):
 
 
 class PubsubCut(Fault):
-    """CLIENT KILL TYPE pubsub: doorbells that ring meanwhile are lost."""
+    """CLIENT KILL TYPE pubsub: notifications that are published meanwhile are lost."""
 
     resource, weight = "redis", 4
 

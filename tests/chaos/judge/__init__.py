@@ -1,0 +1,1 @@
+"""Compares the records: loss, order, duplicates, ends, pauses, leftovers."""

@@ -15,7 +15,7 @@ OWNERLESS = frozenset({"WorkerKilled", "WorkerFrozen", "WorkerTerminated", "Leas
 STORAGE = frozenset({"BackendsTerminated", "DatabaseRestarted", "DatabaseLocked"})
 # A prompt that was sent without asking for an acknowledgement may be lost with its connection.
 SEVERED = frozenset({"WebKilled", "WebTerminated", "WebFrozen", "SocketsCut"})
-UNHEARD = 10.0  # seconds before a prompt was given up
+GIVEN_UP_AFTER = 10.0  # seconds before a prompt was given up
 AWAY = frozenset({"GatewayKilled", "GatewayFrozen", "Busy429", "Draining503"})
 
 # A failure's reason -> the faults one of which must have been in force during the run.
@@ -36,7 +36,7 @@ def ends_by_reason(evidence: Evidence) -> Counter[str]:
 
 
 def judge_ends(evidence: Evidence) -> Iterator[Violation]:
-    """Open runs, ends that nobody was told, failures without a fault that explains them."""
+    """Open runs, ends that were not announced, failures without a fault that explains them."""
     for run_id, run in evidence.runs.items():
         if run["state"] not in FINAL or not run["ended_at"]:
             yield Violation("open run", run_id, f"state {run['state']}")
@@ -45,7 +45,7 @@ def judge_ends(evidence: Evidence) -> Iterator[Violation]:
         elif run["state"] == "failed":
             yield from _failure(evidence, run_id, run)
         elif run["state"] == "aborted" and not _was_stopped(evidence, run):
-            yield Violation("end", run_id, "aborted, and nobody asked for it")
+            yield Violation("end", run_id, "aborted without a request")
 
 
 def _was_stopped(evidence: Evidence, run: Row) -> bool:
@@ -70,7 +70,7 @@ def judge_prompts(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("prompt", sent.run_id, f"{sent.tag} became {tags[sent.tag]} runs")
         if sent.request_id and sent.code != "ok":
             yield Violation("prompt", "", f"{sent.tag} was never acknowledged: {sent.code}")
-        if sent.code == "unheard" and not tags[sent.tag]:
-            near = {fault.name for fault in evidence.near(sent.at - UNHEARD, sent.at)}
+        if sent.code == "unacknowledged" and not tags[sent.tag]:
+            near = {fault.name for fault in evidence.near(sent.at - GIVEN_UP_AFTER, sent.at)}
             if not near & SEVERED:
                 yield Violation("prompt", "", f"{sent.tag} is lost; faults: {sorted(near)}")

@@ -52,28 +52,28 @@ def pauses(evidence: Evidence) -> Iterator[Pause]:
 
 def _of_page(page: Page, times: dict[str, list[float]]) -> Iterator[Pause]:
     last: dict[str, float] = {}
-    places: dict[str, tuple[int, int]] = {}
+    positions: dict[str, tuple[int, int]] = {}
     polling: set[str] = set()
-    for heard in page.heard:
-        run_id, before = heard.run_id, last.get(heard.run_id)
-        if heard.run_id not in times:
+    for event in page.received:
+        run_id, before = event.run_id, last.get(event.run_id)
+        if event.run_id not in times:
             continue
-        place = (heard.epoch, heard.seq)
-        if heard.shown is not None and places.get(run_id) == place:
+        position = (event.epoch, event.seq)
+        if event.shown is not None and positions.get(run_id) == position:
             continue  # the same once more, to a page that came back: still the same pause
-        places[run_id], last[run_id] = place, heard.at
-        # While a run is polled its text comes step by step, as the page was told.
-        silent = run_id in polling or heard.name in ("run.started", "run.queued")
-        if heard.name == "run.reattached":
+        positions[run_id], last[run_id] = position, event.at
+        # While a run is polled its text comes step by step, as `run.reattached` announced.
+        silent = run_id in polling or event.name in ("run.started", "run.queued")
+        if event.name == "run.reattached":
             polling.add(run_id)
-        if before is None or silent or heard.at - before < SHORT:
+        if before is None or silent or event.at - before < SHORT:
             continue
         said = times[run_id]
         first = bisect_right(said, before)
-        if first < bisect_left(said, heard.at):
+        if first < bisect_left(said, event.at):
             begin = max(before, said[first])
-            if heard.at - begin >= SHORT:
-                yield Pause(run_id, page.tab, begin, heard.at)
+            if event.at - begin >= SHORT:
+                yield Pause(run_id, page.tab, begin, event.at)
 
 
 def by_fault(evidence: Evidence, *, alone: bool = False) -> dict[str, Pause]:

@@ -38,7 +38,7 @@ def _excuse(evidence: Evidence, run_id: str, made: list[Produced]) -> str:
 
 
 def judge_posts(evidence: Evidence) -> Iterator[Violation]:
-    """More than one, none for an answered run, or one that nobody wrote down."""
+    """More than one, none for an answered run, or one without an attempt row."""
     for run_id, excuse in exceptions(evidence):
         if not excuse:
             ids = [p.run_id for p in evidence.made_for(run_id)]

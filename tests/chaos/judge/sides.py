@@ -31,7 +31,7 @@ def tag_of(run: Row) -> str:
     return prompt[start + 9 : prompt.find(".{n}", start)] if start >= 0 else ""
 
 
-def told_resync(run: Row) -> bool:
-    """Whether its end told pages to read the session again."""
+def announced_resync(run: Row) -> bool:
+    """Whether its end asked pages to read the session again."""
     entries = run.get("terminal_entries") or []
     return bool(entries and entries[-1][1].get("resync"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.chaos.evidence.evidence import Evidence, Page, Row, Violation
-from tests.chaos.judge.sides import COMPLETED, produced_text, stored_text, told_resync
+from tests.chaos.judge.sides import COMPLETED, announced_resync, produced_text, stored_text
 from tests.chaos.judge.tokens import compare
 from tests.chaos.judge.views import View, views
 
@@ -28,7 +28,7 @@ def judge_pages(evidence: Evidence) -> Iterator[Violation]:
 def _of_run(evidence: Evidence, page: Page, run: Row, view: View | None) -> Iterator[Violation]:
     wanted = _wanted(evidence, run)
     got = view.text if view is not None else ""
-    if _may_lack_the_end(evidence, page, run, view):
+    if _may_miss_the_end(evidence, page, run, view):
         if not wanted.startswith(got):
             yield Violation("text", run["id"], f"{page.tab}: {compare(wanted, got)}")
         return
@@ -38,22 +38,26 @@ def _of_run(evidence: Evidence, page: Page, run: Row, view: View | None) -> Iter
     if difference is not None:
         yield Violation("text", run["id"], f"{page.tab}: {difference}")
     elif view is not None and not view.over:
-        yield Violation("end untold", run["id"], f"{page.tab} does not know that it has ended")
+        yield Violation(
+            "end not received", run["id"], f"{page.tab} does not know that it has ended"
+        )
 
 
 def _wanted(evidence: Evidence, run: Row) -> str:
-    """A completed run: all that the gateway said. Else what was kept of it."""
+    """A completed run: all that the gateway said. Else what was stored of it."""
     if run["state"] == COMPLETED:
         return produced_text(evidence, run["id"])
     return stored_text(evidence, run["id"])
 
 
-def _may_lack_the_end(evidence: Evidence, page: Page, run: Row, view: View | None) -> bool:
-    """A page that was left before, one that stopped the run itself (P5), one told to read again."""
+def _may_miss_the_end(evidence: Evidence, page: Page, run: Row, view: View | None) -> bool:
+    """A page that was left before, stopped the run itself (P5), or was asked to read it again."""
     muted = any(stop.hit(run) and stop.tab == page.tab for stop in evidence.stops)
     muted = muted and page.tab.endswith("/old")
     not_reread = view is not None and view.resync
-    return not page.until_end or muted or not_reread or (told_resync(run) and "old" in page.tab)
+    return (
+        not page.until_end or muted or not_reread or (announced_resync(run) and "old" in page.tab)
+    )
 
 
 def judge_logs(evidence: Evidence) -> Iterator[Violation]:
@@ -68,7 +72,7 @@ def judge_logs(evidence: Evidence) -> Iterator[Violation]:
             continue
         if len(ends) != 1 or entries[-1][1]["event"] not in ENDS:
             yield Violation("ended twice" if len(ends) > 1 else "log", run_id, f"ends {ends}")
-        whole = seqs[0] == 1 and run["state"] == COMPLETED and not told_resync(run)
+        whole = seqs[0] == 1 and run["state"] == COMPLETED and not announced_resync(run)
         said = "".join(e.get("delta", "") for _, e in entries if e["event"] == "message.delta")
         difference = compare(produced_text(evidence, run_id), said) if whole else None
         if difference is not None:

@@ -29,8 +29,8 @@ def compare(wanted: str, got: str) -> Difference | None:
     if wanted == got:
         return None
     have, want = Counter(TOKEN.findall(got)), Counter(TOKEN.findall(wanted))
-    place = {token: n for n, token in enumerate(TOKEN.findall(wanted))}
-    order = [place[token] for token in TOKEN.findall(got) if token in place]
+    position = {token: n for n, token in enumerate(TOKEN.findall(wanted))}
+    order = [position[token] for token in TOKEN.findall(got) if token in position]
     disordered = sum(b < a for a, b in pairwise(order))
     at = next((n for n, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), -1)
     at = min(len(wanted), len(got)) if at < 0 else at

@@ -18,12 +18,12 @@ def judge_transcripts(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _of_run(run_id: str, run: Row, made: Produced, evidence: Evidence) -> Iterator[Violation]:
-    kept, said = stored_text(evidence, run_id), made.text
+    stored, said = stored_text(evidence, run_id), made.text
     partial = run["state"] != COMPLETED or was_lost(evidence, made)
-    if partial and not said.startswith(kept):
-        yield Violation("transcript", run_id, f"database: {compare(said, kept)}")
-    if not partial and kept != said:
-        yield Violation("transcript", run_id, f"database: {compare(said, kept)}")
+    if partial and not said.startswith(stored):
+        yield Violation("transcript", run_id, f"database: {compare(said, stored)}")
+    if not partial and stored != said:
+        yield Violation("transcript", run_id, f"database: {compare(said, stored)}")
     if partial or not run["gateway_synced"]:
         return
     theirs = [m["content"] for m in made.messages if m["role"] == "tool"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.chaos.evidence.evidence import Page, ReceivedFrames
+from tests.chaos.evidence.evidence import Page, ReceivedEvent
 
 RESYNC_WITHIN = 5.0  # seconds: a sweep of the relay
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
@@ -19,9 +19,9 @@ class View:
     epoch: int = 0
     seq: int = 0
     ends: int = 0
-    over: bool = False  # its end was heard, or it was shown as ended
+    over: bool = False  # its end was received, or it was shown as ended
     resync: bool = False  # the end said: read again
-    unsure: bool = False  # a degraded answer lacks something; the next one must repair it
+    unsure: bool = False  # a degraded answer is incomplete; the next one must repair it
     gap: str = ""  # the end came without what precedes it; the session must be shown anew, soon
     gap_at: float = 0.0
     problems: list[str] = field(default_factory=list)
@@ -30,67 +30,67 @@ class View:
 def views(page: Page) -> dict[str, View]:
     """By run id."""
     found: dict[str, View] = {}
-    for heard in page.heard:
-        if heard.shown is not None:
-            _show(found, heard, heard.shown)
-        elif heard.run_id and heard.seq:
-            _event(found.setdefault(heard.run_id, View(heard.run_id)), heard)
-        elif heard.run_id and heard.name in ENDS:  # without a run: a refused prompt (P4)
-            _end(found.setdefault(heard.run_id, View(heard.run_id)), heard)
+    for event in page.received:
+        if event.shown is not None:
+            _show(found, event, event.shown)
+        elif event.run_id and event.seq:
+            _event(found.setdefault(event.run_id, View(event.run_id)), event)
+        elif event.run_id and event.name in ENDS:  # without a run: a refused prompt (P4)
+            _end(found.setdefault(event.run_id, View(event.run_id)), event)
     for view in found.values():
         if view.gap:
             view.problems.append(view.gap)
     return found
 
 
-def _show(found: dict[str, View], heard: ReceivedFrames, shown: dict[str, object]) -> None:
+def _show(found: dict[str, View], event: ReceivedEvent, shown: dict[str, object]) -> None:
     """The whole session anew: what was there before counts no more."""
     if shown["replay"]:
         return
     texts = shown["texts"]
     assert isinstance(texts, dict)
     if shown["degraded"]:
-        for view in (*found.values(), found.setdefault(heard.run_id, View(heard.run_id))):
+        for view in (*found.values(), found.setdefault(event.run_id, View(event.run_id))):
             view.unsure = True
         return
     for run_id in {*found, *texts}:
         view = found.setdefault(run_id, View(run_id))
-        followed = run_id == heard.run_id and bool(shown["working"])
-        live = run_id == heard.run_id and heard.epoch > 0
+        followed = run_id == event.run_id and bool(shown["working"])
+        live = run_id == event.run_id and event.epoch > 0
         if live or followed or run_id in texts:
             view.text = texts.get(run_id, "")
             view.unsure = False
-            if heard.at - view.gap_at <= RESYNC_WITHIN:
+            if event.at - view.gap_at <= RESYNC_WITHIN:
                 view.gap = ""
-        if live or followed:  # followed without a place: its log is lost, another one will begin
-            view.epoch, view.seq, view.over = heard.epoch, heard.seq, False
-        elif run_id in texts and run_id != heard.run_id:
+        if live or followed:  # followed without a cursor: its log is lost, another one will begin
+            view.epoch, view.seq, view.over = event.epoch, event.seq, False
+        elif run_id in texts and run_id != event.run_id:
             view.over, view.resync = True, False
 
 
-def _event(view: View, heard: ReceivedFrames) -> None:
-    at = f"{heard.name} seq {heard.epoch}/{heard.seq}"
+def _event(view: View, event: ReceivedEvent) -> None:
+    at = f"{event.name} seq {event.epoch}/{event.seq}"
     if view.over:
         view.problems.append(f"after the end: {at}")
-    elif view.epoch and heard.epoch != view.epoch:
+    elif view.epoch and event.epoch != view.epoch:
         view.problems.append(f"epoch changed without session.resync: {at}, had {view.epoch}")
-    elif heard.seq <= view.seq:
+    elif event.seq <= view.seq:
         view.problems.append(f"doubled: {at}, had {view.seq}")
-    elif heard.seq > view.seq + 1 and not view.unsure:
+    elif event.seq > view.seq + 1 and not view.unsure:
         gap = f"gap: {at}, had {view.seq}"
-        if heard.name in ENDS:
-            view.gap, view.gap_at = gap, heard.at
+        if event.name in ENDS:
+            view.gap, view.gap_at = gap, event.at
         else:
             view.problems.append(gap)
-    view.epoch, view.seq = heard.epoch, heard.seq
-    view.text += heard.text
-    if heard.name in ENDS:
-        _end(view, heard)
+    view.epoch, view.seq = event.epoch, event.seq
+    view.text += event.text
+    if event.name in ENDS:
+        _end(view, event)
 
 
-def _end(view: View, heard: ReceivedFrames) -> None:
+def _end(view: View, event: ReceivedEvent) -> None:
     view.ends += 1
     if view.ends > 1:
-        view.problems.append(f"ended twice: {heard.name} seq {heard.seq}")
+        view.problems.append(f"ended twice: {event.name} seq {event.seq}")
     view.over = True
-    view.resync = heard.detail.endswith("/resync")
+    view.resync = event.detail.endswith("/resync")

@@ -147,7 +147,7 @@ def test_an_existing_clients_abort_of_nothing_is_not_disturbed(
 ) -> None:
     client.emit("abort", {"session_id": session})
     client.call("resume", {"session_id": session})
-    assert [name for name, _ in client.heard] == ["resumed"]
+    assert [name for name, _ in client.received] == ["resumed"]
 
 
 def test_an_unknown_profile_fails_at_run(web: Web, session: str) -> None:
@@ -163,7 +163,7 @@ def test_an_input_of_900_kilobytes_is_taken_without_stopping_others(
     text = "y " * 450_000
     run_id = client.call("run", {"input": text, "session_id": "big"})["run_id"]
     assert run_row(web.stand.db, run_id).input == text
-    (waiting,) = web.stand.resume._conversation(address("big"))[0].queue
+    (waiting,) = web.stand.sessions.conversation(address("big")).queue
     assert waiting["run_id"] == run_id
     assert waiting["input"] == text[:SHOWN]
 
@@ -320,6 +320,9 @@ def test_health_tells_which_part_fails(web: Web) -> None:
     assert requests.get(web.url + "/healthz", timeout=5).json() == {"status": "ok"}
     ready = requests.get(web.url + "/readyz", timeout=5)
     assert (ready.status_code, ready.json()["relay"]) == (200, "ok")
+    services = ready.json()["services"]
+    assert {"relay-tick", "relay-reader-0", "heartbeat", "websocket-reader"} <= set(services)
+    assert set(services.values()) == {"ok"}
     assert requests.get(web.url + "/", timeout=5).json()["service"] == "holdfast"
 
 
@@ -391,7 +394,7 @@ def test_it_stops_quickly_and_its_clients_come_back(
 def shown(client: ChatClient) -> str:
     """What a client shows that knows nothing of seq."""
     text = ""
-    for name, payload in list(client.heard):
+    for name, payload in list(client.received):
         if name == "resumed":
             text = "".join(m["content"] for m in payload["messages"] if m["role"] == "assistant")
         elif name == "message.delta":

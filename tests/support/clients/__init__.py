@@ -1,0 +1,1 @@
+"""Clients of Holdfast (Socket.IO in Python and JavaScript) and of gateways (HTTP)."""

@@ -1,4 +1,4 @@
-"""A real Socket.IO client that remembers everything it hears."""
+"""A real Socket.IO client that records every event."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Payload = dict[str, Any]
 
 
 class ChatClient:
-    """Connects at once; `heard` is every event in order."""
+    """Connects at once; `received` is every event in order."""
 
     def __init__(self, url: str, **options: Any) -> None:
         """`options`: `query`, `transports`, `auth` (whole), `reconnection`."""
-        self.heard: list[tuple[str, Payload]] = []
+        self.received: list[tuple[str, Payload]] = []
         self._lock = threading.Lock()
         self.client = socketio.Client(reconnection=options.get("reconnection", False))
-        self.client.on("*", self._hear, namespace=NAMESPACE)
+        self.client.on("*", self._on_event, namespace=NAMESPACE)
         self.client.connect(
             url + options.get("query", ""),
             namespaces=[NAMESPACE],
@@ -30,9 +30,9 @@ class ChatClient:
         )
         self._websocket = self.client.eio.ws
 
-    def _hear(self, name: str, *data: Any) -> None:
+    def _on_event(self, name: str, *data: Any) -> None:
         with self._lock:
-            self.heard.append((name, data[0]))
+            self.received.append((name, data[0]))
 
     def call(self, event: str, *data: Any) -> Payload:
         """Emit and give the acknowledgement."""
@@ -47,14 +47,14 @@ class ChatClient:
 
     def named(self, *names: str) -> list[Payload]:
         """The payloads of these events, in order."""
-        return [payload for name, payload in list(self.heard) if name in names]
+        return [payload for name, payload in list(self.received) if name in names]
 
     def wait_for(self, name: str, count: int = 1, within: float = 10) -> list[Payload]:
         """Wait until the event has come `count` times."""
         wait_until(
             lambda: len(self.named(name)) >= count,
             within=within,
-            what=f"{count} x {name}; heard {[n for n, _ in self.heard][-20:]}",
+            what=f"{count} x {name}; received {[n for n, _ in self.received][-20:]}",
         )
         return self.named(name)
 

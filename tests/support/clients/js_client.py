@@ -29,7 +29,7 @@ def install() -> None:
 
 
 class JsClient(Recording):
-    """One script under way; its lines `{heard, data}` are recorded."""
+    """One script under way; its lines `{event, data}` are recorded."""
 
     def __init__(self, script: str, url: str, token: str, **options: Any) -> None:
         """Start it and have it connect; `options` are the script's own."""
@@ -42,10 +42,10 @@ class JsClient(Recording):
         )
         self._reader = threading.Thread(target=self._read, name="js-client", daemon=True)
         self._reader.start()
-        self.tell("connect", url=url, token=token, **options)
+        self.send("connect", url=url, token=token, **options)
 
-    def tell(self, order: str, **fields: Any) -> None:
-        """Give an order."""
+    def send(self, order: str, **fields: Any) -> None:
+        """Send the script an order."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": order, **fields}) + "\n")
         self._process.stdin.flush()
@@ -53,7 +53,7 @@ class JsClient(Recording):
     def acknowledged(self, name: str, payload: Any) -> Payload:
         """Emit with an acknowledgement and give it."""
         mark = self.mark()
-        self.tell("call", name=name, payload=payload)
+        self.send("call", name=name, payload=payload)
         return self.wait_for("ack", since=mark)
 
     def stop(self) -> None:
@@ -74,5 +74,5 @@ class JsClient(Recording):
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            told = json.loads(line)
-            self.add(told["heard"], told.get("data"))
+            item = json.loads(line)
+            self.add(item["event"], item.get("data"))

@@ -1,4 +1,4 @@
-"""The real Socket.IO client of Python, steered from a test and recording what it hears.
+"""The real Socket.IO client of Python, steered from a test and recording its events.
 
 All clients of a test process live on one event loop in one thread: fifty cost no more than a few,
 and events are recorded in the order in which they came (the threaded client hands each to a thread
@@ -22,7 +22,7 @@ from tests.support.recording import Payload, Recording
 T = TypeVar("T")
 
 NAMESPACE = "/chat-run"
-PATIENCE = 20.0  # seconds for a connect or an acknowledgement
+TIMEOUT = 20.0  # seconds for a connect or an acknowledgement
 
 
 class ClientLoop:
@@ -37,7 +37,7 @@ class ClientLoop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE + 5)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT + 5)
 
     def run_all(self, works: list[Coroutine[Any, Any, T]]) -> list[T]:
         """Do them at the same time and wait for all."""
@@ -55,7 +55,7 @@ class ClientLoop:
 
 
 class SocketClient(Recording):
-    """One socket in `/chat-run`, over WebSocket. Does not reconnect unless told to."""
+    """One socket in `/chat-run`, over WebSocket. Reconnects only with the option `reconnection`."""
 
     def __init__(self, loop: ClientLoop, url: str, token: object, **options: Any) -> None:
         """`options`: `profile`, `protocol` go to the query; `who` names it; `reconnection`."""
@@ -72,13 +72,13 @@ class SocketClient(Recording):
         client = socketio.AsyncClient(
             reconnection=reconnection, reconnection_delay=0.1, reconnection_delay_max=0.5
         )
-        client.on("*", self._hear, namespace=NAMESPACE)
+        client.on("*", self._on_event, namespace=NAMESPACE)
         client.on("connect_error", self.errors.append, namespace=NAMESPACE)
         client.on("connect", self._come, namespace=NAMESPACE)
         client.on("disconnect", self._gone, namespace=NAMESPACE)
         return client
 
-    def _hear(self, name: str, *args: Any) -> None:
+    def _on_event(self, name: str, *args: Any) -> None:
         self.add(name, args[0] if args else {})
 
     def _come(self) -> None:
@@ -94,7 +94,7 @@ class SocketClient(Recording):
             namespaces=[NAMESPACE],
             auth={"token": self.token} if self.token is not None else {},
             transports=["websocket"],
-            wait_timeout=PATIENCE,
+            wait_timeout=TIMEOUT,
         )
 
     def connect(self) -> Self:
@@ -112,7 +112,7 @@ class SocketClient(Recording):
 
     async def calling(self, name: str, payload: Any) -> Payload:
         """The coroutine of `call`."""
-        got: Payload = await self._client.call(name, payload, namespace=NAMESPACE, timeout=PATIENCE)
+        got: Payload = await self._client.call(name, payload, namespace=NAMESPACE, timeout=TIMEOUT)
         return got
 
     def call(self, name: str, payload: Any = None) -> Payload:

@@ -1,0 +1,1 @@
+"""Gateways as processes: the demo gateway, and the real one with a scripted model."""

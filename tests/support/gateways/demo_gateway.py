@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 def scripted(**fields: Any) -> str:
-    """An input whose script has these fields (deploy/demo_gateway/script.py lists them)."""
+    """An input whose script has these fields (deploy/demo_gateway/runs/script.py lists them)."""
     return f"[[demo {json.dumps(fields)}]] please"
 
 

@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
             self.wfile.write(b"data: [DONE]\n\n")
         except (BrokenPipeError, ConnectionResetError):
-            return  # the gateway was stopped or killed: nobody listens any more
+            return  # the gateway was stopped or killed: no reader is left
 
 
 def _usage(turn: Turn) -> Body:

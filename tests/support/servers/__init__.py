@@ -1,0 +1,1 @@
+"""Processes and servers: Redis, PostgreSQL, whole stacks, a TCP proxy."""

@@ -1,4 +1,4 @@
-"""A supervisor with roles that misbehave.
+"""A process with a supervisor whose roles misbehave.
 
     python -m tests.support.servers.fake_stack FOLDER ROLE...
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from deploy.errors import StartFailedError
 from deploy.local.embedded_redis import EmbeddedRedis, packaged_binary
 from deploy.supervisor.child import Role
-from deploy.supervisor.orphan_guard import Guard
-from deploy.supervisor.prefixed_output import Output
+from deploy.supervisor.orphan_guard import OrphanGuard
+from deploy.supervisor.prefixed_output import PrefixedOutput
 from deploy.supervisor.supervisor import Supervisor
 
 SIGN = """
@@ -55,25 +55,25 @@ def role(folder: Path, name: str) -> Role:
 
 
 def has_signed(pids: Path) -> bool:
-    """Whether a process of the role got so far that it wrote its id down."""
+    """Whether a process of the role has written its id."""
     return pids.exists() and pids.stat().st_size > 0
 
 
 def main() -> int:
-    """Run until told to stop."""
+    """Run until a signal."""
     folder, names = Path(sys.argv[1]), sys.argv[2:]
-    output = Output(sys.stdout, coloured=False)
-    guard = Guard()
+    output = PrefixedOutput(sys.stdout, coloured=False)
+    guard = OrphanGuard()
     try:
         Supervisor([role(folder, name) for name in names], output, guard).run(
-            lambda: output.plain("all ready")
+            lambda: output.write_plain("all ready")
         )
     except StartFailedError as error:
-        output.plain(f"failed: {error}")
+        output.write_plain(f"failed: {error}")
         return 1
     finally:
         guard.close()
-    output.plain("all stopped")
+    output.write_plain("all stopped")
     return 0
 
 

@@ -16,7 +16,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from tests.support.servers.processes import wait_until
 
 USER = "holdfast"
-# Data that nobody needs after the test: no waiting for disks.
+# The data is not needed after the test: no waiting for disks.
 OPTIONS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -76,7 +76,7 @@ class PostgresServer:
         return self._url(name)
 
     def drop_database(self, name: str) -> None:
-        """Delete a database, with whoever is still connected to it."""
+        """Delete a database, and end its connections."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 

@@ -40,7 +40,7 @@ class RedisServer:
         return self._process.pid
 
     def client(self, **options: Any) -> redis.Redis:
-        """A client; whoever asks closes it."""
+        """A client; the caller closes it."""
         return redis.Redis.from_url(self.url, **options)
 
     def flush(self) -> None:

@@ -132,13 +132,6 @@ class Stack:
         worker.wait_for_log(" ready.", within=40)
         return worker
 
-    def add_web(self) -> RunningProcess:
-        """One more web process on the same port, listening."""
-        process = self._start_web(len(self.web))
-        self.web.append(process)
-        process.wait_for_log("web.listening")
-        return process
-
     def restart_beat(self) -> None:
         """Start a beat; an earlier one has ended."""
         self.beat = self._start(f"beat.{len(self._processes.started)}", "worker", "beat")
@@ -212,7 +205,7 @@ class Stack:
         return found
 
     def accidents(self) -> list[str]:
-        """Lines of the logs that tell of errors nobody planned."""
+        """Lines of the logs with unexpected errors."""
         return [
             f"{process.name}: {line}"
             for process in self._processes.started

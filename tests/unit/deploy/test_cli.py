@@ -8,7 +8,7 @@ import pytest
 
 from deploy.cli import main
 from deploy.local.ports import free_port
-from deploy.supervisor.prefixed_output import Output
+from deploy.supervisor.prefixed_output import PrefixedOutput
 from tests.support.paths import ROOT
 
 
@@ -45,7 +45,7 @@ def test_every_line_of_the_procfile_is_a_command_of_its_name() -> None:
             main([called, "--help"])
 
 
-def test_faults_of_the_settings_are_told_without_a_traceback(
+def test_invalid_settings_are_reported_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PORT", "many")
@@ -59,7 +59,16 @@ def test_a_wrong_command_line_is_refused(arguments: list[str]) -> None:
         main(arguments)
 
 
-def test_the_doctor_finds_an_empty_machine_fit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_gateway_gets_all_options_that_follow_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executed: list[str] = []
+    monkeypatch.setattr("os.execve", lambda path, command, environ: executed.extend(command))
+    main(["demo-gateway", "--port", "0", "--help"])
+    assert executed[-4:] == ["deploy.demo_gateway", "--port", "0", "--help"]
+
+
+def test_the_doctor_reports_an_empty_machine_as_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
@@ -74,10 +83,10 @@ def test_the_doctor_names_what_is_missing_and_what_to_do(
     monkeypatch.setenv("REDIS_URL", f"redis://:hidden@127.0.0.1:{free_port()}/0")
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:hidden@127.0.0.1:{free_port()}/x")
     assert main(["doctor"]) == 1
-    told = capsys.readouterr().out
-    assert "FAULT  redis        REDIS_URL does not answer" in told
-    assert "FAULT  database" in told
-    assert "hidden" not in told
+    shown = capsys.readouterr().out
+    assert "FAULT  redis        REDIS_URL does not answer" in shown
+    assert "FAULT  database" in shown
+    assert "hidden" not in shown
 
 
 def test_after_migrate_the_doctor_finds_the_schema_current(
@@ -90,14 +99,14 @@ def test_after_migrate_the_doctor_finds_the_schema_current(
 
 def test_lines_carry_the_name_of_their_role() -> None:
     stream = io.StringIO()
-    output = Output(stream, coloured=False)
-    output.introduce("maintenance")
-    output.line("maintenance", "one")
-    output.line("web", "two")
+    output = PrefixedOutput(stream, coloured=False)
+    output.add_role("maintenance")
+    output.write_line("maintenance", "one")
+    output.write_line("web", "two")
     assert stream.getvalue() == "maintenance | one\nweb         | two\n"
 
 
 def test_a_terminal_that_went_away_harms_nothing() -> None:
     stream = io.StringIO()
     stream.close()
-    Output(stream, coloured=True).say("nobody reads this")
+    PrefixedOutput(stream, coloured=True).write_own_line("nobody reads this")

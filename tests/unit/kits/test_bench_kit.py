@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.load.spread import Spread
-from tests.bench.load.websocket_wire import Frames
+from tests.bench.load.websocket import Frames
 from tests.bench.report import report
 from tests.bench.report.results import Results
 from tests.bench.report.verdict import judge

@@ -9,6 +9,7 @@ import pytest
 
 from tests.reliability import guards, page, red
 from tests.reliability.guards import Guard
+from tests.reliability.static_check import undefined_names
 from tests.support.paths import ROOT
 
 HERE = "tests/unit/kits/test_reliability.py"
@@ -26,11 +27,19 @@ GUARD = Guard(
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project of one mechanism and its tests."""
-    (tmp_path / "x.py").write_text("on = True\n")
+    (tmp_path / "x.py").write_text(
+        "on = True\ndef value(): return 1 if on else None\ndef ask(): return value()\n"
+    )
     (tmp_path / "pyproject.toml").write_text("[tool.pytest]\n")
     (tmp_path / "test_x.py").write_text(
-        "import x\n"
+        "import logging, x\n"
         "def test_holds(): assert x.on\n"
+        "def test_uses_what_comes_back(): assert x.ask().real\n"
+        "def test_holds_by_a_call(): assert x.ask() == 1\n"
+        "def test_holds_in_a_thread():\n"
+        "    try: found = x.ask()\n"
+        "    except Exception: logging.exception('thread.failed'); found = None\n"
+        "    assert found == 1\n"
         "def test_holds_nothing(): pass\n"
         "def test_is_never_green(): assert False\n"
     )
@@ -52,6 +61,16 @@ def test_every_guard_names_tests_that_exist_and_text_that_is_there_once() -> Non
     assert not guards.faults(guards.load())
 
 
+def test_no_change_of_a_guard_uses_a_name_that_does_not_exist() -> None:
+    assert not undefined_names(guards.load())
+
+
+def test_a_name_that_does_not_exist_is_found_in_a_change(tree: Path) -> None:
+    guard = replace(GUARD, replace="on = no_such_name()")
+    assert undefined_names([guard], tree) == ["a: Undefined name `no_such_name`"]
+    assert undefined_names([GUARD], tree) == []
+
+
 def test_the_page_in_docs_is_the_one_that_the_guards_generate() -> None:
     assert (ROOT / "docs" / "RELIABILITY.md").read_text("utf-8") == page.page(), (
         "stale: python -m tests.reliability.page docs/RELIABILITY.md"
@@ -70,6 +89,16 @@ def test_a_test_that_fails_without_the_mechanism_is_red(tree: Path) -> None:
 
 def test_a_test_that_does_not_notice_is_green(tree: Path) -> None:
     assert judged(tree, "test_holds_nothing") == red.GREEN
+
+
+def test_a_wrong_result_that_breaks_the_test_itself_is_red(tree: Path) -> None:
+    assert judged(tree, "test_uses_what_comes_back") == red.RED
+
+
+@pytest.mark.parametrize("test", ["test_holds_by_a_call", "test_holds_in_a_thread"])
+def test_a_change_that_calls_what_does_not_exist_is_broken(tree: Path, test: str) -> None:
+    changes = {"find": "return value()", "replace": "return [].no_such_method()"}
+    assert judged(tree, test, **changes) == red.BROKEN
 
 
 @pytest.mark.parametrize(

@@ -115,14 +115,14 @@ def test_a_file_that_is_spoilt_later_changes_nothing_but_the_log(
         ("[users]\n" + line("alice", "a") + line("bob", "a"), "of another user"),
     ],
 )
-def test_a_faulty_file_stops_the_start_and_does_not_tell_what_is_in_it(
+def test_a_faulty_file_prevents_the_start_and_the_error_shows_none_of_it(
     file: Path, text: str, fault: str
 ) -> None:
     write(file, text)
-    with pytest.raises(SettingsError, match=fault) as told:
+    with pytest.raises(SettingsError, match=fault) as raised:
         read(file)
-    assert "secret" not in str(told.value)
-    assert digest("a") not in str(told.value)
+    assert "secret" not in str(raised.value)
+    assert digest("a") not in str(raised.value)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o602, 0o604])
@@ -133,12 +133,12 @@ def test_a_file_that_others_may_read_or_write_is_refused(file: Path, mode: int) 
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
-def test_a_file_of_the_owner_alone_or_of_a_reading_group_is_taken(file: Path, mode: int) -> None:
+def test_a_file_of_the_owner_alone_or_of_a_reading_group_is_accepted(file: Path, mode: int) -> None:
     write(file, "[users]\n" + line("alice", "a"), mode)
     assert list(read(file)[0].values()) == ["alice"]
 
 
-def test_an_open_door_and_user_tokens_do_not_go_together(file: Path) -> None:
+def test_disabled_authentication_and_user_tokens_exclude_each_other(file: Path) -> None:
     with pytest.raises(SettingsError, match="TOKENS_FILE"):
         authenticator(file, AUTH_DISABLED="1")
 

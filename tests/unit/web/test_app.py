@@ -11,7 +11,7 @@ from web import app
 NEW, KNOWN, HEALTH = "EIO=4&transport=websocket", "EIO=4&transport=polling&sid=a", ""
 
 
-def asked(query: str, *, sockets: int = 0, leaving: bool = False) -> str:
+def asked(query: str, *, sockets: int = 0, stopping: bool = False) -> str:
     """The status of the answer."""
     said: list[str] = []
 
@@ -19,8 +19,8 @@ def asked(query: str, *, sockets: int = 0, leaving: bool = False) -> str:
         start_response("200 OK", [])
         return [b""]
 
-    emitter = SimpleNamespace(transports=lambda: range(sockets))
-    front = app._front(served, emitter, SimpleNamespace(leaving=leaving))  # type: ignore[arg-type]
+    emitter = SimpleNamespace(connection_ids=lambda: range(sockets))
+    front = app._front(served, emitter, SimpleNamespace(stopping=stopping))  # type: ignore[arg-type]
     list(front({"QUERY_STRING": query}, lambda status, _: said.append(status)))
     return said[0][:3]
 
@@ -34,5 +34,5 @@ def test_a_process_with_all_its_sockets_refuses_more_and_serves_the_others(
 
 
 def test_a_process_that_leaves_takes_no_new_clients() -> None:
-    answers = [asked(query, leaving=True) for query in (NEW, KNOWN, HEALTH)]
+    answers = [asked(query, stopping=True) for query in (NEW, KNOWN, HEALTH)]
     assert answers == ["503", "200", "200"]

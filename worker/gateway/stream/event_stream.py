@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import requests
-
 from shared.errors import StreamBroken
-from worker.gateway.stream.raw_connection import take_over
+from worker.gateway.stream.raw_connection import RawResponse
 from worker.gateway.stream.sse_parser import EventParser
 from worker.gateway.stream.stream_reader import StreamReader
 
@@ -32,14 +30,16 @@ def _enough(_: object) -> bool:
 class EventStream:
     """Its events, to be followed once."""
 
-    def __init__(self, response: requests.Response, reader: StreamReader, max_event: int) -> None:
+    def __init__(self, response: RawResponse, reader: StreamReader, max_event: int) -> None:
         """`max_event`: bytes that may come without an end of event. Raises StreamBroken."""
-        taken = take_over(response)
+        try:
+            self._begun, self._body = response.take_body()
+        except BaseException:
+            response.close()
+            raise
         self._response = response
         self._reader = reader
-        self._socket = taken.sock
-        self._begun = taken.begun
-        self._body = taken.body
+        self._socket = response.sock
         self._events = EventParser(max_event)
         self._take: Take = _enough
         self._over = threading.Event()

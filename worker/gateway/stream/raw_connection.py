@@ -1,90 +1,126 @@
-"""Requests whose answer's body is read by the caller itself, from the connection.
+"""One GET whose body the caller reads itself, from the connection.
 
-It knows how requests, urllib3 and http.client stand on each other, not what comes.
+`http.client` makes the connection and reads the head of the response. After that the caller has
+the socket, what came together with the head, and the decoder for the framing of the body. It
+knows nothing of what is in the body.
 """
 
 import http.client
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.errors import StreamBroken
 from worker.gateway.stream.http_body import Body, Chunked, Sized, UntilClosed
 
-
-class _Head(http.client.HTTPResponse):
-    """A response that keeps its socket."""
-
-    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self.sock = sock
-
-
-class _Connection(HTTPConnection):
-    response_class = _Head
-
-
-class _TlsConnection(HTTPSConnection):
-    response_class = _Head
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class Adapter(HTTPAdapter):
-    """Of a session whose responses can be taken over."""
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """See HTTPAdapter."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+Verify = bool | str | None  # as in requests.Session.verify
 
 
 @dataclass(frozen=True)
 class RawResponse:
-    """A response after its head. `begun`: bytes that came with the head."""
+    """A response after its head. Close it when it is read no more; its connection ends then."""
 
-    sock: Any  # a socket, plain or TLS, that does not block
-    begun: bytes
-    body: Body
+    sock: Any  # a socket, plain or TLS
+    head: http.client.HTTPResponse
+
+    @property
+    def content_type(self) -> str:
+        """What the header says; "" without one."""
+        return self.head.headers.get("Content-Type", "")
+
+    def take_body(self) -> tuple[bytes, Body]:
+        """Make the socket non-blocking; the bytes that came with the head, and the body's framing.
+
+        Raises StreamBroken for a body that is encoded, which was not asked for.
+        """
+        if self.head.headers.get("Content-Encoding", "identity") != "identity":
+            raise StreamBroken("stream: it is compressed")
+        self.sock.setblocking(False)
+        return self._received(), self._framing()
+
+    def _received(self) -> bytes:
+        try:
+            received: bytes = self.head.fp.peek()
+        except ssl.SSLWantReadError:
+            return b""
+        if isinstance(self.sock, ssl.SSLSocket) and (pending := self.sock.pending()):
+            received += self.sock.recv(pending)  # deciphered already: no selector would see it
+        return received
+
+    def _framing(self) -> Body:
+        if self.head.chunked:
+            return Chunked()
+        return UntilClosed() if self.head.length is None else Sized(self.head.length)
+
+    def close(self) -> None:
+        """End the connection. Safe to call twice."""
+        self.head.close()
+        self.sock.close()
 
 
-def take_over(response: requests.Response) -> RawResponse:
-    """The connection of a response that was asked for with `stream=True` by an `Adapter`.
+def get(
+    request: requests.PreparedRequest,
+    *,
+    verify: Verify,
+    connect_timeout: float,
+    head_timeout: float,
+) -> RawResponse:
+    """Send a GET over a connection of its own; the response of any status, redirects included.
 
-    The caller reads it, and closes the response when it is done; the connection ends then.
-    Raises StreamBroken for a body that is encoded, which nobody asked for.
+    `verify`: True for the certificates that requests trusts, a path for others, False for none.
+    Timeouts are in seconds: to connect (with TLS), and to wait for the head. No proxy is used.
+    Raises StreamBroken when there is no answer.
     """
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        response.close()
-        raise StreamBroken("stream: it is compressed")
-    head = response.raw._original_response
-    assert isinstance(head, _Head)
-    head.sock.setblocking(False)
-    return RawResponse(head.sock, _begun(head), _body(head))
-
-
-def _begun(head: _Head) -> bytes:
     try:
-        begun: bytes = head.fp.peek()
-    except ssl.SSLWantReadError:
-        return b""
-    if isinstance(head.sock, ssl.SSLSocket) and (left := head.sock.pending()):
-        begun += head.sock.recv(left)  # deciphered with it: no selector would see that
-    return begun
+        connection = _connect(str(request.url), verify, connect_timeout)
+        try:
+            sock = connection.sock
+            sock.settimeout(head_timeout)
+            connection.request("GET", request.path_url, headers=dict(request.headers))
+            return RawResponse(sock, connection.getresponse())
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise StreamBroken(f"stream: {type(error).__name__}") from error
 
 
-def _body(head: _Head) -> Body:
-    if head.chunked:
-        return Chunked()
-    return UntilClosed() if head.length is None else Sized(head.length)
+def _connect(url: str, verify: Verify, timeout: float) -> http.client.HTTPConnection:
+    address = urlsplit(url)
+    connection = (
+        http.client.HTTPSConnection(
+            address.hostname or "", address.port, timeout=timeout, context=tls_context(verify)
+        )
+        if address.scheme == "https"
+        else http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout)
+    )
+    try:
+        connection.connect()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@lru_cache(maxsize=32)  # reading a bundle of authorities takes 40 ms
+def tls_context(verify: Verify) -> ssl.SSLContext:
+    """What a connection trusts; see `get`. Raises OSError when the certificates are unreadable."""
+    if not verify:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        path = Path(DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
+        context = (
+            ssl.create_default_context(capath=path)
+            if path.is_dir()
+            else ssl.create_default_context(cafile=path)
+        )
+    context.set_alpn_protocols(["http/1.1"])
+    return context

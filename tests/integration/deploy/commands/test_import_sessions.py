@@ -65,12 +65,12 @@ def test_a_home_is_copied_once(
         ],
     )
     add_session(db, "mine")
-    told = "2 sessions, 6 messages; left out: 1 that are here, 2 throw-away ones, 1 empty ones\n"
+    counts = "2 sessions, 6 messages; left out: 1 that are here, 2 ephemeral ones, 1 empty ones\n"
     assert main(["import", "--dry-run"]) == 0
-    assert capsys.readouterr().out == f"would import {told}"
+    assert capsys.readouterr().out == f"would import {counts}"
     assert sources(db) == {"mine": "chat"}
     assert main(["import"]) == 0
-    assert capsys.readouterr().out == f"imported {told}"
+    assert capsys.readouterr().out == f"imported {counts}"
     assert sources(db) == {"mine": "chat", "a": "cli", "b": "cli"}
     assert main(["import"]) == 0
     assert capsys.readouterr().out.startswith("imported 0 sessions, 0 messages; left out: 3 ")
@@ -172,7 +172,7 @@ def test_faults_say_what_to_do(
     db: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["import"]) == 1
-    assert "name the Hermes home with --home" in capsys.readouterr().err
+    assert "set --home to the Hermes home" in capsys.readouterr().err
     (tmp_path / "state.db").write_text("this is no database, whatever its name says")
     assert main(["import"]) == 1
     assert "cannot be read" in capsys.readouterr().err

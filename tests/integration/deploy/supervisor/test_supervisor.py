@@ -90,7 +90,7 @@ def test_nothing_outlives_a_supervisor_that_was_killed(start: Start, tmp_path: P
     wait_until_gone([*pids, server])
 
 
-def test_a_role_that_cannot_start_is_told_and_everything_is_ended(
+def test_a_role_that_cannot_start_is_reported_and_everything_is_ended(
     processes: Processes, tmp_path: Path
 ) -> None:
     stack = processes.start_module(

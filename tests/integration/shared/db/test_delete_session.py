@@ -15,7 +15,7 @@ from deploy.cli import main
 from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, address_of
 from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
-from shared.db.gateway_sessions import HOLD, forget
+from shared.db.gateway_sessions import HOLD, queue_deletion
 from shared.db.migrate import upgrade
 from shared.db.models import Base, CompressionRow, DeletionRow, OrphanRow, RunRow, SnapshotRow
 from shared.db.runs import approvals, attempts, ownership
@@ -26,13 +26,14 @@ from shared.db.runs.complete import Closing, close, replace_late
 from shared.db.runs.orphans import SYNC, track_orphan
 from shared.db.runs.stop import ask_stop
 from shared.db.runs.terminal import mark_announced
-from shared.delete_session import Reach, remove_session
+from shared.delete_session import SessionDeleter
 from shared.errors import NotFound, OwnershipLost
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.keys import feed_tag, session_channel
 from shared.protocol.events import SessionNotification, decode, parse_notification
 from shared.protocol.run_states import RunState
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
@@ -190,7 +191,7 @@ def test_open_runs_are_stopped_first_and_again_is_the_same(db: Database) -> None
     assert removed(db) is not None
 
 
-def test_an_end_that_nobody_was_told_of_is_told_before(db: Database) -> None:
+def test_an_unannounced_end_is_announced_before(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     db.write(lambda tx: stop_runs(tx, OWNER, "s"))
@@ -212,7 +213,7 @@ def test_its_gateway_sessions_wait_no_longer(db: Database) -> None:
         claim = taken(db, add_run(db, "s", queue_no=number))
         attempt(db, claim, name, "theirs")
         end(db, claim)
-    db.write(lambda tx: forget(tx, "default", "eph_2", saved=False))
+    db.write(lambda tx: queue_deletion(tx, "default", "eph_2", saved=False))
     db.write(
         lambda tx: track_orphan(
             tx,
@@ -231,7 +232,7 @@ def test_its_gateway_sessions_wait_no_longer(db: Database) -> None:
 
 
 @pytest.mark.parametrize(("known", "kind"), [("theirs", "stop"), (None, "uncertain_post")])
-def test_what_the_gateway_still_does_for_a_removed_run_is_chased(
+def test_the_gateway_run_of_a_removed_run_is_tracked_as_an_orphan(
     db: Database, known: str | None, kind: str
 ) -> None:
     add_session(db, "s")
@@ -244,7 +245,7 @@ def test_what_the_gateway_still_does_for_a_removed_run_is_chased(
     assert (row.kind, row.gateway_run_id, row.ephemeral_id) == (kind, known, "eph_1")
 
 
-def test_who_works_on_a_removed_run_has_lost_it_and_brings_nothing_back(db: Database) -> None:
+def test_the_owner_of_a_removed_run_has_lost_it_and_stores_nothing(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     claim = taken(db, run_id)
@@ -319,21 +320,9 @@ def test_the_id_may_be_used_again_for_a_new_session(db: Database) -> None:
 # --- with a worker, Redis and a gateway -----------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key=KEY, max_runs=0, session_delay=0.0) as gateway:
-        yield gateway
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, demo: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path, database_url, redis_server, demo, context_length=200_000, LEASE_SECONDS=2
-    )
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, session=False, LEASE_SECONDS=2)
 
 
 @pytest.fixture
@@ -344,8 +333,8 @@ def commands(redis_server: RedisServer) -> Iterator[Commands]:
 
 
 @pytest.fixture
-def reach(stand: WorkerStand, commands: Commands) -> Reach:
-    return Reach(stand.db, stand.services.event_log, commands, stand.services.queue)
+def deleter(stand: WorkerStand, commands: Commands) -> SessionDeleter:
+    return SessionDeleter(stand.db, stand.services.event_log, commands, stand.services.queue)
 
 
 class Room:
@@ -399,13 +388,13 @@ def live(stand: WorkerStand) -> tuple[str, threading.Thread]:
 
 
 def test_a_live_run_is_stopped_and_then_all_is_gone(
-    stand: WorkerStand, reach: Reach, room: Room, commands: Commands
+    stand: WorkerStand, deleter: SessionDeleter, room: Room, commands: Commands
 ) -> None:
     add_session(stand.db, SESSION)
     run_id, thread = live(stand)
     waiting = add_run(stand.db, SESSION, queue_no=2)
     wait_until(lambda: len(keys(commands)) >= 3, what="the run has a log")
-    gone = remove_session(reach, OWNER, SESSION, patience=30.0)
+    gone = deleter.delete(OWNER, SESSION, within=30.0)
     thread.join(10)
     assert (set(gone.run_ids), gone.forced) == ({run_id, waiting}, ())
     assert keys(commands) == []
@@ -417,8 +406,8 @@ def test_a_live_run_is_stopped_and_then_all_is_gone(
     assert set(stand.deletions()) == {stand.posts("eph")[-1]["session_id"]}
 
 
-def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
-    stand: WorkerStand, reach: Reach, commands: Commands
+def test_a_live_run_that_does_not_end_is_removed_and_stopped_at_its_gateway(
+    stand: WorkerStand, deleter: SessionDeleter, commands: Commands
 ) -> None:
     add_session(stand.db, SESSION)
     run_id, thread = live(stand)
@@ -428,7 +417,7 @@ def test_a_live_run_that_does_not_end_is_removed_and_its_gateway_told(
         return bool(found and found[-1].gateway_run_id)
 
     wait_until(has_gateway_run, what="the gateway's run is known")
-    gone = remove_session(reach, OWNER, SESSION, patience=0.0)
+    gone = deleter.delete(OWNER, SESSION, within=0.0)
     assert gone.forced == (run_id,)
     thread.join(20)
     assert not thread.is_alive()

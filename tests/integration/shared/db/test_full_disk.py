@@ -74,7 +74,7 @@ def test_postgresql_says_that_its_disk_is_full_in_the_same_words(database_url: s
 def test_behind_another_writer_every_unit_of_work_gives_up_in_time(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 1.0)
+    monkeypatch.setattr(database_module, "CONFLICTS_FOR", 1.0)
     other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     took: list[float] = []

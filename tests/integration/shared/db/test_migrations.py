@@ -22,7 +22,7 @@ def connection(database_url: str) -> Iterator[Connection]:
     engine.dispose()
 
 
-# SQLite cannot tell what an index over an expression is made of, and says so.
+# SQLite does not report what an index over an expression is made of; SQLAlchemy warns of it.
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
 def test_the_migrated_schema_is_that_of_the_models(connection: Connection) -> None:

@@ -190,8 +190,13 @@ def test_the_command_prints_a_table(at_home: Database, capsys: pytest.CaptureFix
 def test_the_command_speaks_json(at_home: Database, capsys: pytest.CaptureFixture[str]) -> None:
     spend(at_home, "old", FIRST, input_tokens=1)
     assert main(["usage", "--json", "--days", "1"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["by"], told["days"], told["sums"], told["total"]["runs"]) == ("day", 1, [], 0)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["by"], printed["days"], printed["sums"], printed["total"]["runs"]) == (
+        "day",
+        1,
+        [],
+        0,
+    )
 
 
 def test_a_database_without_schema_says_what_to_do(

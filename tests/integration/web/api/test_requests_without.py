@@ -64,15 +64,15 @@ class Web:
     def __init__(self, db: Silent, redis: Commands) -> None:
         self.db = db
         self.queue = Queue()
-        log = EventLog([redis], timedelta(seconds=60))
+        event_log = EventLog([redis], timedelta(seconds=60))
         self.requests = RunRequests(
-            db,
-            log,
-            redis,
-            self.queue,  # type: ignore[arg-type]
-            AnyProfile(),  # type: ignore[arg-type]
-            None,  # type: ignore[arg-type]
-            20,
+            db=db,
+            event_log=event_log,
+            commands=redis,
+            queue=self.queue,  # type: ignore[arg-type]
+            profiles=AnyProfile(),  # type: ignore[arg-type]
+            membership=None,  # type: ignore[arg-type]
+            queue_cap=20,
         )
 
     def run(self, session_id: str = "s", **fields: Any) -> str:

@@ -21,19 +21,25 @@ from shared.event_log.store import LogView
 from tests.support.clients.chat_client import ChatClient
 from tests.support.servers.processes import Processes, RunningProcess, wait_until
 from tests.support.servers.redis_server import RedisServer
-from tests.support.web_stand import OWNER, LiveRun, WebStand, address
+from tests.support.web_stand import (
+    OWNER,
+    LiveRun,
+    WebStand,
+    address,
+    joining,
+    start_all,
+    stop_all,
+)
 from web.payloads import ResumePayload
 from web.recovery.recovery import Recovery
+from web.recovery.rejoin import Rejoin
 from web.recovery.store import RecoveryStore
-from web.relay.relay import Relay
-from web.resume.membership import Membership
-from web.resume.resume import Resume
 from web.sockets.connections import Connection, Connections
 from web.sockets.request_queue import RequestQueue
 
 
-class ReconciledTurn:
-    """Packets by sid, and who was closed."""
+class RecordedPackets:
+    """Packets by sid, and the sockets that were closed."""
 
     def __init__(self) -> None:
         self.sent: dict[str, list[list[Any]]] = {}
@@ -51,67 +57,68 @@ class Process:
     """A web process, as far as recovery goes, on the servers of a stand."""
 
     def __init__(self, stand: WebStand, *, burst: int = 1000) -> None:
-        self.kept = ReconciledTurn()
+        self.recorded = RecordedPackets()
         self.connections = Connections()
-        self.records = RecoveryStore(stand.commands)
-        self.relay = Relay(
+        self.store = RecoveryStore(stand.commands)
+        built = joining(
+            stand.db,
             stand.log,
-            [stand.commands],
-            [stand.subscriber],
-            self.kept,  # type: ignore[arg-type]
+            stand.commands,
+            stand.subscriber,
+            self.recorded,  # type: ignore[arg-type]
+            self.store,
             burst=burst,
-            standings=self.records.standings,
         )
-        self.rooms = Membership(self.relay, stand.db, self.records)
-        self.resume = Resume(
-            stand.db,
-            stand.log,
-            self.relay,
-            self.rooms,
-            self.kept,  # type: ignore[arg-type]
-            burst,
-        )
-        self.relay.resync = self.resume.resync
-        lane = RequestQueue(None, self.connections, self.kept, {}, lambda *_: None)  # type: ignore[arg-type]
-        self.recovery = Recovery(
-            stand.db,
-            self.relay,
-            self.rooms,
-            self.resume,
-            self.records,
-            lane,
+        self.relay, self.membership, self.resume = built.relay, built.membership, built.resume
+        self._requests = RequestQueue(
+            None,  # type: ignore[arg-type]
             self.connections,
-            self.kept,  # type: ignore[arg-type]
-            burst,
+            self.recorded,  # type: ignore[arg-type]
+            handlers={},
+            refused=lambda *_: None,
         )
-        self._lane = lane
+        rejoin = Rejoin(
+            sessions=built.sessions,
+            relay=self.relay,
+            membership=self.membership,
+            resume=self.resume,
+            store=self.store,
+            run_emitter=built.run_emitter,
+            sockets=self.recorded,
+            burst=burst,
+        )
+        self.recovery = Recovery(
+            store=self.store,
+            rejoin=rejoin,
+            requests=self._requests,
+            connections=self.connections,
+        )
         self._numbers = 0
-        self.relay.start()
-        self.records.start()
-        wait_until(self.relay.subscriber.hears, what="the relay hears")
+        self._services = [self.store.service, *self.relay.services]
+        start_all(self._services)
+        wait_until(self.relay.subscriber.receives, what="the relay receives")
 
     def stop(self) -> None:
-        self.relay.stop()
-        self.records.stop()
+        stop_all(self._services)
 
     def kill(self) -> None:
-        """Nothing more is said or written."""
-        self.records.standings.clear()
-        self.relay.stop()
+        """Send and write nothing more."""
+        self.store.trackers.clear()
+        stop_all(self.relay.services)
 
     def connect(self, page: Page, owner: str = OWNER) -> Connection:
         """Let the page in; returns when it has been shown what it missed."""
         self._numbers += 1
         sid = f"{id(self):x}-{self._numbers}"
-        connection = Connection(sid, sid, owner, "default", hears_own_aborts=False)
-        self.recovery.arrive(connection, page.says())
+        connection = Connection(sid, sid, owner, "default", receives_own_aborts=False)
+        self.recovery.identify(connection, page.says())
         self.connections.add(connection)
-        assert connection.standing is not None
-        page.recovered = page.pid == connection.standing.pid
-        page.pid = connection.standing.pid
+        tracker = self.store.trackers[sid]
+        page.recovered = page.pid == tracker.pid
+        page.pid = tracker.pid
         page.process, page.sid, page.read = self, sid, 0
-        self.recovery._begin(connection)
-        wait_until(lambda: self._lane.is_idle(sid), what="recovery")
+        self.recovery.begin(connection)
+        wait_until(lambda: self._requests.is_idle(sid), what="recovery")
         return connection
 
 
@@ -134,7 +141,7 @@ class Page:
     def receive(self, count: int | None = None) -> None:
         """Take the next packets, all or that many: what follows is on its way."""
         assert self.process is not None
-        packets = self.process.kept.sent.get(self.sid, [])[self.read :][:count]
+        packets = self.process.recorded.sent.get(self.sid, [])[self.read :][:count]
         self.read += len(packets)
         for name, payload, *offset in packets:
             self.got.append((name, payload))
@@ -158,16 +165,6 @@ class Page:
 
 
 @pytest.fixture
-def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    stand = WebStand(redis_server.url, url)
-    yield stand
-    stand.stop()
-
-
-@pytest.fixture
 def process(stand: WebStand) -> Iterator[Callable[..., Process]]:
     made: list[Process] = []
 
@@ -181,7 +178,7 @@ def process(stand: WebStand) -> Iterator[Callable[..., Process]]:
 
 
 def join(process: Process, connection: Connection, session_id: str = "s") -> None:
-    process.rooms.join(connection, address(session_id))
+    process.membership.join(connection, address(session_id))
 
 
 def test_what_was_on_its_way_or_said_meanwhile_comes_on_another_process(
@@ -191,7 +188,7 @@ def test_what_was_on_its_way_or_said_meanwhile_comes_on_another_process(
     join(first, first.connect(page))
     run.say("a", "b", "c")
     page.receive_until("message.delta", 0)
-    wait_until(lambda: len(first.kept.sent.get(page.sid, [])) == 3, what="three packets")
+    wait_until(lambda: len(first.recorded.sent.get(page.sid, [])) == 3, what="three packets")
     page.receive(2)
     first.kill()
     run.say("d")
@@ -229,10 +226,10 @@ def test_two_runs_of_which_one_ended_are_whole_wherever_the_page_was_cut_off(
     runs = [stand.begin("s")]
     runs[0].say("a", "b")
     stand.finish(runs[0], "s", "ab")
-    wait_until(lambda: len(first.kept.sent.get(page.sid, [])) == 4, what="the first run")
+    wait_until(lambda: len(first.recorded.sent.get(page.sid, [])) == 4, what="the first run")
     runs.append(stand.begin("s"))
     runs[1].say("c", "d")
-    wait_until(lambda: len(first.kept.sent.get(page.sid, [])) == 6, what="the second run")
+    wait_until(lambda: len(first.recorded.sent.get(page.sid, [])) == 6, what="the second run")
     page.receive(received)
     first.kill()
     runs[1].say("e")
@@ -310,7 +307,7 @@ def test_what_a_resync_was_the_first_to_show_does_not_come_again(
     first.resume.resume(first.connect(page), ResumePayload(session_id="s"))
     page.receive_until("resumed")
     stand.finish(run, "s", "a")
-    first.relay.sweep()
+    first.relay.sweeper.sweep()
     page.receive_until("session.resync")
     assert [m["content"] for m in page.named("session.resync")[0]["messages"]] == ["hi", "a"]
     first.kill()
@@ -373,7 +370,7 @@ def test_a_stopped_run_stays_muted(stand: WebStand, process: Callable[..., Proce
     join(first, connection)
     run.say("a")
     page.receive_until("message.delta")
-    first.rooms.mute(connection, address(), run.keys.run_id)
+    first.membership.mute(connection, address(), run.keys.run_id)
     first.kill()
     run.say("b")
     second = process()
@@ -488,7 +485,7 @@ def test_without_the_database_live_events_go_on_and_all_is_told_once_it_is_back(
     run.say("b")
     second.connect(page)
     back.set()
-    second.relay.sweep()
+    second.relay.sweeper.sweep()
     page.receive_until("session.resync")
     assert page.recovered
     run.say("c")
@@ -507,7 +504,7 @@ def test_records_live_for_minutes_and_go_with_a_good_bye(
     assert len(keys) == 2
     assert all(0 < stand.commands.ttl(key) <= 300 for key in keys)
     assert not any(str(page.pid).encode() in key for key in keys)
-    first.recovery.leave(connection, for_good=True)
+    first.recovery.disconnected(connection, for_good=True)
     first.connect(page)
     assert not page.recovered
 

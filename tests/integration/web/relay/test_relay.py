@@ -1,7 +1,6 @@
 """The relay on a real Redis: each event once and in order, whatever is lost on the way."""
 
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,14 @@ from shared.event_log.store import Batch
 from shared.protocol.events import session_notification
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
-from tests.support.web_stand import LiveRun, WebStand, address, without_bell
+from tests.support.web_stand import LiveRun, WebStand, address, without_notification
 from web.sockets.connections import Connection
-
-
-@pytest.fixture
-def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    stand = WebStand(redis_server.url, url)
-    yield stand
-    stand.stop()
 
 
 def test_members_get_each_delta_once_and_in_order(stand: WebStand) -> None:
     first, second = stand.socket(), stand.socket()
-    stand.rooms.join(first, address())
-    stand.rooms.join(second, address())
+    stand.membership.join(first, address())
+    stand.membership.join(second, address())
     run = LiveRun(stand.log, address().keys("r"))
     for i in range(50):
         run.say(f"{i} ")
@@ -41,10 +30,10 @@ def test_members_get_each_delta_once_and_in_order(stand: WebStand) -> None:
 
 def test_a_lost_doorbell_is_noticed_by_the_next_one(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
-    without_bell(stand, run, "b", "c")
+    without_notification(stand, run, "b", "c")
     run.say("d")
     stand.wait_for_seqs(socket, 4)
     assert stand.relay.refills == 1
@@ -52,36 +41,36 @@ def test_a_lost_doorbell_is_noticed_by_the_next_one(stand: WebStand) -> None:
 
 def test_a_lost_first_doorbell_is_filled_from_the_beginning(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
-    without_bell(stand, run, "a", "b")
+    without_notification(stand, run, "a", "b")
     run.say("c")
     stand.wait_for_seqs(socket, 3)
 
 
 def test_a_lost_last_doorbell_is_found_by_the_sweep(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
-    without_bell(stand, run, "b", "c")
+    without_notification(stand, run, "b", "c")
     stand.wait_for_seqs(socket, 1)
-    stand.relay.sweep()
+    stand.relay.sweeper.sweep()
     stand.wait_for_seqs(socket, 3)
 
 
 def test_the_sweep_finds_a_run_of_which_nothing_was_heard(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
-    without_bell(stand, run, "a", "b")
-    stand.relay.sweep()
+    without_notification(stand, run, "a", "b")
+    stand.relay.sweeper.sweep()
     stand.wait_for_seqs(socket, 2)
 
 
 def test_a_killed_subscriber_comes_back_and_lacks_nothing(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
@@ -97,7 +86,7 @@ def test_a_killed_subscriber_comes_back_and_lacks_nothing(stand: WebStand) -> No
 
 def test_a_fenced_owner_is_not_heard(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     old = LiveRun(stand.log, address().keys("r"), fence=1)
     old.say("a")
     new = LiveRun(stand.log, address().keys("r"), fence=2)
@@ -112,7 +101,7 @@ def test_a_fenced_owner_is_not_heard(stand: WebStand) -> None:
 def test_a_new_epoch_is_told_as_a_resync(stand: WebStand) -> None:
     socket = stand.socket()
     run = stand.begin("s")
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run.say("old")
     stand.wait_for_text(socket, "old")
     again = LiveRun(stand.log, run.keys, fence=run.fence, epoch=2)
@@ -128,10 +117,10 @@ def test_a_new_epoch_is_told_as_a_resync(stand: WebStand) -> None:
 def test_a_log_trimmed_beyond_the_cursor_is_told_as_a_resync(stand: WebStand) -> None:
     socket = stand.socket()
     run = stand.begin("s")
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run.say("a")
     stand.wait_for_text(socket, "a")
-    without_bell(stand, run, "b", "c")
+    without_notification(stand, run, "b", "c")
     stand.commands.xtrim(run.keys.log, minid="3-0", approximate=False)
     stand.commands.hset(run.keys.meta, "base", 2)
     run.say("d")
@@ -143,12 +132,12 @@ def test_a_log_trimmed_beyond_the_cursor_is_told_as_a_resync(stand: WebStand) ->
 
 def test_the_end_is_told_once_however_often_it_is_announced(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     run.end()
     run.end(terminal_seq=3)
-    stand.relay.sweep()
+    stand.relay.sweeper.sweep()
     other = LiveRun(stand.log, address().keys("r2"))
     other.say("b")
     wait_until(lambda: stand.emitter.to(socket.sid)[-1][1].get("run_id") == "r2", what="r2")
@@ -158,7 +147,7 @@ def test_the_end_is_told_once_however_often_it_is_announced(stand: WebStand) -> 
 
 def test_a_lost_end_is_found_by_the_sweep(stand: WebStand) -> None:
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
@@ -167,18 +156,18 @@ def test_a_lost_end_is_found_by_the_sweep(stand: WebStand) -> None:
         lambda: stand.commands.pubsub_numsub(run.keys.channel)[0][1] == 0, what="nobody listens"
     )
     run.end()
-    stand.relay.sweep()
+    stand.relay.sweeper.sweep()
     wait_until(
         lambda: [n for n, _ in stand.emitter.to(socket.sid)][-1] == "run.completed", what="the end"
     )
 
 
 def test_two_turns_reach_a_second_tab_that_stays_open(stand: WebStand) -> None:
-    swept = stand.relay
-    wait_until(lambda: swept._swept_at and not swept._sweep_now, what="the first sweep is over")
+    sweeper = stand.relay.sweeper
+    wait_until(lambda: sweeper._swept_at and not sweeper._at_once, what="the first sweep is over")
     first, second = stand.socket(), stand.socket()
     for socket in (first, second):
-        stand.rooms.join(socket, address())
+        stand.membership.join(socket, address())
     for name in ("r1", "r2"):
         run = LiveRun(stand.log, address().keys(name))
         run.say("a", "b")
@@ -194,7 +183,7 @@ def test_a_late_doorbell_of_an_ended_run_tells_a_new_member_nothing(stand: WebSt
     run.say("a")
     stand.finish(run, "s", "a")
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     late = run._entry("message.delta", 1, delta="a")
     header = f"E {run.keys.run_id} 1 {run.fence} 1 0\n".encode()
     stand.commands.publish(run.keys.channel, header + late)
@@ -206,11 +195,11 @@ def test_a_late_doorbell_of_an_ended_run_tells_a_new_member_nothing(stand: WebSt
 def test_a_muted_socket_hears_nothing_more_of_that_run(stand: WebStand) -> None:
     muted, other = stand.socket(), stand.socket()
     for socket in (muted, other):
-        stand.rooms.join(socket, address())
+        stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r1"))
     run.say("a")
     stand.wait_for_seqs(muted, 1)
-    stand.rooms.mute(muted, address(), "r1")
+    stand.membership.mute(muted, address(), "r1")
     run.say("b")
     run.end()
     LiveRun(stand.log, address().keys("r2")).say("c")
@@ -221,8 +210,8 @@ def test_a_muted_socket_hears_nothing_more_of_that_run(stand: WebStand) -> None:
 
 def test_another_owner_with_the_same_session_id_hears_nothing(stand: WebStand) -> None:
     mine, theirs = stand.socket(), stand.socket("other")
-    stand.rooms.join(mine, address())
-    stand.rooms.join(theirs, address(owner="other"))
+    stand.membership.join(mine, address())
+    stand.membership.join(theirs, address(owner="other"))
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(mine, 1)
@@ -236,11 +225,11 @@ def test_a_thousand_sessions_come_and_go_and_leave_nothing(stand: WebStand) -> N
     for batch in range(10):
         sockets = [stand.socket() for _ in range(100)]
         for i, socket in enumerate(sockets):
-            stand.rooms.join(socket, address(f"s{batch}-{i}"))
+            stand.membership.join(socket, address(f"s{batch}-{i}"))
         for socket in sockets:
             for tag in list(socket.feeds):
-                stand.rooms.leave(socket, tag)
-    wait_until(lambda: stand.relay.feeds() == 0, what="no feed")
+                stand.membership.leave(socket, tag)
+    wait_until(lambda: len(stand.relay.feeds) == 0, what="no feed")
     wait_until(lambda: stand.relay.subscriber.channels() == 0, what="no channel")
     channels: list[Any] = stand.commands.pubsub_channels()
     bells = [c for c in channels if bytes(c).endswith(b":bell")]
@@ -250,9 +239,9 @@ def test_a_thousand_sessions_come_and_go_and_leave_nothing(stand: WebStand) -> N
 
 def test_a_quick_return_keeps_the_subscription(stand: WebStand) -> None:
     first, second = stand.socket(), stand.socket()
-    stand.rooms.join(first, address())
-    stand.rooms.leave(first, address().tag)
-    stand.rooms.join(second, address())
+    stand.membership.join(first, address())
+    stand.membership.leave(first, address().tag)
+    stand.membership.join(second, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(second, 1)
@@ -262,27 +251,27 @@ def test_a_quick_return_keeps_the_subscription(stand: WebStand) -> None:
 def test_joining_again_and_again_while_the_feed_is_given_up_loses_nothing(
     stand: WebStand,
 ) -> None:
-    stand.relay._linger = 0.0
+    stand.relay.feeds._linger = 0.0
     for i in range(30):
         socket = stand.socket()
-        stand.rooms.join(socket, address())
+        stand.membership.join(socket, address())
         run = LiveRun(stand.log, address().keys(f"r{i}"))
         run.say("a", "b")
         stand.wait_for_seqs(socket, 2)
-        stand.rooms.leave(socket, address().tag)
+        stand.membership.leave(socket, address().tag)
 
 
 def test_a_socket_that_left_before_it_was_admitted_is_in_no_room(stand: WebStand) -> None:
     socket = stand.socket()
     socket.closed = True
-    stand.rooms.join(socket, address())
-    feed = stand.relay.find(address().tag)
+    stand.membership.join(socket, address())
+    feed = stand.relay.feeds.find(address().tag)
     assert feed is None or feed.members == set()
 
 
 def test_a_deaf_relay_says_so(stand: WebStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.relay.subscriber.DEAF_AFTER", 0.0)
-    assert not stand.relay.subscriber.hears()
+    monkeypatch.setattr("web.relay.subscriber.SILENT_AFTER", 0.0)
+    assert not stand.relay.subscriber.receives()
 
 
 def test_a_restarted_redis_is_subscribed_again(tmp_path: Path) -> None:
@@ -292,7 +281,7 @@ def test_a_restarted_redis_is_subscribed_again(tmp_path: Path) -> None:
     stand = WebStand(server.url, url)
     try:
         socket = stand.socket()
-        stand.rooms.join(socket, address())
+        stand.membership.join(socket, address())
         run = LiveRun(stand.log, address().keys("r"))
         run.say("a")
         stand.wait_for_seqs(socket, 1)
@@ -323,18 +312,18 @@ def test_a_resync_that_fails_is_made_up_for_by_the_sweep(
 ) -> None:
     socket = stand.socket()
     run = stand.begin("s")
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run.say("old")
     stand.wait_for_text(socket, "old")
-    working = stand.relay.resync
+    working = stand.relay._resync
 
     def failing(_: object) -> None:
         raise RedisUnavailable
 
-    monkeypatch.setattr(stand.relay, "resync", failing)
+    monkeypatch.setattr(stand.relay, "_resync", failing)
     again = LiveRun(stand.log, run.keys, fence=run.fence, epoch=2)
     again.say("new")
-    feed = stand.relay.find(address().tag)
+    feed = stand.relay.feeds.find(address().tag)
     assert feed is not None
     wait_until(lambda: feed.needs_resync and not feed.filling, what="the failed resync")
     again.say("er")  # nobody may hear it behind "old"
@@ -343,7 +332,7 @@ def test_a_resync_that_fails_is_made_up_for_by_the_sweep(
         lambda: stand.emitter.to(socket.sid)[-1][0] == "run.queued", what="what comes after it"
     )
     assert stand.emitter.text(socket.sid) == "old"
-    monkeypatch.setattr(stand.relay, "resync", working)
-    stand.relay.sweep()
+    monkeypatch.setattr(stand.relay, "_resync", working)
+    stand.relay.sweeper.sweep()
     wait_until(lambda: not feed.needs_resync, what="the resync")
     stand.wait_for_text(socket, "newer")

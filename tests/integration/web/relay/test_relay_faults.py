@@ -1,49 +1,32 @@
 """The relay when its connection to Redis fails in each way that is known (FAILURES 5, 29-31)."""
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 
-from shared.db.migrate import upgrade
 from shared.errors import DatabaseUnavailable
 from shared.event_log.keys import RunKeys
 from shared.protocol.events import parse_notification
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.tcp_proxy import TcpProxy
-from tests.support.web_stand import LiveRun, WebStand, address, without_bell
+from tests.support.web_stand import LiveRun, WebStand, address, stop_all, without_notification
 from web.payloads import ResumePayload
 from web.sockets.connections import Connection
 
 LIMIT = 64 * 1024  # bytes that this Redis keeps for a subscriber before it cuts it off
 
 
-@pytest.fixture
-def make_stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[Callable[..., WebStand]]:
-    """Makes stands on one database; they never sweep by the clock unless told to."""
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    made: list[WebStand] = []
-
-    def make(redis_url: str = "", **options: Any) -> WebStand:
-        made.append(WebStand(redis_url or redis_server.url, url, **options))
-        return made[-1]
-
-    yield make
-    for stand in made:
-        stand.stop()
-
-
 def watching(stand: WebStand) -> tuple[Connection, LiveRun]:
     """A socket that hears a live run, after the sweep with which a relay begins."""
-    wait_until(lambda: stand.relay._swept_at and not stand.relay._sweep_now, what="the first sweep")
+    wait_until(
+        lambda: stand.relay.sweeper._swept_at and not stand.relay.sweeper._at_once,
+        what="the first sweep",
+    )
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, address().keys("r"))
     run.say("a")
     stand.wait_for_seqs(socket, 1)
@@ -55,7 +38,7 @@ def test_a_lost_last_doorbell_is_made_up_for_without_any_other(
 ) -> None:
     stand = make_stand(sweep_every=0.3)
     socket, run = watching(stand)
-    without_bell(stand, run, "b", "c")
+    without_notification(stand, run, "b", "c")
     stand.wait_for_seqs(socket, 3)
 
 
@@ -72,10 +55,10 @@ def test_who_joins_while_the_bell_is_given_up_waits_and_hears(
         confirm(channel, kind)
 
     monkeypatch.setattr(stand.relay.subscriber.shards[0], "_confirm", slowly)
-    stand.rooms.leave(socket, address().tag)
-    wait_until(lambda: stand.relay.find(address().tag) is None, what="the feed is given up")
+    stand.membership.leave(socket, address().tag)
+    wait_until(lambda: stand.relay.feeds.find(address().tag) is None, what="the feed is given up")
     again = stand.socket()
-    stand.rooms.join(again, address())
+    stand.membership.join(again, address())
     run.say("b")
     wait_until(lambda: stand.emitter.seqs(again.sid) == [2], what="what is said from here on")
 
@@ -91,7 +74,7 @@ class Unheard(RunKeys):
 def begun_unheard(stand: WebStand) -> tuple[Connection, LiveRun]:
     """A socket, and a run that began after it joined and of which it knows nothing."""
     socket = stand.socket()
-    stand.rooms.join(socket, address())
+    stand.membership.join(socket, address())
     run = LiveRun(stand.log, Unheard(address().tag, "r"))
     run.say("a", "b")
     return socket, run
@@ -122,8 +105,8 @@ def test_a_run_that_began_and_ended_while_nobody_listened_is_told_once(
     whole = [("r", 1), ("r", 2), ("r", 3), *(("unheard", seq) for seq in (1, 2, 3, 4))]
     wait_until(lambda: told(stand, socket) == whole, what="all of it, and nothing twice")
     late = stand.socket()
-    stand.rooms.join(late, address())
-    stand.relay.sweep()
+    stand.membership.join(late, address())
+    stand.relay.sweeper.sweep()
     LiveRun(stand.log, address().keys("next")).say("c")
     for one, before in ((socket, whole), (late, [])):
         wait_until(
@@ -145,7 +128,7 @@ def test_who_joins_first_leaves_nothing_unheard_for_those_who_were_there(
     run.end()
     late = stand.socket()
     if way == "run":
-        stand.rooms.join(late, address())
+        stand.membership.join(late, address())
     else:
         stand.resume.resume(late, ResumePayload(session_id="s"))
     whole = [("r", 1), ("r", 2), ("r", 3), *(("unheard", seq) for seq in (1, 2, 3))]
@@ -163,7 +146,7 @@ def test_who_joins_after_an_end_that_no_row_tells_hears_nothing_of_it(
     ended.end()
     socket = stand.socket()
     if way == "run":
-        stand.rooms.join(socket, address())
+        stand.membership.join(socket, address())
     else:
         stand.resume.resume(socket, ResumePayload(session_id="s"))
     assert_hears_only_the_next(stand, socket)
@@ -179,7 +162,7 @@ def test_an_old_run_that_a_tab_names_is_not_told_to_the_others_again(
     old.end()
     stand.commands.delete(old.keys.live)  # more than a minute ago
     first, second = stand.socket(), stand.socket()
-    stand.rooms.join(first, address())
+    stand.membership.join(first, address())
     named = ResumePayload(session_id="s", run_id="r", epoch=1, after_seq=0)
     stand.resume.resume(second, named)
     assert stand.emitter.seqs(second.sid) == [1]
@@ -187,8 +170,8 @@ def test_an_old_run_that_a_tab_names_is_not_told_to_the_others_again(
 
 
 def assert_hears_only_the_next(stand: WebStand, socket: Connection) -> None:
-    stand.relay.sweep()
-    feed = stand.relay.find(address().tag)
+    stand.relay.sweeper.sweep()
+    feed = stand.relay.feeds.find(address().tag)
     assert feed is not None
     wait_until(lambda: not feed.filling, what="what the sweep began")
     LiveRun(stand.log, address().keys("next")).say("b")
@@ -205,10 +188,12 @@ def test_who_resumes_between_a_flush_and_the_new_log_gets_the_beginning(
     stand = make_stand()
     first, second = stand.socket(), stand.socket()
     run = stand.begin("s", "hello")
-    stand.rooms.join(first, address())
+    stand.membership.join(first, address())
     run.say("a", "b")
     stand.wait_for_text(first, "ab")
-    wait_until(lambda: stand.relay._swept_at, what="the sweep at the start")  # there is no other
+    wait_until(
+        lambda: stand.relay.sweeper._swept_at, what="the sweep at the start"
+    )  # there is no other
     redis_server.flush()
     stand.resume.resume(second, ResumePayload(session_id="s"))
     written = tuple(run._entry("message.delta", i + 1, delta=d) for i, d in enumerate("ab"))
@@ -228,17 +213,17 @@ def test_who_resumes_between_a_flush_and_the_new_log_hears_nothing_before_the_re
     stand = make_stand()
     first, second = stand.socket(), stand.socket()
     run = stand.begin("s", "hello")
-    stand.rooms.join(first, address())
+    stand.membership.join(first, address())
     run.say("a")
     stand.wait_for_text(first, "a")
     redis_server.flush()
     stand.resume.resume(second, ResumePayload(session_id="s"))
-    working = stand.relay.resync
+    working = stand.relay._resync
 
     def failing(_: object) -> None:
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(stand.relay, "resync", failing)
+    monkeypatch.setattr(stand.relay, "_resync", failing)
     written = (run._entry("message.delta", 1, delta="a"),)
     stand.log.install(
         run.keys, fence=run.fence, epoch=run.epoch, min_head=1, create=True, entries=written
@@ -246,8 +231,8 @@ def test_who_resumes_between_a_flush_and_the_new_log_hears_nothing_before_the_re
     run.say("b")
     stand.wait_for_text(first, "ab")
     assert [name for name, _ in stand.emitter.to(second.sid)] == ["resumed"]
-    monkeypatch.setattr(stand.relay, "resync", working)
-    stand.relay.sweep()
+    monkeypatch.setattr(stand.relay, "_resync", working)
+    stand.relay.sweeper.sweep()
     stand.wait_for_text(second, "ab")
     run.say("c")
     for socket in (first, second):
@@ -268,7 +253,7 @@ def test_the_first_doorbell_that_is_heard_of_a_run_brings_its_beginning(
 def test_a_killed_subscription_is_filled_at_once(make_stand: Callable[..., WebStand]) -> None:
     stand = make_stand()
     socket, run = watching(stand)
-    without_bell(stand, run, "b")
+    without_notification(stand, run, "b")
     stand.commands.client_kill_filter(_type="pubsub")
     stand.wait_for_seqs(socket, 2)
     run.say("c")
@@ -280,8 +265,8 @@ def test_a_connection_that_swallows_everything_is_given_up_and_filled(
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("web.relay.relay.ECHO_EVERY", 0.3)
-    monkeypatch.setattr("web.relay.subscriber.DEAF_AFTER", 2.0)
+    monkeypatch.setattr("web.relay.sweep.ECHO_EVERY", 0.3)
+    monkeypatch.setattr("web.relay.subscriber.SILENT_AFTER", 2.0)
     proxy = TcpProxy(redis_server.port)
     stand = make_stand(subscriber_url=_through(redis_server.url, proxy))
     socket, run = watching(stand)
@@ -308,7 +293,7 @@ def test_a_subscriber_that_redis_cuts_off_comes_back_and_lacks_nothing(
         stand = make_stand(server.url)
         socket, run = watching(stand)
         before = stand.relay.subscriber.shards[0].reconnects
-        without_bell(stand, run, "b")
+        without_notification(stand, run, "b")
         flood(stand, run)
         wait_until(
             lambda: stand.relay.subscriber.shards[0].reconnects > before, what="it is cut off"
@@ -316,7 +301,7 @@ def test_a_subscriber_that_redis_cuts_off_comes_back_and_lacks_nothing(
         stand.wait_for_seqs(socket, 2)
         run.say("c")
         stand.wait_for_seqs(socket, 3)
-        stand.relay.stop()
+        stop_all(stand.relay.services)
     finally:
         server.stop()
 
@@ -334,8 +319,8 @@ def test_a_process_without_a_member_decodes_nothing(
 ) -> None:
     busy, left, idle = make_stand(), make_stand(linger=60.0), make_stand()
     gone = left.socket()
-    left.rooms.join(gone, address())
-    left.rooms.leave(gone, address().tag)
+    left.membership.join(gone, address())
+    left.membership.leave(gone, address().tag)
     heard: dict[WebStand, int] = {left: 0, idle: 0}
     for stand in heard:
         monkeypatch.setattr(
@@ -347,7 +332,7 @@ def test_a_process_without_a_member_decodes_nothing(
         decoded.append(data)
         return parse_notification(data)
 
-    monkeypatch.setattr("web.relay.relay.parse_bell", parse)
+    monkeypatch.setattr("web.relay.relay.parse_notification", parse)
     socket, run = watching(busy)
     for _ in range(9):
         run.say("b")

@@ -1,8 +1,7 @@
 """Coming back to a session: what `resumed` says and what follows are the whole, without seam."""
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import insert
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, RunRow
 from shared.db.runs import stop as stops
 from shared.db.sessions.read import Conversation
@@ -18,21 +16,10 @@ from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
 from web.payloads import ResumePayload
-from web.relay.feed import FeedAddress
+from web.relay.feed_address import FeedAddress
 from web.sockets.connections import Connection
-
-
-@pytest.fixture
-def stand(redis_server: RedisServer, tmp_path: Path) -> Iterator[WebStand]:
-    redis_server.flush()
-    url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(url)
-    stand = WebStand(redis_server.url, url)
-    yield stand
-    stand.stop()
 
 
 def resume(stand: WebStand, socket: Connection, **fields: Any) -> dict[str, Any]:
@@ -163,10 +150,8 @@ def test_rows_older_than_the_log_are_read_again(
 ) -> None:
     run = stand.begin("s")
     run.say("hi")
-    old = stand.db.read(lambda s: Conversation())
-    fresh = stand.resume._conversation
-    readings = iter([(old, False)])
-    monkeypatch.setattr(stand.resume, "_conversation", lambda a: next(readings, None) or fresh(a))
+    old = Conversation()
+    first_read(stand, old, monkeypatch)
     resumed = resume(stand, stand.socket())
     assert [m["role"] for m in resumed["messages"]] == ["user", "assistant"]
 
@@ -176,14 +161,20 @@ def test_rows_from_before_the_end_are_read_again(
 ) -> None:
     run = stand.begin("s")
     run.say("hi")
-    old = stand.resume._conversation(address())
+    old = stand.sessions.conversation(address())
     stand.finish(run, "s", "hi, stored")
-    fresh = stand.resume._conversation
-    readings = iter([old])
-    monkeypatch.setattr(stand.resume, "_conversation", lambda a: next(readings, None) or fresh(a))
+    first_read(stand, old, monkeypatch)
     resumed = resume(stand, stand.socket())
     assert resumed["messages"][-1]["content"] == "hi, stored"
     assert not resumed["isWorking"]
+
+
+def first_read(stand: WebStand, old: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the first reading of the rows be an old one."""
+    fresh, readings = stand.sessions.announced_conversation, iter([old])
+    monkeypatch.setattr(
+        stand.sessions, "announced_conversation", lambda a: next(readings, None) or fresh(a)
+    )
 
 
 @pytest.mark.parametrize("after", range(6))
@@ -270,16 +261,16 @@ def test_an_unknown_session_is_empty_and_joined(stand: WebStand) -> None:
 def test_the_bell_is_heard_before_the_rows_are_read(
     stand: WebStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[int] = []
-    read = stand.resume._conversation
+    subscribed: list[int] = []
+    read = stand.sessions.announced_conversation
 
-    def counting(address: FeedAddress) -> tuple[Conversation, bool]:
-        heard.append(stand.relay.subscriber.channels())
+    def counting(address: FeedAddress) -> Conversation:
+        subscribed.append(stand.relay.subscriber.channels())
         return read(address)
 
-    monkeypatch.setattr(stand.resume, "_conversation", counting)
+    monkeypatch.setattr(stand.sessions, "announced_conversation", counting)
     resume(stand, stand.socket(), session_id="new")
-    assert heard == [1]
+    assert subscribed == [1]
 
 
 def test_another_owner_sees_an_empty_session(stand: WebStand) -> None:
@@ -364,7 +355,7 @@ def test_without_the_database_the_log_is_shown(
     def away(_: object) -> None:
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(stand.resume, "_read", away)
+    monkeypatch.setattr(stand.sessions, "conversation", away)
     socket = stand.socket()
     resumed = resume(stand, socket)
     assert (resumed["degraded"], resumed["isWorking"]) == (True, True)
@@ -377,18 +368,18 @@ def test_without_redis_the_rows_are_shown_and_the_rest_comes_later(
 ) -> None:
     run = stand.begin("s", "hello")
     run.say("a", "b")
-    opened = stand.relay.open
+    opened = stand.relay.feeds.open
 
     def away(_: object) -> None:
         raise RedisUnavailable
 
-    monkeypatch.setattr(stand.relay, "open", away)
+    monkeypatch.setattr(stand.relay.feeds, "open", away)
     socket = stand.socket()
     resumed = resume(stand, socket)
     assert (resumed["degraded"], resumed["isWorking"]) == (True, True)
     assert [m["content"] for m in resumed["messages"]] == ["hello"]
     opened(address())
-    stand.relay.sweep()
+    stand.relay.sweeper.sweep()
     stand.wait_for_text(socket, "ab")
 
 
@@ -396,7 +387,7 @@ def test_a_muted_socket_that_resumes_hears_again(stand: WebStand) -> None:
     run = stand.begin("s")
     socket = stand.socket()
     resume(stand, socket)
-    stand.rooms.mute(socket, address(), run.keys.run_id)
+    stand.membership.mute(socket, address(), run.keys.run_id)
     run.say("a")
     resume(stand, socket)
     run.say("b")

@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +11,9 @@ from sqlalchemy import update
 
 from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.models import MessageRow, RunRow
-from tests.support.gateways.demo_gateway import DemoGateway
+from tests.integration.conftest import MakeWorker
 from tests.support.rows import messages
 from tests.support.servers.processes import Processes, RunningProcess, wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.compression import summarize
 from worker.maintenance.orphaned_runs import check_orphaned_runs
@@ -27,33 +26,10 @@ ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 HELD: dict[str, Any] = {"script": {"end": "hang"}}  # a summary that never comes
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="key-of-the-demo", max_runs=0) as running:
-        yield running
-
-
 @pytest.fixture
-def make(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[Callable[..., WorkerStand]]:
-    made: list[WorkerStand] = []
-
-    def start(context_length: int = CONTEXT, **settings: object) -> WorkerStand:
-        stand = WorkerStand(
-            tmp_path,
-            database_url,
-            redis_server,
-            gateway,
-            context_length=context_length,
-            **settings,
-        )
-        made.append(stand)
-        return stand
-
-    yield start
-    for stand in made:
-        stand.stop()
+def make(make_worker: MakeWorker, database_url: str) -> MakeWorker:
+    """Makes workers for a model with a context of CONTEXT tokens."""
+    return partial(make_worker, database_url, session=False, context_length=CONTEXT)
 
 
 @pytest.fixture
@@ -82,12 +58,16 @@ def test_three_hundred_messages_are_compressed_once(stand: WorkerStand) -> None:
     ]
     started = stand.event(run_id, "compression.started")
     assert (started["message_count"], started["token_count"]) == (300, 45_000)
-    told = stand.event(run_id, "compression.completed")
-    assert told["compressed"] is told["llmCompressed"] is True
-    assert (told["totalMessages"], told["resultMessages"], told["verbatimCount"]) == (300, 21, 20)
-    assert told["beforeTokens"] == 45_000
-    assert told["afterTokens"] < 4_000
-    assert "error" not in told
+    event = stand.event(run_id, "compression.completed")
+    assert event["compressed"] is event["llmCompressed"] is True
+    assert (event["totalMessages"], event["resultMessages"], event["verbatimCount"]) == (
+        300,
+        21,
+        20,
+    )
+    assert event["beforeTokens"] == 45_000
+    assert event["afterTokens"] < 4_000
+    assert "error" not in event
     (audit,) = stand.audit()
     assert (audit.run_id, audit.kind, audit.result, audit.error) == (
         run_id,
@@ -98,7 +78,7 @@ def test_three_hundred_messages_are_compressed_once(stand: WorkerStand) -> None:
     assert (audit.trigger_tokens, audit.threshold) == (45_000, 40_000)
     assert (audit.before_messages, audit.after_messages) == (300, 21)
     assert (audit.first_turn, audit.last_turn) == (1, 140)
-    assert audit.after_tokens == told["afterTokens"]
+    assert audit.after_tokens == event["afterTokens"]
     assert audit.duration is not None
 
     stand.run("second")
@@ -194,9 +174,9 @@ def test_a_failed_summary_does_not_fail_the_run(stand: WorkerStand, kind: str) -
     stand.summaries(**fault)
     run_id = stand.run("all the same")
     assert stand.state(run_id) == "completed"
-    told = stand.event(run_id, "compression.completed")
-    assert told["compressed"] is False
-    assert why in told["error"]
+    event = stand.event(run_id, "compression.completed")
+    assert event["compressed"] is False
+    assert why in event["error"]
     assert len(stand.history()) == 300
     assert stand.snapshot() is None
     (audit,) = stand.audit()
@@ -248,7 +228,7 @@ def test_an_abort_while_the_summary_is_written_ends_the_run_at_once(stand: Worke
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     asked = time.monotonic()
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert time.monotonic() - asked < 3
     assert stand.state(run_id) == "aborted"
@@ -285,7 +265,7 @@ def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert stand.state(run_id) == "aborted"
     assert stand.gateway.record()["stops"][-1:] != [{"run_id": post["run_id"], "found": True}]
@@ -294,13 +274,15 @@ def test_an_abort_does_not_wait_for_a_gateway_that_hangs_with_the_request(
 
 
 @ON_SQLITE
-def test_a_summary_that_cannot_be_stopped_is_chased(stand: WorkerStand) -> None:
+def test_a_summary_that_cannot_be_stopped_is_an_orphaned_run(
+    stand: WorkerStand,
+) -> None:
     stand.summaries(**HELD)
     run_id = stand.queue()
     thread = stand.begin(run_id)
     post = stand.wait_for_post("compress")
     stand.gateway.faults(stop_error=500, count=1)
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
 
     def stopped() -> bool:
@@ -335,7 +317,7 @@ def test_a_summary_that_comes_after_the_run_was_lost_is_not_stored(stand: Worker
     run_id = stand.queue()
     thread = stand.begin(run_id)
     stand.wait_for_post("compress")
-    stand.db.write(  # overtaken, and nobody has told it
+    stand.db.write(  # overtaken, and it was not notified
         lambda tx: tx.execute(
             update(RunRow).where(RunRow.id == run_id).values(fence=RunRow.fence + 1)
         )

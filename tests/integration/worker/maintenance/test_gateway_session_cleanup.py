@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from deploy.local.ports import free_port
 from shared.db import gateway_sessions
 from shared.db.clock import DbNow, read_clock
-from shared.db.gateway_sessions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, forget
+from shared.db.gateway_sessions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, queue_deletion
 from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
 from shared.db.runs.orphans import track_orphan
@@ -82,7 +82,7 @@ def services(make_parts: Callable[..., Services], demo: DemoGateway) -> Services
 def queue(services: Services, *names: str, saved: bool = True, profile: str = "default") -> None:
     def work(tx: Session) -> None:
         for name in names:
-            forget(tx, profile, name, saved=saved)
+            queue_deletion(tx, profile, name, saved=saved)
 
     services.db.write(work)
 
@@ -175,7 +175,9 @@ def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(
             tx.add(AttemptRow(run_id="run_1", fence=fence, profile="default", **sent))
 
     services.db.write(work)
-    services.db.write(lambda s: gateway_sessions.forget_attempts(s, "run_1", "default", saved=True))
+    services.db.write(
+        lambda s: gateway_sessions.queue_deletion_of_attempts(s, "run_1", "default", saved=True)
+    )
     assert set(rows(services)) == {"eph_late", "eph_parked", "eph_taken", "eph_new"}
     assert wait_of(services, "eph_late") <= 0
     assert wait_of(services, "eph_new") <= 0
@@ -230,13 +232,13 @@ def test_two_beats_at_once_delete_each_session_once(services: Services, demo: De
 def test_what_a_dead_worker_had_taken_comes_back(services: Services, demo: DemoGateway) -> None:
     remember(demo, "eph_hf_taken")
     queue(services, "eph_hf_taken")
-    (taken,) = services.db.write(lambda tx: gateway_sessions.take(tx, "default", BATCH))
+    (taken,) = services.db.write(lambda tx: gateway_sessions.take_due(tx, "default", BATCH))
     delete_due(services)
     assert known(demo, "eph_hf_taken")
     let_time_pass(services, HOLD)
     delete_due(services)
     assert not known(demo, "eph_hf_taken")
-    assert not services.db.write(lambda tx: gateway_sessions.failed(tx, taken, "too late"))
+    assert not services.db.write(lambda tx: gateway_sessions.note_failure(tx, taken, "too late"))
     assert rows(services) == {}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +20,7 @@ from shared.event_log.clients import command_client
 from shared.event_log.keys import LAST_TICK
 from shared.settings import Settings
 from shared.task_queue import RUNS, TAKEOVER
-from tests.support.gateways.demo_gateway import DemoGateway
+from tests.integration.conftest import MakeWorker
 from tests.support.rows import add_run, run_row
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import WorkerStand
@@ -32,27 +31,9 @@ from worker.queue_admission import QueueAdmission
 from worker.services import Services
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-reaper", max_runs=0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        database_url,
-        redis_server,
-        gateway,
-        context_length=200_000,
-        LEASE_SECONDS=1,
-        REAP_SECONDS=0.2,
-    )
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, session=False, LEASE_SECONDS=1, REAP_SECONDS=0.2)
 
 
 class Sent:
@@ -144,7 +125,7 @@ def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
         sizes.append(len(found := unqueued_runs(*arguments)))
         return found
 
-    monkeypatch.setattr(reaper_module, "forgotten", counted)
+    monkeypatch.setattr(reaper_module, "unqueued_runs", counted)
     Reaper(services).tick()
     assert sizes == [100, 20]
     assert len(sent.enqueued) == 120
@@ -198,7 +179,7 @@ def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
         raise ValueError("a row that nobody planned")
 
     monkeypatch.setattr(reaper_module, "unannounced", broken)
-    monkeypatch.setattr(reaper_module, "forgotten", broken)
+    monkeypatch.setattr(reaper_module, "unqueued_runs", broken)
     reaper.tick()
     assert sent.taken_over == [run_id]
     assert "reaper.failed step=announce" in caplog.text

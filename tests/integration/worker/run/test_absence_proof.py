@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -14,43 +12,29 @@ from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
 from shared.db.runs.attempts import record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.orphans import UNCERTAIN_POST
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import add_run, add_session, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import add_run, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.gateway.client import GatewayClient, GatewayWork
+from worker.gateway.client import GatewayClient
+from worker.gateway.models import GatewayWork
 from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.run.run_turn import run_turn
 
 POST_TIMEOUT = 1.0
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-posts", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(
         database_url,
-        redis_server,
-        gateway,
-        context_length=200_000,
         LEASE_SECONDS=2,
         STOP_TIMEOUT=1,
         POST_TIMEOUT=POST_TIMEOUT,
         POST_MARGIN=0.2,
         START_DEADLINE=1,
     )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:
@@ -62,7 +46,7 @@ def attempts_of(stand: WorkerStand, run_id: str) -> list[AttemptRow]:
     return stand.db.read(lambda tx: list(tx.scalars(query)))
 
 
-def chases_of(stand: WorkerStand, run_id: str) -> list[OrphanRow]:
+def orphans_of(stand: WorkerStand, run_id: str) -> list[OrphanRow]:
     query = select(OrphanRow).where(OrphanRow.run_id == run_id).order_by(OrphanRow.id)
     return stand.db.read(lambda tx: list(tx.scalars(query)))
 
@@ -163,7 +147,7 @@ def test_beside_other_runs_of_the_same_process_there_is_no_proof(stand: WorkerSt
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "post_uncertain")
     assert stand.gateway.record()["posts"] == posts
-    assert [c.kind for c in chases_of(stand, run_id)] == [UNCERTAIN_POST]
+    assert [c.kind for c in orphans_of(stand, run_id)] == [UNCERTAIN_POST]
     stand.gateway.request("POST", f"/v1/runs/{other}/stop")
 
 
@@ -192,7 +176,7 @@ def test_one_quiet_moment_is_no_proof(stand: WorkerStand, monkeypatch: pytest.Mo
     assert run_row(stand.db, run_id).reason == "post_uncertain"
 
 
-def is_told_to_wait(stand: WorkerStand, run_id: str) -> bool:
+def waits_for_proof(stand: WorkerStand, run_id: str) -> bool:
     turn = stand.services.turns.get(run_id)
     return turn is not None and turn.run_log.head > 0 and "run.retrying" in stand.names(run_id)
 
@@ -203,9 +187,9 @@ def test_a_person_who_stops_the_run_does_not_wait_for_the_proof(
     run_id = waiting_run(stand)
     dead_in_the_post(stand, run_id)
     thread = stand.begin(run_id)
-    wait_until(lambda: is_told_to_wait(stand, run_id), what="it is told that it waits")
+    wait_until(lambda: waits_for_proof(stand, run_id), what="clients see that it waits")
     began = time.monotonic()
-    stand.services.turns[run_id].ask_stop()
+    stand.services.turns[run_id].request_stop()
     thread.join(10)
     assert time.monotonic() - began < POST_TIMEOUT
     assert run_row(stand.db, run_id).state == "aborted"

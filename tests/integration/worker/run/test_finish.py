@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import time
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +20,10 @@ from shared.errors import OwnershipLost, RedisUnavailable
 from shared.event_log.store import Batch, EventLog, Status
 from shared.protocol.events import encode
 from shared.run_end import announce
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import OWNER, add_run, add_session, messages, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import OWNER, add_run, messages, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
@@ -40,29 +38,9 @@ from worker.turn import Turn
 TOOL = {"after": 2, "name": "ls", "output": "a b"}
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-ends", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        database_url,
-        redis_server,
-        gateway,
-        context_length=200_000,
-        LEASE_SECONDS=1,
-        STOP_TIMEOUT=1,
-        WATCHDOG_SECONDS=0.3,
-    )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, LEASE_SECONDS=1, STOP_TIMEOUT=1, WATCHDOG_SECONDS=0.3)
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:
@@ -117,7 +95,7 @@ def test_a_worker_that_dies_between_its_commit_and_the_announcement_doubles_noth
 ) -> None:
     run_id = waiting_run(stand, tools=[TOOL], usage={"input_tokens": 7, "output_tokens": 5})
     with monkeypatch.context() as patched:
-        patched.setattr(finish, "_tell", lambda *_: None)
+        patched.setattr(finish, "_announce", lambda *_: None)
         run_turn(stand.services, run_id)
     before = contents(stand)
     assert ends_of(stand, run_id) == []
@@ -244,7 +222,7 @@ def test_a_run_that_killed_too_many_workers_is_given_up(stand: WorkerStand) -> N
     run_turn(stand.services, run_id)
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("failed", "worker_lost")
-    wait_until(lambda: _chased(stand), within=20, what="the gateway's run is stopped")
+    wait_until(lambda: _is_settled(stand), within=20, what="the gateway's run is stopped")
     assert stand.gateway.record(f"eph_{run_id[-8:]}")["runs"][0]["status"] == "cancelled"
 
 
@@ -282,8 +260,8 @@ def test_a_stop_that_the_gateway_hears_of_before_the_owner_is_the_persons(
     row = run_row(stand.db, run_id)
     assert (row.state, row.reason) == ("aborted", "aborted")
     names = stand.names(run_id)
-    told = [name for name in names if name.startswith(("abort.", "run.comp", "run.f"))]
-    assert told == ["abort.started", "abort.completed", "run.completed"], names
+    ends = [name for name in names if name.startswith(("abort.", "run.comp", "run.f"))]
+    assert ends == ["abort.started", "abort.completed", "run.completed"], names
     assert stand.event(run_id, "abort.completed")["synced"] is True
 
 
@@ -295,7 +273,7 @@ def test_a_cancellation_that_nobody_asked_for_is_a_failure(stand: WorkerStand) -
     assert "abort.started" not in stand.names(run_id)
 
 
-def _chased(stand: WorkerStand) -> bool:
+def _is_settled(stand: WorkerStand) -> bool:
     check_orphaned_runs(stand.services)
     open_ones = select(func.count()).select_from(OrphanRow).where(OrphanRow.done_at.is_(None))
     return stand.db.read(lambda s: s.scalar(open_ones)) == 0

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from shared.db.models import ApprovalRow, RunRow
 from shared.db.runs.approvals import answer
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import add_run, add_session, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import add_run, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.gateway.client import GatewayClient, RunStatus
+from worker.gateway.client import GatewayClient
+from worker.gateway.models import RunStatus
 from worker.maintenance import approval_delivery, reaper
 from worker.maintenance.approval_delivery import answer_approval
 from worker.maintenance.reaper import Reaper
@@ -26,28 +25,9 @@ from worker.run.run_turn import run_turn
 DEADLINE = 2.0
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-long-runs", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        f"sqlite:///{tmp_path / 'test.db'}",
-        redis_server,
-        gateway,
-        context_length=200_000,
-        LEASE_SECONDS=1,
-        STOP_TIMEOUT=1,
-        WATCHDOG_SECONDS=0.3,
-        RUN_DEADLINE=DEADLINE,
-    )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker) -> WorkerStand:
+    return make_worker(LEASE_SECONDS=1, STOP_TIMEOUT=1, WATCHDOG_SECONDS=0.3, RUN_DEADLINE=DEADLINE)
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:
@@ -100,7 +80,7 @@ def test_the_time_in_which_a_person_is_asked_does_not_count(stand: WorkerStand, 
     thread = stand.begin(run_id)
     wait_until(lambda: is_asked(stand, run_id), what="the question")
     if cut:
-        stand.services.turns[run_id].cut_stream()  # from now on the gateway is asked
+        stand.services.turns[run_id].signals.cut_stream()  # the status is polled from now on
     time.sleep(DEADLINE + 1)  # what is tested is the time that passes
     assert thread.is_alive()
     answer_approval(stand.services, run_id, allow(stand, run_id))
@@ -118,7 +98,7 @@ def test_a_question_that_the_gateway_dropped_does_not_stop_the_clock(stand: Work
 def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.run.follow.POLL", 0.1)
+    monkeypatch.setattr("worker.run.poll_status.POLL_EVERY", 0.1)
     sent: list[str] = []
     for name in ("run_turn", "take_over"):
         monkeypatch.setattr(stand.services.queue, name, lambda run_id, **_: sent.append(run_id))
@@ -141,7 +121,7 @@ def test_a_stream_without_any_sign_of_life_is_given_up_and_the_run_is_not(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.run.watchdog.SILENCE", 0.5)
-    monkeypatch.setattr("worker.run.follow.POLL", 0.1)
+    monkeypatch.setattr("worker.run.poll_status.POLL_EVERY", 0.1)
     run_id = waiting_run(
         stand, tokens=4, tools=[{"after": 2, "name": "sleep", "seconds": 1.8}], rate=0
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -15,10 +14,10 @@ from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.event_log.store import Batch
 from shared.protocol.events import encode
+from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import add_run, add_session, messages, run_row
+from tests.support.rows import add_run, messages, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.drain import hand_over
 from worker.gateway.client import GatewayClient
@@ -40,25 +39,16 @@ def gateways() -> Iterator[dict[bool, DemoGateway]]:
 
 @pytest.fixture(params=[(True, 2**20)])
 def stand(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    redis_server: RedisServer,
-    gateways: dict[bool, DemoGateway],
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        f"sqlite:///{tmp_path / 'test.db'}",
-        redis_server,
-        gateways[request.param[0]],
-        context_length=200_000,
+    request: pytest.FixtureRequest, make_worker: MakeWorker, gateways: dict[bool, DemoGateway]
+) -> WorkerStand:
+    replays, checkpoint_bytes = request.param
+    return make_worker(
+        at=gateways[replays],
         LEASE_SECONDS=2,
         STOP_TIMEOUT=1,
         WATCHDOG_SECONDS=0.3,
-        CHECKPOINT_BYTES=request.param[1],
+        CHECKPOINT_BYTES=checkpoint_bytes,
     )
-    add_session(made.db, SESSION)
-    yield made
-    made.stop()
 
 
 def waiting_run(stand: WorkerStand, **script: object) -> str:
@@ -79,7 +69,7 @@ def is_past(stand: WorkerStand, run_id: str, seq: int) -> bool:
     return turn is not None and turn.run_log.head > seq
 
 
-def told(stand: WorkerStand, run_id: str) -> dict[str, str]:
+def texts_of(stand: WorkerStand, run_id: str) -> dict[str, str]:
     """What the run's log says, by the name of the event."""
     seen: dict[str, str] = defaultdict(str)
     for name, payload in stand.events(run_id):
@@ -92,7 +82,7 @@ def told(stand: WorkerStand, run_id: str) -> dict[str, str]:
 def test_a_cut_stream_is_opened_again_and_nothing_comes_twice(stand: WorkerStand) -> None:
     run_id = waiting_run(stand, tools=TOOLS, cut=30, reasoning=3)
     run_turn(stand.services, run_id)
-    seen = told(stand, run_id)
+    seen = texts_of(stand, run_id)
     assert (seen["message.delta"], seen["reasoning.delta"]) == (numbered(60), "r1 r2 r3 ")
     assert (seen["tool.started"], seen["tool.completed"]) == ("ls", "ls")
     assert (seen["run.reattached"], seen["run.completed"]) == ("replay", ".")
@@ -108,7 +98,7 @@ def test_a_run_that_is_handed_over_goes_on_live_where_it_stood(stand: WorkerStan
         hand_over(stand.services, stand.services.turns[run_id])
         thread.join(10)
     run_turn(stand.services, run_id)
-    seen = told(stand, run_id)
+    seen = texts_of(stand, run_id)
     if stand.services.settings.checkpoint_bytes > 2000:
         assert seen["message.delta"] == numbered(100)
         assert (seen["run.reattached"], seen["tool.started"]) == ("replayreplay", "ls")

@@ -1,36 +1,23 @@
-"""What a run is told of its session, and what it tells of the session's tokens (P6, P18, P22)."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""What a run sends of its session, and what it shows of the session's tokens (P6, P18, P22)."""
 
 import pytest
 from sqlalchemy import select, update
 
 from shared.conversation import tokens
 from shared.db.models import MessageRow, SessionRow
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import add_run, messages
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.run.run_turn import run_turn
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(max_runs=0) as running:
-        yield running
-
-
 @pytest.fixture
-def stand(
-    tmp_path: Path, database_url: str, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[WorkerStand]:
-    made = WorkerStand(tmp_path, database_url, redis_server, gateway, context_length=200_000)
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
+    return make_worker(database_url, session=False)
 
 
-def test_usage_is_told_first_and_again_right_before_the_end(stand: WorkerStand) -> None:
+def test_usage_is_shown_first_and_again_right_before_the_end(stand: WorkerStand) -> None:
     stand.conversation(turns=3)
     run_id = stand.run()
     names = stand.names(run_id)

@@ -7,7 +7,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from shared.db.runs.stop import ask_stop
 from shared.event_log.keys import PREFIX
 from shared.event_log.store import Append, Batch
 from shared.protocol.events import decode
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
-from tests.support.rows import OWNER, add_run, add_session, run_row
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
+from tests.support.rows import OWNER, add_run, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
@@ -39,31 +40,15 @@ RUNS = 120  # what stays of each shows in the counts at once, in memory beyond 1
 BEGIN = 20  # runs after which caches are as large as they get
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="key-of-the-faults", max_runs=0, session_delay=0.0) as started:
-        yield started
-
-
 @pytest.fixture
-def make_stand(
-    tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway
-) -> Iterator[Callable[..., WorkerStand]]:
-    """Makes a worker's parts with a session, on SQLite unless told otherwise."""
-    made: list[WorkerStand] = []
+def make_stand(make_worker: MakeWorker) -> MakeWorker:
+    """Makes workers that are impatient, unless told otherwise."""
 
     def make(database_url: str = "", **settings: object) -> WorkerStand:
         values = {"LEASE_SECONDS": 1, "STOP_TIMEOUT": 1, "WATCHDOG_SECONDS": 1, **settings}
-        url = database_url or f"sqlite:///{tmp_path / f'{len(made)}.db'}"
-        made.append(
-            WorkerStand(tmp_path, url, redis_server, gateway, context_length=200_000, **values)
-        )
-        add_session(made[-1].db, SESSION)
-        return made[-1]
+        return make_worker(database_url, **values)
 
-    yield make
-    for stand in made:
-        stand.stop()
+    return make
 
 
 def waiting_run(stand: WorkerStand, queue_no: int = 1, **script: object) -> str:
@@ -127,7 +112,7 @@ def left_by(stand: WorkerStand, run_id: str) -> dict[str, Any]:
         usage = tx.scalars(select(UsageRow).where(UsageRow.run_id == run_id))
         return {
             "run": (run.state, run.reason, run.output, run.gateway_synced),
-            "told": run.announced_at is not None,
+            "announced": run.announced_at is not None,
             "messages": [(m.idx, m.role, m.content, m.tool_name, m.finish_reason) for m in rows],
             "usage": [(u.input_tokens, u.output_tokens) for u in usage],
             "preview": conversation.preview,
@@ -253,8 +238,8 @@ def test_the_session_of_a_run_that_goes_on_at_the_gateway_is_not_deleted(
     doing.join(20)
     assert run_row(stand.db, run_id).state == "aborted"
     assert stand.deletions() == {}
-    chased = stand.db.read(lambda s: s.scalars(select(OrphanRow.ephemeral_id)).all())
-    assert chased == [turn.ephemeral_id]
+    orphans = stand.db.read(lambda s: s.scalars(select(OrphanRow.ephemeral_id)).all())
+    assert orphans == [turn.ephemeral_id]
 
 
 def test_after_many_runs_everything_is_as_it_was(

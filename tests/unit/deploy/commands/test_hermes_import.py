@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.commands.hermes_import import placed, read_chat, session_ids
+from deploy.commands.hermes_import import message_rows, read_chat, session_ids
 from shared.conversation import tokens
 from tests.support.gateways.hermes_home import Row, said, write_state
 
@@ -50,11 +50,11 @@ def test_each_user_message_begins_a_turn(tmp_path: Path) -> None:
 
 def test_what_comes_before_the_first_question_stands_in_a_turn_of_its_own() -> None:
     messages = [said(1, "s", "assistant", "hi"), said(2, "s", "user", "yes?")]
-    rows = placed([dict(message) for message in messages], None)
+    rows = message_rows([dict(message) for message in messages], None)
     assert places(list(rows)) == [(1, 1, "hi"), (2, 0, "yes?")]
 
 
-def test_what_nobody_said_is_left_out(tmp_path: Path) -> None:
+def test_messages_without_content_are_left_out(tmp_path: Path) -> None:
     found = chat(
         tmp_path,
         said(1, "s", "system", "be good"),

@@ -40,14 +40,14 @@ def test_an_empty_secret_is_refused(tmp_path: Path) -> None:
         secret(tmp_path / "token")
 
 
-def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_a_second_owner_gets_an_error_that_names_the_first(tmp_path: Path) -> None:
     home = open_home(tmp_path)
     first = HomeLock(home)
-    first.take()
+    first.acquire()
     first.describe("http://127.0.0.1:8648")
     with pytest.raises(HomeBusyError, match=r"pid \d+, http://127.0.0.1:8648"):
-        HomeLock(home).take()
+        HomeLock(home).acquire()
     first.close()
     second = HomeLock(home)
-    second.take()
+    second.acquire()
     second.close()

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.demo_gateway import KEY_VARIABLE
 from deploy.local import stack as local_stack
-from deploy.local.gateway_probe import GatewayFound
+from deploy.local.gateway_probe import ProbeResult
 from deploy.local.home import open_home
 from deploy.local.ports import free_port, is_free, remembered_port
 from deploy.local.stack import ROLES, SERVERS, Choices, LocalStack, plan
@@ -16,7 +16,7 @@ from shared.settings import Settings
 
 @pytest.fixture(autouse=True)
 def no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_stack, "probe", lambda *_: GatewayFound(False, False, "refused"))
+    monkeypatch.setattr(local_stack, "probe", lambda *_: ProbeResult(False, False, "refused"))
 
 
 def planned(home: Path, choices: Choices | None = None, **environ: str) -> LocalStack:
@@ -41,7 +41,7 @@ def test_without_settings_everything_is_brought_along(tmp_path: Path) -> None:
 def test_a_redis_and_a_gateway_that_are_there_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_stack, "probe", lambda *_: GatewayFound(True, True, "ok"))
+    monkeypatch.setattr(local_stack, "probe", lambda *_: ProbeResult(True, True, "ok"))
     stack = planned(tmp_path, REDIS_URL="redis://r/0", HERMES_URL="http://h:1", HERMES_API_KEY="k")
     assert names(stack) == ["web", "worker", "maintenance", "beat"]
     assert stack.environment["REDIS_URL"] == "redis://r/0"
@@ -59,7 +59,7 @@ def test_roles_are_multiplied_as_asked(tmp_path: Path) -> None:
     assert {role.environment["PORT"] for role in stack.roles[2:]} == {"8648"}
 
 
-def test_what_is_told_holds_no_password_and_no_key(tmp_path: Path) -> None:
+def test_what_is_shown_holds_no_password_and_no_key(tmp_path: Path) -> None:
     stack = planned(tmp_path)
     told = stack.url + stack.gateway + stack.redis + stack.database
     assert (tmp_path / "redis" / "password").read_text().strip() not in told

@@ -69,7 +69,7 @@ def test_three_hundred_messages_over_the_threshold_are_compressed_once() -> None
     rows = turns(150)
     plan = decide(rows, None, context_length=80_000)
     assert plan.action is Action.COMPRESS_FULL
-    assert (len(plan.head), len(plan.tail), plan.reach) == (280, 20, 140)
+    assert (len(plan.head), len(plan.tail), plan.last_turn) == (280, 20, 140)
     snapshot = planning.next_snapshot(plan, "short", rows)
     rows += turns(1, first=151)
     again = decide(rows, snapshot, context_length=80_000)
@@ -99,7 +99,7 @@ def test_nothing_before_the_tail_means_no_compression() -> None:
 
 def test_turns_are_not_cut_and_the_last_stays() -> None:
     plan = decide(turns(4, size=15, tokens_each=10**4), None)
-    assert (len(plan.head), plan.reach) == (30, 2)
+    assert (len(plan.head), plan.last_turn) == (30, 2)
     plan = decide([*turns(5, 1, 10**5), *turns(1, 19, 10**4, first=6)], None, context_length=10**6)
     assert len(plan.tail) == 20
     plan = decide(turns(2, size=60, tokens_each=10**4), None, context_length=10**6)
@@ -216,6 +216,6 @@ def test_no_message_is_lost_between_summary_and_rest(
 
 def _assert_whole_turns(plan: Plan, rows: list[Row]) -> None:
     assert len(plan.tail) >= planning.TAIL
-    assert plan.tail[0]["turn_no"] > plan.reach
+    assert plan.tail[0]["turn_no"] > plan.last_turn
     following = planning.next_snapshot(plan, "s", rows)
     assert decide(rows, following).covered == plan.covered + len(plan.head)

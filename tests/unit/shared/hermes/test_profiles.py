@@ -77,7 +77,7 @@ def test_each_folder_under_profiles_is_one_more(load: Load, write: Write) -> Non
     assert profiles.get("work").home == work
 
 
-def test_a_home_that_tells_of_no_gateway_is_no_profile(load: Load, write: Write) -> None:
+def test_a_home_that_configures_no_gateway_is_no_profile(load: Load, write: Write) -> None:
     write("idle", config="model: {default: m}")
     write(".hidden", env="API_SERVER_KEY=k")
     write("default", env="API_SERVER_KEY=not-this-one")
@@ -178,7 +178,7 @@ def test_the_profiles_file_wins_over_what_was_found(
     assert profiles.get("more").home == tmp_path
 
 
-def test_all_faults_of_the_profiles_file_are_told(load: Load, tmp_path: Path) -> None:
+def test_all_faults_of_the_profiles_file_are_reported(load: Load, tmp_path: Path) -> None:
     file = tmp_path / "profiles.toml"
     file.write_text('[profiles.a]\nurl = "ftp://x"\n[profiles.b]\nurl = "http://x"\nfoo = 1\n')
     with pytest.raises(SettingsError) as caught:
@@ -190,7 +190,7 @@ def test_all_faults_of_the_profiles_file_are_told(load: Load, tmp_path: Path) ->
     "config",
     ["a: [", "- a\n- list", "platforms: [1]", "platforms: {api_server: {extra: 5}}", "\x00", "5"],
 )
-def test_an_odd_config_counts_as_empty_and_is_told_once(
+def test_a_malformed_config_counts_as_empty_and_is_logged_once(
     load: Load, write: Write, config: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(config=config, env="API_SERVER_KEY=k")

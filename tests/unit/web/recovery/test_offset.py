@@ -7,32 +7,30 @@ from flask import Flask
 
 from shared.protocol.events import encode
 from web.api.connect import wants_recovery
-from web.recovery.offset import (
-    PLACES_MAX,
-    Joined,
-    Lost,
-    Offset,
-    OffsetTracker,
+from web.recovery.lost_socket import (
+    LostJoin,
+    LostSocket,
     continued_record,
     fresh_record,
-    lost,
-    parse_offset,
+    lost_socket,
 )
+from web.recovery.offset import RUNS_MAX, Offset, parse_offset
 from web.recovery.offset_emitter import OffsetEmitter, with_offset
-from web.relay.feed import FeedAddress
+from web.recovery.offset_tracker import OffsetTracker
+from web.relay.feed_address import FeedAddress
 
 OWNER = "default"
 S = FeedAddress(OWNER, "s")
 
 
-def standing(offset: Offset | None = None) -> OffsetTracker:
-    return OffsetTracker("pid", {"first": "0"}, offset or Offset(0), lambda _: None)
+def tracker(offset: Offset | None = None) -> OffsetTracker:
+    return OffsetTracker("pid", {"first": "0"}, offset or Offset(0), lambda: None)
 
 
-def back(one: OffsetTracker, offset: str | None) -> tuple[Lost, Joined]:
+def back(one: OffsetTracker, offset: str | None) -> tuple[LostSocket, LostJoin]:
     """What it had in its one session, if the client says `offset`."""
-    state = lost(one.record, parse_offset(offset) if offset is not None else None, OWNER)
-    (joined,) = state.feeds
+    state = lost_socket(one.record, parse_offset(offset) if offset is not None else None, OWNER)
+    (joined,) = state.joins
     return state, joined
 
 
@@ -53,103 +51,103 @@ def test_nor_is_what_is_too_long_or_no_text(text: object) -> None:
 
 
 def test_an_offset_is_read_as_it_was_written() -> None:
-    one = standing(Offset(7, {"a": (2, 30), "b": None}))
+    one = tracker(Offset(7, {"a": (2, 30), "b": None}))
     assert one.offset() == "7,a:2:30,b:e"
     assert parse_offset(one.offset()) == Offset(7, {"a": (2, 30), "b": None})
 
 
 def test_a_long_offset_is_cut_and_says_so() -> None:
-    one = standing()
-    for n in range(PLACES_MAX + 1):
-        text = one.moved(f"{n:012}", f"{n:012}:1:1000000")
+    one = tracker()
+    for n in range(RUNS_MAX + 1):
+        text = one.advanced(f"{n:012}", f"{n:012}:1:1000000")
     offset = parse_offset(text)
     assert offset is not None
-    assert (len(offset.places), offset.whole) == (PLACES_MAX, False)
+    assert (len(offset.positions), offset.complete) == (RUNS_MAX, False)
     assert len(text) < 1024
 
 
 def test_a_run_is_named_with_its_place_then_with_its_end_until_the_record_knows_it() -> None:
-    one = standing()
-    assert one.moved("a", "a:1:1") == "0,a:1:1"
-    assert one.moved("a", "a:1:2") == "0,a:1:2"
+    one = tracker()
+    assert one.advanced("a", "a:1:1") == "0,a:1:1"
+    assert one.advanced("a", "a:1:2") == "0,a:1:2"
     assert one.ended("a") == "0,a:e"
-    assert one.moved("b", "b:1:1") == "0,a:e,b:1:1"
+    assert one.advanced("b", "b:1:1") == "0,a:e,b:1:1"
     one.ends_saved(one.ends_unsaved)
-    assert one.moved("b", "b:1:2") == "2,b:1:2"
+    assert one.advanced("b", "b:1:2") == "2,b:1:2"
 
 
 def test_a_place_of_the_join_holds_until_an_offset_names_another() -> None:
-    one = standing()
-    one.join(S, {"live": (1, 5)}, ["old"], told="")
+    one = tracker()
+    one.join(S, {"live": (1, 5)}, ["old"], shown_by="")
     state, joined = back(one, None)
-    assert state.place(joined, "live") == (1, 5)
+    assert state.position(joined, "live") == (1, 5)
     assert state.has_all(joined, "old")
-    assert state.place(joined, "new") is None
+    assert state.position(joined, "new") is None
     assert not state.has_all(joined, "new")
-    state, joined = back(one, one.moved("live", "live:1:9"))
-    assert state.place(joined, "live") == (1, 9)
+    state, joined = back(one, one.advanced("live", "live:1:9"))
+    assert state.position(joined, "live") == (1, 9)
 
 
 def test_an_end_that_was_on_its_way_has_not_been_heard_although_the_record_knows_it() -> None:
-    one = standing()
-    one.join(S, {}, [], told="")
+    one = tracker()
+    one.join(S, {}, [], shown_by="")
     before = one.offset()
-    mid = one.moved("a", "a:1:3")
+    mid = one.advanced("a", "a:1:3")
     heard = one.ended("a")
     one.ends_saved(one.ends_unsaved)
-    later = one.moved("b", "b:1:1")
+    later = one.advanced("b", "b:1:1")
     assert "a" not in later
     for said, place in ((None, None), (before, None), (mid, (1, 3))):
         state, joined = back(one, said)
         assert not state.has_all(joined, "a")
-        assert state.place(joined, "a") == place
+        assert state.position(joined, "a") == place
     for said in (heard, later):
         state, joined = back(one, said)
         assert state.has_all(joined, "a")
 
 
 def test_an_end_that_was_heard_counts_although_the_record_never_got_it() -> None:
-    one = standing()
-    one.join(S, {}, [], told="")
+    one = tracker()
+    one.join(S, {}, [], shown_by="")
     at_join = dict(one.record)
     said = one.ended("a")
-    said = one.moved("b", "b:1:1")
-    state = lost(at_join, parse_offset(said), OWNER)
-    assert state.has_all(state.feeds[0], "a")
+    said = one.advanced("b", "b:1:1")
+    state = lost_socket(at_join, parse_offset(said), OWNER)
+    assert state.has_all(state.joins[0], "a")
 
 
 def test_a_resumed_that_was_on_its_way_is_still_awaited() -> None:
-    one = standing()
+    one = tracker()
     before = one.offset()
-    mark = one.join(S, {"a": (1, 4)}, [], told="resumed")
+    mark = one.join(S, {"a": (1, 4)}, [], shown_by="resumed")
     said = one.shown(mark, {"a": (1, 4)}, [])
-    assert back(one, before)[1].awaits == "resumed"
-    assert back(one, None)[1].awaits == "resumed"
-    assert back(one, said)[1].awaits == ""
+    assert back(one, before)[1].missed_event == "resumed"
+    assert back(one, None)[1].missed_event == "resumed"
+    assert back(one, said)[1].missed_event == ""
 
 
 def test_ends_between_do_not_make_an_awaited_resumed_look_received() -> None:
-    one = standing()
-    one.join(S, {}, [], told="")
+    one = tracker()
+    one.join(S, {}, [], shown_by="")
     one.ended("a")
-    said = one.moved("b", "b:1:1")
+    said = one.advanced("b", "b:1:1")
     one.ends_saved(one.ends_unsaved)
-    one.join(S, {}, [], told="resumed")
-    assert back(one, said)[1].awaits == "resumed"
-    assert back(one, one.moved("b", "b:1:2"))[1].awaits == "resumed"
+    one.join(S, {}, [], shown_by="resumed")
+    assert back(one, said)[1].missed_event == "resumed"
+    assert back(one, one.advanced("b", "b:1:2"))[1].missed_event == "resumed"
 
 
 def test_a_run_that_a_resumed_shows_whole_is_not_asked_for_again() -> None:
-    one = standing()
-    one.moved("a", "a:1:3")
-    mark = one.join(S, {}, [], told="resumed")
+    one = tracker()
+    one.advanced("a", "a:1:3")
+    mark = one.join(S, {}, [], shown_by="resumed")
     state, joined = back(one, one.shown(mark, {}, ["a"]))
     assert state.has_all(joined, "a")
 
 
 def test_nor_is_a_run_of_which_a_resync_was_the_first_word() -> None:
-    one = standing()
-    one.join(S, {}, ["old"], told="")
+    one = tracker()
+    one.join(S, {}, ["old"], shown_by="")
     before = one.offset()
     said = one.shown(0, {}, ["old", "a"])
     assert said == "0,a:e"
@@ -163,20 +161,20 @@ def test_nor_is_a_run_of_which_a_resync_was_the_first_word() -> None:
 
 
 def test_the_next_socket_begins_with_what_the_lost_one_certainly_had() -> None:
-    one = standing()
-    one.join(S, {"live": (1, 5)}, ["old"], told="")
+    one = tracker()
+    one.join(S, {"live": (1, 5)}, ["old"], shown_by="")
     one.mute(S.tag, "muted")
     one.ended("done")
     one.ends_saved(one.ends_unsaved)
-    said = one.moved("live", "live:1:9")
-    one.moved("live", "live:1:20")
+    said = one.advanced("live", "live:1:9")
+    one.advanced("live", "live:1:20")
     one.ended("flying")
     one.ends_saved(one.ends_unsaved)
     record, now = continued_record(one.record, parse_offset(said))
-    again = OffsetTracker("pid", record, now, lambda _: None)
+    again = OffsetTracker("pid", record, now, lambda: None)
     for text in (None, said, again.offset()):
         state, joined = back(again, text)
-        assert state.place(joined, "live") == (1, 9)
+        assert state.position(joined, "live") == (1, 9)
         assert state.has_all(joined, "done")
         assert state.has_all(joined, "old")
         assert not state.has_all(joined, "flying")
@@ -184,64 +182,64 @@ def test_the_next_socket_begins_with_what_the_lost_one_certainly_had() -> None:
 
 
 def test_a_run_that_went_on_after_a_loss_and_ended_is_not_sent_again_after_the_next() -> None:
-    one = standing()
-    one.join(S, {}, [], told="")
-    record, now = continued_record(one.record, parse_offset(one.moved("a", "a:1:9")))
-    again = OffsetTracker("pid", record, now, lambda _: None)
+    one = tracker()
+    one.join(S, {}, [], shown_by="")
+    record, now = continued_record(one.record, parse_offset(one.advanced("a", "a:1:9")))
+    again = OffsetTracker("pid", record, now, lambda: None)
     again.ended("a")
     again.ends_saved(again.ends_unsaved)
-    state, joined = back(again, again.moved("b", "b:1:1"))
+    state, joined = back(again, again.advanced("b", "b:1:1"))
     assert state.has_all(joined, "a")
 
 
 def test_an_awaited_resumed_is_awaited_after_a_second_loss() -> None:
-    one = standing()
-    one.join(S, {}, [], told="resumed")
+    one = tracker()
+    one.join(S, {}, [], shown_by="resumed")
     record, now = continued_record(one.record, None)
-    again = OffsetTracker("pid", record, now, lambda _: None)
-    assert back(again, None)[1].awaits == "resumed"
-    assert back(again, again.moved("x", "x:1:1"))[1].awaits == "resumed"
+    again = OffsetTracker("pid", record, now, lambda: None)
+    assert back(again, None)[1].missed_event == "resumed"
+    assert back(again, again.advanced("x", "x:1:1"))[1].missed_event == "resumed"
 
 
 def test_a_socket_that_had_too_many_runs_does_not_guess() -> None:
-    one = standing()
-    one.join(S, {}, [], told="")
+    one = tracker()
+    one.join(S, {}, [], shown_by="")
     state, joined = back(one, "0,a:1:2,+")
-    assert state.place(joined, "a") == (1, 2)
+    assert state.position(joined, "a") == (1, 2)
     with pytest.raises(KeyError):
-        state.place(joined, "b")
+        state.position(joined, "b")
 
 
 def test_an_offset_of_another_life_says_nothing_about_this_one() -> None:
     stale = parse_offset("5,a:1:7")
     record, now = fresh_record(stale)
-    one = OffsetTracker("pid", record, now, lambda _: None)
-    one.join(S, {"a": (1, 2)}, [], told="")
+    one = OffsetTracker("pid", record, now, lambda: None)
+    one.join(S, {"a": (1, 2)}, [], shown_by="")
     state, joined = back(one, "5,a:1:7")
-    assert state.place(joined, "a") == (1, 2)
-    state, joined = back(one, one.moved("a", "a:1:3"))
-    assert state.place(joined, "a") == (1, 3)
+    assert state.position(joined, "a") == (1, 2)
+    state, joined = back(one, one.advanced("a", "a:1:3"))
+    assert state.position(joined, "a") == (1, 3)
 
 
 def test_who_leaves_a_session_does_not_come_back_to_it() -> None:
-    one = standing()
-    one.join(S, {}, [], told="")
+    one = tracker()
+    one.join(S, {}, [], shown_by="")
     one.mute(S.tag, "a")
     one.leave(S.tag)
-    assert not one.joined()
-    assert lost(one.record, None, OWNER).feeds == []
+    assert not one.has_joined()
+    assert lost_socket(one.record, None, OWNER).joins == []
 
 
 def test_records_stay_small_however_many_runs_and_sessions_there_are() -> None:
-    one = standing()
+    one = tracker()
     for n in range(1000):
-        one.join(FeedAddress(OWNER, f"s{n}"), {}, [], told="")
+        one.join(FeedAddress(OWNER, f"s{n}"), {}, [], shown_by="")
         one.mute(S.tag, f"m{n}")
         one.ended(f"r{n}")
     assert len(one.record) < 350
 
 
-class ReconciledTurn:
+class RecordedPackets:
     def __init__(self) -> None:
         self.sent: list[tuple[list[str], bytes]] = []
 
@@ -250,11 +248,11 @@ class ReconciledTurn:
 
 
 def test_sockets_that_stand_alike_share_a_packet_and_others_get_plain_events() -> None:
-    kept = ReconciledTurn()
-    teller = OffsetEmitter(kept, {"a": standing(), "b": standing(), "c": standing(Offset(4))})  # type: ignore[arg-type]
+    recorded = RecordedPackets()
+    emitter = OffsetEmitter(recorded, {"a": tracker(), "b": tracker(), "c": tracker(Offset(4))})  # type: ignore[arg-type]
     entry = encode("message.delta", {"delta": 'x"]'})
-    teller.entries(["a", "b", "c", "python"], "run", 1, 8, [entry, entry], ended=True)
-    assert kept.sent == [
+    emitter.run_entries(["a", "b", "c", "python"], "run", 1, 8, [entry, entry], ended=True)
+    assert recorded.sent == [
         (["python"], entry),
         (["a", "b"], with_offset(entry, "0,run:1:7")),
         (["c"], with_offset(entry, "4,run:1:7")),

@@ -11,37 +11,37 @@ from web.sockets.reconnect_backoff import ReconnectBackoff
 
 
 def test_each_drop_makes_the_next_look_wait_longer_up_to_a_limit() -> None:
-    paces, pauses = ReconnectBackoff(), []
-    assert paces.pause("s") == 0.0
+    backoff, pauses = ReconnectBackoff(), []
+    assert backoff.pause("s") == 0.0
     for _ in range(12):
-        paces.dropped(["s"])
-        pauses.append(paces.pause("s"))
+        backoff.closed_slow(["s"])
+        pauses.append(backoff.pause("s"))
     assert 0 < pauses[0] <= reconnect_backoff.FIRST
     assert reconnect_backoff.FIRST < pauses[2] <= 4 * reconnect_backoff.FIRST
     assert reconnect_backoff.MOST / 2 - 0.1 < pauses[-1] <= reconnect_backoff.MOST
-    assert paces.pause("another") == 0.0
+    assert backoff.pause("another") == 0.0
 
 
 def test_those_who_come_back_together_are_spread() -> None:
-    paces = ReconnectBackoff()
+    backoff = ReconnectBackoff()
     for _ in range(10):
-        paces.dropped(["s"])
-    assert len({round(paces.pause("s"), 3) for _ in range(20)}) > 10
+        backoff.closed_slow(["s"])
+    assert len({round(backoff.pause("s"), 3) for _ in range(20)}) > 10
 
 
 def test_what_was_dropped_long_ago_waits_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    paces = ReconnectBackoff()
-    paces.dropped(["s"])
-    later = time.monotonic() + reconnect_backoff.FORGET + 1
+    backoff = ReconnectBackoff()
+    backoff.closed_slow(["s"])
+    later = time.monotonic() + reconnect_backoff.RESET_AFTER + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert paces.pause("s") == 0.0
-    assert not paces._drops
+    assert backoff.pause("s") == 0.0
+    assert not backoff._closed
 
 
 def test_no_more_sessions_are_remembered_than_that() -> None:
-    paces = ReconnectBackoff()
-    paces.dropped(str(n) for n in range(reconnect_backoff.KEPT + 50))
-    assert len(paces._drops) == reconnect_backoff.KEPT
+    backoff = ReconnectBackoff()
+    backoff.closed_slow(str(n) for n in range(reconnect_backoff.SESSIONS_MAX + 50))
+    assert len(backoff._closed) == reconnect_backoff.SESSIONS_MAX
 
 
 def test_a_socket_that_is_closed_for_its_full_queue_counts_for_its_sessions() -> None:
@@ -51,13 +51,15 @@ def test_a_socket_that_is_closed_for_its_full_queue_counts_for_its_sessions() ->
     connection.feeds.add("tag")
     for _ in range(3):
         stand.emitter.deliver([stand.sid], encode("a", {}))
-    assert stand.emitter.pacing.pause("tag") == 0.0
+    assert stand.backoff.pause("tag") == 0.0
     stand.emitter.deliver([stand.sid], encode("a", {}))
-    assert stand.emitter.pacing.pause("tag") > 0.0
+    assert stand.backoff.pause("tag") > 0.0
 
 
 def test_one_large_packet_does_not_fill_a_queue() -> None:
     stand = Stand(queue_max=3)
     stand.emitter.deliver([stand.sid], encode("resumed", {"messages": ["x" * 2_000_000]}))
     stand.emitter.deliver([stand.sid], encode("a", {}))
-    assert stand.emitter.dropped == 0
+    connection = stand.connections.get(stand.sid)
+    assert connection is not None
+    assert not connection.closed

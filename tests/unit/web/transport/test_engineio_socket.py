@@ -5,14 +5,15 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-import engineio
 import engineio.socket
 import pytest
+import socketio
 from engineio.packet import MESSAGE, NOOP, PING, PONG, UPGRADE, Packet
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
+from web.sockets.engineio_internals import SocketServer
 from web.transport import engineio_socket
 from web.transport.engineio_socket import EngineioSocket, framed
 from web.transport.heartbeat import Heartbeat
@@ -26,21 +27,25 @@ class Stand:
     """A server with one polling client; what the threads would do is done by `turn`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.server = engineio.Server(
+        socket_server = socketio.Server(
             async_mode="threading",
             ping_interval=INTERVAL,
             ping_timeout=TIMEOUT,
             max_http_buffer_size=1000,
+            monitor_clients=False,
         )
-        self.heard: list[Any] = []
+        self.server = socket_server.eio
+        for event in list(self.server.handlers):
+            del self.server.handlers[event]  # there is no Socket.IO above it here
+        self.received: list[Any] = []
         self.reasons: list[str] = []
-        self.server.on("message", lambda _sid, data: self.heard.append(data))
+        self.server.on("message", lambda _sid, data: self.received.append(data))
         self.server.on("disconnect", lambda _sid, reason: self.reasons.append(reason))
         monkeypatch.setattr(self.server, "start_background_task", lambda task, *args: task(*args))
         monkeypatch.setattr(engineio.socket, "Socket", engineio.socket.Socket)  # put back after
-        self.wires = WebSocketLoop()
-        self.heartbeat = Heartbeat(self.server, self.wires)
-        engineio_socket.install(self.server, self.wires)
+        self.loop = WebSocketLoop()
+        self.heartbeat = Heartbeat(SocketServer(socket_server), self.loop)
+        engineio_socket.install(SocketServer(socket_server), self.loop)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, EngineioSocket)
@@ -83,13 +88,13 @@ class Stand:
         self.turn()
 
     def turn(self) -> None:
-        if self.wires._selector.select(0):
-            self.wires.read_ready()
-        while not self.wires._to_send.empty():
-            self.wires.send_waiting()
+        if self.loop._selector.select(0):
+            self.loop.read_ready()
+        while not self.loop._to_send.empty():
+            self.loop.send_waiting()
 
     def got(self) -> list[str]:
-        """All that has come over the WebSocket; a goodbye is "over"."""
+        """All that has come over the WebSocket; a close frame is "over"."""
         self.turn()
         texts = []
         try:
@@ -123,7 +128,7 @@ def test_a_client_goes_from_polling_to_websocket_and_misses_nothing(stand: Stand
     stand.server.send(stand.transport.sid, "second")
     assert stand.got() == ["6", "4first", "4second"]
     stand.say("4hello")
-    assert stand.heard == ["hello"]
+    assert stand.received == ["hello"]
     assert stand.poll() == b'"Unexpected HTTP request"'
 
 
@@ -141,12 +146,12 @@ def test_a_probe_that_fails_leaves_the_client_polling(stand: Stand, said: list[s
 
 def test_a_probe_that_is_given_up_late_harms_no_later_one(stand: Stand) -> None:
     stand.upgrade()
-    wire = stand.transport.wire
-    assert wire is not None
+    websocket = stand.transport.websocket
+    assert websocket is not None
     stand.say("4no probe")
     stand.upgrade()
     assert stand.transport.upgrading
-    stand.transport.heard(wire, [], over=True)
+    stand.transport.received(websocket, [], closed=True)
     assert stand.transport.upgrading
     assert not stand.transport.closed
 
@@ -161,10 +166,10 @@ def test_a_second_websocket_of_one_connection_is_refused(stand: Stand) -> None:
 
 def test_a_probe_that_says_nothing_is_ended(stand: Stand) -> None:
     stand.upgrade()
-    assert list(stand.wires._ends) == [stand.transport.wire]
+    assert list(stand.loop._ends) == [stand.transport.websocket]
     stand.say(PROBE)
     stand.say("5")
-    assert not stand.wires._ends, "it has become the connection"
+    assert not stand.loop._ends, "it has become the connection"
 
 
 def test_a_lost_websocket_is_a_lost_connection(stand: Stand) -> None:
@@ -197,9 +202,9 @@ def test_a_bug_in_a_handler_does_not_leave_a_socket_unread(stand: Stand) -> None
 
     stand.server.on("message", broken)
     stand.say("4a")
-    stand.server.on("message", lambda _sid, data: stand.heard.append(data))
+    stand.server.on("message", lambda _sid, data: stand.received.append(data))
     stand.say("4b")
-    assert stand.heard == ["b"]
+    assert stand.received == ["b"]
 
 
 def test_it_is_pinged_when_the_interval_is_over_and_again_after_its_answer(stand: Stand) -> None:
@@ -212,7 +217,7 @@ def test_it_is_pinged_when_the_interval_is_over_and_again_after_its_answer(stand
     stand.say("3")
     assert stand.transport.last_ping is None
     assert stand.transport.ping_at > due - 1
-    assert stand.heard == []
+    assert stand.received == []
 
 
 def test_a_client_that_does_not_answer_is_closed_after_the_timeout(

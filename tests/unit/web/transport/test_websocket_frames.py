@@ -7,7 +7,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from web.transport.websocket_frames import GOODBYE, Incoming, frame
+from web.transport.websocket_frames import CLOSE_FRAME, FrameReader, frame
 
 LIMIT = 100_000
 
@@ -39,7 +39,7 @@ def test_a_client_reads_a_frame_as_the_message_it_was(size: int, kind: type) -> 
 
 def test_the_goodbye_is_a_close_frame_without_a_reason() -> None:
     reader = client()
-    reader.receive_data(GOODBYE)
+    reader.receive_data(CLOSE_FRAME)
     (event,) = reader.events()
     assert isinstance(event, CloseConnection)
     assert event.reason == ""
@@ -52,7 +52,7 @@ def test_messages_are_heard_whatever_pieces_their_bytes_come_in(step: int) -> No
     data = b"".join(
         sender.send(TextMessage(m) if isinstance(m, str) else BytesMessage(m)) for m in sent
     )
-    incoming = Incoming(LIMIT)
+    incoming = FrameReader(LIMIT)
     heard: list[str | bytes] = []
     for i in range(0, len(data), step):
         heard += incoming.feed(data[i : i + step]).messages
@@ -62,7 +62,7 @@ def test_messages_are_heard_whatever_pieces_their_bytes_come_in(step: int) -> No
 def test_fragments_are_one_message_and_a_ping_among_them_is_answered() -> None:
     data = in_fragments("abcdef", 3)
     half = len(data) // 2
-    incoming = Incoming(LIMIT)
+    incoming = FrameReader(LIMIT)
     assert incoming.feed(data[:half]) == ([], b"", b"")
     pongs = incoming.feed(client().send(Ping(b"there?"))).pongs
     reader = client()
@@ -80,13 +80,13 @@ def test_fragments_are_one_message_and_a_ping_among_them_is_answered() -> None:
     ],
 )
 def test_a_message_over_the_limit_ends_the_connection(text: str, size: int) -> None:
-    heard = Incoming(LIMIT).feed(in_fragments(text, size))
+    heard = FrameReader(LIMIT).feed(in_fragments(text, size))
     assert heard.messages == []
-    assert code_of(heard.goodbye) == 1009
+    assert code_of(heard.close_frame) == 1009
 
 
 def test_a_message_of_just_the_limit_is_heard_and_so_is_the_next() -> None:
-    incoming = Incoming(LIMIT)
+    incoming = FrameReader(LIMIT)
     for _ in range(2):
         assert incoming.feed(in_fragments("x" * LIMIT, 999)).messages == ["x" * LIMIT]
 
@@ -94,9 +94,9 @@ def test_a_message_of_just_the_limit_is_heard_and_so_is_the_next() -> None:
 def test_a_goodbye_is_answered_with_its_code() -> None:
     sender = client()
     data = sender.send(TextMessage("last")) + sender.send(CloseConnection(1001))
-    heard = Incoming(LIMIT).feed(data)
+    heard = FrameReader(LIMIT).feed(data)
     assert heard.messages == ["last"]
-    assert code_of(heard.goodbye) == 1001
+    assert code_of(heard.close_frame) == 1001
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_goodbye_is_answered_with_its_code() -> None:
     ],
 )
 def test_what_no_client_may_send_ends_the_connection(data: bytes, code: int) -> None:
-    assert code_of(Incoming(LIMIT).feed(data).goodbye) == code
+    assert code_of(FrameReader(LIMIT).feed(data).close_frame) == code
 
 
 def test_a_frame_of_900_kilobytes_takes_milliseconds() -> None:
@@ -122,7 +122,7 @@ def test_a_frame_of_900_kilobytes_takes_milliseconds() -> None:
 
 
 def _seconds(data: bytes) -> float:
-    incoming = Incoming(1_000_000)
+    incoming = FrameReader(1_000_000)
     begun = time.perf_counter()
     for i in range(0, len(data), 1 << 16):
         incoming.feed(data[i : i + (1 << 16)])

@@ -1,4 +1,4 @@
-"""Wires move bytes in order, wait for nobody, and end. The steps of their threads are made here."""
+"""WebSockets move bytes in order, wait for no client, and end. Tests make the threads' steps."""
 
 import socket
 import time
@@ -10,7 +10,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Ping, TextMessage
 
 from web.transport.websocket import WebSocket
-from web.transport.websocket_frames import GOODBYE, Incoming
+from web.transport.websocket_frames import CLOSE_FRAME, FrameReader
 from web.transport.websocket_loop import WebSocketLoop
 
 LIMIT = 1000
@@ -18,20 +18,20 @@ LIMIT = 1000
 
 @dataclass
 class Owner:
-    """Remembers what it heard; `done`: it lets its wire read on at once."""
+    """Records what it received; `done`: more may be read at once."""
 
     done: bool = True
     messages: list[str | bytes] = field(default_factory=list)
-    overs: int = 0
+    ends: int = 0
 
-    def heard(self, wire: WebSocket, messages: list[str | bytes], *, over: bool) -> bool:
+    def received(self, websocket: WebSocket, messages: list[str | bytes], *, closed: bool) -> bool:
         self.messages += messages
-        self.overs += over
+        self.ends += closed
         return self.done
 
 
 class Line:
-    """A wire, and the client's end of it; one receive gives what one send sent."""
+    """A WebSocket, and the client's end of it; one receive gives what one send sent."""
 
     def __init__(self) -> None:
         ours, self.client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -39,9 +39,9 @@ class Line:
         self.client.settimeout(5)
         self.ours = ours
         self.owner = Owner()
-        self.wires = WebSocketLoop()
-        self.wire = self.wires.open(ours, self.owner, LIMIT)
-        self.wire.resume()
+        self.loop = WebSocketLoop()
+        self.websocket = self.loop.open(ours, self.owner, LIMIT)
+        self.websocket.resume()
         self.protocol = Connection(ConnectionType.CLIENT)
 
     def say(self, *texts: str) -> None:
@@ -49,10 +49,10 @@ class Line:
 
     def turn(self) -> None:
         """What the two threads would do now."""
-        if self.wires._selector.select(0):
-            self.wires.read_ready()
-        while not self.wires._to_send.empty():
-            self.wires.send_waiting()
+        if self.loop._selector.select(0):
+            self.loop.read_ready()
+        while not self.loop._to_send.empty():
+            self.loop.send_waiting()
 
     def close(self) -> None:
         for end in (self.client, self.ours):
@@ -68,24 +68,24 @@ def line() -> Iterator[Line]:
 
 def test_what_was_put_meanwhile_leaves_in_order_and_at_once(line: Line) -> None:
     for part in (b"a", b"b", b"c"):
-        line.wire.put(part)
-    assert line.wire.waiting() == 3
-    line.wires.send_waiting()
+        line.websocket.put(part)
+    assert line.websocket.waiting() == 3
+    line.loop.send_waiting()
     assert line.client.recv(100) == b"abc"
-    assert line.wire.waiting() == 0
+    assert line.websocket.waiting() == 0
 
 
 def test_a_client_that_does_not_read_holds_nobody_up_and_misses_nothing(line: Line) -> None:
     sent = 0
-    while not line.wire._blocked:
-        line.wire.put(b"%05d" % sent)
+    while not line.websocket._blocked:
+        line.websocket.put(b"%05d" % sent)
         sent += 1
-        line.wires.send_waiting()
+        line.loop.send_waiting()
     for _ in range(3):
-        line.wire.put(b"%05d" % sent)
+        line.websocket.put(b"%05d" % sent)
         sent += 1
-    assert line.wire.waiting() == 3
-    assert line.wires._to_send.empty(), "it would be tried in vain"
+    assert line.websocket.waiting() == 3
+    assert line.loop._to_send.empty(), "it would be tried in vain"
     got = b""
     while len(got) < 5 * sent:
         got += line.client.recv(1 << 16)
@@ -94,11 +94,11 @@ def test_a_client_that_does_not_read_holds_nobody_up_and_misses_nothing(line: Li
 
 
 def test_the_end_comes_after_what_was_put_before_it(line: Line) -> None:
-    line.wire.put(b"a")
-    line.wire.finish()
-    line.wire.put(b"too late")
-    line.wires.send_waiting()
-    assert [line.client.recv(100) for _ in range(3)] == [b"a", GOODBYE, b""]
+    line.websocket.put(b"a")
+    line.websocket.finish()
+    line.websocket.put(b"too late")
+    line.loop.send_waiting()
+    assert [line.client.recv(100) for _ in range(3)] == [b"a", CLOSE_FRAME, b""]
 
 
 def test_nothing_is_read_while_the_owner_is_busy(line: Line) -> None:
@@ -106,8 +106,8 @@ def test_nothing_is_read_while_the_owner_is_busy(line: Line) -> None:
     line.say("a")
     line.turn()
     line.say("b")
-    assert line.wires._selector.select(0) == []
-    line.wire.resume()
+    assert line.loop._selector.select(0) == []
+    line.websocket.resume()
     line.turn()
     assert line.owner.messages == ["a", "b"]
 
@@ -117,13 +117,13 @@ def test_a_client_that_goes_is_told_of_once_and_its_socket_closed(line: Line) ->
     line.client.close()
     line.turn()
     line.turn()
-    assert (line.owner.messages, line.owner.overs) == (["a"], 1)
+    assert (line.owner.messages, line.owner.ends) == (["a"], 1)
     assert line.ours.fileno() == -1
-    assert line.wire not in line.wires
+    assert line.websocket not in line.loop
 
 
 def test_after_our_goodbye_the_client_is_not_heard(line: Line) -> None:
-    line.wire.finish()
+    line.websocket.finish()
     line.say("late")
     line.turn()
     assert line.owner.messages == []
@@ -137,7 +137,7 @@ def test_a_goodbye_is_answered_and_what_follows_is_not_heard(line: Line) -> None
     assert isinstance(event, CloseConnection)
     line.client.sendall(b"more")
     line.turn()
-    assert (line.owner.messages, line.owner.overs) == ([], 1)
+    assert (line.owner.messages, line.owner.ends) == ([], 1)
 
 
 def test_a_ping_of_the_client_is_answered(line: Line) -> None:
@@ -147,22 +147,22 @@ def test_a_ping_of_the_client_is_answered(line: Line) -> None:
 
 
 def test_a_client_that_does_not_go_after_the_goodbye_is_cut(line: Line) -> None:
-    line.wire.finish()
-    line.wires.cut_late(time.monotonic())
-    assert line.wire in line.wires
-    line.wires.cut_late(time.monotonic() + 60)
+    line.websocket.finish()
+    line.loop.cut_late(time.monotonic())
+    assert line.websocket in line.loop
+    line.loop.cut_late(time.monotonic() + 60)
     line.turn()
-    assert line.wire not in line.wires
+    assert line.websocket not in line.loop
 
 
 def test_a_cut_ends_what_waits_for_the_client(line: Line) -> None:
-    while not line.wire._blocked:
-        line.wire.put(b"x" * 1000)
-        line.wires.send_waiting()
-    line.wire.cut()
+    while not line.websocket._blocked:
+        line.websocket.put(b"x" * 1000)
+        line.loop.send_waiting()
+    line.websocket.cut()
     line.turn()
-    assert line.wire not in line.wires
-    assert line.owner.overs == 1
+    assert line.websocket not in line.loop
+    assert line.owner.ends == 1
 
 
 def test_a_bug_costs_one_connection_and_not_the_thread(
@@ -172,9 +172,9 @@ def test_a_bug_costs_one_connection_and_not_the_thread(
         raise ValueError("a bug")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Incoming, "feed", broken)
+        patched.setattr(FrameReader, "feed", broken)
         line.say("a")
         line.turn()
-    assert "wires.failed" in caplog.text
+    assert "websocket.failed" in caplog.text
     line.turn()
     assert line.client.recv(1) == b""

@@ -1,15 +1,19 @@
 """One run's end of the log: merging, freezing, remembering (R16, R29)."""
 
+from collections.abc import Callable
+
 import orjson
 
 from shared.event_log.keys import RunKeys
 from shared.protocol.events import decode
 from shared.protocol.transcript import Transcript
 from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
+from worker.event_log.stream_position import StreamPosition
 
 
-def make(head: int = 0) -> RunLog:
-    return RunLog(RunKeys("tag", "run_1"), fence=1, epoch=1, head=head, session_id="s")
+def make(head: int = 0, on_lost: Callable[[], None] = lambda: None) -> RunLog:
+    keys = RunKeys("tag", "run_1")
+    return RunLog(keys, fence=1, epoch=1, head=head, session_id="s", on_lost=on_lost)
 
 
 def flushed(log: RunLog) -> list[tuple[str, dict[str, object]]]:
@@ -112,6 +116,17 @@ def test_a_log_that_is_taken_over_goes_on_with_the_same_fold() -> None:
     assert (heir.base, heir.head) == (1, 3)
 
 
+def test_the_position_in_the_stream_counts_what_waits_as_well_and_the_fold_does_not() -> None:
+    log = make()
+    log.add("message.delta", {"delta": "sent "})
+    flushed(log)
+    log.add("run.reattached", {"mode": "polling"})
+    log.add("tool.started", {"tool": "t"})
+    log.add("reasoning.delta", {"text": "waits"})
+    assert log.position() == StreamPosition(characters=10, others=1, certain=False)
+    assert orjson.loads(log.fold())["place"] == [5, 0, True]
+
+
 def test_a_cut_leaves_only_what_came_after_it_in_memory() -> None:
     log = make()
     for number in range(5):
@@ -125,9 +140,8 @@ def test_a_cut_leaves_only_what_came_after_it_in_memory() -> None:
 
 
 def test_a_lost_log_takes_nothing_more_and_says_so_once() -> None:
-    log = make()
     told: list[str] = []
-    log.on_lost = lambda: told.append("lost")
+    log = make(on_lost=lambda: told.append("lost"))
     log.add("message.delta", {"delta": "a"})
     log.lose()
     log.lose()

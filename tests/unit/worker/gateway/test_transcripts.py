@@ -7,7 +7,8 @@ import pytest
 
 from shared.errors import GatewayNoResponse, GatewayUnsupported
 from shared.hermes.profiles import Profile
-from worker.gateway.client import GatewayClient, GatewayTranscript, SessionPage
+from worker.gateway.client import GatewayClient
+from worker.gateway.models import GatewayTranscript, SessionPage
 from worker.gateway.transcripts import read_transcript
 
 Row = dict[str, Any]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from shared.protocol.transcript import Transcript
-from worker.gateway.client import GatewayTranscript
-from worker.transcript.reconcile import ReconciledTurn, keep
+from worker.gateway.models import GatewayTranscript
+from worker.transcript.reconcile import ReconciledTurn, reconcile
 
 CALL = {"call_id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
 STORED: list[dict[str, Any]] = [
@@ -36,7 +36,7 @@ def kept(
     stored: list[dict[str, Any]] | None, session_id: str = "eph", reason: str = "stop"
 ) -> ReconciledTurn:
     transcript = GatewayTranscript(session_id, stored) if stored is not None else None
-    return keep(SEEN, transcript, "eph", reason)
+    return reconcile(SEEN, transcript, "eph", reason)
 
 
 def contents(result: ReconciledTurn) -> list[tuple[str, str]]:
@@ -94,11 +94,11 @@ def test_an_answer_that_was_cut_short_says_why() -> None:
 
 def test_stringified_content_is_read_and_an_answer_that_looks_like_a_list_stays() -> None:
     text = "[{'type': 'thinking', 'thinking': 'hm'}, {'type': 'text', 'text': \"it's\"}]"
-    result = keep(
+    result = reconcile(
         [], GatewayTranscript("eph", [{"role": "assistant", "content": text}]), "eph", "stop"
     )
     assert (result.rows[0]["content"], result.rows[0]["reasoning"]) == ("it's", "hm")
     assert result.parsed is not None
     plain = GatewayTranscript("eph", [{"role": "assistant", "content": "[1, 2]"}])
-    result = keep([], plain, "eph", "stop")
+    result = reconcile([], plain, "eph", "stop")
     assert (contents(result), result.parsed) == ([("assistant", "[1, 2]")], None)

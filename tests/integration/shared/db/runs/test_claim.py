@@ -139,7 +139,7 @@ def test_an_ended_or_unknown_run_is_not_claimed(db: Database) -> None:
     assert why(db, "run_unknown") is Refusal.UNKNOWN
 
 
-def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_bounces(db: Database) -> None:
+def test_a_lapsed_run_gets_a_new_owner_and_the_old_one_is_refused(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     old = taken(db, run_id, lease=-1.0)
@@ -176,7 +176,7 @@ def test_a_renewal_under_way_does_not_take_back_what_was_handed_over(
     assert taken(db, claim.run_id).lapsed
 
 
-def test_a_run_that_was_put_back_keeps_its_place_and_waits(db: Database) -> None:
+def test_a_run_that_was_put_back_stays_first_in_line_and_waits(db: Database) -> None:
     add_session(db, "s")
     first, second = add_run(db, "s"), add_run(db, "s", queue_no=2)
     claim = taken(db, first)
@@ -204,7 +204,7 @@ def test_a_prompt_gets_its_place_when_its_turn_starts(db: Database) -> None:
     assert [(m.turn_no, m.content) for m in messages(db, "s")] == [(1, "first")]
 
 
-def test_renewal_keeps_ours_and_tells_of_lost_and_stopped_ones(
+def test_a_renewal_renews_owned_runs_and_reports_lost_and_stopped_ones(
     db: Database, database_url: str
 ) -> None:
     ours, lost, stopped = (taken(db, add_run(db, None), lease=1.0) for _ in range(3))
@@ -260,14 +260,14 @@ def test_a_turn_that_is_told_late_is_replaced_and_the_others_stay(db: Database) 
     for number in (1, 2):
         claim = taken(db, add_run(db, "s", text="question", queue_no=number))
         end(db, claim, rows=[streamed])
-    told = [{"role": "tool", "content": "result"}, {"role": "assistant", "content": "told"}]
-    assert db.write(lambda tx: replace_late(tx, claim.run_id, told, None))
+    late = [{"role": "tool", "content": "result"}, {"role": "assistant", "content": "late"}]
+    assert db.write(lambda tx: replace_late(tx, claim.run_id, late, None))
     assert [(m.turn_no, m.idx, m.content) for m in messages(db, "s")] == [
         (1, 0, "question"),
         (1, 1, "streamed"),
         (2, 0, "question"),
         (2, 1, "result"),
-        (2, 2, "told"),
+        (2, 2, "late"),
     ]
 
 
@@ -313,7 +313,7 @@ def test_an_attempt_that_is_written_down_twice_is_the_same_as_once(db: Database)
     assert not row.stream_opened
 
 
-def test_the_end_is_fixed_with_its_seqs_before_anybody_is_told(db: Database) -> None:
+def test_the_end_is_stored_with_its_seqs_before_it_is_announced(db: Database) -> None:
     add_session(db, "s")
     run_id = add_run(db, "s")
     end(db, taken(db, run_id), announced=False)

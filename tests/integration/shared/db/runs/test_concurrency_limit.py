@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -17,10 +16,10 @@ from shared.db.models import RunRow
 from shared.db.runs.claim import Claim, Refusal, Refused, claim
 from shared.db.runs.concurrency_limit import permitted
 from shared.db.runs.ownership import put_back
-from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.integration.conftest import MakeWorker
+from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import add_run, add_session, run_row
 from tests.support.servers.processes import wait_until
-from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import WorkerStand
 from worker.run.run_turn import run_turn
 
@@ -70,7 +69,7 @@ def test_a_younger_run_does_not_take_the_permit_of_an_older_one(db: Database) ->
     assert db.read(lambda s: permitted(s, "default", 1)) == []
 
 
-def test_who_cannot_start_anyway_keeps_nobody_waiting(db: Database) -> None:
+def test_a_run_that_cannot_start_anyway_delays_no_other(db: Database) -> None:
     waiting, other = queued(db, 1.0, 2.0)
     first = ask(db, waiting, 1)
     assert isinstance(first, Claim)
@@ -121,25 +120,9 @@ def test_a_second_claim_counts_after_the_first(db: Database) -> None:
     first.join(10)
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DemoGateway]:
-    with DemoGateway.start(key="a-key-of-the-permits", max_runs=0) as started:
-        yield started
-
-
 @pytest.fixture
-def stand(tmp_path: Path, redis_server: RedisServer, gateway: DemoGateway) -> Iterator[WorkerStand]:
-    made = WorkerStand(
-        tmp_path,
-        f"sqlite:///{tmp_path / 'test.db'}",
-        redis_server,
-        gateway,
-        context_length=200_000,
-        GATEWAY_MAX_RUNS=1,
-        START_DEADLINE=3,
-    )
-    yield made
-    made.stop()
+def stand(make_worker: MakeWorker) -> WorkerStand:
+    return make_worker(session=False, GATEWAY_MAX_RUNS=1, START_DEADLINE=3)
 
 
 def test_a_permit_that_is_free_again_wakes_the_oldest_that_waits(

@@ -90,7 +90,7 @@ def test_dropping_an_older_version_does_nothing(db: Database, claim: Claim) -> N
     assert stored(db) == ("two", 2)
 
 
-def test_who_was_overtaken_neither_stores_nor_drops(db: Database, claim: Claim) -> None:
+def test_an_owner_that_lost_the_run_neither_stores_nor_drops(db: Database, claim: Claim) -> None:
     put(db, claim, "one", replaces=None)
     overtaken(db, claim)
     with pytest.raises(OwnershipLost):
@@ -100,14 +100,14 @@ def test_who_was_overtaken_neither_stores_nor_drops(db: Database, claim: Claim) 
     assert stored(db) == ("one", 1)
 
 
-@pytest.mark.parametrize(("reach", "left"), [(1, None), (0, ("one", 1))])
+@pytest.mark.parametrize(("last_turn", "remaining"), [(1, None), (0, ("one", 1))])
 def test_closing_a_turn_that_a_snapshot_covers_drops_it(
-    db: Database, claim: Claim, reach: int, left: tuple[str, int] | None
+    db: Database, claim: Claim, last_turn: int, remaining: tuple[str, int] | None
 ) -> None:
-    put(db, claim, "one", replaces=None, turn_no=reach)
+    put(db, claim, "one", replaces=None, turn_no=last_turn)
     closing = Closing(RunState.COMPLETED, "run.completed", {}, last_seq=1)
     db.write(lambda tx: close(tx, claim, closing))
-    assert stored(db) == left
+    assert stored(db) == remaining
 
 
 def test_tokens_count_from_the_snapshot_on(db: Database, claim: Claim) -> None:
@@ -185,7 +185,7 @@ def test_what_a_dead_owner_left_open_is_ended_and_its_gateway_run_named(
     assert began(db, claim, "compress_c").orphans == []
 
 
-def test_the_first_word_on_how_a_compression_went_counts(db: Database, claim: Claim) -> None:
+def test_the_first_result_of_a_compression_counts(db: Database, claim: Claim) -> None:
     ended(db, claim, Result.COMPRESSED)
     found = last(db)
     assert found is not None
@@ -193,7 +193,7 @@ def test_the_first_word_on_how_a_compression_went_counts(db: Database, claim: Cl
     assert last(db) == found
 
 
-def test_failures_in_a_row_are_counted_and_stops_say_nothing(db: Database, claim: Claim) -> None:
+def test_failures_in_a_row_are_counted_and_stops_are_not(db: Database, claim: Claim) -> None:
     assert last(db) is None
     ended(db, claim, Result.STOPPED, Result.LOST)
     assert last(db) is None
@@ -208,7 +208,7 @@ def test_failures_in_a_row_are_counted_and_stops_say_nothing(db: Database, claim
     assert abs(found.at - (run_row(db, claim.run_id).first_claimed_at or 0)) < 60
 
 
-def test_who_was_overtaken_cannot_begin(db: Database, claim: Claim) -> None:
+def test_an_owner_that_lost_the_run_cannot_begin(db: Database, claim: Claim) -> None:
     overtaken(db, claim)
     with pytest.raises(OwnershipLost):
         began(db, claim, "compress_a")

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 import trustme
 
-from shared.errors import StreamBroken
+from shared.errors import GatewayLostRun, StreamBroken
 from shared.hermes.profiles import Profile
 from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
+from worker.gateway.stream.raw_connection import tls_context
 
 Event = dict[str, Any]
 EVENTS = [{"n": number, "text": "é" * 50} for number in range(300)]
@@ -53,10 +54,15 @@ class Server:
     """Answers requests, each on a connection of its own, with what `say` sends."""
 
     def __init__(
-        self, say: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
+        self,
+        say: Callable[[socket.socket], None],
+        tls: ssl.SSLContext | None = None,
+        seen: list[bytes] | None = None,
     ) -> None:
+        """`seen` gets the head of each request."""
         self._say = say
         self._tls = tls
+        self._seen = [] if seen is None else seen
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http{'s' * bool(tls)}://localhost:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -72,7 +78,7 @@ class Server:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with connection:
-                connection.recv(65536)
+                self._seen.append(connection.recv(65536))
                 self._say(connection)
 
     def stop(self) -> None:
@@ -83,9 +89,11 @@ class Server:
 
 @contextmanager
 def serving(
-    say: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
+    say: Callable[[socket.socket], None],
+    tls: ssl.SSLContext | None = None,
+    seen: list[bytes] | None = None,
 ) -> Iterator[str]:
-    server = Server(say, tls)
+    server = Server(say, tls, seen)
     yield server.url
     server.stop()
 
@@ -100,9 +108,9 @@ def in_pieces(data: bytes, size: int) -> Callable[[socket.socket], None]:
     return say
 
 
-def client(url: str, authority: str = "", gather: float = 0.01) -> GatewayClient:
+def client(url: str, authority: str = "", gather: float = 0.01, key: str = "") -> GatewayClient:
     made = GatewayClient(
-        Profile("test", url),
+        Profile("test", url, key),
         connections=2,
         connect_timeout=2.0,
         post_timeout=2.0,
@@ -112,6 +120,10 @@ def client(url: str, authority: str = "", gather: float = 0.01) -> GatewayClient
     if authority:
         made._http.verify = authority
     return made
+
+
+def enough(_: list[Event]) -> bool:
+    return True
 
 
 def heard(url: str, authority: str = "") -> list[Event]:
@@ -205,6 +217,100 @@ def test_what_came_with_the_head_in_one_tls_record_is_heard_at_once(
 def test_a_connection_that_ends_too_early_breaks_the_stream(answer: str) -> None:
     with serving(in_pieces(ANSWERS[answer][:-20], 4_000)) as url, pytest.raises(StreamBroken):
         heard(url)
+
+
+def test_an_authority_that_is_not_trusted_breaks_the_stream(
+    tls: tuple[ssl.SSLContext, str],
+) -> None:
+    context, _ = tls
+    with (
+        serving(in_pieces(ANSWERS["chunked"], 4_000), context) as url,
+        pytest.raises(StreamBroken, match="SSLCertVerificationError"),
+    ):
+        client(url).events("run_x")
+
+
+def test_certificates_are_not_checked_when_the_session_says_so(
+    tls: tuple[ssl.SSLContext, str],
+) -> None:
+    context, _ = tls
+    with serving(in_pieces(ANSWERS["chunked"], 4_000), context) as url:
+        gateway = client(url)
+        gateway._http.verify = False
+        gateway.events("run_x").follow(enough)
+
+
+def test_authorities_may_be_a_directory_and_must_be_readable(tmp_path: Path) -> None:
+    assert tls_context(str(tmp_path)).verify_mode == ssl.CERT_REQUIRED
+    with pytest.raises(StreamBroken, match="FileNotFoundError"):
+        client("https://localhost:1", str(tmp_path / "nowhere.pem")).events("run_x")
+
+
+def test_a_redirect_is_not_followed() -> None:
+    requests_seen: list[int] = []
+
+    def elsewhere(connection: socket.socket) -> None:
+        requests_seen.append(1)
+        connection.sendall(ANSWERS["of a length"])
+
+    with serving(elsewhere) as other:
+        head = f"HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n"
+        with (
+            serving(in_pieces(head.encode(), 4_000)) as url,
+            pytest.raises(StreamBroken, match="HTTP 302"),
+        ):
+            client(url).events("run_x")
+    assert requests_seen == []
+
+
+def test_a_run_that_the_gateway_does_not_know_is_lost() -> None:
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with serving(in_pieces(head, 4_000)) as url, pytest.raises(GatewayLostRun):
+        client(url).events("run_x")
+
+
+@pytest.mark.parametrize("head", [b"", b"SSH-2.0-OpenSSH_9.6\r\n"], ids=["nothing", "not HTTP"])
+def test_an_answer_that_is_none_breaks_the_stream(head: bytes) -> None:
+    with serving(lambda connection: connection.sendall(head)) as url, pytest.raises(StreamBroken):
+        client(url).events("run_x")
+
+
+def quiet(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def test_a_head_that_does_not_come_breaks_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.gateway.client.SILENCE", 0.2)
+    with (
+        serving(quiet) as url,
+        pytest.raises(StreamBroken, match="TimeoutError"),
+    ):
+        client(url).events("run_x")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:many", "https://"])
+def test_an_address_that_nobody_answers_breaks_the_stream(url: str) -> None:
+    with pytest.raises(StreamBroken):
+        client(url).events("run_x")
+
+
+def test_the_request_names_the_run_and_the_key_and_goes_through_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    seen: list[bytes] = []
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(ANSWERS["of a length"])
+
+    with serving(say, seen=seen) as url:
+        gateway = client(f"{url}/hermes", key="secret")
+        gateway.events("run/x").follow(enough)
+    head = seen[0].decode()
+    assert head.startswith("GET /hermes/v1/runs/run%2Fx/events HTTP/1.1\r\n")
+    for line in ("Authorization: Bearer secret", "Accept: text/event-stream", "Host: localhost:"):
+        assert f"\r\n{line}" in head
+    assert head.count("Accept-Encoding: identity") == 1
 
 
 def test_a_compressed_stream_is_refused() -> None:

@@ -1,0 +1,29 @@
+"""What rows and logs together say about the runs of a session. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from shared.db.sessions.read import RunInfo
+from shared.event_log.types import LogView
+from web.relay.feed import Feed
+
+
+def positions(views: Sequence[LogView]) -> dict[str, tuple[int, int]]:
+    """Epoch and head of the logs of live runs, by run id."""
+    return {view.run_id: (view.epoch, view.head) for view in views if not view.ended}
+
+
+def ended_runs(runs: Mapping[str, RunInfo]) -> list[str]:
+    """The runs whose end is stored."""
+    return [run.id for run in runs.values() if not run.is_open]
+
+
+def lacks_log(feed: Feed, runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:
+    """Whether members have entries of an open run whose log is not there, as after a flush of
+    Redis. A socket that joins then has not seen the run's beginning, and needs a resync once the
+    run's owner has written its log anew."""
+    there = {view.run_id for view in views}
+    return any(
+        cursor.seq and not cursor.ended and run_id not in there and runs[run_id].is_open
+        for run_id, cursor in feed.cursors.items()
+        if run_id in runs
+    )

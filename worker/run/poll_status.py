@@ -1,0 +1,99 @@
+"""Asks a gateway for a run's status until it has ended, and shows its finished steps (R4, R5).
+
+Problem: a stream that was lost cannot be read on, but the run goes on. Idea: the status says
+whether it has ended, and the transcript of its session grows with each step; what it has beyond the
+log is added to the log. Invariant: what clients were shown is only continued, never repeated or
+changed; before the first such addition `run.reattached` says that live text pauses, since from
+then on the log does not say any more where in the stream it stands.
+"""
+
+import logging
+import time
+
+from shared.errors import GatewayError
+from shared.protocol.events import Payload
+from shared.protocol.run_states import Reason
+from worker.gateway.models import RunStatus
+from worker.gateway.translate_events import GatewayEnd
+from worker.outcome import Outcome, aborted, end_of_status, failed, timed_out
+from worker.run.watchdog import Limits, RunClock, is_stop_overdue, is_waiting, send_stop
+from worker.transcript.tail import Tail, output_tail, tail
+from worker.turn import FollowMode, Turn
+
+log = logging.getLogger(__name__)
+
+POLL_EVERY = 2.0  # seconds
+GATEWAY_AWAY = 120.0  # seconds without any answer before the run is given up
+SETTLE_SECONDS = 5.0  # for the log, before it is compared with the transcript
+
+
+def poll_status(turn: Turn, limits: Limits, clock: RunClock) -> GatewayEnd | Outcome | None:
+    """The gateway's end of the run; an Outcome if the gateway was not waited for any longer; None
+    if it does not know the run. Raises OwnershipLost."""
+    assert turn.gateway_run_id is not None
+    answered_at = time.monotonic()
+    status: RunStatus | None = None
+    while True:
+        turn.check()
+        if clock.tick(waiting=is_waiting(status)):
+            turn.time_out()
+        given_up = _given_up(turn, limits, answered_at)
+        if given_up is not None:
+            return given_up
+        try:
+            status = turn.gateway.status(turn.gateway_run_id)
+            answered_at = time.monotonic()
+            if status is None or status.terminal:
+                return _ended(turn, status)
+            turn.switch_mode(FollowMode.POLL)
+            show_tail(turn)
+        except GatewayError as error:
+            log.info("poll.failed run_id=%s error=%s", turn.run_id, error)
+        turn.pause(POLL_EVERY)
+
+
+def _given_up(turn: Turn, limits: Limits, answered_at: float) -> Outcome | None:
+    if turn.stop_requested:
+        send_stop(turn)
+        if is_stop_overdue(turn, limits):
+            return timed_out(gateway_done=False) if turn.timed_out else aborted(gateway_done=False)
+    if time.monotonic() - answered_at > GATEWAY_AWAY:
+        return failed(
+            Reason.GATEWAY_UNREACHABLE, "The gateway does not answer.", gateway_done=False
+        )
+    return None
+
+
+def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
+    """Show what is still missing; without a transcript, the rest of the answer at least."""
+    is_shown = show_tail(turn)
+    if status is None:
+        return None
+    if not is_shown:
+        _show(turn, output_tail(_shown(turn), status.output or ""))
+    return end_of_status(status)
+
+
+def show_tail(turn: Turn) -> bool:
+    """Add what the gateway's transcript has beyond the log (R5); False if there is none."""
+    if turn.ephemeral_id is None or not turn.run_log.wait_settled(SETTLE_SECONDS):
+        return False
+    try:
+        transcript = turn.gateway.transcript(turn.ephemeral_id)
+    except GatewayError:
+        return False
+    if transcript is None or transcript.session_id != turn.ephemeral_id:
+        return False
+    _show(turn, tail(_shown(turn), transcript.messages))
+    return True
+
+
+def _shown(turn: Turn) -> list[Payload]:
+    return turn.run_log.transcript.messages()
+
+
+def _show(turn: Turn, found: Tail) -> None:
+    if found.events:
+        turn.switch_mode(FollowMode.POLL)
+    for name, payload in found.events:
+        turn.run_log.add(name, payload)
