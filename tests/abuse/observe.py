@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.words import talk
+from tests.acceptance.answers import talk
 from tests.support.clients.socket_client import ClientLoop, SocketClient
 
 TICKS = os.sysconf("SC_CLK_TCK")

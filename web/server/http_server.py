@@ -5,8 +5,8 @@ thread; and one failed `accept` must not end the server for good.
 
 The idea: this loop is ours; only the parsing of HTTP/1.1 is eventlet's (in `shared/runtime.py`).
 Each connection has a total deadline for its headers and one for its body, however slowly bytes
-come; the door cuts who misses it. When the process has no file left, the oldest stranger is cut and
-the loop goes on.
+come; the table cuts who misses it. When the process has no file left, the oldest unauthenticated
+connection is cut and the loop goes on.
 
 The invariant: while the process lives, it accepts. A loop that ended is seen in `healthy`, and the
 process ends (`web/__main__.py`), so that its supervisor starts it anew.
@@ -19,7 +19,7 @@ from typing import Any
 
 from shared import runtime
 from shared.service import Service
-from web.server.door import Door, Guest
+from web.server.connection_table import ClientConnection, ConnectionTable
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +37,18 @@ PASSING = frozenset(
 )
 SHORT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-GUEST = "holdfast.guest"  # the connection, in a request's environment
+ADDRESS = "holdfast.address"  # of the client, however it came, in a request's environment
+CONNECTION = "holdfast.connection"  # the connection, in a request's environment
 
 
 class HttpServer:
     """One listener. `service` is its loop."""
 
-    def __init__(self, listener: socket.socket, app: Any, door: Door) -> None:
-        """`app`: a WSGI application, which finds its connection under `GUEST`."""
+    def __init__(self, listener: socket.socket, app: Any, table: ConnectionTable) -> None:
+        """`app`: a WSGI application, which finds its connection under `CONNECTION`."""
         self.service = Service("http-server", self._accept_all, wake=self._close)
         self._listener = listener
-        self._door = door
+        self._table = table
         self._closed = False
         self._serve = runtime.http_connections(listener, app)
 
@@ -67,20 +68,20 @@ class HttpServer:
         if error.errno not in PASSING:
             raise error
         if error.errno in SHORT_OF_FILES:
-            log.warning("http.short error=%s connections=%s", error.strerror, len(self._door))
-            self._door.make_room()
+            log.warning("http.short error=%s connections=%s", error.strerror, len(self._table))
+            self._table.make_room()
             self.service.wait(PAUSE)
 
     def _admit(self, sock: socket.socket, address: Any) -> None:
-        guest = self._door.enter(str(address[0]), lambda: _shut(sock))
-        if guest is None:
+        connection = self._table.admit(str(address[0]), lambda: _shut(sock))
+        if connection is None:
             runtime.spawn(_refuse, sock)
             return
-        guest.within(HEADERS_WITHIN)
-        runtime.spawn(self._serve_one, sock, address, guest)
+        connection.within(HEADERS_WITHIN)
+        runtime.spawn(self._serve_one, sock, address, connection)
 
-    def _serve_one(self, sock: socket.socket, address: Any, guest: Guest) -> None:
-        steps = _Steps(guest)
+    def _serve_one(self, sock: socket.socket, address: Any, connection: ClientConnection) -> None:
+        steps = _Steps(connection)
         try:
             self._serve(sock, address, steps)
         except OSError as error:
@@ -88,8 +89,8 @@ class HttpServer:
         except Exception:  # the edge: one connection must not stop the others
             log.exception("http.failed")
         finally:
-            if not steps.is_passed_on:
-                guest.leave()
+            if not steps.is_handed_over:
+                connection.remove()
 
     def _close(self) -> None:
         """Wake the loop, which waits in `accept`."""
@@ -102,33 +103,33 @@ class HttpServer:
 class _Steps:
     """Where a connection stands: sets its deadlines. See `runtime.ConnectionSteps`."""
 
-    def __init__(self, guest: Guest) -> None:
-        self._guest = guest
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
         self._has_served = False
-        self.is_passed_on = False  # the connection became a WebSocket's
+        self.is_handed_over = False  # the connection became a WebSocket's
 
     def awaits_request(self) -> None:
         """The next request may begin."""
-        self._guest.is_busy = False
-        self._guest.within(IDLE_WITHIN if self._has_served else HEADERS_WITHIN)
+        self._connection.is_busy = False
+        self._connection.within(IDLE_WITHIN if self._has_served else HEADERS_WITHIN)
 
     def request_begun(self) -> None:
         """Its first line is there."""
-        self._guest.is_busy = True
-        self._guest.within(HEADERS_WITHIN)
+        self._connection.is_busy = True
+        self._connection.within(HEADERS_WITHIN)
 
     def headers_read(self, environ: dict[str, Any], body_bytes: int) -> None:
         """All its headers are there; `body_bytes`: what it announces, -1 if in chunks."""
-        environ[GUEST] = self._guest
-        self._guest.is_busy = True
+        environ[CONNECTION] = self._connection
+        self._connection.is_busy = True
         size = max(body_bytes, 0)
-        self._guest.within(BODY_WITHIN + size / BODY_RATE if body_bytes else None)
+        self._connection.within(BODY_WITHIN + size / BODY_RATE if body_bytes else None)
 
     def answered(self, environ: dict[str, Any]) -> None:
         """The application is done with it."""
         self._has_served = True
-        self._guest.is_busy = False
-        self.is_passed_on = environ.get(GUEST) is None
+        self._connection.is_busy = False
+        self.is_handed_over = environ.get(CONNECTION) is None
 
 
 def _shut(sock: socket.socket) -> None:

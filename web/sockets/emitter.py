@@ -25,12 +25,15 @@ class Emitter:
         server: SocketServer,
         connections: Connections,
         queue_max: int,
+        unsent_max: int,
         backoff: ReconnectBackoff,
     ) -> None:
-        """`queue_max`: packets that may wait for one socket. `backoff` counts those closed here."""
+        """`queue_max`, `unsent_max`: packets and bytes that may wait for one socket. `backoff`
+        counts the sockets that are closed here."""
         self._server = server
         self._connections = connections
         self._queue_max = queue_max
+        self._unsent_max = unsent_max
         self._backoff = backoff
 
     def deliver(self, sids: Collection[str], entry: bytes) -> None:
@@ -41,7 +44,10 @@ class Emitter:
             # Nothing more after the first loss: the client would take what follows as complete.
             if connection is None or connection.closed:
                 continue
-            if not self._server.enqueue(connection.transport_id, packet, self._queue_max):
+            queued = self._server.enqueue(
+                connection.transport_id, packet, self._queue_max, self._unsent_max
+            )
+            if not queued:
                 self._close_slow(connection)
 
     def _close_slow(self, connection: Connection) -> None:

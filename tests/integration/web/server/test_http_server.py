@@ -12,18 +12,18 @@ import pytest
 
 from tests.support.servers.processes import wait_until
 from web.server import http_server
-from web.server.door import Door, DoorLimits
-from web.server.http_server import GUEST, HttpServer
+from web.server.connection_table import ConnectionLimits, ConnectionTable
+from web.server.http_server import CONNECTION, HttpServer
 
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-Start = Callable[..., tuple[HttpServer, Door, tuple[str, int]]]
+Start = Callable[..., tuple[HttpServer, ConnectionTable, tuple[str, int]]]
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Reads the body and says how long it was; `/known` welcomes the connection."""
     body = environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/known":
-        environ[GUEST].welcome()
+        environ[CONNECTION].mark_authenticated()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(len(body)).encode()]
 
@@ -32,15 +32,19 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 def start() -> Iterator[Start]:
     servers: list[HttpServer] = []
 
-    def begin(**limits: int) -> tuple[HttpServer, Door, tuple[str, int]]:
-        wanted = {"connections": 50, "strangers": 10, "strangers_per_address": 10} | limits
-        door = Door(DoorLimits(**wanted))
+    def begin(**limits: int) -> tuple[HttpServer, ConnectionTable, tuple[str, int]]:
+        wanted = {
+            "connections": 50,
+            "unauthenticated": 10,
+            "unauthenticated_per_address": 10,
+        } | limits
+        table = ConnectionTable(ConnectionLimits(**wanted))
         listener = socket.create_server(("127.0.0.1", 0))
         address = listener.getsockname()
-        server = HttpServer(listener, app, door)
+        server = HttpServer(listener, app, table)
         server.service.start()
         servers.append(server)
-        return server, door, address
+        return server, table, address
 
     yield begin
     for server in servers:
@@ -65,51 +69,53 @@ def is_cut(client: socket.socket) -> bool:
 
 
 def test_requests_are_answered_one_after_the_other_on_one_connection(start: Start) -> None:
-    _, door, address = start()
+    _, table, address = start()
     with connected(address, HELLO) as client:
         assert b"200 OK" in client.recv(1000)
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
         assert client.recv(1000).endswith(b"3")
-        assert len(door) == 1
-    wait_until(lambda: len(door) == 0, what="it has left")
+        assert len(table) == 1
+    wait_until(lambda: len(table) == 0, what="it has left")
 
 
 def test_headers_that_come_a_byte_at_a_time_have_one_deadline(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_server, "HEADERS_WITHIN", 0.3)
-    _, door, address = start()
+    _, table, address = start()
     with connected(address, b"GET / HTTP/1.1\r\n") as client:
         began = time.monotonic()
         while not is_cut(client):
-            door.cut_overdue()
+            table.cut_overdue()
             client.sendall(b"a")
             assert time.monotonic() - began < 5
-    assert door.cut_late == 1
+    assert table.cut_late == 1
 
 
 def test_a_body_that_does_not_come_has_a_deadline(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_server, "BODY_WITHIN", 0.2)
-    _, door, address = start()
+    _, table, address = start()
     with connected(
         address, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"
     ) as client:
 
         def late() -> bool:
-            door.cut_overdue()
+            table.cut_overdue()
             return is_cut(client)
 
         wait_until(late, what="it is cut")
 
 
-def test_the_oldest_stranger_leaves_for_a_newcomer_and_a_known_one_stays(start: Start) -> None:
-    _, door, address = start(strangers_per_address=2)
+def test_the_oldest_unauthenticated_leaves_for_a_newcomer_and_a_known_one_stays(
+    start: Start,
+) -> None:
+    _, table, address = start(unauthenticated_per_address=2)
     known = connected(address, HELLO.replace(b"/ ", b"/known "))
     assert b"200 OK" in known.recv(1000)
     first, second = connected(address), connected(address)
-    wait_until(lambda: door.strangers() == 2, what="both are there")
+    wait_until(lambda: table.unauthenticated() == 2, what="both are there")
     with connected(address, HELLO) as third:
         assert b"200 OK" in third.recv(1000)
         assert is_cut(first)
@@ -133,7 +139,7 @@ def test_when_all_are_known_a_newcomer_is_told_to_come_back(start: Start) -> Non
 def test_it_goes_on_after_an_accept_that_fails(
     start: Start, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    server, door, address = start()
+    server, table, address = start()
     real, failures = server._listener, [number] * 3
 
     class Failing:
@@ -146,7 +152,7 @@ def test_it_goes_on_after_an_accept_that_fails(
             return getattr(real, name)
 
     idle = [connected(address) for _ in failures]  # these leave when there is no file
-    wait_until(lambda: door.strangers() == len(idle), what="all are there")
+    wait_until(lambda: table.unauthenticated() == len(idle), what="all are there")
     monkeypatch.setattr(server, "_listener", Failing())  # the accept that waits now is still real
     for _ in range(2):
         with connected(address, HELLO.replace(b"/ ", b"/known ")) as client:

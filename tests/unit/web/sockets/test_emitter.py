@@ -28,7 +28,9 @@ class Stand:
         self.connections = Connections()
         self.backoff = ReconnectBackoff()
         self.connections.add(Connection(self.sid, "t", "default", "default", False))
-        self.emitter = Emitter(SocketServer(self.server), self.connections, queue_max, self.backoff)
+        self.emitter = Emitter(
+            SocketServer(self.server), self.connections, queue_max, 1000, self.backoff
+        )
 
     def queued(self) -> list[Any]:
         packets = []
