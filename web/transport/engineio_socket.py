@@ -7,6 +7,7 @@ Here `WebSocketLoop` reads and writes for all, and `Heartbeat` pings all. Pollin
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,10 +41,18 @@ CONNECT_WITHIN = 20.0  # seconds from the first request to a CONNECT with a vali
 CLOSE_AFTER_REFUSAL = 3.0  # seconds for a client to try another token
 
 
-def install(server: SocketServer, loop: WebSocketLoop, faults: ClientFaults) -> None:
+Screen = Callable[[object], str | None]  # see `screen_message`
+
+
+def install(
+    server: SocketServer,
+    loop: WebSocketLoop,
+    faults: ClientFaults,
+    screen: Screen = screen_message,
+) -> None:
     """Make the server's connections `EngineioSocket`s. Build the server with
     `monitor_clients=False`, since `Heartbeat` does that. There is one server per process."""
-    server.replace_connections(partial(EngineioSocket, loop, faults))
+    server.replace_connections(partial(EngineioSocket, loop, faults, screen))
 
 
 def framed(packet: Packet) -> bytes:
@@ -86,9 +95,12 @@ class Outbox:
 class EngineioSocket(EngineioConnection):
     """One Engine.IO connection, polling or WebSocket."""
 
-    def __init__(self, loop: WebSocketLoop, faults: ClientFaults, server: Any, sid: str) -> None:
+    def __init__(
+        self, loop: WebSocketLoop, faults: ClientFaults, screen: Screen, server: Any, sid: str
+    ) -> None:
         super().__init__(server, sid)
         self._faults = faults
+        self._screen = screen
         self.is_authenticated = False
         self._connect_by = time.monotonic() + CONNECT_WITHIN
         self.websocket: WebSocket | None = None
@@ -205,7 +217,7 @@ class EngineioSocket(EngineioConnection):
     def receive(self, pkt: Packet) -> None:
         """Handle a packet of the client, polling or not. Raises Malformed."""
         try:
-            answer = screen_message(pkt.data) if pkt.packet_type == MESSAGE else None
+            answer = self._screen(pkt.data) if pkt.packet_type == MESSAGE else None
         except Malformed:
             self._faults.note("malformed_packet")
             raise

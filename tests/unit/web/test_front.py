@@ -31,6 +31,7 @@ class Asked:
         allowed: tuple[str, ...] = (),
         hosts: tuple[str, ...] = (),
         socket: object = None,
+        connection: object = None,
         **environ: object,
     ) -> None:
         self.seen: dict[str, Any] = {}
@@ -49,6 +50,7 @@ class Asked:
             sockets_max=2,
         )
         request = {"QUERY_STRING": query, "REMOTE_ADDR": "192.0.2.1", "HTTP_HOST": "h", **environ}
+        request[CONNECTION] = connection
         self.body = b"".join(front(request, self._start))
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -115,5 +117,5 @@ def test_a_connection_that_polls_counts_as_authenticated_with_its_socket(
     connection = table.admit("192.0.2.1", lambda: None)
     assert connection is not None
     socket = SimpleNamespace(is_authenticated=is_authenticated)
-    Asked(KNOWN, socket=socket, **{CONNECTION: connection})
+    Asked(KNOWN, socket=socket, connection=connection)
     assert connection.is_authenticated is is_authenticated

@@ -47,7 +47,7 @@ class Stand:
         self.loop = WebSocketLoop()
         self.heartbeat = Heartbeat(SocketServer(socket_server), self.loop)
         self.faults = ClientFaults()
-        engineio_socket.install(SocketServer(socket_server), self.loop, self.faults)
+        engineio_socket.install(SocketServer(socket_server), self.loop, self.faults, lambda _: None)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, EngineioSocket)
