@@ -22,7 +22,7 @@ from shared.task_queue import (
 )
 from worker.app import build
 from worker.drain import drain
-from worker.maintenance.standby_reaper import LastTick, StandbyTicker
+from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.queue_admission import QueueAdmission
 from worker.services import Services
 from worker.stop_listener import StopListener
@@ -132,7 +132,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
             turn.request_stop()
 
     stop_listener = StopListener(settings.redis_url, request_stop)
-    standby = StandbyTicker(services, _last_tick(settings, services))
+    standby = StandbyReaper(services, _last_tick(settings, services))
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
@@ -151,6 +151,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()
+        services.gateways.close()
         services.db.close()
 
     worker_ready.connect(started, weak=False)

@@ -52,7 +52,7 @@ def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastT
 
     @app.task(name=REAP)
     def _reap() -> None:
-        last_tick.note()
+        last_tick.record()
         reaper.tick()
 
     def _check_orphans() -> None:

@@ -26,7 +26,7 @@ from shared.db.models import (
     SnapshotRow,
     UsageRow,
 )
-from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_orphan
+from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_attempt
 from shared.db.runs.stop import ABORTED, open_runs, request_stop
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
@@ -109,14 +109,7 @@ def _track_live_runs(tx: Session, run_ids: Sequence[str]) -> None:
         select(AttemptRow).where(AttemptRow.run_id.in_(run_ids), AttemptRow.never_sent.is_(False))
     )
     for attempt in rows.all():
-        track_orphan(
-            tx,
-            run_id=attempt.run_id,
-            profile=attempt.profile,
-            kind=UNCERTAIN_POST if attempt.gateway_run_id is None else STOP,
-            ephemeral_id=attempt.ephemeral_id,
-            gateway_run_id=attempt.gateway_run_id,
-        )
+        track_attempt(tx, attempt, UNCERTAIN_POST if attempt.gateway_run_id is None else STOP)
 
 
 def _queue_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:

@@ -78,6 +78,7 @@ class WorkerStand:
             self._gateway.clear_faults()
         self.services.publisher.stop()
         self.services.leases.stop()
+        self.services.gateways.close()
         self.db.close()
 
     @property

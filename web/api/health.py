@@ -39,8 +39,8 @@ class Health:
         self._asked_at = 0.0
         self._answer: dict[str, bool] = {}
 
-    def parts(self) -> dict[str, bool]:
-        """Part -> whether it works."""
+    def dependencies(self) -> dict[str, bool]:
+        """Name -> whether it works."""
         if time.monotonic() - self._asked_at > CACHE_FOR:
             self._answer = {
                 "database": _works(lambda: self._db.read(lambda s: s.execute(text("SELECT 1")))),
@@ -59,7 +59,7 @@ def _works(ask: Callable[[], Any]) -> bool:
     try:
         ask()
     except (HoldfastError, RedisError, OSError) as error:
-        log.info("health.part_failed error=%s", type(error).__name__)
+        log.info("health.dependency_failed error=%s", type(error).__name__)
         return False
     return True
 
@@ -85,10 +85,10 @@ def add_routes(app: Flask, health: Health) -> None:
         return jsonify(status="ok")
 
     def readyz() -> ResponseReturnValue:
-        parts, services = health.parts(), health.services()
-        ready = all(parts.values()) and all(services.values())
+        dependencies, services = health.dependencies(), health.services()
+        ready = all(dependencies.values()) and all(services.values())
         status = "ok" if ready else "unavailable"
-        answer = jsonify(status=status, **_words(parts), services=_words(services))
+        answer = jsonify(status=status, **_words(dependencies), services=_words(services))
         return answer, 200 if ready else 503
 
     app.add_url_rule("/", view_func=index)

@@ -119,7 +119,7 @@ class _SummaryRun:
     def _ask(self) -> str:
         self._stop_orphans()
         try:
-            gateway_run_id = self._gateway.start(self._request.ephemeral_id, self._request.body)
+            gateway_run_id = self._gateway.post_run(self._request.ephemeral_id, self._request.body)
         except PostUncertain:
             raise  # it may be working on it: its session is deleted when the day is over
         except GatewayError:

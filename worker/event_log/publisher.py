@@ -1,7 +1,15 @@
-"""Group commit: one round trip writes the waiting events of all runs of the process.
+"""Writes the waiting events of all runs of the process to Redis, in one round trip (ADR 0001).
 
-The first event after a quiet time goes at once; after that at most one flush per interval, and
-what arrives meanwhile gathers (docs/adr/0001).
+Problem: a round trip for each event of each run would cap a process at a few thousand events a
+second; and Redis may be slow, away for a while, or come back empty.
+Idea: group commit. A run log that gets an event becomes pending and wakes the loop. Each flush
+freezes one batch of every pending log and sends all of them in one pipeline. The first event after
+a quiet time is sent at once; after a flush the loop rests, so that events gather, but flushes of a
+busy process are never more than `interval` apart. A batch without an answer is sent again
+unchanged: the server recognises entries that it has. A log that is gone is installed again from
+memory, with the same seqs and bytes, provided that the database still names this owner (R15).
+Invariant: each event of a run that is still ours gets into its log once and in order; a run that is
+not ours is marked as lost and gets no further entry.
 """
 
 import logging
@@ -11,22 +19,21 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from shared.errors import RedisUnavailable, Unavailable
-from shared.event_log.store import Append, Batch, EventLog, Status
+from shared.event_log.store import EventLog
+from shared.event_log.types import Append, Status
+from shared.service import Service
 from worker.event_log.run_log import RunLog
 
 log = logging.getLogger(__name__)
 
 REST = 4  # times the length of a flush of that many logs or more: at most a fifth of the time
-LOOK_EVERY = 5.0  # seconds
+CHECK_EVERY = 5.0  # seconds between two checks that the logs of idle runs still exist
 RETRY_FIRST, RETRY_MOST = 0.05, 1.0  # seconds between tries while Redis is away
+JOIN_WITHIN = 10.0  # seconds; the last flush may have to wait for Redis
 
 
 class Publisher:
-    """Writes run logs to Redis. One per process; `start` once, `stop` flushes and joins.
-
-    `still_owned(run_log)` asks the database whether the run is still ours, before its log is made
-    anew (R15).
-    """
+    """Writes run logs to one Redis server, in a thread of its own."""
 
     def __init__(
         self,
@@ -37,67 +44,79 @@ class Publisher:
         checkpoint_bytes: int,
         refresh_every: timedelta,
     ) -> None:
-        self._log = event_log
+        """`still_owned` asks the database whether the run is still ours; it may raise Unavailable.
+
+        `interval`: the longest time between two flushes while events arrive. `checkpoint_bytes`:
+        size from which a log is replaced by its fold. `refresh_every`: time between two renewals of
+        the logs' time to live.
+        """
+        self._event_log = event_log
         self._still_owned = still_owned
         self._interval = interval.total_seconds()
         self._checkpoint_bytes = checkpoint_bytes
         self._refresh_every = refresh_every.total_seconds()
-        self._refreshed = self._looked = time.monotonic()
+        self._refreshed_at = self._checked_at = time.monotonic()
         self._open: dict[str, RunLog] = {}
-        self._dirty: dict[str, RunLog] = {}
+        self._pending: dict[str, RunLog] = {}
         self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._service = Service(
+            "publisher", self._flush_until_stopped, wake=self._wake.set, join_within=JOIN_WITHIN
+        )
 
     def start(self) -> None:
         """Begin to flush."""
-        self._thread.start()
+        self._service.start()
 
     def stop(self) -> None:
-        """Flush what waits, once, and end."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        """Flush what waits, once, and end. What Redis does not take then is not sent again."""
+        self._service.stop()
 
     def open(self, run_log: RunLog) -> None:
-        """From now on flush what is added to this log, and keep it from expiring (R30)."""
-        run_log.on_pending = self._mark_dirty
+        """From now on keep this log from expiring (R30), and install it again if it is gone."""
         self._open[run_log.keys.run_id] = run_log
 
     def close(self, run_log: RunLog) -> None:
-        """The run is over, or no longer ours."""
+        """End what `open` began: the run is over, or no longer ours."""
         if self._open.get(run_log.keys.run_id) is run_log:
             del self._open[run_log.keys.run_id]
 
-    def _mark_dirty(self, run_log: RunLog) -> None:
-        self._dirty[run_log.keys.run_id] = run_log
+    def mark_pending(self, run_log: RunLog) -> None:
+        """Send what waits in this log with the next flush. A run log calls it (`on_pending`)."""
+        self._pending[run_log.keys.run_id] = run_log
         self._wake.set()
 
-    def _run(self) -> None:
+    def _flush_until_stopped(self) -> None:
         pause = RETRY_FIRST
-        while not (self._stopping and not self._dirty):
-            self._wake.wait(min(self._refresh_every, LOOK_EVERY))
+        while not self._service.stopping:
+            self._wake.wait(min(self._refresh_every, CHECK_EVERY))
             self._wake.clear()
             began = time.monotonic()
             try:
                 logs = self._flush()
                 self._refresh(began)
-                self._look(began)
+                self._check_idle(began)
                 pause = RETRY_FIRST
             except Unavailable as error:
                 log.warning("publisher.waiting error=%s", type(error).__name__)
-                time.sleep(pause)
+                self._service.wait(pause)
                 pause = min(2 * pause, RETRY_MOST)
                 self._wake.set()
-                if self._stopping:
-                    return
                 continue
             except Exception:  # the edge of the loop: the other runs must go on
                 log.exception("publisher.failed")
-                time.sleep(pause)
+                self._service.wait(pause)
                 logs = REST
             time.sleep(self._rest(time.monotonic() - began, logs))
+        self._flush_rest()
+
+    def _flush_rest(self) -> None:
+        """The last flush: a batch has a limit, so a log may need several."""
+        try:
+            while self._pending:
+                self._flush()
+        except Unavailable as error:
+            unsent = len(self._pending)
+            log.warning("publisher.unsent runs=%s error=%s", unsent, type(error).__name__)
 
     def _rest(self, took: float, logs: int) -> float:
         """Seconds to gather after a flush of so many logs: little on an idle system, where it is
@@ -105,43 +124,44 @@ class Publisher:
         return max(0.0, min(min(REST, logs) * took, self._interval - took))
 
     def _refresh(self, now: float) -> None:
-        """A run may be silent for longer than its log lives."""
-        if now - self._refreshed >= self._refresh_every:
-            self._refreshed = now
-            self._log.refresh([run.keys for run in self._open.values()])
+        """Renew the logs' time to live: a run may be silent for longer than that."""
+        if now - self._refreshed_at >= self._refresh_every:
+            self._refreshed_at = now
+            self._event_log.refresh([run.keys for run in self._open.values()])
 
-    def _look(self, now: float) -> None:
-        """A silent run sends nothing by which it would notice that its log is gone: who comes then
-        would not see, for one, the question that it waits for (R15)."""
-        if now - self._looked < LOOK_EVERY:
+    def _check_idle(self, now: float) -> None:
+        """Install the logs of idle runs that are gone. An idle run sends nothing by which it would
+        notice, and a client that joins would not see, say, the question that it waits for (R15)."""
+        if now - self._checked_at < CHECK_EVERY:
             return
-        self._looked = now
-        silent = [run for run in self._open.values() if run.idle and run.head]
-        heads = self._log.heads([run.keys for run in silent])
-        for run, head in zip(silent, heads, strict=True):
+        self._checked_at = now
+        idle = [run for run in self._open.values() if run.idle and run.head]
+        heads = self._event_log.heads([run.keys for run in idle])
+        for run, head in zip(idle, heads, strict=True):
             is_gone = head is None or (head[0] == run.epoch and head[1] < run.head)
             if is_gone and not run.lost:
                 self._reinstall(run, Status.NOLOG)
 
     def _flush(self) -> int:
-        """Send one batch of each waiting log; how many. Raises RedisAway: all are sent again."""
-        dirty, self._dirty = self._dirty, {}
+        """Send one batch of each pending log; the number of batches. Raises RedisUnavailable: they
+        stay pending, and are sent again."""
+        pending, self._pending = self._pending, {}
         batches = {
-            run_id: batch for run_id, run in dirty.items() if (batch := run.freeze()) is not None
+            run_id: batch for run_id, run in pending.items() if (batch := run.freeze()) is not None
         }
         try:
-            answers = self._log.append(list(batches.values()))
-            for (run_id, batch), answer in zip(batches.items(), answers, strict=True):
-                self._answered(dirty[run_id], batch, answer)
+            answers = self._event_log.append(list(batches.values()))
+            for run_id, answer in zip(batches, answers, strict=True):
+                self._apply_answer(pending[run_id], answer)
         finally:
-            for run_id, run in dirty.items():
+            for run_id, run in pending.items():
                 if not run.idle and not run.lost:
-                    self._dirty.setdefault(run_id, run)
-        if self._dirty:
+                    self._pending.setdefault(run_id, run)
+        if self._pending:
             self._wake.set()
         return len(batches)
 
-    def _answered(self, run: RunLog, batch: Batch, answer: Append) -> None:
+    def _apply_answer(self, run: RunLog, answer: Append) -> None:
         if run.lost:
             return
         if answer.status is Status.OK:
@@ -154,21 +174,22 @@ class Publisher:
             self._reinstall(run, answer.status)
 
     def _shorten(self, run: RunLog) -> None:
+        """Replace a log that has become long by its fold (R29)."""
         if run.tail_bytes <= self._checkpoint_bytes:
             return
         fold = run.fold()
         try:
-            self._log.checkpoint(run.keys, fence=run.fence, seq=run.head, fold=fold)
+            self._event_log.checkpoint(run.keys, fence=run.fence, seq=run.head, fold=fold)
         except RedisUnavailable:
             return  # the log stays long for now; the next batch tries again
         run.cut(fold)
 
     def _reinstall(self, run: RunLog, status: Status) -> None:
-        """The log is gone or behind: write it anew from memory, same seqs, same bytes (R15)."""
+        """Install the log, which is gone or behind, from memory: same seqs, same bytes (R15)."""
         if not self._still_owned(run):
             run.lose()
             return
-        answer = self._log.install(
+        answer = self._event_log.install(
             run.keys,
             fence=run.fence,
             epoch=run.epoch,

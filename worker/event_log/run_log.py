@@ -1,7 +1,16 @@
-"""One run's end of the log: gathers events, merges deltas, freezes batches, remembers (R16, R29).
+"""The writer's side of one run's log: events in, batches of encoded entries out (R16, R29). Pure.
 
-It knows sequence numbers and bytes; it does not know Redis.
+Problem: an append whose answer is lost may have been done, so it is sent again; Redis may lose the
+log; and a run may bring more text than a process can keep.
+Idea: events wait, and adjacent deltas of one kind are merged while they do. `freeze` numbers and
+encodes what waits into a batch that never changes until it is acknowledged, so that the server can
+recognise it. Acknowledged entries stay in memory, to install the log again, until a checkpoint (the
+fold of all entries so far: transcript, state events, stream position) replaces them.
+Invariant: each seq stands for one sequence of bytes; `checkpoint` plus `tail` is the whole log up
+to `head`; the fold has exactly the frozen events. Redis is not known here: see `publisher`.
 """
+
+from __future__ import annotations
 
 import threading
 import time
@@ -11,7 +20,7 @@ from typing import Any
 import orjson
 
 from shared.event_log.keys import RunKeys
-from shared.event_log.store import Batch
+from shared.event_log.types import Batch
 from shared.protocol import events
 from shared.protocol.events import DELTAS, Payload
 from shared.protocol.state_events import StateEvents
@@ -20,13 +29,15 @@ from worker.event_log.stream_position import StreamPosition, delta_field
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500
+MERGED_CHARS = 16_384  # of a merged delta; a text that was cut at the size limit stays cut
 
 
 class RunLog:
     """The writer of one run's log, for one fence.
 
-    `add` is called by the run; `freeze`, `acknowledge`, `cut` by the publisher. The fold grows
-    with each frozen event, so after an acknowledgement it is the fold of the log.
+    `add` is called by the run's threads; `freeze`, `acknowledge`, `fold` and `cut` by the
+    publisher's. The fold grows with each frozen event, so right after an acknowledgement it is the
+    fold of the log.
     """
 
     def __init__(
@@ -37,22 +48,25 @@ class RunLog:
         epoch: int,
         head: int,
         session_id: str | None,
+        on_pending: Callable[[RunLog], None] = lambda _: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
+        """`head`: the last seq that stands in the log. `on_pending` is called when an event waits
+        to be sent, `on_lost` once, when the run is no longer ours."""
         self.keys = keys
         self.fence = fence
         self.epoch = epoch
         self.head = head  # last acknowledged seq
-        self.lost = False
+        self.lost = False  # the run is no longer ours
         self.broke_off = False  # clients may have seen what this epoch does not have (R17)
-        self.base = 0
+        self.base = 0  # the seq up to which `checkpoint` is the fold
         self.checkpoint = b""
-        self.tail: list[bytes] = []  # acknowledged entries after base
+        self.tail: list[bytes] = []  # acknowledged entries after `base`
         self.tail_bytes = 0
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
+        self._on_pending = on_pending
         self._on_lost = on_lost
-        self.on_pending: Callable[[RunLog], None] = lambda _: None  # set by the publisher
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
         if session_id is not None:
             self._common["session_id"] = session_id
@@ -62,21 +76,23 @@ class RunLog:
         self._settled = threading.Condition()
 
     def add(self, name: str, payload: Mapping[str, Any]) -> None:
-        """Take an event; it will get the next seq. Adjacent deltas of one kind become one."""
+        """Have the event sent with the next seq. A delta is merged into a waiting one before it.
+        Does nothing once the run is lost."""
         if self.lost:
             return
-        if name in DELTAS and self._merged(name, payload):
+        if name in DELTAS and self._merge_into_last(name, payload):
             return
         self._pending.append((name, {**payload, "event": name}))
-        self.on_pending(self)
+        self._on_pending(self)
 
-    def _merged(self, name: str, payload: Mapping[str, Any]) -> bool:
-        """Join the delta to the last event that waits, if that is one of its kind and field."""
+    def _merge_into_last(self, name: str, payload: Mapping[str, Any]) -> bool:
+        """Append the delta to the last waiting event if that is one of its kind and field; whether
+        it was."""
         if not self._pending or self._pending[-1][0] != name:
             return False
         last = self._pending[-1][1]
         field = delta_field(payload)
-        if field not in last or len(last[field]) > MERGED_CHARS:
+        if field not in last or len(last[field]) + len(payload[field]) > MERGED_CHARS:
             return False
         last[field] += payload[field]
         return True
@@ -91,16 +107,18 @@ class RunLog:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was added stands in the log."""
+        """Whether Redis has acknowledged everything that was added."""
         return not self._pending and self._frozen is None
 
     def freeze(self) -> Batch | None:
-        """The batch to send: the one that was not acknowledged, else what gathered since."""
+        """The batch to send: the same one until it is acknowledged, then one of what has gathered
+        since. None if nothing waits."""
         if self._frozen is None and self._pending and not self.lost:
-            self._frozen = Batch(self.keys, self.fence, self.head, tuple(self._take()))
+            self._frozen = Batch(self.keys, self.fence, self.head, tuple(self._encode_pending()))
         return self._frozen
 
-    def _take(self) -> list[bytes]:
+    def _encode_pending(self) -> list[bytes]:
+        """Move waiting events out of `_pending`, as many as a batch may have, encoded."""
         taken: list[bytes] = []
         size = 0
         for name, payload in self._pending:
@@ -118,7 +136,7 @@ class RunLog:
         return taken
 
     def acknowledge(self) -> None:
-        """The frozen batch stands in the log."""
+        """Redis has the frozen batch: count it as part of the log."""
         assert self._frozen is not None
         self.head += len(self._frozen.entries)
         self.tail.extend(self._frozen.entries)
@@ -128,7 +146,7 @@ class RunLog:
             self._settled.notify_all()
 
     def fold(self) -> bytes:
-        """The checkpoint of everything acknowledged; call it right after an acknowledgement."""
+        """The log's checkpoint at `head`, as JSON. Call it right after an acknowledgement."""
         return orjson.dumps(
             {
                 "transcript": self.transcript.to_state(),
@@ -138,11 +156,11 @@ class RunLog:
         )
 
     def cut(self, fold: bytes) -> None:
-        """The log now begins with `fold` at the head."""
+        """Record that Redis has replaced all entries by `fold`; free them."""
         self.base, self.checkpoint, self.tail, self.tail_bytes = self.head, fold, [], 0
 
     def restore(self, checkpoint: bytes | None, base: int, entries: list[bytes]) -> None:
-        """Take over a log: its checkpoint and the entries after `base` (R14)."""
+        """Continue an earlier owner's log: its checkpoint and the entries after `base` (R14)."""
         if checkpoint:
             state = orjson.loads(checkpoint)
             self.transcript = Transcript.from_state(state["transcript"])
@@ -155,11 +173,13 @@ class RunLog:
 
     def _apply(self, name: str, payload: Payload) -> None:
         self.transcript.apply(payload)
-        self.state_events.apply(payload)
+        if name not in DELTAS:
+            self.state_events.apply(payload)
         self._position.count(name, payload)
 
     def lose(self) -> None:
-        """The run is no longer ours: nothing more is written."""
+        """The run is no longer ours: drop what waits and write nothing more. A second call does
+        nothing."""
         if self.lost:
             return
         self.lost = True
@@ -169,20 +189,17 @@ class RunLog:
         self._on_lost()
 
     def wait_settled(self, seconds: float) -> bool:
-        """Wait until everything stands in the log; False if it did not in time, or is lost."""
+        """Wait until the log is idle; False if it was not within so many seconds, or is lost."""
         deadline = time.monotonic() + seconds
         with self._settled:
             while not self.idle and not self.lost:
-                left = deadline - time.monotonic()
-                if left <= 0:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
                     return False
-                self._settled.wait(left)
+                self._settled.wait(remaining)
         return not self.lost
 
-    def abandon(self) -> list[tuple[str, Payload]]:
-        """Redis is away for too long: forget what it has not got; that stays unseen (R20)."""
-        left, self._pending = self._pending, []
-        return left
-
-
-MERGED_CHARS = 32_768  # a merged delta stays a small event
+    def drop_pending(self) -> None:
+        """Drop what waits, since Redis is away for too long; clients do not see it live, only in
+        the run's stored messages (R20). A frozen batch stays."""
+        self._pending = []

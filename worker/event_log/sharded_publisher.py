@@ -1,7 +1,8 @@
-"""One publisher for each server of the log: a slow server delays only its own sessions."""
+"""One publisher for each Redis server of the log: a slow server delays only its own sessions."""
 
 from collections.abc import Callable
 
+from shared.event_log.keys import RunKeys
 from shared.event_log.shards import shard_of
 from shared.event_log.store import EventLog
 from worker.event_log.publisher import Publisher
@@ -9,7 +10,7 @@ from worker.event_log.run_log import RunLog
 
 
 class ShardedPublisher:
-    """Start once, `stop` flushes and joins; see Publisher."""
+    """The publishers of a process, started and stopped together."""
 
     def __init__(self, event_log: EventLog, make: Callable[[EventLog], Publisher]) -> None:
         """`make` builds the publisher of one server's log."""
@@ -21,17 +22,18 @@ class ShardedPublisher:
             publisher.start()
 
     def stop(self) -> None:
-        """Flush what waits, once, and end."""
+        """Flush what waits, once, and end; see `Publisher.stop`."""
         for publisher in self.shards:
             publisher.stop()
 
     def open(self, run_log: RunLog) -> None:
-        """From now on flush what is added to this log."""
-        self._of(run_log).open(run_log)
+        """See `Publisher.open`."""
+        self.of(run_log.keys).open(run_log)
 
     def close(self, run_log: RunLog) -> None:
-        """The run is over, or no longer ours."""
-        self._of(run_log).close(run_log)
+        """See `Publisher.close`."""
+        self.of(run_log.keys).close(run_log)
 
-    def _of(self, run_log: RunLog) -> Publisher:
-        return self.shards[shard_of(run_log.keys.tag, len(self.shards))]
+    def of(self, keys: RunKeys) -> Publisher:
+        """The publisher for the server that has this run's log."""
+        return self.shards[shard_of(keys.tag, len(self.shards))]

@@ -1,7 +1,14 @@
-"""How much of a gateway's event stream stands in a log, and what a replay adds to it (R1). Pure.
+"""How much of a gateway's event stream a log has, and what a replay of it adds (R1). Pure.
 
-A log merges deltas and may be cut, so events cannot be counted in it one by one. Characters of
-deltas and other events can: both only grow, and the stream is always the same.
+Problem: a gateway that replays a stream sends it from the start again. Its events cannot be matched
+with the log's one by one: the log merges deltas, may begin with a checkpoint, and the replay may be
+cut into deltas differently.
+Idea: count what the log has of the stream: characters of deltas, and number of other events. Both
+only grow, do not depend on how deltas are cut, and are stored in the checkpoint. Of a replay, leave
+out as many characters and events, and pass on the rest.
+Invariant: log plus rest is the stream, without gap or repetition. An event that comes while the
+other count is not used up shows that it is another stream: StreamBroken. Once the gateway was
+polled, the log has text that was counted for no stream: the position is not `certain` any more.
 """
 
 from __future__ import annotations
@@ -14,7 +21,7 @@ from shared.errors import StreamBroken
 from shared.protocol.events import DELTAS, RESERVED, Payload
 
 REATTACHED = "run.reattached"
-POLLING, REPLAY = "polling", "replay"  # its modes
+POLLING, REPLAY = "polling", "replay"  # values of its field `mode`
 
 
 def delta_field(payload: Mapping[str, Any]) -> str:
@@ -26,7 +33,7 @@ def delta_field(payload: Mapping[str, Any]) -> str:
 class StreamPosition:
     """Characters of deltas and number of other events that came from the stream.
 
-    `certain` is False once the gateway was asked instead: what that added is none of the stream's.
+    `certain` is False once the gateway was polled: what that added was not counted as the stream's.
     """
 
     characters: int = 0
@@ -34,7 +41,7 @@ class StreamPosition:
     certain: bool = True
 
     def count(self, name: str, payload: Mapping[str, Any]) -> None:
-        """Take an event of the log into account."""
+        """Advance by one event of the log. Events that Holdfast adds itself do not count."""
         if name in DELTAS:
             self.characters += len(payload[delta_field(payload)])
         elif name not in RESERVED:
@@ -43,29 +50,30 @@ class StreamPosition:
             self.certain = False
 
     def copy(self) -> StreamPosition:
-        """The same place, to go on from."""
+        """An equal position that advances by itself."""
         return StreamPosition(self.characters, self.others, self.certain)
 
     def to_state(self) -> list[Any]:
-        """For a checkpoint."""
+        """The position as JSON, for a checkpoint."""
         return [self.characters, self.others, self.certain]
 
     @classmethod
     def from_state(cls, state: list[Any] | None) -> StreamPosition:
-        """What `to_state` described; of a checkpoint without it, a place that is not certain."""
+        """The position of a checkpoint; None, of an older version's: one that is not certain."""
         return cls(*state) if state is not None else cls(certain=False)
 
 
-class Replay:
-    """Leaves out what is known of a stream that begins again."""
+class ReplayFilter:
+    """Leaves out of a replayed stream what the log has already."""
 
     def __init__(self, known: StreamPosition) -> None:
+        """`known`: the position of the log when the replay begins."""
         self._characters = known.characters
         self._others = known.others
 
-    def rest(self, name: str, payload: Payload) -> Payload | None:
-        """What of this event is new; None if nothing. Raises StreamBroken if it is another stream
-        than the one that was read."""
+    def new_part(self, name: str, payload: Payload) -> Payload | None:
+        """The event without what the log has of it; None if that is all. Raises StreamBroken if the
+        replay is of another stream than the one that was read before."""
         if name in DELTAS and self._characters:
             field = delta_field(payload)
             known = min(self._characters, len(payload[field]))

@@ -1,6 +1,7 @@
-"""The HTTP client of one Hermes gateway: its endpoints for runs and sessions, one method each.
+"""The HTTP client of one gateway: its endpoints for runs and sessions, one method each.
 
-What an answer means is in `responses`, what it holds in `models`; the event stream is in `stream`.
+`responses` decides what an answer means, `models` has the values that it becomes, `stream` reads
+event streams.
 """
 
 import logging
@@ -51,8 +52,9 @@ class GatewayClient:
         max_event: int,
         gather: float = 0.01,
     ) -> None:
-        """Timeouts in seconds. `max_event`: bytes that a stream may send without an end of event.
-        `gather`: seconds between two reads of a busy stream."""
+        """`connections`: how many stay open between requests. Timeouts in seconds. `max_event`:
+        bytes that a stream may send without an end of event. `gather`: seconds between two reads of
+        a busy stream."""
         self._url = profile.url
         self._connect = connect_timeout
         self._post_timeout = post_timeout
@@ -66,10 +68,15 @@ class GatewayClient:
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 
+    def close(self) -> None:
+        """Break the open event streams, and close all connections. Safe to call twice."""
+        self._reader.stop()
+        self._http.close()
+
     # -- runs ------------------------------------------------------------------------------------
 
-    def start(self, run_id: str, body: Mapping[str, Any]) -> str:
-        """POST a run once, with our run id as idempotency key; returns the gateway's id of it.
+    def post_run(self, run_id: str, body: Mapping[str, Any]) -> str:
+        """POST a run once, with `run_id` as idempotency key; returns the gateway's id of the run.
 
         Raises GatewayUnreachable or GatewayBusy when the gateway certainly does not have the run,
         PostUncertain when it may have it, GatewayError when it rejected the request.
@@ -118,8 +125,8 @@ class GatewayClient:
         answer = self._request("GET", f"/v1/runs/{_path(gateway_run_id)}")
         return None if answer is None else RunStatus.from_answer(answer)
 
-    def stop(self, gateway_run_id: str) -> bool:
-        """Ask for the run to be stopped; False if it is unknown there. Raises GatewayError."""
+    def stop_run(self, gateway_run_id: str) -> bool:
+        """Request the run's stop; False if the gateway does not know it. Raises GatewayError."""
         return self._request("POST", f"/v1/runs/{_path(gateway_run_id)}/stop") is not None
 
     def approve(self, gateway_run_id: str, choice: str) -> bool:

@@ -1,4 +1,4 @@
-"""The gateway clients of this process, one per profile."""
+"""The gateway clients of a process, one per profile."""
 
 from shared.errors import GatewayError, UnknownProfile
 from shared.hermes.profiles import HistoryFormat, Profile, Profiles
@@ -7,7 +7,7 @@ from worker.gateway.client import GatewayClient
 
 
 class ClientPool:
-    """Makes clients when they are first needed, and keeps them."""
+    """Makes each client when it is first needed. `close` it at the end of the process."""
 
     def __init__(self, profiles: Profiles, settings: Settings) -> None:
         self._profiles = profiles
@@ -20,15 +20,16 @@ class ClientPool:
         return self._profiles.get(name)
 
     def names(self) -> list[str]:
-        """All profiles."""
+        """The names of all profiles."""
         return self._profiles.names()
 
     def max_runs(self, name: str) -> int:
-        """How many runs of the profile may be live at once; 0: any number (R7)."""
+        """How many runs of the profile may be live at once; 0: any number, also for a profile that
+        does not exist (R7)."""
         try:
             return self._profiles.get(name).max_runs
         except UnknownProfile:
-            return 0  # the claim goes on, to end it
+            return 0  # the run is claimed all the same, to fail with a reason
 
     def client(self, name: str) -> GatewayClient:
         """The client of the profile's gateway. Raises UnknownProfile."""
@@ -43,11 +44,16 @@ class ClientPool:
             )
         return self._clients[name]
 
-    def history_format(self, name: str) -> HistoryFormat:
-        """What the profile says; for `auto`, `text` for a Hermes gateway, else `anthropic`.
+    def close(self) -> None:
+        """Close all clients. Safe to call twice."""
+        for client in self._clients.values():
+            client.close()
 
-        Every Hermes turns structured history into its Python repr, so the model would read
-        brackets (docs/adr/0005). A gateway that does not answer is taken for one, this time.
+    def history_format(self, name: str) -> HistoryFormat:
+        """The profile's setting; for `auto`, `text` for a Hermes gateway, else `anthropic`.
+
+        A Hermes gateway turns structured history into its Python repr, so the model would read
+        brackets (ADR 0005). A gateway that does not answer counts as one until it does.
         """
         wanted = self._profiles.get(name).history_format
         if wanted != "auto":

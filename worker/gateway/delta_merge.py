@@ -1,4 +1,8 @@
-"""Joins neighbouring deltas of one read, so that what follows is done once for all. Pure."""
+"""Joins neighbouring deltas of one read, so that each later step is done once for all. Pure.
+
+Deltas of one read are joined here and nowhere else: `translate_events` cuts the joined text only at
+the size limit of an event, and `RunLog` joins deltas of different reads, only below that limit.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,32 +13,33 @@ from worker.event_log.stream_position import delta_field
 Event = dict[str, Any]
 
 
-def merge_deltas(events: Sequence[Event]) -> list[Event]:
-    """The same events with the texts of neighbouring deltas of one kind joined.
+def merge_deltas(events: Sequence[Event]) -> Sequence[Event]:
+    """The same events with the texts of neighbouring deltas of one kind and field joined.
 
-    A joined delta has the other fields of its first.
+    A joined delta has the other fields of its first. The events given stay as they are.
     """
+    if len(events) < 2:
+        return events
     merged: list[Event] = []
-    texts: list[str] = []
-    kind = field = None
+    kind, field, is_text, texts = "", "", False, [""]
     for event in events:
         name = event.get("event")
-        if name == kind and delta_field(event) == field:
+        if kind and name == kind and ("text" in event) is is_text:
             text = event.get(field)
             if isinstance(text, str):
                 texts.append(text)
                 continue
-        _close(merged, field, texts)
+        _join(merged, field, texts)
         merged.append(event)
-        kind = field = None
+        kind, texts = "", []
         if isinstance(name, str) and name in DELTAS:
-            opened = delta_field(event)
-            if isinstance(event.get(opened), str):
-                kind, field, texts = name, opened, [event[opened]]
-    _close(merged, field, texts)
+            field = delta_field(event)
+            if isinstance(event.get(field), str):
+                kind, is_text, texts = name, field == "text", [event[field]]
+    _join(merged, field, texts)
     return merged
 
 
-def _close(merged: list[Event], field: str | None, texts: list[str]) -> None:
-    if field is not None and len(texts) > 1:
+def _join(merged: list[Event], field: str, texts: list[str]) -> None:
+    if len(texts) > 1:
         merged[-1] = {**merged[-1], field: "".join(texts)}

@@ -1,4 +1,4 @@
-"""Names of the throw-away sessions that runs and summaries use at the gateway (R25)."""
+"""Makes the ids of the gateway sessions that runs and summaries use once (R25)."""
 
 import random
 import time
@@ -6,7 +6,8 @@ from typing import Literal
 
 
 def ephemeral_id(kind: Literal["eph", "compress"], installation: str) -> str:
-    """A new name; it tells what the session is for and whose it is."""
+    """A new id, unique by time and chance: `eph_…` for a run, `compress_…` for a summary. The
+    prefix has the installation, so that the clean-up deletes only its own sessions."""
     stamp = int(time.time() * 1000)
     return f"{kind}_{installation}_{_base36(stamp)}_{_base36(random.getrandbits(40))}"
 

@@ -13,8 +13,8 @@ TIMEOUT = 60.0  # seconds; the command needs a few to start
 def delete_session(home: Path | None, session_id: str) -> bool:
     """Run `hermes sessions delete` in the profile's home; False if there was no such session.
 
-    Raises GatewayLacks when this machine has not got the home or the command, GatewayError when
-    the command fails.
+    Raises GatewayUnsupported when this machine does not have the home or the command,
+    GatewayError when the command fails.
     """
     command = shutil.which("hermes")
     if home is None or command is None:
@@ -23,17 +23,17 @@ def delete_session(home: Path | None, session_id: str) -> bool:
             f"The gateway cannot delete sessions over HTTP, and there is no {what} here."
         )
     if hermes_state_db.read(home, session_id) is None:
-        return False  # the command takes a unique beginning for the whole name, so ask before
+        return False  # the command accepts a unique prefix of an id: look for the whole one
     delete = [command, "sessions", "delete", "--yes", "--", session_id]  # it may begin with "-"
-    said = _run(["env", f"HERMES_HOME={home}", *delete])
-    if f"Deleted session '{session_id}'" in said:
+    output = _run_command(["env", f"HERMES_HOME={home}", *delete])
+    if f"Deleted session '{session_id}'" in output:
         return True
-    if "not found" in said:
+    if "not found" in output:
         return False
-    raise GatewayError(f"hermes sessions delete: {said.strip()[-300:]}")
+    raise GatewayError(f"hermes sessions delete: {output.strip()[-300:]}")
 
 
-def _run(command: list[str]) -> str:
+def _run_command(command: list[str]) -> str:
     try:
         done = subprocess.run(
             command,
@@ -45,7 +45,9 @@ def _run(command: list[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GatewayError(f"hermes sessions delete: {type(error).__name__}") from error
-    said = done.stdout.decode(errors="replace")
+    output = done.stdout.decode(errors="replace")
     if done.returncode != 0:
-        raise GatewayError(f"hermes sessions delete: exit {done.returncode}: {said.strip()[-300:]}")
-    return said
+        raise GatewayError(
+            f"hermes sessions delete: exit {done.returncode}: {output.strip()[-300:]}"
+        )
+    return output

@@ -1,8 +1,8 @@
-"""Reads a session from the `state.db` of a Hermes home on this machine, and never writes there.
+"""Reads sessions from the `state.db` of a Hermes home on this machine, and never writes there.
 
-For gateways that are too old to give sessions over HTTP, and for the part of a transcript that
-they do not give. Rows have the shapes of `GatewayClient`; columns that an older gateway lacks are
-None.
+It is for gateways that are too old to return sessions over HTTP, and for the part of a transcript
+that they do not return. Rows have the shape of the HTTP answers; columns that the database does not
+have are None.
 """
 
 import json
@@ -19,9 +19,9 @@ from worker.gateway.models import GatewayTranscript
 
 log = logging.getLogger(__name__)
 
-BUSY = 1.0  # seconds to wait for a writer
-LONGEST_CHAIN = 32
-JSON_CONTENT: Final = "\x00json:"  # before content that is not text
+BUSY_TIMEOUT = 1.0  # seconds to wait for a writer
+LONGEST_CHAIN = 32  # sessions of one turn
+JSON_CONTENT: Final = "\x00json:"  # prefix of content that is not text
 
 SESSION_COLUMNS: Final = (
     "id",
@@ -74,7 +74,8 @@ Row = dict[str, Any]
 
 
 def read(home: Path, session_id: str) -> GatewayTranscript | None:
-    """The session and those that continue it, in order; None if it is not there or unreadable."""
+    """The session with its continuations, in order; None if there is no such session, or no
+    readable database, which is logged."""
     path = home / "state.db"
     try:
         with closing(open_read_only(path)) as db:
@@ -89,12 +90,12 @@ def read(home: Path, session_id: str) -> GatewayTranscript | None:
 
 
 def transcript_of(chain: Sequence[Row], messages: list[Row]) -> GatewayTranscript:
-    """A transcript of sessions that continue each other; it has the name of the last."""
+    """The transcript of sessions that continue each other, under the id of the last one."""
     ids = tuple(str(row["id"]) for row in chain)
-    return GatewayTranscript(ids[-1], messages, ids, total(chain))
+    return GatewayTranscript(ids[-1], messages, ids, _total(chain))
 
 
-def total(chain: Sequence[Row]) -> Row:
+def _total(chain: Sequence[Row]) -> Row:
     """The last session's row with the token counts and costs of all of them."""
     sums = {name: sum(_count(row.get(name)) for row in chain) for name in SUMMED}
     return {**chain[-1], **sums, **{name: _cost(chain, name) for name in COSTS}}
@@ -113,7 +114,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises sqlite3.Error."""
     # Not `immutable`: the gateway writes, and the newest rows are in its write-ahead log.
     db = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY, isolation_level=None
+        f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None
     )
     db.row_factory = sqlite3.Row
     db.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -132,13 +133,13 @@ def _chain(db: sqlite3.Connection, session_id: str) -> list[Row]:
 
 
 def ended_by_compression(session: Row) -> bool:
-    """Whether the gateway compressed it and went on under another name."""
+    """Whether the gateway compressed the session and continued it under another id."""
     return str(session.get("end_reason") or "").startswith("compress")
 
 
 def came_after(child: Row, parent: Row) -> bool:
-    """Whether the child began when its parent had ended: what began before is a branch that a
-    person made, or another agent's."""
+    """Whether the child began after its parent had ended, so that it may continue it. A child that
+    began earlier is a branch that a person made, or another agent's session."""
     began, ended = child.get("started_at"), parent.get("ended_at")
     if not isinstance(began, int | float) or not isinstance(ended, int | float):
         return False
@@ -146,7 +147,7 @@ def came_after(child: Row, parent: Row) -> bool:
 
 
 def _continuation(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row | None:
-    """The latest child that goes on with the session."""
+    """The newest child that continues the session."""
     children = db.execute(
         "SELECT * FROM sessions WHERE parent_session_id = ? ORDER BY started_at DESC, id DESC",
         (row["id"],),
@@ -158,23 +159,23 @@ def _continuation(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row | Non
 
 
 def _is_marked(child: sqlite3.Row) -> bool:
-    """Whether the gateway has noted that it is a branch or another agent's."""
+    """Whether the gateway has marked the session as a branch or another agent's."""
     marks = _json(pick(child, ("model_config",))["model_config"])
     return isinstance(marks, dict) and ("_branched_from" in marks or "_delegate_from" in marks)
 
 
 def session_row(row: sqlite3.Row) -> Row:
-    """The session as HTTP gives it."""
-    kept = pick(row, ("system_prompt", "model_config"))
+    """The session in the shape of the HTTP answer."""
+    settings = pick(row, ("system_prompt", "model_config"))
     return {
         **pick(row, SESSION_COLUMNS),
-        "has_system_prompt": bool(kept["system_prompt"]),
-        "has_model_config": bool(kept["model_config"]),
+        "has_system_prompt": bool(settings["system_prompt"]),
+        "has_model_config": bool(settings["model_config"]),
     }
 
 
 def messages_of(db: sqlite3.Connection, session_id: str) -> list[Row]:
-    """The session's messages in order, without those that were taken back."""
+    """The session's messages in order, without those that were undone (`active` is 0)."""
     rows = db.execute("SELECT * FROM messages WHERE session_id = ? ORDER BY id", (session_id,))
     return [_message(row) for row in rows if pick(row, ("active",))["active"] != 0]
 
@@ -191,9 +192,9 @@ def _message(row: sqlite3.Row) -> Row:
 
 
 def pick(row: sqlite3.Row, names: Iterable[str]) -> Row:
-    """These columns; None for those that the table lacks."""
-    there = row.keys()
-    return {name: row[name] if name in there else None for name in names}
+    """These columns; None for those that the table does not have."""
+    existing = row.keys()
+    return {name: row[name] if name in existing else None for name in names}
 
 
 def _json(text: object) -> Any:

@@ -1,4 +1,8 @@
-"""What a gateway's HTTP answers mean, above all: which prove that it does not have a run (R2)."""
+"""Decides what a gateway's answers mean, above all which prove that it does not have a run (R2).
+
+A run may be posted again only after such a proof. Every answer that leaves it open, and every lost
+answer, is PostUncertain.
+"""
 
 from collections.abc import Mapping
 from typing import Any

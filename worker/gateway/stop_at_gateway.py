@@ -17,7 +17,7 @@ POLL = 0.2  # seconds between questions for the status
 
 def stop_at_gateway(gateway: GatewayClient, gateway_run_id: str, run_id: str) -> bool:
     """POST /stop. False if the gateway does not know the run. Raises GatewayError."""
-    known = gateway.stop(gateway_run_id)
+    known = gateway.stop_run(gateway_run_id)
     log.info("run.stop_sent run_id=%s gateway_run_id=%s known=%s", run_id, gateway_run_id, known)
     return known
 

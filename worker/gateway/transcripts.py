@@ -1,7 +1,8 @@
-"""What a gateway kept of a turn: over HTTP, else from the `state.db` of the profile's own home.
+"""Reads what a gateway stored of a turn: over HTTP, else from the profile's `state.db`.
 
-A gateway that compresses in mid-run ends the session and goes on under a name of its own, so a
-turn may be spread over several sessions (P25).
+A gateway that compresses in mid-run ends the session and continues it under another id, so a turn
+may be spread over a chain of sessions (P25). The chain is put together here; how far HTTP gives it
+depends on the gateway's version.
 """
 
 from collections.abc import Iterator
@@ -29,8 +30,8 @@ def read_transcript(
     """The session's messages with those of its continuations, and the usage of all; None if
     there is no such session. Raises GatewayError.
 
-    `session_ids` names the sessions in order. `session_id` is the last one's: if it differs from
-    the one asked, the messages may hold a summary and repeat others (R6).
+    `session_ids` names the sessions in order, `session_id` the last of them: if it differs from the
+    requested one, the messages may contain a summary and repeat others (R6).
     """
     try:
         return _over_http(gateway, profile, session_id)
@@ -47,18 +48,18 @@ def _from_home(profile: Profile, session_id: str) -> GatewayTranscript | None:
 def _over_http(
     gateway: GatewayClient, profile: Profile, session_id: str
 ) -> GatewayTranscript | None:
-    told = gateway.transcript(session_id)
+    transcript = gateway.transcript(session_id)
     first = gateway.session(session_id)
-    if told is None or first is None:
+    if transcript is None or first is None:
         return None
-    if told.session_id == session_id and not ended_by_compression(first):
-        return transcript_of([first], told.messages)
-    # Newer gateways give only the last session's messages, whichever of them is asked for.
+    if transcript.session_id == session_id and not ended_by_compression(first):
+        return transcript_of([first], transcript.messages)
+    # Newer gateways return only the last session's messages, whichever of them is requested.
     whole = _from_home(profile, session_id)
     if whole is not None:
         return whole
-    chain = _chain(gateway, first, told.session_id)
-    return transcript_of(chain, _messages(gateway, chain, told))
+    chain = _chain(gateway, first, transcript.session_id)
+    return transcript_of(chain, _messages(gateway, chain, transcript))
 
 
 def _chain(gateway: GatewayClient, first: Row, tip_id: str) -> list[Row]:
@@ -68,7 +69,7 @@ def _chain(gateway: GatewayClient, first: Row, tip_id: str) -> list[Row]:
 
 
 def _backward(gateway: GatewayClient, tip_id: str, first_id: str) -> list[Row]:
-    """From the last session up to the one that was asked for, without it."""
+    """The sessions from the last one back to the requested one, without that."""
     rows: list[Row] = []
     wanted: str | None = tip_id
     while wanted and wanted != first_id and len(rows) < LONGEST_CHAIN:
@@ -81,7 +82,7 @@ def _backward(gateway: GatewayClient, tip_id: str, first_id: str) -> list[Row]:
 
 
 def _forward(gateway: GatewayClient, first: Row) -> list[Row]:
-    """From a session that was compressed to its children, which only the list of all tells."""
+    """The session and its continuations, found by their parent ids in the list of sessions."""
     newest = sorted(_newest(gateway), key=_began, reverse=True)
     chain = [first]
     while ended_by_compression(chain[-1]) and len(chain) < LONGEST_CHAIN:
@@ -109,11 +110,12 @@ def _began(row: Row) -> float:
     return float(stamp) if isinstance(stamp, int | float) else 0.0
 
 
-def _messages(gateway: GatewayClient, chain: list[Row], told: GatewayTranscript) -> list[Row]:
-    """All messages that the gateway gives of these sessions, each session's once."""
-    if told.session_id != chain[0]["id"]:
-        return told.messages
-    messages = list(told.messages)
+def _messages(gateway: GatewayClient, chain: list[Row], first: GatewayTranscript) -> list[Row]:
+    """The messages of all sessions of the chain. `first` is the answer for its first session: with
+    the id of another one, it is all that the gateway gives."""
+    if first.session_id != chain[0]["id"]:
+        return first.messages
+    messages = list(first.messages)
     for row in chain[1:]:
         more = gateway.transcript(str(row["id"]))
         messages += more.messages if more is not None else []

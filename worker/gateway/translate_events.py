@@ -1,19 +1,23 @@
-"""A gateway's events in Holdfast's words: renamed, cleaned, capped, split. Pure (P11, P12)."""
+"""Translates a gateway's events into those of clients: cleaned, capped, split (P11, P12). Pure.
 
-from collections.abc import Iterator, Mapping
+An event that ends the run is not translated: `gateway_end` recognises it, and the run's own end is
+written later. Events are kept small, because web processes receive each as one Redis message.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared.protocol.events import DELTAS, RESERVED, TERMINAL, Payload
 from worker.event_log.stream_position import delta_field
 
-_OURS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
-_KEPT_OF_CAPPED = 4_000  # characters of each long string in an event that is too large
+_OUR_FIELDS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
+_CAPPED_CHARS = 4_000  # what remains of each long string in an event that is too large
 
 
 @dataclass(frozen=True)
 class GatewayEnd:
-    """How the gateway says the run ended."""
+    """The end of a run as its gateway reports it; `name` is one of `TERMINAL`."""
 
     name: str
     output: str | None
@@ -23,7 +27,7 @@ class GatewayEnd:
 
 
 def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
-    """The end that this event tells, if it is one."""
+    """The end of the run, if this event is one; fields of the wrong type count as missing."""
     name = event.get("event")
     if name not in TERMINAL:
         return None
@@ -38,29 +42,32 @@ def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
     )
 
 
-def translate(event: Mapping[str, Any], max_bytes: int) -> Iterator[tuple[str, Payload]]:
-    """What clients get for a gateway's event that is not an end: nothing, one or more events."""
+def translate(event: Mapping[str, Any], max_bytes: int) -> Sequence[tuple[str, Payload]]:
+    """Name and payload of each event that clients get for a gateway's event that is not an end:
+    none for a reserved name or an empty delta, several for a delta larger than `max_bytes`. Other
+    events larger than that are shortened, with `truncated` set."""
     name = event.get("event") or "message"
     if not isinstance(name, str) or name in RESERVED:
-        return
-    payload = {key: value for key, value in event.items() if key not in _OURS}
+        return ()
+    payload = {key: value for key, value in event.items() if key not in _OUR_FIELDS}
     if name in DELTAS:
-        yield from _delta(name, payload, max_bytes)
-        return
+        return _delta(name, payload, max_bytes)
     if name == "tool.completed":
         payload["error"] = bool(payload.get("error"))
-    yield name, _capped(payload, max_bytes)
+    return ((name, _capped(payload, max_bytes)),)
 
 
-def _delta(name: str, payload: Payload, max_bytes: int) -> Iterator[tuple[str, Payload]]:
-    """A delta with text, cut into pieces that are small events (FAILURES 29)."""
+def _delta(name: str, payload: Payload, max_bytes: int) -> Sequence[tuple[str, Payload]]:
+    """A delta that has a text, cut only where it is larger than an event may be (FAILURES 29)."""
     field = delta_field(payload)
     text = payload.get(field)
     if not isinstance(text, str) or not text:
-        return
+        return ()
     size = max(max_bytes // 4, 1)  # a character is at most 4 bytes
-    for start in range(0, len(text), size):
-        yield name, {**payload, field: text[start : start + size]}
+    if len(text) <= size:
+        return ((name, payload),)
+    starts = range(0, len(text), size)
+    return [(name, {**payload, field: text[start : start + size]}) for start in starts]
 
 
 def _capped(payload: Payload, max_bytes: int) -> Payload:
@@ -72,7 +79,7 @@ def _capped(payload: Payload, max_bytes: int) -> Payload:
 def _shortened(value: Any) -> Any:
     if isinstance(value, dict | list):
         value = str(value)
-    return value[:_KEPT_OF_CAPPED] if isinstance(value, str) else value
+    return value[:_CAPPED_CHARS] if isinstance(value, str) else value
 
 
 def _size(value: Any) -> int:

@@ -1,12 +1,17 @@
-"""Gives a gateway the answer to its question, once (R10)."""
+"""Sends a person's answer to the gateway whose agent asked, at most once (R10).
+
+Gateways take answers in the order of their questions, without ids: an answer that is sent twice
+could answer the next question. So the sending is reserved in the row before the POST, and an answer
+whose POST failed is `uncertain` and not sent again.
+"""
 
 import logging
 
-from shared.db.models import RunRow
 from shared.db.runs.approvals import (
     DONE,
     EXPIRED,
     UNCERTAIN,
+    UnsentAnswer,
     begin_sending,
     note_outcome,
     unsent_answer,
@@ -20,40 +25,43 @@ log = logging.getLogger(__name__)
 
 
 def answer_approval(services: Services, run_id: str, approval_id: int) -> None:
-    """POST a person's answer; tell the session if it came too late. Raises Unavailable."""
-    choice = services.db.read(lambda tx: unsent_answer(tx, run_id, approval_id))
-    run = services.db.read(lambda tx: tx.get(RunRow, run_id))
-    if choice is None or run is None:
+    """POST the answer, and notify the session if the gateway did not take it. Does nothing if that
+    was begun before. Raises DatabaseUnavailable; the reaper enqueues the task again, unless the
+    sending has begun."""
+    answer = services.db.read(lambda tx: unsent_answer(tx, run_id, approval_id))
+    if answer is None:
         return
     if not services.db.write(lambda tx: begin_sending(tx, run_id, approval_id)):
         return
-    outcome = _send(services, run, choice)
+    outcome = _send(services, run_id, answer)
     services.db.write(lambda tx: note_outcome(tx, run_id, approval_id, outcome))
     log.info("approval.%s run_id=%s approval_id=%s", outcome, run_id, approval_id)
     if outcome != DONE:
-        _tell_expired(services, run, approval_id)
+        _publish_expired(services, run_id, approval_id, answer)
 
 
-def _send(services: Services, run: RunRow, choice: str) -> str:
-    """POST once. Sent again it could answer the question after this one: gateways ask for no id."""
-    earlier = services.db.read(lambda tx: attempts(tx, run.id))
-    named = [attempt for attempt in earlier if attempt.gateway_run_id is not None]
-    if not named:
+def _send(services: Services, run_id: str, answer: UnsentAnswer) -> str:
+    """POST once, to the gateway run of the latest attempt that has one; return the outcome."""
+    earlier = services.db.read(lambda tx: attempts(tx, run_id))
+    gateway_runs = [a.gateway_run_id for a in earlier if a.gateway_run_id is not None]
+    if not gateway_runs:
         return EXPIRED
     try:
-        heard = services.gateways.client(run.profile).approve(str(named[-1].gateway_run_id), choice)
+        taken = services.gateways.client(answer.profile).approve(gateway_runs[-1], answer.choice)
     except GatewayError as error:
-        log.warning("approval.uncertain run_id=%s error=%s", run.id, error)
+        log.warning("approval.uncertain run_id=%s error=%s", run_id, error)
         return UNCERTAIN
-    return DONE if heard else EXPIRED
+    return DONE if taken else EXPIRED
 
 
-def _tell_expired(services: Services, run: RunRow, approval_id: int) -> None:
+def _publish_expired(
+    services: Services, run_id: str, approval_id: int, answer: UnsentAnswer
+) -> None:
     publish_session_event(
         services.event_log,
         "approval.expired",
-        owner=run.owner,
-        session_id=run.session_id,
-        run_id=run.id,
+        owner=answer.owner,
+        session_id=answer.session_id,
+        run_id=run_id,
         approval_id=approval_id,
     )

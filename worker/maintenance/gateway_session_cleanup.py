@@ -1,4 +1,16 @@
-"""Deletes throw-away sessions at the gateways: those that are queued, and forgotten ones (R25)."""
+"""Deletes ephemeral sessions at the gateways when nobody needs them any longer (R25).
+
+Problem: each run makes a session at its gateway, which must stay until its transcript is saved and
+the gateway's run is over, and must not stay for ever. Gateways may be down, unable to delete, or
+shared with other installations. Idea: whatever lets go of a session queues its deletion as a row,
+in the same transaction. `delete_due` works on the rows that are due, a batch per profile; failures
+wait longer each time, and the third parks the row. Once a day `sweep` lists the sessions of each
+gateway and queues those of this installation that no row knows any more, for example because a
+database was lost, and parked ones again.
+Invariant: a session is deleted only by way of a row of the queue, and `sweep` queues only sessions
+whose name contains this installation's, which no open or orphaned run uses, and which were last
+used longer ago than a run may take and a day on top. Deleting twice is harmless.
+"""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -22,86 +34,92 @@ from worker.services import Services
 
 log = logging.getLogger(__name__)
 
-BATCH = 50  # sessions of one profile in one tick
+BATCH = 50  # sessions of one profile in one call
 SWEEP_AFTER = 24 * 3600.0  # seconds, on top of the longest time that a run may take
 SWEEP_PAGES = 50
 
 
 def delete_due(services: Services) -> None:
-    """One batch of each profile, the oldest first. Harmless when two do it at once."""
+    """Delete one batch of each profile, the oldest first. Several processes may do it at once. Does
+    not raise Unavailable: the next call goes on."""
     try:
         for profile in services.db.read(gateway_sessions.due_profiles):
-            _batch(services, profile)
+            _delete_batch(services, profile)
     except Unavailable as error:
-        log.warning("deletions.waiting error=%s", type(error).__name__)
+        log.warning("gateway_session.waiting error=%s", type(error).__name__)
 
 
-def _batch(services: Services, profile: str) -> None:
+def _delete_batch(services: Services, profile: str) -> None:
     batch = services.db.write(lambda tx: gateway_sessions.take_due(tx, profile, BATCH))
-    for index, taken in enumerate(batch):
+    for index, due in enumerate(batch):
         try:
-            existed = _delete(services, taken)
+            existed = _delete(services, due)
         except GatewayNoResponse as error:
-            _fail(services, taken, error)
+            _record_failure(services, due, error)
             _put_off(services, batch[index + 1 :], error)
             return
         except (GatewayError, UnknownProfile) as error:
-            _fail(services, taken, error)
+            _record_failure(services, due, error)
         else:
-            _gone(services, taken, existed)
+            _record_deleted(services, due, existed)
 
 
-def _delete(services: Services, taken: DueDeletion) -> bool:
-    """Whether it was there. Raises GatewayError, UnknownProfile."""
-    profile = services.gateways.profile(taken.profile)
+def _delete(services: Services, due: DueDeletion) -> bool:
+    """Delete over HTTP, or with Hermes' command where the gateway cannot; return whether the
+    session existed. Raises GatewayError, UnknownProfile."""
+    profile = services.gateways.profile(due.profile)
     try:
-        return services.gateways.client(taken.profile).delete_session(taken.session_id)
+        return services.gateways.client(due.profile).delete_session(due.session_id)
     except GatewayUnsupported:
-        return hermes_cli.delete_session(profile.home, taken.session_id)
+        return hermes_cli.delete_session(profile.home, due.session_id)
 
 
-def _gone(services: Services, taken: DueDeletion, existed: bool) -> None:
-    services.db.write(lambda tx: gateway_sessions.mark_gone(tx, taken))
+def _record_deleted(services: Services, due: DueDeletion, existed: bool) -> None:
+    services.db.write(lambda tx: gateway_sessions.mark_gone(tx, due))
     log.info(
         "gateway_session.deleted profile=%s session=%s existed=%s",
-        taken.profile,
-        taken.session_id,
+        due.profile,
+        due.session_id,
         existed,
     )
 
 
-def _fail(services: Services, taken: DueDeletion, error: GatewayError | UnknownProfile) -> None:
+def _record_failure(
+    services: Services, due: DueDeletion, error: GatewayError | UnknownProfile
+) -> None:
     hopeless = isinstance(error, GatewayUnsupported)
     parked = services.db.write(
-        lambda tx: gateway_sessions.note_failure(tx, taken, str(error), hopeless=hopeless)
+        lambda tx: gateway_sessions.note_failure(tx, due, str(error), hopeless=hopeless)
     )
     log.log(
         logging.WARNING if parked else logging.INFO,
         "gateway_session.%s profile=%s session=%s failures=%s error=%s",
         "parked" if parked else "not_deleted",
-        taken.profile,
-        taken.session_id,
-        taken.failures + 1,
+        due.profile,
+        due.session_id,
+        due.failures + 1,
         error,
     )
 
 
 def _put_off(services: Services, untried: list[DueDeletion], error: GatewayError) -> None:
-    """Nobody is there: the others need not wait for it one by one, nor are they to blame."""
+    """Give back the rest of a batch whose gateway does not respond: each would wait for a timeout
+    of its own. That does not count as a failure of theirs."""
     services.db.write(lambda tx: gateway_sessions.put_off(tx, untried, str(error)))
-    log.info("deletions.put_off count=%s error=%s", len(untried), error)
+    log.info("gateway_session.put_off count=%s error=%s", len(untried), error)
 
 
-# -- forgotten ones ------------------------------------------------------------------------------
+# -- sessions that no row knows ------------------------------------------------------------------
 
 
 def sweep(services: Services) -> None:
-    """Queue what this installation has left at its gateways and does not know of any more."""
+    """Queue the untracked sessions of this installation at each gateway. A gateway that fails is
+    skipped until the next sweep."""
     for profile in services.gateways.names():
         try:
             _sweep_one(services, profile)
         except (GatewayError, Unavailable) as error:
-            log.info("sweep.failed profile=%s error=%s", profile, error)
+            log.info("gateway_session.sweep_failed profile=%s error=%s", profile, error)
 
 
 def _sweep_one(services: Services, profile: str) -> None:
@@ -112,17 +130,18 @@ def _sweep_one(services: Services, profile: str) -> None:
     for row in _all_sessions(services.gateways.client(profile)):
         if is_ours(row, services.settings.installation) and last_used(row) < before:
             found.add(str(row["id"]))
-    left = services.db.write(lambda tx: _queue(tx, profile, found))
-    if left:
-        log.info("sweep.found profile=%s count=%s", profile, len(left))
+    queued = services.db.write(lambda tx: _queue_unused(tx, profile, found))
+    if queued:
+        log.info("gateway_session.untracked profile=%s count=%s", profile, len(queued))
 
 
-def _queue(tx: Session, profile: str, found: set[str]) -> set[str]:
-    left = found - gateway_sessions.in_use(tx, profile)
-    gateway_sessions.retry_parked(tx, profile, left)
-    for session_id in sorted(left):
+def _queue_unused(tx: Session, profile: str, found: set[str]) -> set[str]:
+    """Queue those of the sessions that no run uses, parked ones again; return them."""
+    unused = found - gateway_sessions.in_use(tx, profile)
+    gateway_sessions.retry_parked(tx, profile, unused)
+    for session_id in sorted(unused):
         gateway_sessions.queue_deletion(tx, profile, session_id, saved=True)
-    return left
+    return unused
 
 
 def _all_sessions(gateway: GatewayClient) -> Iterator[Mapping[str, Any]]:
@@ -136,15 +155,15 @@ def _all_sessions(gateway: GatewayClient) -> Iterator[Mapping[str, Any]]:
 
 
 def is_ours(row: Mapping[str, Any], installation: str) -> bool:
-    """Whether the name says that it is this installation's, or that of the session it continues:
-    a gateway that compresses in mid-run goes on under a name of its own."""
+    """Whether the session's name, or that of the session it continues, is one that this
+    installation gives: a gateway that compresses in mid-run goes on under a name of its own."""
     ours = (f"eph_{installation}_", f"compress_{installation}_")
     names = (row.get("id"), row.get("parent_session_id"), row.get("_lineage_root_id"))
     return any(isinstance(name, str) and name.startswith(ours) for name in names)
 
 
 def last_used(row: Mapping[str, Any]) -> float:
-    """Epoch seconds; what tells no time counts as used just now."""
+    """Return epoch seconds; a row without any time counts as used just now (infinity)."""
     stamps = [row.get(key) for key in ("last_active", "ended_at", "started_at")]
     times = [float(s) for s in stamps if isinstance(s, int | float) and s > 0]
     return max(times, default=float("inf"))

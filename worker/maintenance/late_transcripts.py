@@ -1,73 +1,70 @@
-"""Takes a transcript that its gateway had not ready when the run ended (R24, P25)."""
+"""Fetches a transcript that its gateway had not ready when the run ended (R24, P25).
+
+It replaces only the messages of its own turn; doing it again changes nothing.
+"""
 
 import logging
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion
-from shared.db.models import MessageRow, OrphanRow, RunRow
-from shared.db.runs.complete import replace_late
+from shared.db.runs.complete import UnsyncedTurn, replace_late, unsynced_turn
+from shared.db.runs.orphans import Orphan
 from shared.event_log.session_events import publish_session_event
 from shared.protocol.run_states import RunState
+from worker.gateway.models import GatewayTranscript
 from worker.gateway.transcripts import read_transcript
 from worker.services import Services
 from worker.transcript.collect_transcript import count_rows, usage_of
-from worker.transcript.reconcile import reconcile
+from worker.transcript.reconcile import ReconciledTurn, reconcile
 
 log = logging.getLogger(__name__)
 
-_REASONS = {RunState.ABORTED: "aborted", RunState.FAILED: "error"}
+# The `finish_reason` of a message that was cut short, by the state in which the run ended.
+_FINISH_REASONS = {RunState.ABORTED: "aborted", RunState.FAILED: "error"}
 
 
-def sync_late(services: Services, row: OrphanRow) -> bool:
-    """Fetch the transcript and put it in the turn's place; False if it is not there yet.
+def fetch_late_transcript(services: Services, orphan: Orphan) -> bool:
+    """Fetch the transcript and store it in the run's turn; False if it is not there yet.
 
-    Doing it again adds nothing. Raises GatewayError, DatabaseAway.
+    True as well if there is nothing to add it to. Raises GatewayError, DatabaseUnavailable.
     """
-    found = services.db.read(lambda tx: _turn(tx, row.run_id))
-    if found is None:
+    turn = services.db.read(lambda tx: unsynced_turn(tx, orphan.run_id))
+    if turn is None:
         return True
-    run, shown = found
-    gateway = services.gateways.client(row.profile)
-    stored = read_transcript(gateway, services.gateways.profile(row.profile), row.ephemeral_id)
-    kept = reconcile(shown, stored, row.ephemeral_id, _REASONS.get(RunState(run.state), "stop"))
-    if stored is None or not kept.synced:
+    gateway = services.gateways.client(orphan.profile)
+    profile = services.gateways.profile(orphan.profile)
+    stored = read_transcript(gateway, profile, orphan.ephemeral_id)
+    finish_reason = _FINISH_REASONS.get(turn.state, "stop")
+    messages = reconcile(turn.rows, stored, orphan.ephemeral_id, finish_reason)
+    if stored is None or not messages.synced:
         return False
-    count_rows(kept)
-    usage = usage_of(stored)
-
-    def replace(tx: Session) -> bool:
-        replaced = replace_late(tx, row.run_id, kept.rows, usage)
-        for ephemeral_id in {row.ephemeral_id, *stored.session_ids}:
-            queue_deletion(tx, row.profile, ephemeral_id, saved=True)
-        return replaced
-
-    if services.db.write(replace):
-        _tell(services, run)
-        log.info("run.synced_late run_id=%s messages=%s", run.id, len(kept.rows))
+    count_rows(messages)
+    if _store(services, orphan, messages, stored):
+        _notify_sockets(services, orphan.run_id, turn)
+        log.info("run.synced_late run_id=%s messages=%s", orphan.run_id, len(messages.rows))
     return True
 
 
-def _turn(tx: Session, run_id: str) -> tuple[RunRow, list[dict[str, object]]] | None:
-    """The run and what it left; None if there is nothing to add to."""
-    run = tx.get(RunRow, run_id)
-    if run is None or run.gateway_synced or run.session_id is None:
-        return None
-    rows = tx.scalars(
-        select(MessageRow)
-        .where(MessageRow.run_id == run_id, MessageRow.idx > 0)
-        .order_by(MessageRow.idx)
-    )
-    names = [column.key for column in MessageRow.__table__.columns]
-    return run, [{name: getattr(row, name) for name in names} for row in rows]
+def _store(
+    services: Services, orphan: Orphan, messages: ReconciledTurn, stored: GatewayTranscript
+) -> bool:
+    """Replace the turn, and let the gateway's sessions go; False if it was replaced before."""
+
+    def work(tx: Session) -> bool:
+        replaced = replace_late(tx, orphan.run_id, messages.rows, usage_of(stored))
+        for ephemeral_id in {orphan.ephemeral_id, *stored.session_ids}:
+            queue_deletion(tx, orphan.profile, ephemeral_id, saved=True)
+        return replaced
+
+    return services.db.write(work)
 
 
-def _tell(services: Services, run: RunRow) -> None:
+def _notify_sockets(services: Services, run_id: str, turn: UnsyncedTurn) -> None:
     publish_session_event(
         services.event_log,
         "messages.updated",
-        owner=run.owner,
-        session_id=run.session_id,
-        run_id=run.id,
+        owner=turn.owner,
+        session_id=turn.session_id,
+        run_id=run_id,
     )

@@ -1,88 +1,116 @@
-"""Looks after gateway runs that outlived ours: stops them, waits until they show up, and takes a
-transcript that arrives late (R2, R9, R24)."""
+"""Checks orphaned runs: gateway runs that outlived ours (R2, R9, R24).
+
+Problem: one of our runs may end, or be posted again, while a gateway still works on it, or while
+nobody knows whether the gateway has it. Left alone it would cost money, and its session would stay
+at the gateway. Idea: the transaction that lets go of such a run writes an orphan row, and this job
+checks the rows that are due, with doubling pauses, by their kind:
+- `stop`: ask the gateway to stop the run until it has ended;
+- `uncertain_post`: look for the session of a POST of unknown outcome until its run is over there;
+- `sync`: fetch the transcript of a run that has ended.
+After GIVE_UP_AFTER the row is closed as `given_up`. Invariant: a row is closed in the transaction
+that queues its gateway session for deletion, so no session is deleted while its run may be live,
+and none is left behind. Each check may be repeated, also by several processes at once.
+"""
 
 import logging
 
 from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion
-from shared.db.models import OrphanRow
 from shared.db.runs.attempts import note_double_post, was_proved_absent
-from shared.db.runs.orphans import SYNC, check_later, close_orphan, due_orphans
+from shared.db.runs.orphans import SYNC, Orphan, check_later, close_orphan, due_orphans
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
 from worker.gateway.stop_at_gateway import stop_at_gateway
-from worker.maintenance.late_transcripts import sync_late
+from worker.maintenance.late_transcripts import fetch_late_transcript
 from worker.services import Services
 
 log = logging.getLogger(__name__)
 
-LIMIT = 50
-FIRST, MOST = 2.0, 120.0  # seconds between looks, doubling
-SEARCH = 600.0  # seconds for which a run that nobody saw arrive is searched
+LIMIT = 50  # orphans of one round
+PAUSE_FIRST, PAUSE_MOST = 2.0, 120.0  # seconds between checks, doubling
+GIVE_UP_AFTER = 600.0  # seconds of pauses
 
 
 def check_orphaned_runs(services: Services) -> None:
-    """One look at every chase that is due."""
+    """Check each orphan that is due, once. Does not raise Unavailable: the next round goes on."""
     try:
-        for row in services.db.read(lambda tx: due_orphans(tx, LIMIT)):
-            _one(services, row)
+        for orphan in services.db.read(lambda tx: due_orphans(tx, LIMIT)):
+            _check_one(services, orphan)
     except Unavailable as error:
-        log.warning("chase.waiting error=%s", type(error).__name__)
+        log.warning("orphan.waiting error=%s", type(error).__name__)
 
 
-def _one(services: Services, row: OrphanRow) -> None:
+def _check_one(services: Services, orphan: Orphan) -> None:
     try:
-        outcome = _look(services, services.gateways.client(row.profile), row)
+        outcome = _outcome(services, services.gateways.client(orphan.profile), orphan)
     except UnknownProfile:
         outcome = "profile_gone"
     except GatewayError as error:
-        log.info("chase.failed run_id=%s error=%s", row.run_id, error)
+        log.info("orphan.failed run_id=%s error=%s", orphan.run_id, error)
         outcome = None
-    pause = min(FIRST * float(2**row.tries), MOST)
-    if outcome is None and _waited(row) < SEARCH:
-        services.db.write(lambda tx: check_later(tx, row.id, pause))
+    if outcome is None and _waited(orphan) < GIVE_UP_AFTER:
+        services.db.write(lambda tx: check_later(tx, orphan.id, _pause(orphan.tries)))
         return
 
-    def settle(tx: Session) -> None:
-        close_orphan(tx, row.id, outcome or "given_up")
-        queue_deletion(tx, row.profile, row.ephemeral_id, saved=False)
+    def close(tx: Session) -> None:
+        close_orphan(tx, orphan.id, outcome or "given_up")
+        queue_deletion(tx, orphan.profile, orphan.ephemeral_id, saved=False)
 
-    services.db.write(settle)
-    log.info("chase.done run_id=%s kind=%s outcome=%s", row.run_id, row.kind, outcome)
-
-
-def _waited(row: OrphanRow) -> float:
-    """About how long this has been going on, from the pauses that were made."""
-    return sum(min(FIRST * float(2**n), MOST) for n in range(row.tries))
+    services.db.write(close)
+    log.info("orphan.done run_id=%s kind=%s outcome=%s", orphan.run_id, orphan.kind, outcome)
 
 
-def _look(services: Services, gateway: GatewayClient, row: OrphanRow) -> str | None:
-    """How the chase ended; None: look again later."""
-    if row.kind == SYNC:
-        return "synced" if sync_late(services, row) else None
-    if row.gateway_run_id is not None:
-        status = gateway.status(row.gateway_run_id)
-        if status is None or status.terminal:
-            sync_late(services, row)
-            return "gone" if status is None else status.status
-        stop_at_gateway(gateway, row.gateway_run_id, row.run_id)
+def _pause(tries: int) -> float:
+    return min(PAUSE_FIRST * float(2**tries), PAUSE_MOST)
+
+
+def _waited(orphan: Orphan) -> float:
+    """Return the seconds of all pauses so far: about how long it has been checked."""
+    return sum(_pause(tries) for tries in range(orphan.tries))
+
+
+def _outcome(services: Services, gateway: GatewayClient, orphan: Orphan) -> str | None:
+    """Do one check. Return how the orphan ended; None if it has to be checked again."""
+    if orphan.kind == SYNC:
+        return "synced" if fetch_late_transcript(services, orphan) else None
+    if orphan.gateway_run_id is not None:
+        return _stop(services, gateway, orphan, orphan.gateway_run_id)
+    return _search(services, gateway, orphan)
+
+
+def _stop(
+    services: Services, gateway: GatewayClient, orphan: Orphan, gateway_run_id: str
+) -> str | None:
+    """Ask the gateway to stop the run, unless it has ended; then fetch what it left."""
+    status = gateway.status(gateway_run_id)
+    if status is not None and not status.terminal:
+        stop_at_gateway(gateway, gateway_run_id, orphan.run_id)
         return None
-    tx = gateway.session(row.ephemeral_id)
-    if tx is None:
+    fetch_late_transcript(services, orphan)
+    return "gone" if status is None else status.status
+
+
+def _search(services: Services, gateway: GatewayClient, orphan: Orphan) -> str | None:
+    """Look for the session of a POST of unknown outcome. Without a run id it cannot be stopped, so
+    this only waits until its run is over."""
+    session = gateway.session(orphan.ephemeral_id)
+    if session is None:
         return None
-    _count_if_repeated(services, row)
-    transcript = gateway.transcript(row.ephemeral_id)
+    _count_if_repeated(services, orphan)
+    transcript = gateway.transcript(orphan.ephemeral_id)
     answers = [m for m in (transcript.messages if transcript else []) if _is_answer(m)]
-    return "found" if answers or tx.get("ended_at") else None
+    return "found" if answers or session.get("ended_at") else None
 
 
-def _count_if_repeated(services: Services, row: OrphanRow) -> None:
-    """The gateway has what was proved absent: its sender was frozen inside the send (R3)."""
-    if not services.db.read(lambda s: was_proved_absent(s, row.run_id, row.ephemeral_id)):
+def _count_if_repeated(services: Services, orphan: Orphan) -> None:
+    """Count a double post: the gateway has an attempt that was proved absent, because its sender
+    was frozen while it sent (R3)."""
+    run_id, ephemeral_id = orphan.run_id, orphan.ephemeral_id
+    if not services.db.read(lambda tx: was_proved_absent(tx, run_id, ephemeral_id)):
         return
-    if services.db.write(lambda s: note_double_post(s, row.run_id, row.ephemeral_id)):
-        log.error("run.double_post run_id=%s ephemeral_id=%s", row.run_id, row.ephemeral_id)
+    if services.db.write(lambda tx: note_double_post(tx, run_id, ephemeral_id)):
+        log.error("run.double_post run_id=%s ephemeral_id=%s", run_id, ephemeral_id)
 
 
 def _is_answer(message: dict[str, object]) -> bool:

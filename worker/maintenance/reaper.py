@@ -1,8 +1,21 @@
-"""One tick of the reaper: has somebody see to what was left lying. Idempotent (R34)."""
+"""The reaper: in each tick it finds the runs that nobody works on, and sends them on (R34).
+
+Problem: processes die and messages get lost, so a run may stand still though its row says that it
+is queued, live or ended. Idea: the rows are the truth, and each tick looks in them for
+- ends that were not announced: they are announced here;
+- unqueued runs, which are first in line and whose Celery message was lost: they are enqueued;
+- answers of people whose task was lost: they are enqueued;
+- lapsed leases, whose owner is dead or cut off: another worker is asked to take the run over.
+Invariant: a tick changes nothing but "enqueued at" and "announced at", and a task that it sends is
+a hint, since `claim` decides. So ticks may be repeated and may overlap. No run is handed over
+before one lease of unbroken contact with the database: after an outage all leases have lapsed, and
+their owners need that time to renew them (R13).
+"""
 
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -25,28 +38,28 @@ ROUNDS = 20  # transactions of one step in one tick
 
 
 class Reaper:
-    """Called by every tick. It waits for one lease of unbroken contact with the database before it
-    takes runs over, so a short outage is no takeover storm (R13)."""
+    """Does the ticks of one process; it remembers how long the database has answered."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._contact_since: float | None = None
 
     def tick(self) -> None:
-        """Announce ends, enqueue forgotten runs and lapsed ones. Never raises: one step that fails
-        stops neither the others nor the next tick (F33)."""
-        self.keep_contact()
+        """Announce ends, enqueue unqueued runs and answers, hand over lapsed runs. Never raises:
+        one step that fails stops neither the others nor the next tick (F33)."""
+        self.check_contact()
         self._step("announce", self._announce)
         self._step("enqueue", self._enqueue_unqueued)
         self._step("answers", self._send_unsent_answers)
         self._step("take_over", self._take_over_lapsed)
 
-    def keep_contact(self) -> None:
-        """Note whether the database is there. For a reaper that may have to begin at any time."""
+    def check_contact(self) -> None:
+        """Note whether the database answers. A standby calls it without a tick, so that it can hand
+        over lapsed runs in its first one."""
         try:
             self._services.db.read(ping)
         except DatabaseUnavailable:
-            self._lost_contact()
+            self._lose_contact()
             return
         if self._contact_since is None:
             self._contact_since = time.monotonic()
@@ -55,32 +68,33 @@ class Reaper:
         try:
             work()
         except DatabaseUnavailable:
-            self._lost_contact()
+            self._lose_contact()
         except Unavailable as error:  # Redis: that says nothing about owners and their leases
             log.warning("reaper.waiting step=%s error=%s", name, type(error).__name__)
         except Exception:  # the edge of the step
             log.exception("reaper.failed step=%s", name)
 
-    def _lost_contact(self) -> None:
+    def _lose_contact(self) -> None:
         self._contact_since = None
-        log.warning("reaper.waiting error=DatabaseAway")
+        log.warning("reaper.waiting error=DatabaseUnavailable")
 
     def _announce(self) -> None:
+        """Each end is a step of its own: one that cannot be announced does not block the others."""
         for run_id in self._services.db.read(lambda tx: unannounced(tx, LIMIT)):
-            self._step(f"announce run_id={run_id}", lambda: self._announce_one(run_id))  # noqa: B023
+            self._step(f"announce run_id={run_id}", partial(self._announce_one, run_id))
 
     def _announce_one(self, run_id: str) -> None:
         announce(self._services.db, self._services.event_log, run_id)
         log.info("run.announced_late run_id=%s", run_id)
 
     def _enqueue_unqueued(self) -> None:
-        for run_id in self._marked(lambda tx: unqueued_runs(tx, UNQUEUED_AFTER, LIMIT)):
+        for run_id in self._in_batches(lambda tx: unqueued_runs(tx, UNQUEUED_AFTER, LIMIT)):
             log.info("run.enqueued_again run_id=%s", run_id)
             self._services.queue.run_turn(run_id)
 
     def _send_unsent_answers(self) -> None:
         db = self._services.db
-        found = db.read(lambda s: unsent_answers(s, UNSENT_AFTER, LIMIT))
+        found = db.read(lambda tx: unsent_answers(tx, UNSENT_AFTER, LIMIT))
         for run_id, approval_id in found:
             self._services.queue.answer_approval(run_id, approval_id)
 
@@ -88,12 +102,13 @@ class Reaper:
         since, lease = self._contact_since, self._services.settings.lease.total_seconds()
         if since is None or time.monotonic() - since < lease:
             return
-        for run_id in self._marked(lambda tx: lapsed_runs(tx, LAPSED_AFTER, LIMIT)):
+        for run_id in self._in_batches(lambda tx: lapsed_runs(tx, LAPSED_AFTER, LIMIT)):
             log.warning("run.reclaimed run_id=%s", run_id)
             self._services.queue.take_over(run_id)
 
-    def _marked(self, work: Callable[[Session], list[T]]) -> Iterable[T]:
-        """All that there is, in transactions of `LIMIT` rows; `work` marks what it finds."""
+    def _in_batches(self, work: Callable[[Session], list[T]]) -> Iterable[T]:
+        """Yield all that `work` finds, in transactions of LIMIT rows; it marks what it returns, so
+        that the next transaction finds the rest."""
         for _ in range(ROUNDS):
             found = self._services.db.write(work)
             yield from found

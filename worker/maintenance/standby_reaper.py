@@ -1,78 +1,73 @@
-"""The reaper's clock: who ticked last, and the tick of a worker when nobody else does (R34)."""
+"""When the reaper last ticked, and the ticks of a worker when nobody else's come (R34).
+
+Beat sends a task for each tick, and a maintenance process does it. If one of the two is dead, the
+runs of dead workers would never be taken over. So each tick leaves a mark in Redis that expires.
+Each worker of runs tries to set it again in each interval; the one that finds it gone ticks.
+"""
 
 import logging
-import threading
 
-from shared.errors import Unavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import LAST_TICK
+from shared.service import Service, periodic
 from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
 from worker.services import Services
 
 log = logging.getLogger(__name__)
 
-TICKS = 2  # after so many without one the clock has stopped
+MISSED = 2  # intervals without a tick, after which a worker does it
 
 
 class LastTick:
-    """The mark of the last tick, in Redis; it goes away by itself after two intervals."""
+    """The mark of the last tick, a Redis key that expires after MISSED intervals of `every`
+    seconds."""
 
     def __init__(self, redis: Commands, every: float, name: str) -> None:
         self._redis = redis
-        self._life = int(TICKS * every * 1000)  # milliseconds
+        self._life = int(MISSED * every * 1000)  # milliseconds
         self._name = name
 
-    def note(self) -> None:
-        """A tick happens now."""
+    def record(self) -> None:
+        """Note that a tick happens now."""
         try:
             self._redis.set(LAST_TICK, self._name, px=self._life)
         except RedisError as error:
-            log.info("tick.unmarked error=%s", type(error).__name__)  # at worst one tick too many
+            # At worst a worker ticks as well.
+            log.info("reaper.tick_not_recorded error=%s", type(error).__name__)
 
-    def take_over(self) -> bool:
-        """Whether there was none for two intervals, and nobody else sees to it. One of many gets
-        True: the mark is set only where there is none."""
+    def claim_missed(self) -> bool:
+        """Whether the last MISSED ticks did not happen and this process is to do one. Of several
+        callers one gets True, since the mark is set only where there is none."""
         try:
             return bool(self._redis.set(LAST_TICK, self._name, px=self._life, nx=True))
         except RedisError:
-            return False  # without Redis nobody could be told of a run
+            return False  # without Redis no message could be sent anyway
 
 
-class StandbyTicker:
+class StandbyReaper:
     """In every worker of runs: ticks when beat or maintenance is dead. Survives every error."""
 
     def __init__(self, services: Services, last_tick: LastTick) -> None:
         self._services = services
         self._reaper = Reaper(services)
         self._last_tick = last_tick
-        self._every = services.settings.reap_every.total_seconds()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="standby-ticker", daemon=True)
+        every = services.settings.reap_every.total_seconds()
+        self._service: Service = periodic("standby-reaper", self.tick_if_missed, every)
 
     def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
+        """Begin to watch the ticks."""
+        self._service.start()
 
     def stop(self) -> None:
-        """End it."""
-        self._stopped.set()
+        """End, after the tick that is under way."""
+        self._service.stop()
 
-    def _run(self) -> None:
-        while not self._stopped.wait(self._every):
-            try:
-                self.look()
-            except Exception:  # the edge of the loop: the next look may go well (F33)
-                log.exception("tick.failed")
-
-    def look(self) -> None:
-        """Tick, if nobody does."""
-        self._reaper.keep_contact()
-        if not self._last_tick.take_over():
+    def tick_if_missed(self) -> None:
+        """Tick, if no other process does."""
+        self._reaper.check_contact()
+        if not self._last_tick.claim_missed():
             return
-        log.warning("tick.stood_in worker=%s", self._services.name)
+        log.warning("reaper.stood_in worker=%s", self._services.name)
         self._reaper.tick()
-        try:
-            check_orphaned_runs(self._services)
-        except Unavailable as error:
-            log.warning("chase.waiting error=%s", type(error).__name__)
+        check_orphaned_runs(self._services)

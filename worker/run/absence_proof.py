@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from shared.db.clock import read_clock
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import IDLE, RESTARTED, note_absent, repeats, unanswered
-from shared.db.runs.orphans import UNCERTAIN_POST, track_orphan
+from shared.db.runs.orphans import UNCERTAIN_POST, track_attempt
 from shared.errors import GatewayError, GatewayUnsupported
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
@@ -154,11 +154,4 @@ def _mark_absent(services: Services, turn: Turn, pending: Sequence[AttemptRow], 
 
 def _track_orphans(tx: Session, pending: Sequence[AttemptRow]) -> None:
     for attempt in pending:
-        track_orphan(
-            tx,
-            run_id=attempt.run_id,
-            profile=attempt.profile,
-            kind=UNCERTAIN_POST,
-            ephemeral_id=attempt.ephemeral_id,
-            gateway_run_id=None,
-        )
+        track_attempt(tx, attempt, UNCERTAIN_POST)

@@ -90,7 +90,7 @@ def _closing(services: Services, turn: Turn, outcome: Outcome, collected: Collec
     messages = collected.messages
     answers = [row["content"] for row in messages.rows if row["role"] == "assistant"]
     frozen = turn.run_log.freeze()  # only while Redis is away; it may have been written, or will be
-    turn.run_log.abandon()
+    turn.run_log.drop_pending()
     return Closing(
         state=outcome.state,
         event=RUN_FAILED if outcome.state is RunState.FAILED else RUN_COMPLETED,

@@ -77,6 +77,7 @@ def _open_log(services: Services, claim: Claim, signals: TurnSignals) -> RunLog:
         epoch=epoch,
         head=answer.head,
         session_id=claim.session_id,
+        on_pending=services.publisher.of(claim.keys).mark_pending,
         on_lost=signals.note_lost,
     )
     run_log.broke_off = epoch != claim.epoch

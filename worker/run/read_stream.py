@@ -2,7 +2,8 @@
 
 Problem: a stream breaks now and then, and a gateway that replays it sends it from the start again,
 cut into events differently. Idea: count how many characters of deltas and how many other events of
-the stream the log has (`StreamPosition`), and leave out so many of what comes again (`Replay`).
+the stream the log has (`StreamPosition`), and leave out so many of what comes again
+(`ReplayFilter`).
 Invariant: each piece of the stream gets into the log once and in order; a replay that is not what
 was read before breaks the stream, and the run is polled.
 """
@@ -13,7 +14,7 @@ import time
 from shared.db.runs.attempts import note_attempt
 from shared.errors import GatewayLostRun, StreamBroken
 from shared.protocol.events import Payload
-from worker.event_log.stream_position import Replay, StreamPosition
+from worker.event_log.stream_position import ReplayFilter, StreamPosition
 from worker.gateway.delta_merge import merge_deltas
 from worker.gateway.translate_events import GatewayEnd, gateway_end, translate
 from worker.run.watchdog import Watchdog
@@ -55,7 +56,7 @@ def _read_once(
     """Open the stream and log what it has beyond `position`. None if it broke."""
     assert turn.gateway_run_id is not None
     _note_opened(services, turn)
-    replay = Replay(position)
+    replay = ReplayFilter(position)
     max_bytes = services.settings.event_max_bytes
     end: GatewayEnd | None = None
 
@@ -67,7 +68,7 @@ def _read_once(
             if end is not None:
                 return True
             for name, payload in translate(event, max_bytes):
-                new = replay.rest(name, payload)
+                new = replay.new_part(name, payload)
                 if new is not None:
                     turn.run_log.add(name, new)
         return False

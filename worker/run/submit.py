@@ -56,7 +56,7 @@ def submit(services: Services, turn: Turn) -> Outcome | None:
     services.patient_db.single(lambda tx: record_intent(tx, turn.claim, attempt, pid))
     _wait_for_lease(services, turn)
     try:
-        gateway_run_id = turn.gateway.start(turn.run_id, body)
+        gateway_run_id = turn.gateway.post_run(turn.run_id, body)
     except GatewayUnreachable as error:
         _note(services, turn, never_sent=True)
         return _put_back_or_fail(services, turn, error)

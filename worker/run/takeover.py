@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import attempts
-from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_orphan
+from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_attempt
 from worker.services import Services
 from worker.turn import Turn
 
@@ -63,14 +63,7 @@ def _attach(turn: Turn, latest: AttemptRow) -> None:
 def _track_orphans(services: Services, rows: Sequence[AttemptRow], kind: str) -> None:
     def work(tx: Session) -> None:
         for attempt in rows:
-            track_orphan(
-                tx,
-                run_id=attempt.run_id,
-                profile=attempt.profile,
-                kind=kind,
-                ephemeral_id=attempt.ephemeral_id,
-                gateway_run_id=attempt.gateway_run_id,
-            )
+            track_attempt(tx, attempt, kind)
 
     if rows:
         services.patient_db.write(work)

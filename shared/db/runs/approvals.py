@@ -1,5 +1,6 @@
 """Answers to the questions of an agent: the first one is stored, later ones are refused (R10)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select, update
@@ -14,6 +15,16 @@ SENDING: Final = "sending"
 DONE: Final = "done"
 EXPIRED: Final = "expired"  # the gateway no longer waited for it
 UNCERTAIN: Final = "uncertain"  # it is not known whether the gateway received it
+
+
+@dataclass(frozen=True)
+class UnsentAnswer:
+    """An answer whose sending has not begun, with what is needed of its run."""
+
+    owner: str
+    session_id: str | None
+    profile: str
+    choice: str
 
 
 def live_run(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> RunRow | None:
@@ -45,15 +56,18 @@ def answered(tx: Session, run_id: str) -> set[int]:
     return set(rows)
 
 
-def unsent_answer(tx: Session, run_id: str, approval_id: int) -> str | None:
-    """Return the choice, if its sending has not begun."""
-    return tx.scalar(
-        select(ApprovalRow.choice).where(
+def unsent_answer(tx: Session, run_id: str, approval_id: int) -> UnsentAnswer | None:
+    """Return the answer; None if its sending has begun, or its run was deleted."""
+    found = tx.execute(
+        select(RunRow.owner, RunRow.session_id, RunRow.profile, ApprovalRow.choice)
+        .join(RunRow, RunRow.id == ApprovalRow.run_id)
+        .where(
             ApprovalRow.run_id == run_id,
             ApprovalRow.approval_id == approval_id,
             ApprovalRow.outcome.is_(None),
         )
-    )
+    ).first()
+    return UnsentAnswer(*found) if found is not None else None
 
 
 def begin_sending(tx: Session, run_id: str, approval_id: int) -> bool:

@@ -19,7 +19,7 @@ from shared.db.runs.session_queue import next_queued
 from shared.db.runs.terminal import Announcement, Entries, fix_end
 from shared.db.sessions.summaries import drop_covering
 from shared.db.sessions.totals import sum_up
-from shared.db.sessions.turn_messages import add_rows, clear_rows
+from shared.db.sessions.turn_messages import add_rows, clear_rows, read_rows
 from shared.db.usage_write import store_usage
 from shared.protocol.run_states import END_MOVES, ENDED, RunState
 
@@ -39,6 +39,17 @@ class Closing:
     synced: bool = False
     delete_sessions: Sequence[str] = ()  # ephemeral sessions that are not needed any longer
     delete_attempt_sessions: bool = False  # also those of all attempts
+
+
+@dataclass(frozen=True)
+class UnsyncedTurn:
+    """The turn of a run that was stored without its gateway's transcript. `rows`: its messages
+    after the prompt, as `add_rows` takes them."""
+
+    owner: str
+    session_id: str
+    state: RunState
+    rows: list[dict[str, Any]]
 
 
 def _to_end() -> Any:
@@ -92,6 +103,14 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
         synced=closing.synced,
     )
     return run.following, end
+
+
+def unsynced_turn(tx: Session, run_id: str) -> UnsyncedTurn | None:
+    """Return the turn for `replace_late`; None if it has its transcript, or has no session."""
+    run = tx.get(RunRow, run_id)
+    if run is None or run.gateway_synced or run.session_id is None:
+        return None
+    return UnsyncedTurn(run.owner, run.session_id, RunState(run.state), read_rows(tx, run_id))
 
 
 def replace_late(

@@ -3,17 +3,43 @@
 Their table is named `chases`; see `OrphanRow`.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, read_clock
-from shared.db.models import OrphanRow
+from shared.db.models import AttemptRow, OrphanRow
 
 STOP: Final = "stop"  # ask the gateway to stop it until it has stopped
 UNCERTAIN_POST: Final = "uncertain_post"  # look for a run that may never have reached the gateway
 SYNC: Final = "sync"  # fetch the transcript, which was not there at the end
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A gateway run to be checked. `kind`: one of the names above. `tries`: earlier checks."""
+
+    id: int
+    run_id: str
+    profile: str
+    kind: str
+    ephemeral_id: str
+    gateway_run_id: str | None
+    tries: int
+
+
+def track_attempt(tx: Session, attempt: AttemptRow, kind: str) -> None:
+    """Have the gateway run of this attempt checked, as `track_orphan` does."""
+    track_orphan(
+        tx,
+        run_id=attempt.run_id,
+        profile=attempt.profile,
+        kind=kind,
+        ephemeral_id=attempt.ephemeral_id,
+        gateway_run_id=attempt.gateway_run_id,
+    )
 
 
 def track_orphan(
@@ -40,15 +66,26 @@ def track_orphan(
     )
 
 
-def due_orphans(tx: Session, limit: int) -> list[OrphanRow]:
+_ORPHAN = (
+    OrphanRow.id,
+    OrphanRow.run_id,
+    OrphanRow.profile,
+    OrphanRow.kind,
+    OrphanRow.ephemeral_id,
+    OrphanRow.gateway_run_id,
+    OrphanRow.tries,
+)
+
+
+def due_orphans(tx: Session, limit: int) -> list[Orphan]:
     """Return the orphans that are to be checked now, the longest waiting first."""
-    rows = tx.scalars(
-        select(OrphanRow)
+    rows = tx.execute(
+        select(*_ORPHAN)
         .where(OrphanRow.done_at.is_(None), OrphanRow.next_at <= DbNow())
         .order_by(OrphanRow.next_at)
         .limit(limit)
     )
-    return list(rows)
+    return [Orphan(*row) for row in rows]
 
 
 def check_later(tx: Session, orphan_id: int, seconds: float) -> None:

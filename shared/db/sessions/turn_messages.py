@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Row, bindparam, delete, insert
+from sqlalchemy import JSON, Row, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow
@@ -20,6 +20,11 @@ _FROM_GATEWAY = (
     "reasoning_content",
     "codex_reasoning_items",
 )
+_AS_ADDED: tuple[Any, ...] = (
+    *(getattr(MessageRow, name) for name in _FROM_GATEWAY),
+    MessageRow.tool_calls,
+    MessageRow.timestamp,
+)
 _CLEARED = delete(MessageRow).where(MessageRow.run_id == bindparam("of_run"), MessageRow.idx > 0)
 _ADDED = insert(MessageRow).values(
     {
@@ -28,6 +33,16 @@ _ADDED = insert(MessageRow).values(
         "tool_calls": bindparam("tool_calls", type_=JSON(none_as_null=True)),
     }
 )
+
+
+def read_rows(tx: Session, run_id: str) -> list[dict[str, Any]]:
+    """Return the rows of the turn after its prompt, in order, as `add_rows` takes them."""
+    rows = tx.execute(
+        select(*_AS_ADDED)
+        .where(MessageRow.run_id == run_id, MessageRow.idx > 0)
+        .order_by(MessageRow.idx)
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 def clear_rows(tx: Session, run_id: str) -> None:

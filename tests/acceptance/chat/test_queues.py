@@ -164,5 +164,5 @@ def test_without_beat_a_killed_workers_run_is_taken_over_all_the_same(
     client.wait_for("run.reattached", within=20)
     log.info("measured: seconds to takeover: %.2f", time.monotonic() - killed_at)
     whole_text(client, run_id, 500)
-    assert any("tick.stood_in" in worker.log() for worker in small.workers)
+    assert any("reaper.stood_in" in worker.log() for worker in small.workers)
     small.restart_beat()

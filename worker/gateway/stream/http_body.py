@@ -1,4 +1,4 @@
-"""The body of an HTTP/1.1 response without its framing. Pure."""
+"""Decodes the framing of an HTTP/1.1 response body: chunked, of a length, until closed. Pure."""
 
 import re
 from typing import Protocol
@@ -11,24 +11,24 @@ _SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
 class Body(Protocol):
-    """What comes over the connection goes through `feed`, piece by piece."""
+    """A decoder: `feed` it everything that the connection brings after the head."""
 
-    over: bool  # nothing more belongs to it
+    over: bool  # the body is complete
 
     def feed(self, data: bytes) -> bytes:
-        """What `data` brings of the body. Raises StreamBroken for a framing that is none."""
+        """The bytes of the body that `data` contains. Raises StreamBroken for invalid framing."""
 
     def closed(self) -> None:
-        """The connection has ended. Raises StreamBroken if that is too early."""
+        """Note the end of the connection. Raises StreamBroken if the body is not complete."""
 
 
 class Chunked:
-    """In chunks (RFC 9112, section 7.1); trailers are not read."""
+    """A body in chunks (RFC 9112, section 7.1); trailers are not read."""
 
     def __init__(self) -> None:
         self.over = False
         self._rest = b""  # the beginning of a line
-        self._left = 0  # bytes of the chunk that have not come yet
+        self._missing = 0  # bytes of the chunk that have not come yet
         self._is_first = True  # no chunk has to be closed
 
     def feed(self, data: bytes) -> bytes:
@@ -38,24 +38,25 @@ class Chunked:
         pieces: list[bytes] = []
         at = 0
         while at < len(data) and not self.over:
-            if self._left:
-                pieces.append(data[at : at + self._left])
-                at += self._left
-                self._left = max(0, at - len(data))
+            if self._missing:
+                pieces.append(data[at : at + self._missing])
+                at += self._missing
+                self._missing = max(0, at - len(data))
                 continue
-            after = self._begin(data, at)
+            after = self._begin_chunk(data, at)
             if after is None:
                 self._rest = data[at:]
                 break
             at = after
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _begin(self, data: bytes, at: int) -> int | None:
-        """Read the line before a chunk; where its bytes begin, None if the line is not whole."""
+    def _begin_chunk(self, data: bytes, at: int) -> int | None:
+        """Read the line before a chunk; the index of the chunk's bytes, None if the line is not
+        whole."""
         closing = b"" if self._is_first else CRLF  # of the chunk before
         start = at + len(closing)
         if not closing.startswith(data[at:start]):
-            raise StreamBroken("stream: a chunk is longer than it said")
+            raise StreamBroken("stream: a chunk is longer than its size")
         end = data.find(CRLF, start)
         if end < 0 or end - at > LINE_MOST:
             if len(data) - at > LINE_MOST:
@@ -65,8 +66,8 @@ class Chunked:
         if not _SIZE.fullmatch(size):
             raise StreamBroken("stream: no chunk where one must be")
         self._is_first = False
-        self._left = int(size, 16)
-        self.over = self._left == 0
+        self._missing = int(size, 16)
+        self.over = self._missing == 0
         return end + len(CRLF)
 
     def closed(self) -> None:
@@ -75,17 +76,17 @@ class Chunked:
 
 
 class Sized:
-    """Of a length that its head told."""
+    """A body with a Content-Length."""
 
     def __init__(self, length: int) -> None:
-        self._left = length
+        self._missing = length
         self.over = length == 0
 
     def feed(self, data: bytes) -> bytes:
         """See `Body`."""
-        piece = data[: self._left]
-        self._left -= len(piece)
-        self.over = self._left == 0
+        piece = data[: self._missing]
+        self._missing -= len(piece)
+        self.over = self._missing == 0
         return piece
 
     def closed(self) -> None:
@@ -94,7 +95,7 @@ class Sized:
 
 
 class UntilClosed:
-    """To the end of the connection."""
+    """A body that ends with the connection."""
 
     over = False
 

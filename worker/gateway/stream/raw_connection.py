@@ -1,8 +1,11 @@
-"""One GET whose body the caller reads itself, from the connection.
+"""Sends one GET and gives the caller the response's socket, to read the body from it.
 
-`http.client` makes the connection and reads the head of the response. After that the caller has
-the socket, what came together with the head, and the decoder for the framing of the body. It
-knows nothing of what is in the body.
+Problem: HTTP libraries read bodies themselves, blocking, so each open stream would need a thread.
+Idea: `http.client` makes a connection for this request alone and reads the head of the response.
+After that it is used no more: the caller gets the socket, non-blocking, the bytes of the body that
+arrived together with the head, and the decoder for the body's framing.
+Invariant: no byte of the body is lost between head and socket: neither what is in the buffer of
+`http.client`, nor what TLS has decrypted, which a selector would not see.
 """
 
 import http.client
@@ -24,20 +27,20 @@ Verify = bool | str | None  # as in requests.Session.verify
 
 @dataclass(frozen=True)
 class RawResponse:
-    """A response after its head. Close it when it is read no more; its connection ends then."""
+    """A response whose head was read. `close` ends its connection."""
 
     sock: Any  # a socket, plain or TLS
     head: http.client.HTTPResponse
 
     @property
     def content_type(self) -> str:
-        """What the header says; "" without one."""
+        """The header's value; "" without one."""
         return self.head.headers.get("Content-Type", "")
 
     def take_body(self) -> tuple[bytes, Body]:
         """Make the socket non-blocking; the bytes that came with the head, and the body's framing.
 
-        Raises StreamBroken for a body that is encoded, which was not asked for.
+        Raises StreamBroken for a compressed body, which was not requested.
         """
         if self.head.headers.get("Content-Encoding", "identity") != "identity":
             raise StreamBroken("stream: it is compressed")
@@ -50,7 +53,7 @@ class RawResponse:
         except ssl.SSLWantReadError:
             return b""
         if isinstance(self.sock, ssl.SSLSocket) and (pending := self.sock.pending()):
-            received += self.sock.recv(pending)  # deciphered already: no selector would see it
+            received += self.sock.recv(pending)  # decrypted already: no selector would see it
         return received
 
     def _framing(self) -> Body:
@@ -75,7 +78,7 @@ def get(
 
     `verify`: True for the certificates that requests trusts, a path for others, False for none.
     Timeouts are in seconds: to connect (with TLS), and to wait for the head. No proxy is used.
-    Raises StreamBroken when there is no answer.
+    Raises StreamBroken when there is no valid answer.
     """
     try:
         connection = _connect(str(request.url), verify, connect_timeout)
@@ -110,7 +113,8 @@ def _connect(url: str, verify: Verify, timeout: float) -> http.client.HTTPConnec
 
 @lru_cache(maxsize=32)  # reading a bundle of authorities takes 40 ms
 def tls_context(verify: Verify) -> ssl.SSLContext:
-    """What a connection trusts; see `get`. Raises OSError when the certificates are unreadable."""
+    """The TLS settings for `verify`; see `get`. Raises OSError when the certificates cannot be
+    read."""
     if not verify:
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -1,4 +1,4 @@
-"""Server-sent events: bytes to events. It knows SSE and its faults, not what events mean. Pure."""
+"""Parses server-sent events: bytes to JSON objects, whatever the events mean. Pure."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from shared.conversation.content import clean_json
 from shared.errors import StreamBroken
 
 FIELD, EVENT_END = b"data: ", b"\n\n"
-UNCLEAN = (b"\\u0000", b"\\ud", b"\\uD")  # NUL, surrogates
+UNCLEAN = (b"\\u0000", b"\\ud", b"\\uD")  # escapes of NUL and of surrogates
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class EventParser:
-    """The bytes of a stream go through `feed` as they come; at its end through `end`."""
+    """`feed` it the bytes of a stream as they arrive, and call `end` at its end."""
 
     def __init__(self, max_event: int) -> None:
         """`max_event`: bytes that may come without an end of event."""
@@ -25,7 +25,7 @@ class EventParser:
         self._is_first = True
 
     def feed(self, chunk: bytes) -> list[dict[str, Any]]:
-        """The events that are whole now, in order. Junk between events is skipped.
+        """The events that are complete now, in order. Anything else between them is skipped.
 
         Raises StreamBroken for an event that is too large.
         """
@@ -33,12 +33,13 @@ class EventParser:
         return _events(block) if block else []
 
     def end(self) -> list[dict[str, Any]]:
-        """The last event, if no empty line came after it."""
+        """The last event, if no empty line followed it."""
         rest, self._rest = self._rest, []
         return _events(b"".join(rest)) if rest else []
 
     def _block(self, chunk: bytes) -> bytes:
-        """Whole events, as many as have arrived: line ends are LF, the last two bytes are two."""
+        """The whole events that have arrived, with LF as line end, up to an empty line; b"" for
+        none."""
         if self._is_first and chunk:
             self._is_first = False
             chunk = chunk.removeprefix(BYTE_ORDER_MARK)
@@ -65,7 +66,8 @@ def _events(block: bytes) -> list[dict[str, Any]]:
 
 
 def _with_lf(chunk: bytes, after_cr: bool) -> bytes:
-    """The chunk with LF for every line end; the CR before it, if any, has been one already."""
+    """The chunk with LF for every line end. `after_cr`: the chunk before ended in a CR, so a LF at
+    the beginning of this one is no further line end."""
     if after_cr:
         chunk = chunk.removeprefix(b"\n")
     return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -89,7 +91,7 @@ def plain_events(block: bytes) -> list[dict[str, Any]] | None:
 
 
 def any_events(block: bytes) -> list[dict[str, Any]]:
-    """The events of a block, whatever its lines are."""
+    """The events of any block."""
     text = block.decode("utf-8", "replace").encode()
     parsed = [parse(event.data) for event in SSEClient(iter([text])).events()]
     return [event for event in parsed if event is not None]

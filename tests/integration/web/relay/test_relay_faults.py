@@ -20,7 +20,7 @@ LIMIT = 64 * 1024  # bytes that this Redis keeps for a subscriber before it cuts
 
 
 def watching(stand: WebStand) -> tuple[Connection, LiveRun]:
-    """A socket that hears a live run, after the sweep with which a relay begins."""
+    """A member that gets a live run, after the sweep with which a relay begins."""
     wait_until(
         lambda: stand.relay.sweeper._swept_at and not stand.relay.sweeper._at_once,
         what="the first sweep",
@@ -56,26 +56,26 @@ def test_who_joins_while_the_bell_is_given_up_waits_and_hears(
 
     monkeypatch.setattr(stand.relay.subscriber.shards[0], "_confirm", slowly)
     stand.membership.leave(socket, address().tag)
-    wait_until(lambda: stand.relay.feeds.find(address().tag) is None, what="the feed is given up")
+    wait_until(lambda: stand.relay.feeds.find(address().tag) is None, what="the feed is closed")
     again = stand.socket()
     stand.membership.join(again, address())
     run.say("b")
     wait_until(lambda: stand.emitter.seqs(again.sid) == [2], what="what is said from here on")
 
 
-class Unheard(RunKeys):
-    """A run whose doorbells ring where nobody is."""
+class Unnotified(RunKeys):
+    """A run whose notifications go to another channel."""
 
     @property
     def channel(self) -> str:
         return super().channel + ":nowhere"
 
 
-def begun_unheard(stand: WebStand) -> tuple[Connection, LiveRun]:
+def begun_unnotified(stand: WebStand) -> tuple[Connection, LiveRun]:
     """A socket, and a run that began after it joined and of which it knows nothing."""
     socket = stand.socket()
     stand.membership.join(socket, address())
-    run = LiveRun(stand.log, Unheard(address().tag, "r"))
+    run = LiveRun(stand.log, Unnotified(address().tag, "r"))
     run.say("a", "b")
     return socket, run
 
@@ -84,11 +84,11 @@ def test_a_run_of_which_no_doorbell_was_heard_is_found_by_the_sweep(
     make_stand: Callable[..., WebStand],
 ) -> None:
     stand = make_stand(sweep_every=0.3)
-    socket, _ = begun_unheard(stand)
+    socket, _ = begun_unnotified(stand)
     stand.wait_for_seqs(socket, 2)
 
 
-def told(stand: WebStand, socket: Connection) -> list[tuple[str, int]]:
+def received(stand: WebStand, socket: Connection) -> list[tuple[str, int]]:
     return [(payload["run_id"], payload["seq"]) for _, payload in stand.emitter.to(socket.sid)]
 
 
@@ -96,24 +96,24 @@ def test_a_run_that_began_and_ended_while_nobody_listened_is_told_once(
     make_stand: Callable[..., WebStand],
 ) -> None:
     stand = make_stand()
-    socket, heard = watching(stand)
-    heard.end()
-    run = LiveRun(stand.log, Unheard(address().tag, "unheard"))
+    socket, first = watching(stand)
+    first.end()
+    run = LiveRun(stand.log, Unnotified(address().tag, "unnotified"))
     run.say("a", "b")
     run.end()
     stand.commands.client_kill_filter(_type="pubsub")
-    whole = [("r", 1), ("r", 2), ("r", 3), *(("unheard", seq) for seq in (1, 2, 3, 4))]
-    wait_until(lambda: told(stand, socket) == whole, what="all of it, and nothing twice")
+    whole = [("r", 1), ("r", 2), ("r", 3), *(("unnotified", seq) for seq in (1, 2, 3, 4))]
+    wait_until(lambda: received(stand, socket) == whole, what="all of it, and nothing twice")
     late = stand.socket()
     stand.membership.join(late, address())
     stand.relay.sweeper.sweep()
     LiveRun(stand.log, address().keys("next")).say("c")
     for one, before in ((socket, whole), (late, [])):
         wait_until(
-            lambda one=one: ("next", 1) in told(stand, one),  # type: ignore[misc]
+            lambda one=one: ("next", 1) in received(stand, one),  # type: ignore[misc]
             what="the next run",
         )
-        assert told(stand, one) == [*before, ("next", 1)]
+        assert received(stand, one) == [*before, ("next", 1)]
 
 
 @pytest.mark.parametrize("way", ["run", "resume"])
@@ -121,9 +121,9 @@ def test_who_joins_first_leaves_nothing_unheard_for_those_who_were_there(
     make_stand: Callable[..., WebStand], way: str
 ) -> None:
     stand = make_stand()
-    socket, heard = watching(stand)
-    heard.end()
-    run = LiveRun(stand.log, Unheard(address().tag, "unheard"))
+    socket, first = watching(stand)
+    first.end()
+    run = LiveRun(stand.log, Unnotified(address().tag, "unnotified"))
     run.say("a")
     run.end()
     late = stand.socket()
@@ -131,8 +131,8 @@ def test_who_joins_first_leaves_nothing_unheard_for_those_who_were_there(
         stand.membership.join(late, address())
     else:
         stand.resume.resume(late, ResumePayload(session_id="s"))
-    whole = [("r", 1), ("r", 2), ("r", 3), *(("unheard", seq) for seq in (1, 2, 3))]
-    wait_until(lambda: told(stand, socket) == whole, what="all of it")
+    whole = [("r", 1), ("r", 2), ("r", 3), *(("unnotified", seq) for seq in (1, 2, 3))]
+    wait_until(lambda: received(stand, socket) == whole, what="all of it")
     assert [name for name, _ in stand.emitter.to(late.sid) if name != "resumed"] == []
 
 
@@ -149,13 +149,13 @@ def test_who_joins_after_an_end_that_no_row_tells_hears_nothing_of_it(
         stand.membership.join(socket, address())
     else:
         stand.resume.resume(socket, ResumePayload(session_id="s"))
-    assert_hears_only_the_next(stand, socket)
+    assert_gets_only_the_next(stand, socket)
 
 
 def test_an_old_run_that_a_tab_names_is_not_told_to_the_others_again(
     make_stand: Callable[..., WebStand],
 ) -> None:
-    """As when its rows still said that it is open when the first one came, and its log not."""
+    """As when the rows had it open while the first one joined, and its log had it ended."""
     stand = make_stand()
     old = LiveRun(stand.log, address().keys("r"))
     old.say("a")
@@ -166,20 +166,20 @@ def test_an_old_run_that_a_tab_names_is_not_told_to_the_others_again(
     named = ResumePayload(session_id="s", run_id="r", epoch=1, after_seq=0)
     stand.resume.resume(second, named)
     assert stand.emitter.seqs(second.sid) == [1]
-    assert_hears_only_the_next(stand, first)
+    assert_gets_only_the_next(stand, first)
 
 
-def assert_hears_only_the_next(stand: WebStand, socket: Connection) -> None:
+def assert_gets_only_the_next(stand: WebStand, socket: Connection) -> None:
     stand.relay.sweeper.sweep()
     feed = stand.relay.feeds.find(address().tag)
     assert feed is not None
     wait_until(lambda: not feed.filling, what="what the sweep began")
     LiveRun(stand.log, address().keys("next")).say("b")
     wait_until(lambda: stand.emitter.seqs(socket.sid), what="the next run")
-    heard = [
+    received_runs = [
         payload["run_id"] for name, payload in stand.emitter.to(socket.sid) if "seq" in payload
     ]
-    assert heard == ["next"]
+    assert received_runs == ["next"]
 
 
 def test_who_resumes_between_a_flush_and_the_new_log_gets_the_beginning(
@@ -244,7 +244,7 @@ def test_the_first_doorbell_that_is_heard_of_a_run_brings_its_beginning(
     make_stand: Callable[..., WebStand],
 ) -> None:
     stand = make_stand()
-    socket, run = begun_unheard(stand)
+    socket, run = begun_unnotified(stand)
     run.keys = address().keys("r")
     run.say("c")
     stand.wait_for_seqs(socket, 3)
@@ -321,10 +321,10 @@ def test_a_process_without_a_member_decodes_nothing(
     gone = left.socket()
     left.membership.join(gone, address())
     left.membership.leave(gone, address().tag)
-    heard: dict[WebStand, int] = {left: 0, idle: 0}
-    for stand in heard:
+    received_by: dict[WebStand, int] = {left: 0, idle: 0}
+    for stand in received_by:
         monkeypatch.setattr(
-            stand.relay.subscriber.shards[0], "_on_notification", _counted(stand, heard)
+            stand.relay.subscriber.shards[0], "_on_notification", _counted(stand, received_by)
         )
     decoded: list[bytes] = []
 
@@ -337,14 +337,14 @@ def test_a_process_without_a_member_decodes_nothing(
     for _ in range(9):
         run.say("b")
     busy.wait_for_seqs(socket, 10)
-    bells = 11  # of ten appends, and of the log's making
-    wait_until(lambda: heard[left] == bells, what="the bells are heard")
-    assert (len(decoded), heard[idle]) == (bells, 0)
+    notifications = 11  # of ten appends, and of the log's making
+    wait_until(lambda: received_by[left] == notifications, what="the notifications are received")
+    assert (len(decoded), received_by[idle]) == (notifications, 0)
 
 
-def _counted(stand: WebStand, heard: dict[WebStand, int]) -> Callable[[str, bytes], None]:
+def _counted(stand: WebStand, received_by: dict[WebStand, int]) -> Callable[[str, bytes], None]:
     def on_notification(tag: str, data: bytes) -> None:
-        heard[stand] += 1
+        received_by[stand] += 1
         stand.relay._on_notification(tag, data)
 
     return on_notification

@@ -10,7 +10,8 @@ import pytest
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import command_client
 from shared.event_log.keys import RunKeys, feed_tag
-from shared.event_log.store import Append, Batch, EventLog, Status
+from shared.event_log.store import EventLog
+from shared.event_log.types import Append, Batch, Status
 from shared.protocol.events import decode
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
@@ -42,11 +43,14 @@ def log(redis_server: RedisServer) -> EventLog:
     return EventLog([command_client(redis_server.url)], TTL)
 
 
-def make_run(log: EventLog, fence: int = 1) -> RunLog:
+def make_run(log: EventLog, publisher: Publisher) -> RunLog:
+    """A run whose events the publisher sends."""
     run_id = f"run_{uuid.uuid4().hex}"
     keys = RunKeys(feed_tag("o", None, run_id), run_id)
-    assert log.install(keys, fence=fence, epoch=1, min_head=0, create=True).status is Status.OK
-    return RunLog(keys, fence=fence, epoch=1, head=0, session_id=None)
+    assert log.install(keys, fence=1, epoch=1, min_head=0, create=True).status is Status.OK
+    run = RunLog(keys, fence=1, epoch=1, head=0, session_id=None, on_pending=publisher.mark_pending)
+    publisher.open(run)
+    return run
 
 
 def publisher(
@@ -78,9 +82,7 @@ def text(log: EventLog, run: RunLog) -> str:
 
 
 def test_each_event_of_each_run_is_in_its_log_once(log: EventLog, running: Publisher) -> None:
-    runs = [make_run(log) for _ in range(10)]
-    for run in runs:
-        running.open(run)
+    runs = [make_run(log, running) for _ in range(10)]
     for number in range(300):
         for run in runs:
             run.add("message.delta", {"delta": f"{number} "})
@@ -97,8 +99,7 @@ def test_a_log_that_fails_at_each_nth_call_loses_and_doubles_nothing(
     flaky = Flaky(redis_server.url, every)
     made = publisher(flaky, interval=0.0)
     made.start()
-    run = make_run(flaky)
-    made.open(run)
+    run = make_run(flaky, made)
     for number in range(40):
         run.add("message.delta", {"delta": f"{number} "})
         threading.Event().wait(0.001)  # so that there are many batches
@@ -111,8 +112,7 @@ def test_a_log_that_fails_at_each_nth_call_loses_and_doubles_nothing(
 def test_a_flushed_server_gets_the_log_again_with_the_same_seqs(
     log: EventLog, redis_server: RedisServer, running: Publisher
 ) -> None:
-    run = make_run(log)
-    running.open(run)
+    run = make_run(log, running)
     run.add("message.delta", {"delta": "before "})
     assert run.wait_settled(5)
     redis_server.flush()
@@ -126,8 +126,7 @@ def test_a_log_is_not_made_anew_for_an_owner_that_lost_the_run(
 ) -> None:
     made = publisher(log, owned=False)
     made.start()
-    run = make_run(log)
-    made.open(run)
+    run = make_run(log, made)
     redis_server.flush()
     run.add("message.delta", {"delta": "late"})
     wait_until(lambda: run.lost)
@@ -136,8 +135,7 @@ def test_a_log_is_not_made_anew_for_an_owner_that_lost_the_run(
 
 
 def test_a_fenced_owner_writes_nothing_more(log: EventLog, running: Publisher) -> None:
-    run = make_run(log)
-    running.open(run)
+    run = make_run(log, running)
     run.add("message.delta", {"delta": "mine"})
     assert run.wait_settled(5)
     log.install(run.keys, fence=2, epoch=1, min_head=1, create=False)
@@ -149,8 +147,7 @@ def test_a_fenced_owner_writes_nothing_more(log: EventLog, running: Publisher) -
 def test_a_long_log_is_shortened_and_reads_the_same(log: EventLog) -> None:
     made = publisher(log, checkpoint_bytes=2_000)
     made.start()
-    run = make_run(log)
-    made.open(run)
+    run = make_run(log, made)
     for number in range(50):
         run.add("tool.started", {"tool": "x" * 200, "tool_call_id": str(number)})
         assert run.wait_settled(5)
@@ -169,8 +166,7 @@ def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> 
     log = EventLog([command_client(server.url, timeout=1)], TTL)
     made = publisher(log)
     made.start()
-    run = make_run(log)
-    made.open(run)
+    run = make_run(log, made)
     run.add("message.delta", {"delta": "a"})
     assert run.wait_settled(5)
     server.kill()
@@ -189,8 +185,7 @@ def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer
     log = EventLog([redis], timedelta(seconds=600))
     made = publisher(log)
     made.start()
-    run = make_run(log)
-    made.open(run)
+    run = make_run(log, made)
     run.add("message.delta", {"delta": "a"})
     assert run.wait_settled(5)
     for key in (run.keys.meta, run.keys.log, run.keys.live):
@@ -203,12 +198,11 @@ def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer
 def test_the_log_of_a_silent_run_is_written_anew_when_it_is_lost(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.event_log.publisher.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("worker.event_log.publisher.CHECK_EVERY", 0.1)
     log = EventLog([command_client(redis_server.url)], timedelta(seconds=600))
     made = publisher(log)
     made.start()
-    run = make_run(log)
-    made.open(run)
+    run = make_run(log, made)
     run.add("message.delta", {"delta": "a"})
     assert run.wait_settled(5)
     redis_server.flush()
@@ -219,3 +213,22 @@ def test_the_log_of_a_silent_run_is_written_anew_when_it_is_lost(
     assert text(log, run) == "ab"
     made.close(run)
     made.stop()
+
+
+def test_what_waits_at_the_stop_is_flushed_and_a_second_stop_does_nothing(log: EventLog) -> None:
+    made = publisher(log, interval=5.0)
+    made.start()
+    made.start()
+    run = make_run(log, made)
+    expected = ""
+    for number in range(1_200):  # more than one batch
+        run.add("tool.started", {"tool": "t"})
+        run.add("message.delta", {"delta": f"{number} "})
+        expected += f"{number} "
+    made.stop()
+    made.stop()
+    assert run.idle
+    view = log.read([(run.keys, 0)])[0]
+    assert view is not None
+    entries = [decode(entry)[1] for entry in view.entries]
+    assert "".join(entry.get("delta", "") for entry in entries) == expected

@@ -36,14 +36,26 @@ def without_faults(demo: DemoGateway) -> None:
     demo.clear_faults()
 
 
+CLIENTS: list[GatewayClient] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
 def client(url: str, *, post_timeout: float = 5.0, max_event: int = 2**20) -> GatewayClient:
-    return GatewayClient(
+    made = GatewayClient(
         Profile("default", url, KEY),
         connections=4,
         connect_timeout=1.0,
         post_timeout=post_timeout,
         max_event=max_event,
     )
+    CLIENTS.append(made)
+    return made
 
 
 def heard(stream: EventStream, into: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
@@ -59,7 +71,7 @@ def heard(stream: EventStream, into: list[dict[str, Any]] | None = None) -> list
 
 
 def start(gateway: GatewayClient, **script: object) -> str:
-    return gateway.start("run_ours", {"input": scripted(**script), "session_id": "eph_test"})
+    return gateway.post_run("run_ours", {"input": scripted(**script), "session_id": "eph_test"})
 
 
 def test_a_run_from_start_to_end(demo: DemoGateway) -> None:
@@ -108,7 +120,7 @@ def test_a_request_that_is_refused_for_good_is_an_error_and_not_uncertain(
     demo: DemoGateway,
 ) -> None:
     with pytest.raises(GatewayError) as refused:
-        client(demo.url).start("run_ours", {"input": ""})
+        client(demo.url).post_run("run_ours", {"input": ""})
     assert not isinstance(refused.value, PostUncertain | GatewayUnreachable)
 
 
@@ -127,7 +139,7 @@ def test_a_wrong_key_is_an_error(demo: DemoGateway) -> None:
 def test_an_unknown_run_has_no_status_no_stop_and_no_stream(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     assert gateway.status("run_nope") is None
-    assert gateway.stop("run_nope") is False
+    assert gateway.stop_run("run_nope") is False
     with pytest.raises(GatewayLostRun):
         gateway.events("run_nope")
 
@@ -183,7 +195,7 @@ def test_junk_between_events_is_skipped(demo: DemoGateway) -> None:
 def test_sessions_are_read_and_deleted(demo: DemoGateway) -> None:
     gateway = client(demo.url)
     tools = [{"after": 1, "name": "ls", "output": "a b"}]
-    run_id = gateway.start(
+    run_id = gateway.post_run(
         "run_ours", {"input": scripted(tokens=2, tools=tools), "session_id": "eph_read"}
     )
     heard(gateway.events(run_id))

@@ -1,9 +1,10 @@
-"""Leases are renewed whatever the runs do, and whoever lost one hears of it (R12, R13)."""
+"""Leases are renewed whatever the runs do, and a run that lost its lease is notified (R12, R13)."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,14 +20,14 @@ LEASE = 5.0
 
 
 class Rows:
-    """A database that has these runs with us, and is `away` when told so."""
+    """A database in which this worker owns these runs; it fails while `away` is set."""
 
     def __init__(self, *ours: str, stopped: Sequence[str] = ()) -> None:
         self.ours = set(ours)
         self.stopped = set(stopped)
         self.away = False
         self.slow = 0.0
-        self.connections = 0
+        self.connections = self.closed = 0
         self.statements: list[list[str]] = []
 
     def connect(self) -> Rows:
@@ -40,14 +41,15 @@ class Rows:
         self.statements.append([run_id for run_id, _, _ in wanted])
         return [Renewed(r, r in self.stopped) for r, _, _ in wanted if r in self.ours]
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closed += 1
 
 
 class Held:
-    """A keeper with these leases, started."""
+    """A started keeper of these leases, and the calls that it made to their runs."""
 
     def __init__(self, rows: Rows, *run_ids: str) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
         self.keeper = LeaseKeeper(rows.connect, timedelta(seconds=LEASE), timedelta(seconds=0.05))
         for run_id in run_ids:
             self.keeper.hold(self._lease(run_id))
@@ -59,26 +61,26 @@ class Held:
             fence=1,
             until=time.monotonic() + LEASE,
             last_seq=lambda: 0,
-            on_stop=lambda: self.told.append((run_id, "stop")),
-            on_lost=lambda: self.told.append((run_id, "lost")),
+            on_stop=lambda: self.calls.append((run_id, "stop")),
+            on_lost=lambda: self.calls.append((run_id, "lost")),
         )
 
     def lease(self, run_id: str) -> Lease:
         return next(lease for lease in self.keeper.held() if lease.run_id == run_id)
 
 
-def test_all_runs_are_renewed_in_one_statement_and_each_is_told_what_concerns_it() -> None:
+def test_all_runs_are_renewed_in_one_statement_and_each_is_notified_once() -> None:
     rows = Rows("ours", "stopped", stopped=["stopped"])
     held = Held(rows, "ours", "stopped", "taken")
-    wait_until(lambda: len(held.told) >= 2, what="both are told")
+    wait_until(lambda: len(held.calls) >= 2, what="both are notified")
     wait_until(lambda: len(rows.statements) > 8, what="more renewals")
     held.keeper.stop()
-    assert sorted(held.told) == [("stopped", "stop"), ("taken", "lost")], "each once"
+    assert sorted(held.calls) == [("stopped", "stop"), ("taken", "lost")], "each once"
     assert rows.statements[0] == ["ours", "stopped", "taken"]
     assert held.lease("ours").remaining() > LEASE - 1
 
 
-def test_a_lease_counts_from_before_the_question() -> None:
+def test_a_lease_counts_from_before_its_renewal_was_sent() -> None:
     rows = Rows("ours")
     rows.slow = 0.5
     held = Held(rows, "ours")
@@ -88,7 +90,7 @@ def test_a_lease_counts_from_before_the_question() -> None:
     held.keeper.stop()
 
 
-def test_a_database_that_is_away_loses_no_run_and_is_asked_anew() -> None:
+def test_a_database_that_is_away_loses_no_run_and_is_connected_to_anew() -> None:
     rows = Rows("ours")
     held = Held(rows, "ours")
     wait_until(lambda: rows.statements, what="a renewal")
@@ -98,7 +100,7 @@ def test_a_database_that_is_away_loses_no_run_and_is_asked_anew() -> None:
     known = len(rows.statements)
     wait_until(lambda: len(rows.statements) > known, what="renewals go on")
     held.keeper.stop()
-    assert held.told == []
+    assert held.calls == []
 
 
 BLOCKED_HUB = """
@@ -118,9 +120,11 @@ assert len(rows.statements) > before + 5, "renewed while the hub stood still"
 block(1.0)
 stuck = len(rows.statements)
 block(1.0)
-assert len(rows.statements) <= stuck + 1, "not for a hub that is stuck: nobody would hear a stop"
+assert len(rows.statements) <= stuck + 1, "not for a hub that is stuck: no stop would be acted on"
 time.sleep(0.6)
 assert len(rows.statements) > stuck + 1, "and again when it moves"
+held.keeper.stop()
+assert not held.keeper._renewer.is_alive(), "stop waited for the OS thread"
 print("fine")
 """
 
@@ -141,6 +145,22 @@ def test_a_released_lease_is_renewed_no_more() -> None:
     wait_until(lambda: len(rows.statements) > known + 2, what="more renewals")
     held.keeper.stop()
     assert rows.statements[-1] == ["other"]
+
+
+def test_it_starts_once_and_stop_waits_for_both_threads_and_may_come_twice() -> None:
+    rows = Rows("ours")
+    held = Held(rows, "ours")
+    renewer = held.keeper._renewer
+    held.keeper.start()
+    assert held.keeper._renewer is renewer
+    wait_until(lambda: rows.statements, what="a renewal")
+    held.keeper.stop()
+    held.keeper.stop()
+    held.keeper.start()
+    assert held.keeper._renewer is renewer, "one that was stopped does not start again"
+    assert not renewer.is_alive()
+    assert rows.closed == rows.connections
+    assert "lease-watcher" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Throw-away gateway sessions: deleted in time, put off, parked, and swept (R25, P26)."""
+"""Ephemeral gateway sessions: deleted in time, put off, parked, and swept (R25, P26)."""
 
 import os
 import sqlite3
@@ -47,8 +47,8 @@ def without_faults(demo: DemoGateway) -> None:
 
 
 @pytest.fixture
-def make_parts(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Services]]:
-    """Parts of a maintenance worker of this database; `environ` changes settings."""
+def make_services(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Services]]:
+    """Makes the services of a maintenance worker on this database; `environ` changes settings."""
     upgrade(database_url)
     made: list[Services] = []
 
@@ -75,8 +75,8 @@ def make_parts(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Serv
 
 
 @pytest.fixture
-def services(make_parts: Callable[..., Services], demo: DemoGateway) -> Services:
-    return make_parts(demo.url)
+def services(make_services: Callable[..., Services], demo: DemoGateway) -> Services:
+    return make_services(demo.url)
 
 
 def queue(services: Services, *names: str, saved: bool = True, profile: str = "default") -> None:
@@ -97,12 +97,12 @@ def rows(services: Services) -> dict[str, DeletionRow]:
 
 
 def wait_of(services: Services, name: str) -> float:
-    """Seconds until it is tried again."""
+    """Seconds until its deletion is tried again."""
     return rows(services)[name].next_attempt_at - services.db.read(lambda tx: read_clock(tx))
 
 
 def let_time_pass(services: Services, seconds: float) -> None:
-    """The rows become that much older."""
+    """Make the rows that much older."""
     services.db.write(
         lambda tx: tx.execute(
             update(DeletionRow).values(next_attempt_at=DeletionRow.next_attempt_at - seconds)
@@ -110,26 +110,26 @@ def let_time_pass(services: Services, seconds: float) -> None:
     )
 
 
-def remember(demo: DemoGateway, *names: str) -> None:
-    """Have the gateway make sessions of these names."""
+def create(demo: DemoGateway, *names: str) -> None:
+    """Have the gateway create sessions of these names."""
     for name in names:
         demo.events(demo.post("[[demo {}]] hi", session_id=name))
 
 
-def known(demo: DemoGateway, name: str) -> bool:
+def exists(demo: DemoGateway, name: str) -> bool:
     return demo.request("GET", f"/api/sessions/{name}").status_code == 200
 
 
 # --- deleting -----------------------------------------------------------------------------------
 
 
-def test_what_is_queued_is_deleted_at_the_gateway_and_forgotten(
+def test_what_is_queued_is_deleted_at_the_gateway_and_so_is_its_row(
     services: Services, demo: DemoGateway
 ) -> None:
-    remember(demo, "eph_hf_1", "eph_hf_2", "eph_hf_other")
+    create(demo, "eph_hf_1", "eph_hf_2", "eph_hf_other")
     queue(services, "eph_hf_1", "eph_hf_2")
     delete_due(services)
-    assert [known(demo, f"eph_hf_{n}") for n in ("1", "2", "other")] == [False, False, True]
+    assert [exists(demo, f"eph_hf_{n}") for n in ("1", "2", "other")] == [False, False, True]
     assert rows(services) == {}
 
 
@@ -140,24 +140,24 @@ def test_a_session_that_is_gone_already_counts_as_done(services: Services) -> No
 
 
 def test_an_unsaved_session_is_kept_for_a_day(services: Services, demo: DemoGateway) -> None:
-    remember(demo, "eph_hf_unsaved")
+    create(demo, "eph_hf_unsaved")
     queue(services, "eph_hf_unsaved", saved=False)
     delete_due(services)
-    assert known(demo, "eph_hf_unsaved")
+    assert exists(demo, "eph_hf_unsaved")
     assert UNSYNCED_AFTER - 60 < wait_of(services, "eph_hf_unsaved") <= UNSYNCED_AFTER
     let_time_pass(services, UNSYNCED_AFTER)
     delete_due(services)
-    assert not known(demo, "eph_hf_unsaved")
+    assert not exists(demo, "eph_hf_unsaved")
 
 
 def test_a_transcript_that_was_saved_late_frees_its_session(
     services: Services, demo: DemoGateway
 ) -> None:
-    remember(demo, "eph_hf_late")
+    create(demo, "eph_hf_late")
     queue(services, "eph_hf_late", saved=False)
     queue(services, "eph_hf_late", saved=True)
     delete_due(services)
-    assert not known(demo, "eph_hf_late")
+    assert not exists(demo, "eph_hf_late")
 
 
 def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(
@@ -196,22 +196,22 @@ def test_one_tick_takes_the_oldest_fifty(services: Services) -> None:
 
 
 def test_each_session_is_deleted_at_its_own_gateway(
-    make_parts: Callable[..., Services], demo: DemoGateway, tmp_path: Path
+    make_services: Callable[..., Services], demo: DemoGateway, tmp_path: Path
 ) -> None:
     with DemoGateway.start(key="another-key-of-some-length", session_delay=0.0) as other:
         profiles = tmp_path / "profiles.toml"
         profiles.write_text(f'[profiles.other]\nurl="{other.url}"\napi_key="{other.key}"\n')
-        services = make_parts(demo.url, PROFILES_FILE=str(profiles))
+        services = make_services(demo.url, PROFILES_FILE=str(profiles))
         for gateway in (demo, other):
-            remember(gateway, "eph_hf_twin")
+            create(gateway, "eph_hf_twin")
         queue(services, "eph_hf_twin", profile="other")
         delete_due(services)
-        assert (known(demo, "eph_hf_twin"), known(other, "eph_hf_twin")) == (True, False)
+        assert (exists(demo, "eph_hf_twin"), exists(other, "eph_hf_twin")) == (True, False)
 
 
 def test_two_beats_at_once_delete_each_session_once(services: Services, demo: DemoGateway) -> None:
     names = [f"eph_hf_both_{uuid.uuid4().hex}" for _ in range(20)]
-    remember(demo, *names)
+    create(demo, *names)
     queue(services, *names)
     barrier = threading.Barrier(2)
 
@@ -230,14 +230,14 @@ def test_two_beats_at_once_delete_each_session_once(services: Services, demo: De
 
 
 def test_what_a_dead_worker_had_taken_comes_back(services: Services, demo: DemoGateway) -> None:
-    remember(demo, "eph_hf_taken")
+    create(demo, "eph_hf_taken")
     queue(services, "eph_hf_taken")
     (taken,) = services.db.write(lambda tx: gateway_sessions.take_due(tx, "default", BATCH))
     delete_due(services)
-    assert known(demo, "eph_hf_taken")
+    assert exists(demo, "eph_hf_taken")
     let_time_pass(services, HOLD)
     delete_due(services)
-    assert not known(demo, "eph_hf_taken")
+    assert not exists(demo, "eph_hf_taken")
     assert not services.db.write(lambda tx: gateway_sessions.note_failure(tx, taken, "too late"))
     assert rows(services) == {}
 
@@ -249,7 +249,7 @@ def test_a_maintenance_worker_begins_with_it(
     processes: Processes,
     tmp_path: Path,
 ) -> None:
-    remember(demo, "eph_hf_waiting")
+    create(demo, "eph_hf_waiting")
     queue(services, "eph_hf_waiting")
     environment = {
         "HOLDFAST_HOME": str(tmp_path),
@@ -261,7 +261,7 @@ def test_a_maintenance_worker_begins_with_it(
     }
     worker = processes.start_module("maintenance", "worker", "maintenance", environment=environment)
     worker.wait_for_log("gateway_session.deleted profile=default session=eph_hf_waiting")
-    assert not known(demo, "eph_hf_waiting")
+    assert not exists(demo, "eph_hf_waiting")
 
 
 # --- failing ------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_a_maintenance_worker_begins_with_it(
 def test_failures_wait_longer_each_time_and_the_third_parks(
     services: Services, demo: DemoGateway
 ) -> None:
-    remember(demo, "eph_hf_stuck")
+    create(demo, "eph_hf_stuck")
     queue(services, "eph_hf_stuck")
     demo.faults(sessions_error=500)
     for failures, pause in ((1, 60), (2, 120)):
@@ -288,11 +288,13 @@ def test_failures_wait_longer_each_time_and_the_third_parks(
     demo.clear_faults()
     let_time_pass(services, DAY)
     delete_due(services)
-    assert known(demo, "eph_hf_stuck"), "parked is parked"
+    assert exists(demo, "eph_hf_stuck"), "parked is parked"
 
 
-def test_a_gateway_that_is_away_is_asked_once_a_tick(make_parts: Callable[..., Services]) -> None:
-    services = make_parts(f"http://127.0.0.1:{free_port()}")
+def test_a_gateway_that_is_away_is_asked_once_a_tick(
+    make_services: Callable[..., Services],
+) -> None:
+    services = make_services(f"http://127.0.0.1:{free_port()}")
     queue(services, "eph_hf_a", "eph_hf_b", "eph_hf_c")
     delete_due(services)
     found = rows(services)
@@ -304,13 +306,13 @@ def test_a_gateway_that_is_away_is_asked_once_a_tick(make_parts: Callable[..., S
 def test_a_profile_that_is_gone_parks_its_sessions_and_stops_nobody_else(
     services: Services, demo: DemoGateway
 ) -> None:
-    remember(demo, "eph_hf_mine")
+    create(demo, "eph_hf_mine")
     queue(services, "eph_hf_orphan", profile="a-profile-of-old")
     queue(services, "eph_hf_mine")
     for _ in range(3):
         delete_due(services)
         let_time_pass(services, 600)
-    assert not known(demo, "eph_hf_mine")
+    assert not exists(demo, "eph_hf_mine")
     assert rows(services)["eph_hf_orphan"].status == PARKED
     assert "a-profile-of-old" in str(rows(services)["eph_hf_orphan"].last_error)
 
@@ -372,9 +374,9 @@ def names_in(home: Path) -> list[str]:
 
 
 def test_an_older_gateway_is_served_by_its_command(
-    make_parts: Callable[..., Services], demo: DemoGateway, old_home: Path
+    make_services: Callable[..., Services], demo: DemoGateway, old_home: Path
 ) -> None:
-    services = make_parts("", HERMES_HOME=str(old_home))
+    services = make_services("", HERMES_HOME=str(old_home))
     demo.faults(sessions_error=404)
     queue(services, "eph_hf_xy")
     delete_due(services)
@@ -383,9 +385,9 @@ def test_an_older_gateway_is_served_by_its_command(
 
 
 def test_the_command_is_not_asked_for_a_session_that_its_home_does_not_have(
-    make_parts: Callable[..., Services], demo: DemoGateway, old_home: Path
+    make_services: Callable[..., Services], demo: DemoGateway, old_home: Path
 ) -> None:
-    services = make_parts("", HERMES_HOME=str(old_home))
+    services = make_services("", HERMES_HOME=str(old_home))
     demo.faults(sessions_error=404)
     queue(services, "eph_hf_")  # the real command takes a unique beginning for a name
     delete_due(services)
@@ -397,18 +399,18 @@ def test_the_command_is_not_asked_for_a_session_that_its_home_does_not_have(
 
 
 def sweep_at_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sweep for which everything that exists is old."""
+    """Sweep as if all sessions were old."""
     monkeypatch.setattr("worker.maintenance.gateway_session_cleanup.SWEEP_AFTER", -DAY)
     sweep(services)
 
 
-def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
-    make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+def test_the_sweep_queues_untracked_sessions_of_this_installation_only(
+    make_services: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = make_parts(demo.url, INSTALLATION="sweeper")
+    services = make_services(demo.url, INSTALLATION="sweeper")
     mine = ["eph_sweeper_lost", "compress_sweeper_lost"]
     others = ["eph_sweeper2_x", "eph_theirs_x", "someones-own", "eph_sweeper_live", "eph_sweeper_c"]
-    remember(demo, *mine, *others)
+    create(demo, *mine, *others)
     _run_that_uses(services, "eph_sweeper_live")
     services.db.write(
         lambda tx: track_orphan(
@@ -425,7 +427,7 @@ def test_the_sweep_finds_what_this_installation_forgot_and_nothing_else(
     sweep_at_once(services, monkeypatch)
     assert sorted(rows(services)) == sorted(mine)
     delete_due(services)
-    assert [known(demo, name) for name in (*mine, *others)] == [False] * 2 + [True] * 5
+    assert [exists(demo, name) for name in (*mine, *others)] == [False] * 2 + [True] * 5
 
 
 def _run_that_uses(services: Services, name: str) -> None:
@@ -437,25 +439,25 @@ def _run_that_uses(services: Services, name: str) -> None:
 
 
 def test_the_sweep_gives_a_parked_session_another_chance(
-    make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+    make_services: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = make_parts(demo.url, INSTALLATION="parker")
-    remember(demo, "eph_parker_1")
+    services = make_services(demo.url, INSTALLATION="parker")
+    create(demo, "eph_parker_1")
     queue(services, "eph_parker_1")
     demo.faults(sessions_error=405, count=1)
     delete_due(services)
     assert rows(services)["eph_parker_1"].status == PARKED
     sweep_at_once(services, monkeypatch)
     delete_due(services)
-    assert not known(demo, "eph_parker_1")
+    assert not exists(demo, "eph_parker_1")
 
 
 def test_the_sweep_reads_all_pages(
-    make_parts: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
+    make_services: Callable[..., Services], demo: DemoGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = make_parts(demo.url, INSTALLATION="pager")
+    services = make_services(demo.url, INSTALLATION="pager")
     names = [f"eph_pager_{n}" for n in range(5)]
-    remember(demo, *names)
+    create(demo, *names)
     by_two = partialmethod(GatewayClient.list_sessions, limit=2)
     monkeypatch.setattr(GatewayClient, "list_sessions", by_two)
     sweep_at_once(services, monkeypatch)
@@ -470,7 +472,7 @@ def test_a_gateway_that_cannot_be_swept_stops_nobody_else(
     assert rows(services) == {}
 
 
-def test_a_continuation_belongs_to_whoever_the_session_belongs_to() -> None:
+def test_a_continuation_belongs_to_the_installation_of_its_session() -> None:
     assert is_ours({"id": "20260101_x", "parent_session_id": "eph_hf_1"}, "hf")
     assert is_ours({"id": "20260101_x", "_lineage_root_id": "eph_hf_1"}, "hf")
     assert not is_ours({"id": "20260101_x", "parent_session_id": None}, "hf")

@@ -1,4 +1,4 @@
-"""The reaper, its clock, and what it does when something fails (R13, R18, R34, R35)."""
+"""The reaper, its standby, and what it does when something fails (R13, R18, R34, R35)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import WorkerStand
 from worker.maintenance import reaper as reaper_module
 from worker.maintenance.reaper import Reaper
-from worker.maintenance.standby_reaper import LastTick, StandbyTicker
+from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.queue_admission import QueueAdmission
 from worker.services import Services
 
@@ -37,7 +37,7 @@ def stand(make_worker: MakeWorker, database_url: str) -> WorkerStand:
 
 
 class Sent:
-    """A queue that remembers."""
+    """A task queue that records what is sent."""
 
     def __init__(self) -> None:
         self.taken_over: list[str] = []
@@ -53,13 +53,13 @@ class Sent:
 
 
 def reaping(stand: WorkerStand) -> tuple[Services, Sent]:
-    """The parts with such a queue."""
+    """The services with such a queue."""
     sent = Sent()
     return Services(**{**vars(stand.services), "queue": sent}), sent
 
 
 def ready_reaper(services: Services) -> Reaper:
-    """One that had contact for longer than a lease."""
+    """A reaper that has had contact with the database for longer than a lease."""
     reaper = Reaper(services)
     reaper._contact_since = time.monotonic() - 100
     return reaper
@@ -71,16 +71,18 @@ def lapsed_run(stand: WorkerStand) -> str:
     return run_id
 
 
-def test_a_lapsed_run_is_sent_once_and_again_only_if_nobody_came(stand: WorkerStand) -> None:
+def test_a_lapsed_run_is_sent_once_and_again_only_if_no_worker_claimed_it(
+    stand: WorkerStand,
+) -> None:
     services, sent = reaping(stand)
     run_id, reaper = lapsed_run(stand), ready_reaper(services)
     for _ in range(3):
         reaper.tick()
     assert sent.taken_over == [run_id]
     long_ago = reaper_module.LAPSED_AFTER + 1
-    told = run_row(stand.db, run_id).enqueued_at or 0.0
+    sent_at = run_row(stand.db, run_id).enqueued_at or 0.0
     stand.db.write(
-        lambda s: s.execute(update(RunRow).values(enqueued_at=told - long_ago, lease_until=1.0))
+        lambda s: s.execute(update(RunRow).values(enqueued_at=sent_at - long_ago, lease_until=1.0))
     )
     reaper.tick()
     assert sent.taken_over == [run_id, run_id], "the first message was lost"
@@ -176,7 +178,7 @@ def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
     run_id, reaper = lapsed_run(stand), ready_reaper(services)
 
     def broken(*_: object) -> list[str]:
-        raise ValueError("a row that nobody planned")
+        raise ValueError("an unexpected row")
 
     monkeypatch.setattr(reaper_module, "unannounced", broken)
     monkeypatch.setattr(reaper_module, "unqueued_runs", broken)
@@ -185,23 +187,23 @@ def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
     assert "reaper.failed step=announce" in caplog.text
 
 
-def test_an_end_that_cannot_be_announced_does_not_hold_up_the_others(
+def test_an_end_that_cannot_be_announced_does_not_block_the_others(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    announced: list[str] = []
 
     def announce(_db: object, _log: object, run_id: str) -> None:
         if run_id == "bad":
             raise ValueError
-        told.append(run_id)
+        announced.append(run_id)
 
     monkeypatch.setattr(reaper_module, "unannounced", lambda *_: ["a", "bad", "b"])
     monkeypatch.setattr(reaper_module, "announce", announce)
     Reaper(reaping(stand)[0]).tick()
-    assert told == ["a", "b"]
+    assert announced == ["a", "b"]
 
 
-# --- the clock ---------------------------------------------------------------------------------
+# --- the standby -------------------------------------------------------------------------------
 
 
 def test_a_worker_ticks_when_nobody_did_for_two_intervals_and_only_one_of_them(
@@ -211,21 +213,21 @@ def test_a_worker_ticks_when_nobody_did_for_two_intervals_and_only_one_of_them(
     redis = command_client(redis_server.url)
     redis.delete(LAST_TICK)
     marks = [LastTick(redis, 0.2, f"w{n}") for n in range(3)]
-    standbys = [StandbyTicker(services, mark) for mark in marks]
+    standbys = [StandbyReaper(services, mark) for mark in marks]
     for standby in standbys:
         standby._reaper._contact_since = time.monotonic() - 100
     run_id = lapsed_run(stand)
-    marks[0].note()
+    marks[0].record()
     for standby in standbys:
-        standby.look()
+        standby.tick_if_missed()
     assert sent.taken_over == [], "somebody ticked just now"
     deadline = time.monotonic() + 5
     while not sent.taken_over:
         assert time.monotonic() < deadline, "nobody ticked for two intervals"
         for standby in standbys:
-            standby.look()
+            standby.tick_if_missed()
     assert sent.taken_over == [run_id]
-    assert [mark.take_over() for mark in marks] == [False] * 3
+    assert [mark.claim_missed() for mark in marks] == [False] * 3
     assert 0 < redis.pttl(LAST_TICK) <= 400
     redis.close()
 
@@ -233,40 +235,42 @@ def test_a_worker_ticks_when_nobody_did_for_two_intervals_and_only_one_of_them(
 def test_a_standby_goes_on_after_an_error(
     stand: WorkerStand, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = []
+    rounds = []
 
-    def look(self: StandbyTicker) -> None:
-        looks.append(1)
+    def tick_if_missed(self: StandbyReaper) -> None:
+        rounds.append(1)
         raise ValueError
 
-    monkeypatch.setattr(StandbyTicker, "look", look)
-    standby = StandbyTicker(stand.services, LastTick(command_client(redis_server.url), 0.2, "w"))
+    monkeypatch.setattr(StandbyReaper, "tick_if_missed", tick_if_missed)
+    standby = StandbyReaper(stand.services, LastTick(command_client(redis_server.url), 0.2, "w"))
     standby.start()
     deadline = time.monotonic() + 5
-    while len(looks) < 3:
+    while len(rounds) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     standby.stop()
+    standby.stop()
+    assert "standby-reaper" not in [thread.name for thread in threading.enumerate()]
 
 
 # --- slots -------------------------------------------------------------------------------------
 
 
 class Consumer:
-    """What Celery's consumer does, as far as Admission goes: asked now, done between messages."""
+    """What Celery's consumer does, as QueueAdmission sees it: calls wait for the next message."""
 
     def __init__(self) -> None:
         self.queues = {RUNS: 1, TAKEOVER: 1}
         self.app = SimpleNamespace(amqp=SimpleNamespace(queues=self))
         self.consume_from = self.queues
-        self._asked: list[Any] = []
+        self._calls: list[Any] = []
 
     def call_soon(self, work: Any) -> None:
-        self._asked.append(work)
+        self._calls.append(work)
 
     def settle(self) -> set[str]:
-        while self._asked:
-            self._asked.pop()()
+        while self._calls:
+            self._calls.pop()()
         return set(self.queues)
 
     def add_task_queue(self, queue: str) -> None:
@@ -276,7 +280,7 @@ class Consumer:
         del self.queues[queue]
 
 
-def test_the_queue_of_runs_is_left_while_all_ordinary_slots_are_taken() -> None:
+def test_the_queue_of_runs_is_not_consumed_while_all_ordinary_slots_are_taken() -> None:
     consumer, admission = Consumer(), QueueAdmission(2)
     admission.attach(consumer)
     assert [admission.enter(), consumer.settle()] == [True, {RUNS, TAKEOVER}]
@@ -287,7 +291,7 @@ def test_the_queue_of_runs_is_left_while_all_ordinary_slots_are_taken() -> None:
     assert admission.enter()
 
 
-def test_a_worker_that_leaves_takes_from_no_queue() -> None:
+def test_a_worker_that_stops_consumes_no_queue() -> None:
     consumer, admission = Consumer(), QueueAdmission(2)
     admission.attach(consumer)
     assert admission.enter()
@@ -316,10 +320,10 @@ def test_a_lease_outlives_three_renewals_that_wait_for_sqlite(
     url: str, lease: str, fits: bool
 ) -> None:
     environ = {"DATABASE_URL": url, "LEASE_SECONDS": lease, "PORT": "many"}
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as refused:
         Settings.load(environ)
-    faults = "\n".join(told.value.faults)
-    assert "PORT" in faults, "all faults are told at once"
+    faults = "\n".join(refused.value.faults)
+    assert "PORT" in faults, "all faults are reported at once"
     assert ("LEASE_SECONDS" in faults or "timeout=" in faults) is not fits
 
 

@@ -184,7 +184,9 @@ def test_a_run_that_was_never_posted_starts_anew(stand: WorkerStand) -> None:
 def test_a_run_that_was_to_stop_is_stopped_by_its_next_owner(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stand.services.leases, "_tell", lambda lease: None)  # it knows by the claim
+    monkeypatch.setattr(
+        stand.services.leases, "_notify", lambda lease: None
+    )  # it knows by the claim
     run_id = waiting_run(stand)
     posted_by(stand, dead_owner(stand, run_id), tokens=1000, opened=True, rate=100)
     asked = update(RunRow).values(state="stopping", stop_requested_at=1.0)
@@ -248,7 +250,9 @@ def test_an_owner_that_wakes_up_while_the_next_one_works_writes_nothing(
 def test_a_stop_that_the_gateway_hears_of_before_the_owner_is_the_persons(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, script: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(stand.services.leases, "_tell", lambda lease: None)  # no renewal tells it
+    monkeypatch.setattr(
+        stand.services.leases, "_notify", lambda lease: None
+    )  # no renewal has it stop
     run_id = waiting_run(stand, **{"tokens": 2000, "rate": 50, **script})
     doing = stand.begin(run_id)
     stand.wait_for_post("eph")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from shared.db.models import ApprovalRow, RunRow
-from shared.db.runs.approvals import answer
+from shared.db.runs.approvals import answer, unsent_answer
 from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import add_run, run_row
@@ -165,13 +165,13 @@ def test_an_answer_whose_task_came_twice_is_sent_once(
         return approve(gateway, gateway_run, choice)
 
     monkeypatch.setattr(GatewayClient, "approve", counted)
-    monkeypatch.setattr(
-        approval_delivery, "unsent_answer", lambda *_: "once"
-    )  # both look, then both act
     run_id = waiting_run(stand, approval={"after": 2})
     thread = stand.begin(run_id)
     wait_until(lambda: is_asked(stand, run_id), what="the question")
     asked = allow(stand, run_id)
+    unsent = stand.db.read(lambda tx: unsent_answer(tx, run_id, asked))
+    # Both read the answer before one of them begins to send it.
+    monkeypatch.setattr(approval_delivery, "unsent_answer", lambda *_: unsent)
     for _ in range(2):
         answer_approval(stand.services, run_id, asked)
     thread.join(10)

@@ -199,7 +199,7 @@ def test_a_run_longer_than_the_life_of_its_log_is_whole(
 ) -> None:
     stand = make_stand(database_url, WATCHDOG_SECONDS=10)
     (publisher,) = stand.services.publisher.shards
-    stand.services.event_log._ttl = publisher._log._ttl = 1
+    stand.services.event_log._ttl = publisher._event_log._ttl = 1
     publisher._refresh_every = 0.2
     tool = {"after": 10, "name": "sleep", "seconds": 2.5}
     run_id = waiting_run(stand, tokens=20, rate=100, tools=[tool])
@@ -278,7 +278,7 @@ def measure(stand: WorkerStand) -> dict[str, int]:
     return {
         "held": len(stand.services.turns)
         + len(publisher._open)
-        + len(publisher._dirty)
+        + len(publisher._pending)
         + len(leases.held()),
         "threads": threading.active_count(),
         "memory": pages * 4096,
@@ -310,13 +310,13 @@ def test_the_bytes_of_a_token_do_not_grow_with_the_text(
     stand = make_stand(database_url)
     sent: list[bytes] = []
     (publisher,) = stand.services.publisher.shards
-    append = publisher._log.append
+    append = publisher._event_log.append
 
     def noted(batches: Sequence[Batch]) -> list[Append]:
         sent.extend(entry for batch in batches for entry in batch.entries)
         return append(batches)
 
-    monkeypatch.setattr(publisher._log, "append", noted)
+    monkeypatch.setattr(publisher._event_log, "append", noted)
     run_turn(stand.services, waiting_run(stand, tokens=400, rate=400))
     around = [
         len(entry) - len(payload["delta"])

@@ -1,4 +1,4 @@
-"""What follows from what a relay hears and reads."""
+"""What a notification or a reading of the log changes."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from shared.protocol.events import LogAppended, LogReinstalled
 from web.relay.cursor import Action, RelayCursor, Step, read, receive, receive_reinstall
 
 
-def ring(
+def appended(
     first: int, count: int, *, fence: int = 1, epoch: int = 1, ended: bool = False
 ) -> LogAppended:
     entries = [f"{seq}".encode() for seq in range(first, first + count)]
@@ -22,46 +22,46 @@ def view(
 
 
 @pytest.mark.parametrize(
-    ("seq", "first", "count", "told"),
+    ("seq", "first", "count", "delivered"),
     [(0, 1, 3, "1 2 3"), (3, 4, 1, "4"), (2, 1, 3, "3"), (3, 1, 3, ""), (5, 1, 3, "")],
 )
 def test_a_doorbell_tells_what_is_beyond_the_cursor(
-    seq: int, first: int, count: int, told: str
+    seq: int, first: int, count: int, delivered: str
 ) -> None:
     cursor = RelayCursor(1, seq)
-    step = receive(cursor, ring(first, count))
-    assert [e.decode() for e in step.entries] == told.split()
+    step = receive(cursor, appended(first, count))
+    assert [e.decode() for e in step.entries] == delivered.split()
     assert cursor.seq == max(seq, first + count - 1)
 
 
 def test_a_gap_tells_nothing_and_asks_for_the_log() -> None:
     cursor = RelayCursor(1, 3)
-    assert receive(cursor, ring(5, 2)) == Step(action=Action.READ)
+    assert receive(cursor, appended(5, 2)) == Step(action=Action.READ)
     assert cursor.seq == 3
 
 
 def test_a_fenced_owner_is_not_heard() -> None:
     cursor = RelayCursor(1, 3, fence=2)
-    assert receive(cursor, ring(4, 1, fence=1)) == Step()
-    assert receive(cursor, ring(4, 1, fence=2)).entries == [b"4"]
+    assert receive(cursor, appended(4, 1, fence=1)) == Step()
+    assert receive(cursor, appended(4, 1, fence=2)).entries == [b"4"]
 
 
 def test_an_old_epoch_is_not_heard_and_a_new_one_is_read() -> None:
     cursor = RelayCursor(2, 3)
-    assert receive(cursor, ring(4, 1, epoch=1, fence=9)) == Step()
-    assert receive(cursor, ring(1, 1, epoch=3)).action is Action.READ
+    assert receive(cursor, appended(4, 1, epoch=1, fence=9)) == Step()
+    assert receive(cursor, appended(1, 1, epoch=3)).action is Action.READ
 
 
 def test_after_the_end_nothing_is_heard() -> None:
     cursor = RelayCursor(1, 3)
-    assert receive(cursor, ring(4, 2, ended=True)).entries == [b"4", b"5"]
-    assert receive(cursor, ring(4, 2, ended=True)) == Step()
-    assert receive(cursor, ring(6, 1, fence=2)) == Step()
+    assert receive(cursor, appended(4, 2, ended=True)).entries == [b"4", b"5"]
+    assert receive(cursor, appended(4, 2, ended=True)) == Step()
+    assert receive(cursor, appended(6, 1, fence=2)) == Step()
 
 
 def test_an_end_fixed_below_what_was_shown_is_told_all_the_same() -> None:
     cursor = RelayCursor(1, 9)
-    assert receive(cursor, ring(4, 2, ended=True)).entries == [b"4", b"5"]
+    assert receive(cursor, appended(4, 2, ended=True)).entries == [b"4", b"5"]
     assert cursor.ended
 
 

@@ -25,7 +25,7 @@ PROBE, PROBED = "2probe", "3probe"
 
 
 class Stand:
-    """A server with one polling client; what the threads would do is done by `turn`."""
+    """A server with one polling client; the work of the threads is done by `turn`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         socket_server = socketio.Server(

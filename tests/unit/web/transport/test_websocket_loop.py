@@ -1,6 +1,7 @@
 """WebSockets move bytes in order, wait for no client, and end. Tests make the threads' steps."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Ping, TextMessage
 
+from tests.support.servers.processes import wait_until
 from web.transport.websocket import WebSocket
 from web.transport.websocket_frames import CLOSE_FRAME, FrameReader
 from web.transport.websocket_loop import WebSocketLoop
@@ -178,3 +180,25 @@ def test_a_bug_costs_one_connection_and_not_the_thread(
     assert "websocket.failed" in caplog.text
     line.turn()
     assert line.client.recv(1) == b""
+
+
+def test_its_services_move_bytes_until_they_are_stopped(line: Line) -> None:
+    for service in line.loop.services:
+        service.start()
+    line.websocket.put(b"a")
+    assert line.client.recv(100) == b"a"
+    line.say("b")
+    wait_until(lambda: line.owner.messages == ["b"], what="the message")
+    for service in line.loop.services:
+        service.stop()
+        service.stop()
+    names = {thread.name for thread in threading.enumerate()}
+    assert not names & {service.name for service in line.loop.services}
+    assert all(service.healthy for service in line.loop.services)
+
+
+def test_services_that_never_started_can_be_stopped(line: Line) -> None:
+    for service in line.loop.services:
+        service.stop()
+        service.start()
+        assert service.name not in {thread.name for thread in threading.enumerate()}

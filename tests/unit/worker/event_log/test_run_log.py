@@ -9,6 +9,7 @@ from shared.protocol.events import decode
 from shared.protocol.transcript import Transcript
 from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
 from worker.event_log.stream_position import StreamPosition
+from worker.gateway.translate_events import translate
 
 
 def make(head: int = 0, on_lost: Callable[[], None] = lambda: None) -> RunLog:
@@ -52,9 +53,19 @@ def test_deltas_do_not_merge_across_another_event_or_kind_or_field() -> None:
 
 def test_a_merged_delta_stays_a_small_event() -> None:
     log = make()
-    for _ in range(10):
-        log.add("message.delta", {"delta": "x" * MERGED_CHARS})
-    assert len(flushed(log)) == 5
+    for _ in range(50):
+        log.add("message.delta", {"delta": "x" * (MERGED_CHARS // 10)})
+    sizes = [len(str(payload["delta"])) for _, payload in flushed(log)]
+    assert sum(sizes) == 50 * (MERGED_CHARS // 10)
+    assert max(sizes) <= MERGED_CHARS < 2 * min(sizes)
+
+
+def test_a_text_that_was_cut_at_the_size_limit_stays_cut() -> None:
+    log = make()
+    pieces = [*translate({"event": "message.delta", "delta": "x" * 50_000}, 4 * MERGED_CHARS)]
+    for name, payload in pieces:
+        log.add(name, payload)
+    assert [payload["delta"] for _, payload in flushed(log)] == [p["delta"] for _, p in pieces]
 
 
 def test_nothing_merges_into_a_frozen_batch() -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from shared.errors import GatewayLostRun, StreamBroken
 from shared.hermes.profiles import Profile
 from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
+from worker.gateway.stream.event_stream import EventStream
 from worker.gateway.stream.raw_connection import tls_context
 
 Event = dict[str, Any]
@@ -108,6 +109,16 @@ def in_pieces(data: bytes, size: int) -> Callable[[socket.socket], None]:
     return say
 
 
+CLIENTS: list[GatewayClient] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
 def client(url: str, authority: str = "", gather: float = 0.01, key: str = "") -> GatewayClient:
     made = GatewayClient(
         Profile("test", url, key),
@@ -117,6 +128,7 @@ def client(url: str, authority: str = "", gather: float = 0.01, key: str = "") -
         max_event=2**20,
         gather=gather,
     )
+    CLIENTS.append(made)
     if authority:
         made._http.verify = authority
     return made
@@ -126,15 +138,16 @@ def enough(_: list[Event]) -> bool:
     return True
 
 
-def heard(url: str, authority: str = "") -> list[Event]:
+def received(url: str, authority: str = "") -> list[Event]:
     """All events of a stream. Raises StreamBroken."""
     seen: list[Event] = []
 
-    def take(events: list[Event]) -> bool:
+    def consume(events: list[Event]) -> bool:
         seen.extend(events)
         return False
 
-    client(url, authority).events("run_x").follow(take)
+    with closing(client(url, authority)) as gateway:
+        gateway.events("run_x").follow(consume)
     return seen
 
 
@@ -142,12 +155,12 @@ GREEN = """
 from shared import runtime
 runtime.patch()
 import json, sys
-from tests.integration.worker.gateway.stream.test_event_stream import heard
-print(json.dumps(heard(*sys.argv[1:])))
+from tests.integration.worker.gateway.stream.test_event_stream import received
+print(json.dumps(received(*sys.argv[1:])))
 """
 
 
-def heard_green(url: str, authority: str = "") -> list[Event]:
+def received_green(url: str, authority: str = "") -> list[Event]:
     done = subprocess.run(
         [sys.executable, "-c", GREEN, url, authority],
         capture_output=True,
@@ -160,13 +173,13 @@ def heard_green(url: str, authority: str = "") -> list[Event]:
     return found
 
 
-BOTH = pytest.mark.parametrize("read", [heard, heard_green], ids=["threads", "green"])
+BOTH = pytest.mark.parametrize("read", [received, received_green], ids=["threads", "green"])
 
 
 @BOTH
 @pytest.mark.parametrize("size", [37, 4_000, 1_000_000])
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_every_event_is_heard_once_and_in_order(
+def test_every_event_is_received_once_and_in_order(
     read: Callable[..., list[Event]], answer: str, size: int
 ) -> None:
     with serving(in_pieces(ANSWERS[answer], size)) as url:
@@ -193,7 +206,7 @@ def test_the_same_over_tls(
         assert read(url, authority) == EVENTS
 
 
-def test_what_came_with_the_head_in_one_tls_record_is_heard_at_once(
+def test_what_came_with_the_head_in_one_tls_record_is_received_at_once(
     tls: tuple[ssl.SSLContext, str],
 ) -> None:
     context, authority = tls
@@ -205,18 +218,18 @@ def test_what_came_with_the_head_in_one_tls_record_is_heard_at_once(
     with serving(say, context) as url:
         seen: list[Event] = []
 
-        def take(events: list[Event]) -> bool:
+        def consume(events: list[Event]) -> bool:
             seen.extend(events)
             return True
 
-        client(url, authority).events("run_x").follow(take)
+        client(url, authority).events("run_x").follow(consume)
     assert len(seen) == BODY[:15_000].count(b"\n\n")
 
 
 @pytest.mark.parametrize("answer", ["chunked", "of a length"])
 def test_a_connection_that_ends_too_early_breaks_the_stream(answer: str) -> None:
     with serving(in_pieces(ANSWERS[answer][:-20], 4_000)) as url, pytest.raises(StreamBroken):
-        heard(url)
+        received(url)
 
 
 def test_an_authority_that_is_not_trusted_breaks_the_stream(
@@ -289,7 +302,7 @@ def test_a_head_that_does_not_come_breaks_the_stream(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:many", "https://"])
-def test_an_address_that_nobody_answers_breaks_the_stream(url: str) -> None:
+def test_an_address_that_does_not_answer_breaks_the_stream(url: str) -> None:
     with pytest.raises(StreamBroken):
         client(url).events("run_x")
 
@@ -325,27 +338,27 @@ def silent(connection: socket.socket) -> None:
     connection.recv(1)
 
 
-def test_who_has_enough_is_done_while_the_gateway_holds_the_stream_open() -> None:
+def test_a_consumer_that_has_enough_ends_the_stream_that_the_gateway_holds_open() -> None:
     taken: list[list[Event]] = []
 
-    def take(events: list[Event]) -> bool:
+    def consume(events: list[Event]) -> bool:
         taken.append(events)
         return True
 
     with serving(silent) as url:
-        client(url).events("run_x").follow(take)
+        client(url).events("run_x").follow(consume)
     assert taken == [[{"n": 1}]]
 
 
-def test_what_the_follower_raises_reaches_him_and_ends_the_stream() -> None:
-    def take(_: list[Event]) -> bool:
-        raise KeyError("of the follower")
+def test_an_error_of_the_consumer_is_raised_by_follow_and_ends_the_stream() -> None:
+    def consume(_: list[Event]) -> bool:
+        raise KeyError("of the consumer")
 
     with serving(silent) as url, pytest.raises(KeyError):
-        client(url).events("run_x").follow(take)
+        client(url).events("run_x").follow(consume)
 
 
-def test_the_words_of_a_busy_stream_gather_between_two_reads() -> None:
+def test_the_events_of_a_busy_stream_gather_between_two_reads() -> None:
     def say(connection: socket.socket) -> None:
         connection.sendall(HEAD + b"Connection: close\r\n\r\n")
         for number in range(100):
@@ -354,43 +367,59 @@ def test_the_words_of_a_busy_stream_gather_between_two_reads() -> None:
 
     reads: list[int] = []
 
-    def take(events: list[Event]) -> bool:
+    def consume(events: list[Event]) -> bool:
         reads.append(len(events))
         return False
 
     with serving(say) as url:
-        client(url, gather=0.05).events("run_x").follow(take)
+        client(url, gather=0.05).events("run_x").follow(consume)
     assert sum(reads) == 100
     assert len(reads) < 40
 
 
-def test_one_thread_reads_all_streams_and_ends_with_the_last() -> None:
-    def readers() -> list[str]:
-        return [thread.name for thread in threading.enumerate() if thread.name == "streams"]
+def follow_in_thread(stream: EventStream, counts: list[int], number: int) -> threading.Thread:
+    """Follow the stream; `counts[number]` is the number of its events, also when it breaks."""
 
-    before = len(readers())
+    def consume(events: list[Event]) -> bool:
+        counts[number] += len(events)
+        return False
+
+    def follow() -> None:
+        with suppress(StreamBroken):
+            stream.follow(consume)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    return thread
+
+
+def reader_threads() -> int:
+    return [thread.name for thread in threading.enumerate()].count("stream_reader")
+
+
+def test_one_thread_reads_all_streams_until_the_client_is_closed() -> None:
+    before = reader_threads()
     with serving(silent) as url:
-        gateway, heard_by, over = client(url), [0] * 10, [False] * 10
+        gateway, counts = client(url), [0] * 10
         streams = [gateway.events(f"run_{number}") for number in range(10)]
-
-        def follow(number: int) -> None:
-            def take(events: list[Event]) -> bool:
-                heard_by[number] += len(events)
-                return False
-
-            with suppress(StreamBroken):
-                streams[number].follow(take)
-            over[number] = True
-
-        for number in range(10):
-            threading.Thread(target=follow, args=(number,), daemon=True).start()
-        wait_until(lambda: heard_by == [1] * 10, what="an event of each")
-        assert len(readers()) == before + 1
+        threads = [follow_in_thread(s, counts, n) for n, s in enumerate(streams)]
+        wait_until(lambda: counts == [1] * 10, what="an event of each")
+        assert reader_threads() == before + 1
         streams[3].cut()
-        wait_until(lambda: over[3], what="the end of the one that is cut")
-        assert over.count(True) == 1
-        for stream in streams:
-            stream.cut()
-        wait_until(lambda: all(over), what="the end of all")
-        wait_until(lambda: len(readers()) == before, what="the end of the reader")
-        assert heard_by == [1] * 10
+        wait_until(lambda: not threads[3].is_alive(), what="the end of the one that is cut")
+        assert [thread.is_alive() for thread in threads].count(True) == 9
+        gateway.close()
+        gateway.close()
+        assert reader_threads() == before
+        wait_until(lambda: not any(t.is_alive() for t in threads), what="the end of all")
+        assert counts == [1] * 10
+
+
+def test_a_closed_client_breaks_streams_instead_of_leaving_them_unread() -> None:
+    with serving(silent) as url:
+        unused, gateway = client(url), client(url)
+        unused.close()
+        stream = gateway.events("run_x")
+        gateway.close()
+        with pytest.raises(StreamBroken, match="stopped"):
+            stream.follow(lambda _: False)

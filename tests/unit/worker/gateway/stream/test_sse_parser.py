@@ -1,5 +1,6 @@
 """A gateway's stream is the same events however it is cut into reads, plain or not (R1, P12)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -98,7 +99,7 @@ def test_merged_deltas_tell_the_same_text_in_the_same_order(events: list[dict[st
     assert told(merge_deltas(events)) == told(events)
 
 
-def told(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def told(events: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Names and texts as clients get them, neighbours of one kind and field joined."""
     joined: list[tuple[str, str]] = []
     for event in events:
