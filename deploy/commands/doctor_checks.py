@@ -162,7 +162,7 @@ def _database(settings: Settings) -> Finding:
 
 def _gateway(settings: Settings) -> Finding:
     default = Profiles.load(settings).get(DEFAULT)
-    found = probe(default.url, default.api_key)
+    found = probe(default.url, default.api_key, default.ca_file)
     if not found.answers:
         detail = f"none at {default.url} ({found.detail})"
         advice = "start one or set HERMES_URL; `holdfast up` uses its demo gateway until then"

@@ -95,7 +95,7 @@ def _redis(home: Home) -> EmbeddedRedis:
 def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
     """The gateway's URL and key, and the role of the demo gateway if no gateway answers."""
     default = _configured_gateway(settings)
-    if probe(default.url, default.api_key).answers:
+    if probe(default.url, default.api_key, default.ca_file).answers:
         return default.url, default.api_key, None
     port, key = free_port(), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
