@@ -34,7 +34,6 @@ class Service:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._failed = False
 
     def start(self) -> None:
         """Begin. A second call, or one after `stop`, does nothing."""
@@ -67,15 +66,12 @@ class Service:
     @property
     def healthy(self) -> bool:
         """False when the thread ended though nobody stopped it. True before `start`."""
-        if self.stopping or self._thread is None:
-            return True
-        return not self._failed and self._thread.is_alive()
+        return self.stopping or self._thread is None or self._thread.is_alive()
 
     def _guarded(self) -> None:
         try:
             self._run()
         except Exception:  # the edge of the thread: health shows that it is gone
-            self._failed = True
             log.exception("service.crashed name=%s", self.name)
 
 

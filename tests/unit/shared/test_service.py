@@ -44,10 +44,17 @@ def test_stop_before_start_keeps_it_from_starting() -> None:
     assert started == []
 
 
-def test_it_may_stop_itself() -> None:
-    service = Service("s", lambda: service.stop())
+def test_it_may_stop_itself(caplog: pytest.LogCaptureFixture) -> None:
+    ended = threading.Event()
+
+    def run() -> None:
+        service.stop()
+        ended.set()
+
+    service = Service("s", run)
     service.start()
-    wait_until(lambda: service.stopping, what="it has stopped")
+    assert ended.wait(10)
+    assert "service.crashed" not in caplog.text
 
 
 def test_a_loop_that_waits_for_something_else_is_woken() -> None:
