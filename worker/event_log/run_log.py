@@ -190,7 +190,8 @@ class RunLog:
         if self.lost:
             return
         self.lost = True
-        self._pending, self._frozen = [], None
+        with self._changing:
+            self._pending, self._frozen = [], None
         with self._settled:
             self._settled.notify_all()
         self._on_lost()
@@ -209,4 +210,5 @@ class RunLog:
     def drop_pending(self) -> None:
         """Drop what waits, since Redis is away for too long; clients do not see it live, only in
         the run's stored messages (R20). A frozen batch stays."""
-        self._pending = []
+        with self._changing:
+            self._pending = []
