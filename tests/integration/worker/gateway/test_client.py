@@ -18,6 +18,7 @@ from shared.errors import (
 )
 from shared.hermes.profiles import Profile
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
+from tests.support.gateways.open_clients import close_at_end
 from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
 from worker.gateway.stream.event_stream import EventStream
@@ -36,16 +37,6 @@ def without_faults(demo: DemoGateway) -> None:
     demo.clear_faults()
 
 
-CLIENTS: list[GatewayClient] = []
-
-
-@pytest.fixture(autouse=True)
-def closed_clients() -> Iterator[None]:
-    yield
-    while CLIENTS:
-        CLIENTS.pop().close()
-
-
 def client(url: str, *, post_timeout: float = 5.0, max_event: int = 2**20) -> GatewayClient:
     made = GatewayClient(
         Profile("default", url, KEY),
@@ -54,8 +45,7 @@ def client(url: str, *, post_timeout: float = 5.0, max_event: int = 2**20) -> Ga
         post_timeout=post_timeout,
         max_event=max_event,
     )
-    CLIENTS.append(made)
-    return made
+    return close_at_end(made)
 
 
 def heard(stream: EventStream, into: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:

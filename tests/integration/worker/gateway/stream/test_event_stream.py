@@ -19,6 +19,7 @@ import trustme
 
 from shared.errors import GatewayLostRun, StreamBroken
 from shared.hermes.profiles import Profile
+from tests.support.gateways.open_clients import close_at_end
 from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
 from worker.gateway.stream.event_stream import EventStream
@@ -109,16 +110,6 @@ def in_pieces(data: bytes, size: int) -> Callable[[socket.socket], None]:
     return say
 
 
-CLIENTS: list[GatewayClient] = []
-
-
-@pytest.fixture(autouse=True)
-def closed_clients() -> Iterator[None]:
-    yield
-    while CLIENTS:
-        CLIENTS.pop().close()
-
-
 def client(url: str, authority: str = "", gather: float = 0.01, key: str = "") -> GatewayClient:
     made = GatewayClient(
         Profile("test", url, key),
@@ -128,10 +119,9 @@ def client(url: str, authority: str = "", gather: float = 0.01, key: str = "") -
         max_event=2**20,
         gather=gather,
     )
-    CLIENTS.append(made)
     if authority:
         made._http.verify = authority
-    return made
+    return close_at_end(made)
 
 
 def enough(_: list[Event]) -> bool:
