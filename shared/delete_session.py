@@ -1,7 +1,7 @@
 """Deleting a session while others may work on it (P28).
 
-Its runs are asked to stop and get a bounded time for it; then all rows go in one transaction; then
-the logs, and the sockets that watch the session are told.
+Its runs are asked to stop and get a bounded time for it; then all rows are deleted in one
+transaction, then the logs; last, `session.deleted` is published to the sockets that watch it.
 """
 
 import logging
