@@ -39,6 +39,7 @@ from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
+from web.sockets.slow_clients import SlowClients
 from web.transport import engineio_socket
 from web.transport.heartbeat import Heartbeat
 from web.transport.websocket_loop import WebSocketLoop
@@ -90,7 +91,8 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     heartbeat = Heartbeat(server, loop)
     connections = Connections()
     backoff = ReconnectBackoff()
-    emitter = Emitter(server, connections, settings.socket_queue_max, backoff)
+    slow_clients = SlowClients(server, settings.socket_queue_max, backoff)
+    emitter = Emitter(server, connections, slow_clients)
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)

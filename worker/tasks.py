@@ -15,8 +15,8 @@ from shared.task_queue import (
     TAKE_OVER,
 )
 from worker.maintenance.approval_delivery import answer_approval
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.maintenance.gateway_session_cleanup import delete_due, sweep
-from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.standby_reaper import LastTick
 from worker.maintenance.stop_run import stop_run

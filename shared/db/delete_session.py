@@ -26,7 +26,7 @@ from shared.db.models import (
     SnapshotRow,
     UsageRow,
 )
-from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_attempt
+from shared.db.runs.gateway_orphans import STOP, UNCERTAIN_POST, track_attempt
 from shared.db.runs.stop import ABORTED, open_runs, request_stop
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound

@@ -36,7 +36,7 @@ from web.resume.resume import Resume
 from web.resume.resync import Resync
 from web.resume.session_reader import SessionReader
 from web.sockets.connections import Connection
-from web.sockets.delivery import Deliver
+from web.sockets.emitter_protocol import Deliver
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
 OWNER = "default"

@@ -6,7 +6,7 @@ from contextlib import suppress
 from shared.errors import RedisUnavailable
 from web.recovery.store import RecoveryStore
 from web.relay.feed_address import FeedAddress
-from web.sockets.delivery import Positions
+from web.sockets.emitter_protocol import Positions
 
 
 class RecoveryJournal:

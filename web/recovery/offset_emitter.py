@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from web.recovery.offset import short
 from web.recovery.offset_tracker import OffsetTracker
-from web.sockets.delivery import Deliver, Positions
+from web.sockets.emitter_protocol import Deliver, Positions
 
 OffsetTrackers = Mapping[str, OffsetTracker]  # by sid, of the sockets that can be recovered
 

@@ -17,7 +17,7 @@ from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.resume.session_reader import SessionReader
 from web.sockets.connections import Connection
-from web.sockets.delivery import DeliverRuns
+from web.sockets.emitter_protocol import DeliverRuns
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ from web.relay.feeds import Feeds
 from web.relay.log_reader import LogReader
 from web.relay.sharded_subscriber import ShardedSubscriber
 from web.relay.sweep import SWEEP_EVERY, Sweeper
-from web.sockets.delivery import DeliverRuns
+from web.sockets.emitter_protocol import DeliverRuns
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from web.relay.relay import Relay
 from web.resume.log_state import lacks_log, positions
 from web.resume.session_reader import SessionReader
 from web.sockets.connections import Connection
-from web.sockets.delivery import Positions
+from web.sockets.emitter_protocol import Positions
 
 
 class JoinJournal(Protocol):

@@ -31,7 +31,7 @@ from web.resume.resume_cursor import Replay, ResumeCursor, cursor_of, replay_aft
 from web.resume.session_reader import SessionReader
 from web.resume.session_snapshot import build, build_aside, is_stale
 from web.sockets.connections import Connection
-from web.sockets.delivery import DeliverRuns
+from web.sockets.emitter_protocol import DeliverRuns
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from web.relay.log_reader import LogReader
 from web.resume.log_state import ended_runs, lacks_log, positions
 from web.resume.session_reader import SessionReader
 from web.resume.session_snapshot import build_aside
-from web.sockets.delivery import DeliverRuns
+from web.sockets.emitter_protocol import DeliverRuns
 
 
 class Resync:

@@ -6,32 +6,22 @@ WebSocket; `Server.emit` would decode and encode them again for each.
 `tests/unit/web/sockets/test_emitter.py` proves that the client gets the same.
 """
 
-import logging
-import threading
 from collections.abc import Collection
 
 from web.sockets.connections import Connection, Connections
 from web.sockets.engineio_internals import EventPacket, SocketServer
-from web.sockets.reconnect_backoff import ReconnectBackoff
-
-log = logging.getLogger(__name__)
+from web.sockets.slow_clients import SlowClients
 
 
 class Emitter:
-    """Delivers encoded events; sockets whose queue is full are closed, since they can resume."""
+    """Delivers encoded events to the sockets of this process."""
 
     def __init__(
-        self,
-        server: SocketServer,
-        connections: Connections,
-        queue_max: int,
-        backoff: ReconnectBackoff,
+        self, server: SocketServer, connections: Connections, slow_clients: SlowClients
     ) -> None:
-        """`queue_max`: packets that may wait for one socket. `backoff` counts those closed here."""
         self._server = server
         self._connections = connections
-        self._queue_max = queue_max
-        self._backoff = backoff
+        self._slow_clients = slow_clients
 
     def deliver(self, sids: Collection[str], entry: bytes) -> None:
         """Queue the event for each socket. Never waits, so it may be called under any lock."""
@@ -39,21 +29,9 @@ class Emitter:
         for sid in sids:
             connection = self._connections.get(sid)
             # Nothing more after the first loss: the client would take what follows as complete.
-            if connection is None or connection.closed:
-                continue
-            if not self._server.enqueue(connection.transport_id, packet, self._queue_max):
-                self._close_slow(connection)
-
-    def _close_slow(self, connection: Connection) -> None:
-        connection.closed = True
-        self._backoff.closed_slow(connection.feeds)
-        log.warning("socket.too_slow sid=%s queue_max=%s", connection.sid, self._queue_max)
-        threading.Thread(
-            target=self.close, args=(connection,), name="close-slow", daemon=True
-        ).start()
+            if connection is not None and not connection.closed:
+                self._slow_clients.enqueue(connection, packet)
 
     def close(self, connection: Connection) -> None:
         """Close the transport, so that the client reconnects; a DISCONNECT would end it (P2)."""
-        transport = self._server.connection(connection.transport_id)
-        if transport is not None:
-            transport.abandon()
+        self._server.abandon(connection.transport_id)

@@ -94,6 +94,12 @@ class SocketServer:
         found: EngineioConnection | None = self._engine.sockets.get(transport_id)
         return found
 
+    def abandon(self, transport_id: str) -> None:
+        """Close that connection without waiting for what is queued on it, unless it is gone."""
+        connection = self.connection(transport_id)
+        if connection is not None:
+            connection.abandon()
+
     def transport_id(self, sid: str) -> str:
         """The id of the Engine.IO connection that a socket of our namespace uses."""
         transport_id: str = self._server.manager.eio_sid_from_sid(sid, NAMESPACE)

@@ -16,7 +16,7 @@ from typing import Any
 from shared.errors import ClientError, HoldfastError
 from shared.protocol.events import Payload, encode
 from web.sockets.connections import Connection, Connections
-from web.sockets.delivery import Deliver
+from web.sockets.emitter_protocol import Deliver
 from web.sockets.engineio_internals import SocketServer
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Any
 from shared.conversation.content import parse_stringified
 from shared.db.database import Work
 from shared.db.gateway_sessions import delete_soon
-from shared.db.runs.orphans import STOP, track_orphan
+from shared.db.runs.gateway_orphans import STOP, track_orphan
 from shared.db.sessions.compressions import posted
 from shared.errors import GatewayError, PostUncertain, Unavailable
 from worker.gateway.models import RunStatus

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion
 from shared.db.runs.attempts import note_double_post, was_proved_absent
-from shared.db.runs.orphans import SYNC, Orphan, check_later, close_orphan, due_orphans
+from shared.db.runs.gateway_orphans import SYNC, Orphan, check_later, close_orphan, due_orphans
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
 from worker.gateway.stop_at_gateway import stop_at_gateway

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion
 from shared.db.runs.complete import UnsyncedTurn, replace_late, unsynced_turn
-from shared.db.runs.orphans import Orphan
+from shared.db.runs.gateway_orphans import Orphan
 from shared.event_log.session_events import publish_session_event
 from shared.protocol.run_states import RunState
 from worker.gateway.models import GatewayTranscript

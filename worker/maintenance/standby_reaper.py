@@ -10,7 +10,7 @@ import logging
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import LAST_TICK
 from shared.service import Service, periodic
-from worker.maintenance.orphaned_runs import check_orphaned_runs
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
 from worker.services import Services
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.runs.claim import Claim
 from shared.db.runs.complete import Closing, close
-from shared.db.runs.orphans import STOP, SYNC, track_orphan
+from shared.db.runs.gateway_orphans import STOP, SYNC, track_orphan
 from shared.db.runs.terminal import Announcement
 from shared.errors import Unavailable
 from shared.protocol.events import RUN_COMPLETED, RUN_FAILED

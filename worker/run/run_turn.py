@@ -4,7 +4,7 @@
     open     worker/run/open_log.py        the run's log and lease, in this process
     takeover worker/run/takeover.py        what did earlier owners have the gateway do?
     submit   worker/run/submit.py          post the run, once
-    prove    worker/run/absence_proof.py   the POST was not answered: did the gateway get it?
+    prove    worker/run/uncertain_post.py   the POST was not answered: did the gateway get it?
     follow   worker/run/follow.py          read or poll the gateway until the run has ended
     finish   worker/run/finish.py          write the end, announce it, start the next run
     put back worker/run_queue.py           or: the gateway has no capacity, try again later
@@ -22,13 +22,13 @@ from shared.db.runs.claim import Claim
 from shared.errors import OwnershipLost, PostUncertain, Unavailable, UnknownProfile
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
-from worker.run.absence_proof import prove_absent
 from worker.run.finish import end_unopened, finish
 from worker.run.follow import follow
 from worker.run.open_log import close_turn, open_turn
 from worker.run.session_events import notify_turn_started
 from worker.run.submit import submit
 from worker.run.takeover import Takeover, take_over
+from worker.run.uncertain_post import prove_absent
 from worker.run_queue import PutBack, claim_run, enqueue_permitted, put_back
 from worker.services import Services
 from worker.turn import Turn

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from shared.db.runs.attempts import note_attempt, note_double_post, record_intent, repeats
-from shared.db.runs.orphans import STOP, track_orphan
+from shared.db.runs.gateway_orphans import STOP, track_orphan
 from shared.db.sessions.compressions import seconds_of
 from shared.errors import (
     GatewayBusy,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import attempts
-from shared.db.runs.orphans import STOP, UNCERTAIN_POST, track_attempt
+from shared.db.runs.gateway_orphans import STOP, UNCERTAIN_POST, track_attempt
 from worker.services import Services
 from worker.turn import Turn
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from shared.db.clock import read_clock
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import IDLE, RESTARTED, note_absent, repeats, unanswered
-from shared.db.runs.orphans import UNCERTAIN_POST, track_attempt
+from shared.db.runs.gateway_orphans import UNCERTAIN_POST, track_attempt
 from shared.errors import GatewayError, GatewayUnsupported
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed

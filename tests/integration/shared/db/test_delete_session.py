@@ -23,7 +23,7 @@ from shared.db.runs import claim as claims
 from shared.db.runs.accept import NewRun, accept
 from shared.db.runs.claim import Claim, Refusal, Refused
 from shared.db.runs.complete import Closing, close, replace_late
-from shared.db.runs.orphans import SYNC, track_orphan
+from shared.db.runs.gateway_orphans import SYNC, track_orphan
 from shared.db.runs.stop import ask_stop
 from shared.db.runs.terminal import mark_announced
 from shared.delete_session import SessionDeleter
@@ -38,7 +38,7 @@ from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.maintenance.orphaned_runs import check_orphaned_runs
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 
 KEY = "a-key-that-is-long-enough"
 

@@ -16,7 +16,7 @@ from tests.support.rows import messages
 from tests.support.servers.processes import Processes, RunningProcess, wait_until
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.compression import summarize
-from worker.maintenance.orphaned_runs import check_orphaned_runs
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 
 # 150 turns of 200 tokens, of which 100 count twice, are 45,000: over half of this, and the turns
 # to summarize still fit in.

@@ -20,7 +20,7 @@ from shared.db.clock import DbNow, read_clock
 from shared.db.gateway_sessions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, queue_deletion
 from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
-from shared.db.runs.orphans import track_orphan
+from shared.db.runs.gateway_orphans import track_orphan
 from shared.settings import Settings
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.rows import add_run, add_session

@@ -27,7 +27,7 @@ from tests.support.servers.processes import wait_until
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.event_log.run_log import RunLog
 from worker.gateway.client import GatewayClient
-from worker.maintenance.orphaned_runs import check_orphaned_runs
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.stop_run import stop_run
 from worker.run import finish

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
 from shared.db.runs.attempts import record_intent
 from shared.db.runs.claim import Claim, claim
-from shared.db.runs.orphans import UNCERTAIN_POST
+from shared.db.runs.gateway_orphans import UNCERTAIN_POST
 from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import add_run, run_row
@@ -19,7 +19,7 @@ from tests.support.servers.processes import wait_until
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.gateway.client import GatewayClient
 from worker.gateway.models import GatewayWork
-from worker.maintenance.orphaned_runs import check_orphaned_runs
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.run.run_turn import run_turn
 
 POST_TIMEOUT = 1.0
@@ -203,7 +203,7 @@ def test_a_run_is_repeated_three_times_at_most(
 ) -> None:
     enqueue_at_once(stand, monkeypatch)
     stand.gateway.faults(post_reset=True, accepted=False)
-    monkeypatch.setattr("worker.run.absence_proof._seconds_to_wait", lambda *_: 0.0)
+    monkeypatch.setattr("worker.run.uncertain_post._seconds_to_wait", lambda *_: 0.0)
     run_id = waiting_run(stand)
     assert run_to_the_end(stand, run_id).reason == "post_uncertain"
     assert is_proved(stand, run_id) == ["idle", "idle", "idle", None]

@@ -12,6 +12,7 @@ from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import EngineioConnection, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
+from web.sockets.slow_clients import SlowClients
 from web.transport.engineio_socket import framed
 
 
@@ -28,7 +29,9 @@ class Stand:
         self.connections = Connections()
         self.backoff = ReconnectBackoff()
         self.connections.add(Connection(self.sid, "t", "default", "default", False))
-        self.emitter = Emitter(SocketServer(self.server), self.connections, queue_max, self.backoff)
+        server = SocketServer(self.server)
+        slow_clients = SlowClients(server, queue_max, self.backoff)
+        self.emitter = Emitter(server, self.connections, slow_clients)
 
     def queued(self) -> list[Any]:
         packets = []
@@ -69,15 +72,3 @@ def test_unknown_and_closed_sockets_are_passed_over() -> None:
     stand.transport.closed = True
     stand.emitter.deliver([stand.sid, "nobody"], encode("a", {}))
     assert stand.queued() == []
-
-
-def test_a_full_queue_closes_the_transport_and_is_counted() -> None:
-    stand = Stand(queue_max=3)
-    connection = stand.connections.get(stand.sid)
-    assert connection is not None
-    connection.feeds.add("tag")
-    for _ in range(5):
-        stand.emitter.deliver([stand.sid], encode("a", {}))
-    assert connection.closed
-    assert len(stand.queued()) in {3, 4}, "what was queued, and the end of the queue"
-    assert stand.backoff.pause("tag") > 0.0

@@ -4,8 +4,6 @@ import time
 
 import pytest
 
-from shared.protocol.events import encode
-from tests.unit.web.sockets.test_emitter import Stand
 from web.sockets import reconnect_backoff
 from web.sockets.reconnect_backoff import ReconnectBackoff
 
@@ -42,24 +40,3 @@ def test_no_more_sessions_are_remembered_than_that() -> None:
     backoff = ReconnectBackoff()
     backoff.closed_slow(str(n) for n in range(reconnect_backoff.SESSIONS_MAX + 50))
     assert len(backoff._closed) == reconnect_backoff.SESSIONS_MAX
-
-
-def test_a_socket_that_is_closed_for_its_full_queue_counts_for_its_sessions() -> None:
-    stand = Stand(queue_max=3)
-    connection = stand.connections.get(stand.sid)
-    assert connection is not None
-    connection.feeds.add("tag")
-    for _ in range(3):
-        stand.emitter.deliver([stand.sid], encode("a", {}))
-    assert stand.backoff.pause("tag") == 0.0
-    stand.emitter.deliver([stand.sid], encode("a", {}))
-    assert stand.backoff.pause("tag") > 0.0
-
-
-def test_one_large_packet_does_not_fill_a_queue() -> None:
-    stand = Stand(queue_max=3)
-    stand.emitter.deliver([stand.sid], encode("resumed", {"messages": ["x" * 2_000_000]}))
-    stand.emitter.deliver([stand.sid], encode("a", {}))
-    connection = stand.connections.get(stand.sid)
-    assert connection is not None
-    assert not connection.closed
