@@ -13,7 +13,7 @@ from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
-from shared.event_log.keys import CONTROL, RunKeys, feed_tag, live_runs
+from shared.event_log.keys import RunKeys, feed_tag, live_runs
 from shared.event_log.session_events import publish_session_event
 from shared.event_log.store import EventLog
 from shared.run_end import announce_all
@@ -83,7 +83,8 @@ class SessionDeleter:
     def _notify_workers(self, run_id: str) -> None:
         """Hint at the stop that is written in the run's row, on both ways (R9)."""
         try:
-            self._commands.publish(CONTROL, f"stop {run_id}")
+            control = self._event_log.channels_on(self._commands).control
+            self._commands.publish(control, f"stop {run_id}")
         except RedisError as error:
             raise RedisUnavailable from error
         self._queue.stop_run(run_id)

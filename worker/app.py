@@ -24,7 +24,11 @@ from worker.turn import Turn
 def build(settings: Settings) -> Services:
     """The services of the process, not yet started."""
     db = Database(settings.database_url)
-    event_log = EventLog([command_client(u) for u in settings.log_servers], settings.log_ttl)
+    event_log = EventLog(
+        [command_client(url) for url in settings.log_servers],
+        settings.log_ttl,
+        settings.installation,
+    )
     turns: dict[str, Turn] = {}
 
     def owns(run_log: RunLog) -> bool:

@@ -131,7 +131,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         if turn is not None:
             turn.request_stop()
 
-    stop_listener = StopListener(settings.redis_url, request_stop)
+    stop_listener = StopListener(settings.redis_url, settings.installation, request_stop)
     standby = StandbyReaper(services, _last_tick(settings, services))
 
     def started(sender: Any, **_: Any) -> None:

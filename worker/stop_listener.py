@@ -6,8 +6,8 @@ from collections.abc import Callable
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
-from shared.event_log.clients import pubsub_client
-from shared.event_log.keys import CONTROL
+from shared.event_log.clients import database_of, pubsub_client
+from shared.event_log.keys import Channels
 from shared.service import Service
 
 log = logging.getLogger(__name__)
@@ -19,8 +19,9 @@ LISTEN = 1.0  # seconds between looks whether it is to end
 class StopListener:
     """Calls `on_stop(run_id)` for each stop that is published. One per worker process."""
 
-    def __init__(self, redis_url: str, on_stop: Callable[[str], None]) -> None:
+    def __init__(self, redis_url: str, installation: str, on_stop: Callable[[str], None]) -> None:
         self._redis = pubsub_client(redis_url)
+        self._channel = Channels(installation, database_of(self._redis)).control
         self._on_stop = on_stop
         self._service = Service("stop-listener", self._run)
 
@@ -45,7 +46,7 @@ class StopListener:
 
     def _listen(self) -> None:
         with PubSub(self._redis.connection_pool, ignore_subscribe_messages=True) as pubsub:
-            pubsub.subscribe(CONTROL)
+            pubsub.subscribe(self._channel)
             while not self._service.stopping:
                 message = pubsub.get_message(timeout=LISTEN)
                 if message is not None:

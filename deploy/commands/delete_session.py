@@ -66,7 +66,9 @@ def _deleter(settings: Settings, stack: ExitStack) -> SessionDeleter:
     return SessionDeleter(
         db,
         EventLog(
-            [command_client(url, connections=2) for url in settings.log_servers], settings.log_ttl
+            [command_client(url, connections=2) for url in settings.log_servers],
+            settings.log_ttl,
+            settings.installation,
         ),
         commands,
         TaskQueue(app),

@@ -7,7 +7,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-__all__ = ["Commands", "RedisError", "ResponseError", "command_client", "pubsub_client"]
+__all__ = [
+    "Commands",
+    "RedisError",
+    "ResponseError",
+    "command_client",
+    "database_of",
+    "pubsub_client",
+]
 
 Commands = Redis
 
@@ -31,6 +38,11 @@ def command_client(url: str, *, connections: int = 32, timeout: float = 5.0) -> 
         **KEEPALIVE,
     )
     return Redis(connection_pool=pool)
+
+
+def database_of(redis: Commands) -> int:
+    """Return the number of the database that the client uses."""
+    return int(redis.connection_pool.connection_kwargs.get("db") or 0)
 
 
 def pubsub_client(url: str) -> Commands:

@@ -10,9 +10,6 @@ from typing import Final
 
 PREFIX: Final = "hf"
 
-#: Channel: worker processes receive `stop <run id>` here; a hint, the database has the flag.
-CONTROL: Final = f"{PREFIX}:control"
-
 #: String: which process did the last tick of the reaper. TTL: two intervals; without it neither
 #: beat nor a standby ticks.
 LAST_TICK: Final = f"{PREFIX}:last-tick"
@@ -65,20 +62,36 @@ class RunKeys:
         run id -> `ended:<unix time>` of those that ended recently."""
         return live_runs(self.tag)
 
-    @property
-    def channel(self) -> str:
-        """Channel of the session; see `session_channel`."""
-        return session_channel(self.tag)
-
 
 def live_runs(tag: str) -> str:
     """Return the key that `RunKeys.live` describes."""
     return f"{PREFIX}:{{{tag}}}:live"
 
 
-def session_channel(tag: str) -> str:
-    """Return the channel on which everything about a session is published (`events`)."""
-    return f"{PREFIX}:{{{tag}}}:bell"
+@dataclass(frozen=True)
+class Channels:
+    """The channels of one installation on one Redis server.
+
+    Pub/sub knows no databases: a channel is heard by the clients of all of them. So that
+    installations which share a server hear nothing of each other, the names carry the number of the
+    database and the name of the installation.
+    """
+
+    installation: str
+    database: int
+
+    @property
+    def control(self) -> str:
+        """Workers receive `stop <run id>` here; a hint, the database has the flag."""
+        return f"{self._prefix}:control"
+
+    def session(self, tag: str) -> str:
+        """Return the channel on which everything about a session is published (`events`)."""
+        return f"{self._prefix}:{{{tag}}}:bell"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{PREFIX}:{self.installation}.{self.database}"
 
 
 def recovery(pid: str) -> str:

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 from redis.exceptions import RedisError
 
 from shared.errors import RedisUnavailable
-from shared.event_log.clients import Commands
-from shared.event_log.keys import RunKeys, live_runs, session_channel
+from shared.event_log.clients import Commands, database_of
+from shared.event_log.keys import Channels, RunKeys, live_runs
 from shared.event_log.script import RedisScript
 from shared.event_log.shards import shard_of
 from shared.event_log.types import Append, Batch, Installed, KnownRuns, LogView, Status
@@ -40,10 +40,11 @@ A = TypeVar("A")
 
 
 class _Server:
-    """One Redis server, with the scripts as they are loaded there."""
+    """One Redis server, with its channels, and the scripts as they are loaded there."""
 
-    def __init__(self, redis: Commands) -> None:
+    def __init__(self, redis: Commands, channels: Channels) -> None:
         self.redis = redis
+        self.channels = channels
         self.install = RedisScript(redis, "install")
         self.append = RedisScript(redis, "append")
         self.announce = RedisScript(redis, "announce")
@@ -56,15 +57,30 @@ class EventLog:
     All methods raise RedisUnavailable when Redis does not answer or has no memory left.
     """
 
-    def __init__(self, servers: Sequence[Commands], ttl: timedelta) -> None:
-        """`servers`: in the same order in every process."""
+    def __init__(
+        self, servers: Sequence[Commands], ttl: timedelta, installation: str = "hf"
+    ) -> None:
+        """`servers`: in the same order in every process. `installation`: in names of channels."""
         self._ttl_of_keys = ttl
         self._ttl = int(ttl.total_seconds())
-        self._servers = [_Server(redis) for redis in servers]
+        self._installation = installation
+        self._servers = [_Server(redis, self.channels_on(redis)) for redis in servers]
+
+    def channels_on(self, redis: Commands) -> Channels:
+        """Return the channels of this installation on a server."""
+        return Channels(self._installation, database_of(redis))
+
+    @property
+    def channels(self) -> list[Channels]:
+        """The channels on each server, in their order."""
+        return [server.channels for server in self._servers]
 
     def split(self) -> list["EventLog"]:
         """Return one EventLog per server, so that a slow server does not delay the others."""
-        return [EventLog([server.redis], self._ttl_of_keys) for server in self._servers]
+        return [
+            EventLog([server.redis], self._ttl_of_keys, self._installation)
+            for server in self._servers
+        ]
 
     def _at(self, tag: str) -> _Server:
         return self._servers[shard_of(tag, len(self._servers))]
@@ -104,10 +120,11 @@ class EventLog:
         continued, and the answer is GONE (R17). Then the owner may call again with `create`, and
         with the log as its memory has it: `checkpoint` up to seq `base`, `entries` after it.
         """
-        names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.channel]
+        server = self._at(keys.tag)
+        names = _names(keys, server.channels)
         head = [keys.run_id, fence, epoch, min_head, int(create), self._ttl, base, checkpoint]
         with _redis_errors():
-            answer = self._at(keys.tag).install(names, [*head, *entries])
+            answer = server.install(names, [*head, *entries])
         return Installed(Status(answer[0].decode()), int(answer[-1]))
 
     def append(self, batches: Sequence[Batch]) -> list[Append]:
@@ -117,7 +134,7 @@ class EventLog:
         """
 
         def ask(server: _Server, some: list[Batch]) -> list[Append]:
-            calls = [_append_call(self._ttl, batches) for batches in _by_size(some)]
+            calls = [_append_call(self._ttl, server.channels, one) for one in _by_size(some)]
             return [
                 Append(Status(answer[0].decode()), int(answer[1]) if len(answer) > 1 else None)
                 for answers in server.append.many(calls)
@@ -131,10 +148,10 @@ class EventLog:
     ) -> None:
         """Write the last entries of the run, of which the very last has the seq `terminal_seq`, and
         publish them. If the run has ended in the log, nothing changes."""
-        names = [keys.meta, keys.log, keys.checkpoint, keys.live, keys.channel]
+        server = self._at(keys.tag)
         arguments = [keys.run_id, fence, epoch, terminal_seq, self._ttl, *entries]
         with _redis_errors():
-            self._at(keys.tag).announce(names, arguments)
+            server.announce(_names(keys, server.channels), arguments)
 
     def checkpoint(self, keys: RunKeys, *, fence: int, seq: int, fold: bytes) -> None:
         """Replace the entries up to `seq` by `fold`, unless the run has another owner."""
@@ -202,8 +219,14 @@ class EventLog:
 
     def notify(self, tag: str, data: bytes) -> None:
         """Publish on the channel of a session. `data`: of `events.session_notification`."""
+        server = self._at(tag)
         with _redis_errors():
-            self._at(tag).redis.publish(session_channel(tag), data)
+            server.redis.publish(server.channels.session(tag), data)
+
+
+def _names(keys: RunKeys, channels: Channels) -> list[str]:
+    """Return what `install.lua` and `announce.lua` take as KEYS."""
+    return [keys.meta, keys.log, keys.checkpoint, keys.live, channels.session(keys.tag)]
 
 
 def _by_size(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
@@ -221,13 +244,15 @@ def _by_size(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
         yield group
 
 
-def _append_call(ttl: int, batches: Iterable[Batch]) -> tuple[list[str], list[Any]]:
+def _append_call(
+    ttl: int, channels: Channels, batches: Iterable[Batch]
+) -> tuple[list[str], list[Any]]:
     """Return keys and arguments for `append.lua`."""
     names: list[str] = []
     arguments: list[Any] = [ttl]
     for batch in batches:
         keys, entries = batch.keys, batch.entries
-        names += (keys.meta, keys.log, keys.channel)
+        names += (keys.meta, keys.log, channels.session(keys.tag))
         arguments += (keys.run_id, batch.fence, batch.head, len(entries), *entries)
     return names, arguments
 

@@ -138,7 +138,7 @@ async def _quiet(stage: Stage) -> None:
 
     def watched() -> bool:
         with stage.command() as client:
-            return bool(client.pubsub_channels("hf:{*}:bell"))
+            return bool(client.pubsub_channels("hf:*:bell"))
 
     while await asyncio.to_thread(watched):
         if time.monotonic() > deadline:

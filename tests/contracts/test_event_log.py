@@ -208,7 +208,7 @@ def test_the_notification_has_the_bytes_of_the_log(
 ) -> None:
     installed(event_log, keys)
     with PubSub(redis.connection_pool) as pubsub:
-        pubsub.subscribe(keys.channel)
+        pubsub.subscribe(event_log.channels[0].session(keys.tag))
         assert pubsub.get_message(timeout=5)["type"] == "subscribe"
         append(event_log, Batch(keys, 1, 0, entries(1, 2)))
         event_log.announce(keys, fence=1, epoch=1, terminal_seq=4, entries=entries(3, 2))

@@ -184,10 +184,11 @@ class WebStand:
         linger: float = 0.3,
         burst: int = 1000,
         subscriber_url: str = "",
+        installation: str = "hf",
     ) -> None:
         """`subscriber_url`: where the relay listens, if elsewhere than at `redis_url`."""
         self.commands = command_client(redis_url)
-        self.log = EventLog([self.commands], timedelta(seconds=60))
+        self.log = EventLog([self.commands], timedelta(seconds=60), installation)
         self.db = Database(database_url)
         self.emitter = RecordingEmitter()
         self.subscriber = pubsub_client(subscriber_url or redis_url)
@@ -212,6 +213,10 @@ class WebStand:
         self.db.close()
         self.commands.close()
         self.subscriber.close()
+
+    def channel(self, keys: RunKeys) -> str:
+        """The channel of the run's session."""
+        return self.log.channels[0].session(keys.tag)
 
     def socket(self, owner: str = OWNER) -> Connection:
         """A new socket; its sid is its name among the recordings."""

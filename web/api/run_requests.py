@@ -14,7 +14,7 @@ from shared.db.runs import stop as stops
 from shared.db.sessions import read as conversation
 from shared.errors import DatabaseUnavailable, InvalidPayload, NotFound, RedisUnavailable
 from shared.event_log.clients import Commands, RedisError, ResponseError
-from shared.event_log.keys import CONTROL, WRITABLE
+from shared.event_log.keys import WRITABLE
 from shared.event_log.session_events import publish_session_event
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
@@ -214,7 +214,8 @@ class RunRequests:
     def _notify_workers(self, run_id: str) -> None:
         """Two hints: the row has the stop, and workers look at it with every renewal (R9)."""
         try:
-            self._commands.publish(CONTROL, f"stop {run_id}")
+            control = self._event_log.channels_on(self._commands).control
+            self._commands.publish(control, f"stop {run_id}")
         except RedisError as error:
             log.warning("run.stop_unpublished run_id=%s error=%s", run_id, type(error).__name__)
             return  # the client is waiting; a task could not be sent either

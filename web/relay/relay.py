@@ -75,7 +75,11 @@ class Relay:
         self._burst = burst
         self.logs = LogReader(event_log)
         self.subscriber = ShardedSubscriber(
-            commands, subscribers, on_notification=self._on_notification, on_gap=self._on_gap
+            commands,
+            subscribers,
+            event_log.channels,
+            on_notification=self._on_notification,
+            on_gap=self._on_gap,
         )
         self.feeds = Feeds(self.subscriber, linger)
         self.sweeper = Sweeper(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from shared.event_log.clients import Commands, RedisError
+from shared.event_log.keys import Channels
 from shared.event_log.shards import shard_of
 from shared.service import Service
 from web.relay.subscriber import Subscriber
@@ -18,17 +19,22 @@ class ShardedSubscriber:
         self,
         commands: Sequence[Commands],
         subscribers: Sequence[Commands],
+        channels: Sequence[Channels],
         *,
         on_notification: Callable[[str, bytes], None],
         on_gap: Callable[[], None],
     ) -> None:
-        """Both sequences in the order of the log's servers; the callbacks as in Subscriber."""
+        """All sequences in the order of the log's servers; the callbacks as in Subscriber."""
         self._commands = commands
         self.shards = [
             Subscriber(
-                redis, f"relay-reader-{number}", on_notification=on_notification, on_gap=on_gap
+                redis,
+                of_server,
+                f"relay-reader-{number}",
+                on_notification=on_notification,
+                on_gap=on_gap,
             )
-            for number, redis in enumerate(subscribers)
+            for number, (redis, of_server) in enumerate(zip(subscribers, channels, strict=True))
         ]
 
     @property

@@ -25,7 +25,7 @@ from redis.client import PubSub
 
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
-from shared.event_log.keys import RELAY_ECHO, session_channel, tag_of_channel
+from shared.event_log.keys import RELAY_ECHO, Channels, tag_of_channel
 from shared.service import Service
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Subscriber:
     def __init__(
         self,
         redis: Commands,
+        channels: Channels,
         name: str,
         *,
         on_notification: Callable[[str, bytes], None],
@@ -65,6 +66,7 @@ class Subscriber:
         """`on_notification(tag, data)` and `on_gap()` are called by the reader: they must not wait.
         `name`: of the service."""
         self._redis = redis
+        self._channels = channels
         self._on_notification = on_notification
         self._on_gap = on_gap
         self.echo = RELAY_ECHO + uuid.uuid4().hex
@@ -89,7 +91,7 @@ class Subscriber:
 
         After that error the channel stays wanted, and is subscribed as soon as Redis is back.
         """
-        channel = session_channel(tag)
+        channel = self._channels.session(tag)
         deadline = time.monotonic() + CONFIRM_WITHIN
         with self._changed:
             self._wait_while(channel, _State.UNSUBSCRIBING, deadline)
@@ -103,7 +105,7 @@ class Subscriber:
 
     def remove(self, tag: str) -> None:
         """Unsubscribe, some time soon."""
-        channel = session_channel(tag)
+        channel = self._channels.session(tag)
         with self._changed:
             if self._states.get(channel) is not _State.SUBSCRIBED:
                 self._states.pop(channel, None)

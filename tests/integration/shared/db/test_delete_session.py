@@ -29,7 +29,8 @@ from shared.db.runs.terminal import mark_announced
 from shared.delete_session import SessionDeleter
 from shared.errors import NotFound, OwnershipLost
 from shared.event_log.clients import Commands, command_client
-from shared.event_log.keys import feed_tag, session_channel
+from shared.event_log.keys import feed_tag
+from shared.event_log.store import EventLog
 from shared.protocol.events import SessionNotification, decode, parse_notification
 from shared.protocol.run_states import RunState
 from tests.integration.conftest import MakeWorker
@@ -340,9 +341,9 @@ def deleter(stand: WorkerStand, commands: Commands) -> SessionDeleter:
 class Room:
     """What is rung in a session, in order."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Commands, event_log: EventLog) -> None:
         self._pubsub = PubSub(commands.connection_pool, ignore_subscribe_messages=True)
-        self._pubsub.subscribe(session_channel(feed_tag(OWNER, SESSION, "")))
+        self._pubsub.subscribe(event_log.channels[0].session(feed_tag(OWNER, SESSION, "")))
         self._pubsub.get_message(timeout=5.0)
         self.notices: list[dict[str, Any]] = []
         self.run_events: list[str] = []
@@ -362,8 +363,8 @@ class Room:
 
 
 @pytest.fixture
-def room(commands: Commands) -> Iterator[Room]:
-    made = Room(commands)
+def room(commands: Commands, stand: WorkerStand) -> Iterator[Room]:
+    made = Room(commands, stand.services.event_log)
     yield made
     made.close()
 

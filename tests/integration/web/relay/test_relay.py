@@ -93,7 +93,7 @@ def test_a_fenced_owner_is_not_heard(stand: WebStand) -> None:
     new.head = 1
     new.say("b")
     late = old._entry("message.delta", 3, delta="LATE")
-    stand.commands.publish(old.keys.channel, b"E r 1 1 3 0\n" + late)
+    stand.commands.publish(stand.channel(old.keys), b"E r 1 1 3 0\n" + late)
     new.say("c")
     stand.wait_for_text(socket, "abc")
 
@@ -153,7 +153,8 @@ def test_a_lost_end_is_found_by_the_sweep(stand: WebStand) -> None:
     stand.wait_for_seqs(socket, 1)
     stand.relay.subscriber.remove(address().tag)
     wait_until(
-        lambda: stand.commands.pubsub_numsub(run.keys.channel)[0][1] == 0, what="nobody listens"
+        lambda: stand.commands.pubsub_numsub(stand.channel(run.keys))[0][1] == 0,
+        what="nobody listens",
     )
     run.end()
     stand.relay.sweeper.sweep()
@@ -186,7 +187,7 @@ def test_a_late_doorbell_of_an_ended_run_tells_a_new_member_nothing(stand: WebSt
     stand.membership.join(socket, address())
     late = run._entry("message.delta", 1, delta="a")
     header = f"E {run.keys.run_id} 1 {run.fence} 1 0\n".encode()
-    stand.commands.publish(run.keys.channel, header + late)
+    stand.commands.publish(stand.channel(run.keys), header + late)
     stand.log.notify(address().tag, session_notification("queue.updated", {"queue": []}))
     wait_until(lambda: stand.emitter.to(socket.sid), what="the notice")
     assert [name for name, _ in stand.emitter.to(socket.sid)] == ["queue.updated"]

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
 from shared.errors import DatabaseUnavailable
-from shared.event_log.keys import RunKeys
+from shared.event_log.store import EventLog
 from shared.protocol.events import parse_notification
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
@@ -63,19 +64,17 @@ def test_who_joins_while_the_bell_is_given_up_waits_and_hears(
     wait_until(lambda: stand.emitter.seqs(again.sid) == [2], what="what is said from here on")
 
 
-class Unnotified(RunKeys):
-    """A run whose notifications go to another channel."""
-
-    @property
-    def channel(self) -> str:
-        return super().channel + ":nowhere"
+def unnotified(stand: WebStand, run_id: str) -> LiveRun:
+    """A run whose notifications go to other channels."""
+    log = EventLog([stand.commands], timedelta(seconds=60), "elsewhere")
+    return LiveRun(log, address().keys(run_id))
 
 
 def begun_unnotified(stand: WebStand) -> tuple[Connection, LiveRun]:
     """A socket, and a run that began after it joined and of which it knows nothing."""
     socket = stand.socket()
     stand.membership.join(socket, address())
-    run = LiveRun(stand.log, Unnotified(address().tag, "r"))
+    run = unnotified(stand, "r")
     run.say("a", "b")
     return socket, run
 
@@ -98,7 +97,7 @@ def test_a_run_that_began_and_ended_while_nobody_listened_is_told_once(
     stand = make_stand()
     socket, first = watching(stand)
     first.end()
-    run = LiveRun(stand.log, Unnotified(address().tag, "unnotified"))
+    run = unnotified(stand, "unnotified")
     run.say("a", "b")
     run.end()
     stand.commands.client_kill_filter(_type="pubsub")
@@ -123,7 +122,7 @@ def test_who_joins_first_leaves_nothing_unheard_for_those_who_were_there(
     stand = make_stand()
     socket, first = watching(stand)
     first.end()
-    run = LiveRun(stand.log, Unnotified(address().tag, "unnotified"))
+    run = unnotified(stand, "unnotified")
     run.say("a")
     run.end()
     late = stand.socket()
@@ -310,7 +309,7 @@ def flood(stand: WebStand, run: LiveRun) -> None:
     """More at once than the system takes from Redis for a reader; nothing that means anything."""
     together = stand.commands.pipeline(transaction=True)
     for _ in range(400):
-        together.publish(run.keys.channel, b"?" * LIMIT)
+        together.publish(stand.channel(run.keys), b"?" * LIMIT)
     together.execute()
 
 
