@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from shared import runtime
+from shared.db.pooler import prepare_nothing_behind_a_pooler
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.errors import DatabaseUnavailable
 
@@ -155,7 +156,7 @@ def _full(error: DBAPIError) -> bool:
 def _engine(url: str, pool_size: int) -> Engine:
     common: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
     if not is_sqlite(url):
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
@@ -164,6 +165,8 @@ def _engine(url: str, pool_size: int) -> Engine:
             connect_args={"connect_timeout": 5},
             **common,
         )
+        event.listen(engine, "connect", prepare_nothing_behind_a_pooler)
+        return engine
     # One permanent connection: units of work come one at a time, and opening costs as much as one.
     engine = create_engine(
         url,

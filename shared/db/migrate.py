@@ -8,8 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
+
+from shared.db.pooler import UNPREPARED
+from shared.db.sqlite_url import is_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x486F6C64  # "Hold": the number of the advisory lock on PostgreSQL
@@ -18,7 +21,7 @@ WAL_WITHIN = 30.0  # seconds
 
 def upgrade(database_url: str) -> None:
     """Create or change the tables. One process at a time; the others wait."""
-    engine = create_engine(database_url)
+    engine = _engine(database_url)
     try:
         with engine.connect() as connection, connection.begin():
             if connection.dialect.name == "postgresql":
@@ -50,13 +53,19 @@ def _use_wal(connection: Connection) -> None:
 
 def is_current(database_url: str) -> bool:
     """Whether the database has the schema that this version needs."""
-    engine = create_engine(database_url)
+    engine = _engine(database_url)
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
     return found == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _engine(database_url: str) -> Engine:
+    return create_engine(
+        database_url, connect_args={} if is_sqlite(database_url) else dict(UNPREPARED)
+    )
 
 
 def _config() -> Config:

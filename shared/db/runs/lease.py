@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import make_url
 
 from shared.db.models import LIVE_STATES
+from shared.db.pooler import prepare_nothing_behind_a_pooler
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 
 
@@ -94,6 +95,7 @@ class _Postgresql:
 
         dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = Native.connect(dsn, autocommit=True, connect_timeout=5)
+        prepare_nothing_behind_a_pooler(self._connection)
 
     def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:
         now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"

@@ -55,7 +55,7 @@ class PostgresServer:
         """Make a cluster, start the server, and wait until it answers."""
         self.directory = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
         self._binaries = binaries
-        self._account = _unprivileged_account()
+        self._account = unprivileged_account()
         if self._account:
             shutil.chown(self.directory, self._account["user"], self._account["group"])
             self._binaries = _reachable(binaries, self.directory)
@@ -148,7 +148,7 @@ def _reachable(binaries: Path, directory: Path) -> Path:
     return copy / binaries.name
 
 
-def _unprivileged_account() -> dict[str, Any]:
+def unprivileged_account() -> dict[str, Any]:
     """Popen options: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
