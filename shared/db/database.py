@@ -27,6 +27,7 @@ from sqlalchemy.pool import StaticPool
 from shared import runtime
 from shared.db.pooler import prepare_nothing_behind_a_pooler
 from shared.db.sqlite_url import busy_seconds, is_sqlite
+from shared.db.without_data import HIDE, without_data
 from shared.errors import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ class Database:
                     reconnects -= 1
                     continue
                 if not _conflict(error):
-                    raise _translated(error) from error
+                    raise _translated(error) from without_data(error)
                 if not tries_left or time.monotonic() > deadline:
                     raise _too_busy() from error
             time.sleep(random.uniform(0.005, 0.05))
@@ -154,7 +155,7 @@ def _full(error: DBAPIError) -> bool:
 
 
 def _engine(url: str, pool_size: int) -> Engine:
-    common: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    common: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads} | HIDE
     if not is_sqlite(url):
         engine = create_engine(
             url,

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared.db.pooler import UNPREPARED
 from shared.db.sqlite_url import is_sqlite
+from shared.db.without_data import HIDE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x486F6C64  # "Hold": the number of the advisory lock on PostgreSQL
@@ -64,7 +65,7 @@ def is_current(database_url: str) -> bool:
 
 def _engine(database_url: str) -> Engine:
     return create_engine(
-        database_url, connect_args={} if is_sqlite(database_url) else dict(UNPREPARED)
+        database_url, connect_args={} if is_sqlite(database_url) else UNPREPARED, **HIDE
     )
 
 
