@@ -65,13 +65,13 @@ def _demo_gateway(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
 
 
 def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.commands.migrate import migrate
     from deploy.local.home import open_home
-    from shared.db import migrate
 
     settings = Settings.load(environ)
     if not environ.get("DATABASE_URL"):
         open_home(settings.home)
-    migrate.upgrade(settings.database_url)
+    migrate(settings)
     return 0
 
 

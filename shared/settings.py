@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
+from shared import addresses
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.errors import SettingsError
 
 T = TypeVar("T")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 @dataclass(frozen=True)
@@ -79,18 +78,16 @@ class Settings:
             home=home,
             host=read.text("HOST", "127.0.0.1"),
             port=read.integer("PORT", 8648, 0, 65535),
-            redis_url=read.url("REDIS_URL", "", REDIS_SCHEMES),
-            log_redis_urls=read.urls("LOG_REDIS_URLS", REDIS_SCHEMES),
-            database_url=_driver(
-                read.url("DATABASE_URL", "", ("sqlite", "postgresql", "postgres"))
-                or f"sqlite:///{home / 'holdfast.db'}"
-            ),
+            redis_url=read.parsed("REDIS_URL", "", addresses.redis_url),
+            log_redis_urls=read.all_parsed("LOG_REDIS_URLS", addresses.redis_url),
+            database_url=read.parsed("DATABASE_URL", "", addresses.database_url)
+            or f"sqlite:///{home / 'holdfast.db'}",
             auth_token=read.text("AUTH_TOKEN", ""),
             auth_disabled=read.flag("AUTH_DISABLED"),
             tokens_file=read.optional_path("TOKENS_FILE"),
-            hermes_url=read.url("HERMES_URL", "http://127.0.0.1:8642", ("http", "https")),
+            hermes_url=read.parsed("HERMES_URL", "http://127.0.0.1:8642", addresses.gateway_url),
             hermes_url_given=bool(read.text("HERMES_URL", "")),
-            hermes_api_key=read.text("HERMES_API_KEY", ""),
+            hermes_api_key=read.parsed("HERMES_API_KEY", "", addresses.api_key),
             hermes_home=read.path("HERMES_HOME", "~/.hermes"),
             profiles_file=read.optional_path("PROFILES_FILE"),
             cors_origins=read.words("CORS_ORIGINS"),
@@ -128,6 +125,11 @@ class Settings:
             not (settings.auth_disabled and settings.tokens_file),
             "TOKENS_FILE: nobody needs a token while AUTH_DISABLED is set; unset one of them",
         )
+        read.require(
+            "?" not in str(home) or not settings.database_url.startswith(f"sqlite:///{home}"),
+            "HOLDFAST_HOME: its path may have no ?, which ends the path in the address of the "
+            "database; choose another folder, or set DATABASE_URL",
+        )
         _require_lease(read, settings)
         read.finish()
         return settings
@@ -148,11 +150,6 @@ def _require_lease(read: "_Reader", settings: Settings) -> None:
         f"LEASE_SECONDS: on SQLite at least {least:g}, three times renewal interval plus busy "
         f"timeout ({busy:g} s; `?timeout=` of DATABASE_URL)",
     )
-
-
-def _driver(url: str) -> str:
-    """Name the driver that Holdfast uses (psycopg 3), in all spellings of the scheme."""
-    return re.sub(r"^postgres(ql)?:", "postgresql+psycopg:", url)
 
 
 class _Reader:
@@ -203,20 +200,19 @@ class _Reader:
         value = self.text(name, "")
         return Path(value).expanduser() if value else None
 
-    def urls(self, name: str, schemes: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(self._url(name, value, schemes) for value in self.words(name))
+    def all_parsed(self, name: str, parse: Callable[[str], str]) -> tuple[str, ...]:
+        return tuple(self._parse(name, value, parse) for value in self.words(name))
 
-    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
-        return self._url(name, self.text(name, default), schemes)
+    def parsed(self, name: str, default: str, parse: Callable[[str], str]) -> str:
+        """`parse` returns the value in its one spelling, or raises ValueError with what to do."""
+        return self._parse(name, self.text(name, default), parse)
 
-    def _url(self, name: str, value: str, schemes: tuple[str, ...]) -> str:
-        value = value.rstrip("/")
-        scheme = urlsplit(value).scheme.partition("+")[0]
-        self.require(
-            not value or scheme in schemes,
-            f"{name}: needs a URL that begins with {' or '.join(s + '://' for s in schemes)}",
-        )
-        return value
+    def _parse(self, name: str, value: str, parse: Callable[[str], str]) -> str:
+        try:
+            return parse(value) if value else ""
+        except ValueError as error:
+            self._faults.append(f"{name}: {error}")
+            return ""
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         value = self._convert(name, int, default)

@@ -6,6 +6,9 @@ Names are part of a rolling upgrade: a message may be received by a process of t
 """
 
 import logging
+import os
+import ssl
+from collections.abc import Mapping
 from typing import Any, Final
 
 from celery import Celery
@@ -13,6 +16,7 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
+from shared.addresses import broker_url
 from shared.event_log.keys import BROKER_PREFIX
 from shared.settings import Settings
 
@@ -46,8 +50,12 @@ def celery_app(settings: Settings) -> Celery:
     a message that comes twice is harmless and the reaper replaces one that is lost
     (docs/adr/0002).
     """
-    app = Celery("holdfast", broker=settings.redis_url, amqp=_Amqp, set_as_current=False)
+    _drop_environment_of_celery()
+    broker, tls = broker_url(settings.redis_url)
+    # No fixups: they react to variables of Django.
+    app = Celery("holdfast", broker=broker, amqp=_Amqp, set_as_current=False, fixups=())
     app.conf.update(
+        broker_use_ssl=_tls(tls) if broker.startswith("rediss") else None,
         broker_transport_options={
             "visibility_timeout": 7200,
             "max_connections": settings.worker_concurrency + settings.takeover_slots + 50,
@@ -72,6 +80,24 @@ def celery_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
     )
     return app
+
+
+def _drop_environment_of_celery() -> None:
+    """Celery prefers its own variables, such as CELERY_BROKER_URL, to what it is told, and takes
+    options of its commands from others. In a shell they are about another installation."""
+    for name in [name for name in os.environ if name.startswith("CELERY_")]:
+        del os.environ[name]
+
+
+def _tls(options: Mapping[str, str]) -> dict[str, Any]:
+    """What redis-py does for the same URL, as options for Celery's connections."""
+    wanted = options.get("ssl_cert_reqs", "required")
+    check = options.get("ssl_check_hostname", "true").lower() not in {"0", "f", "false", "n", "no"}
+    return {
+        **options,
+        "ssl_cert_reqs": ssl.VerifyMode[f"CERT_{wanted.upper()}"],
+        "ssl_check_hostname": check and wanted != "none",
+    }
 
 
 class _Connection(Connection):

@@ -9,12 +9,12 @@ import hashlib
 import os
 import re
 import secrets
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from shared import toml_file
 from shared.errors import SettingsError
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
@@ -57,9 +57,11 @@ def read(path: Path) -> tuple[dict[str, str], Stamp]:
             if status.st_mode & FORBIDDEN:
                 mode = f"{status.st_mode & 0o777:o}"
                 raise SettingsError([f"TOKENS_FILE: {path} has mode {mode}; chmod 600 {path}"])
-            tables = tomllib.loads(file.read(MOST_BYTES).decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError([f"TOKENS_FILE: {path}: {type(error).__name__}"]) from error
+            tables = toml_file.parse(file.read(MOST_BYTES))
+    except OSError as error:
+        raise SettingsError([f"TOKENS_FILE: {path}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise SettingsError([f"TOKENS_FILE: {path} {error}"]) from error
     return _owners(tables), Stamp.of(status)
 
 

@@ -29,13 +29,18 @@ def _run(role: str) -> None:
         settings = Settings.load(os.environ)
     except SettingsError as error:
         sys.exit(str(error))
+    if not settings.redis_url:
+        sys.exit("REDIS_URL: is missing; `holdfast up` brings a server of its own")
     configure(role, settings.log_level)
     entries = {
         "runs": processes.run_worker,
         "maintenance": processes.run_maintenance,
         "beat": processes.run_beat,
     }
-    entries[role](settings)
+    try:
+        entries[role](settings)
+    except SettingsError as error:  # of the profiles file
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from deploy.local.ports import is_free
 from shared import user_tokens
 from shared.db import migrate
 from shared.errors import SettingsError
+from shared.event_log.clients import tcp_options
 from shared.hermes.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
@@ -110,7 +111,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         yield _embedded_redis()
         return
     client = redis.Redis.from_url(
-        settings.redis_url, socket_timeout=3, socket_connect_timeout=3, retry=NO_RETRY
+        settings.redis_url, socket_timeout=3, retry=NO_RETRY, **tcp_options(settings.redis_url)
     )
     try:
         server = client.info("server")
@@ -161,8 +162,14 @@ def _database(settings: Settings) -> Finding:
 
 
 def _gateway(settings: Settings) -> Finding:
-    default = Profiles.load(settings).get(DEFAULT)
+    try:
+        default = Profiles.load(settings).get(DEFAULT)
+    except SettingsError as error:
+        return Finding("gateway", FAULT, str(error), "correct PROFILES_FILE or the Hermes home")
     found = probe(default.url, default.api_key)
+    if found.foreign and settings.hermes_url_given:
+        detail = f"{default.url} is not a gateway ({found.detail})"
+        return Finding("gateway", FAULT, detail, "correct HERMES_URL")
     if not found.answers:
         detail = f"none at {default.url} ({found.detail})"
         advice = "start one or set HERMES_URL; `holdfast up` uses its demo gateway until then"

@@ -56,7 +56,8 @@ def _migrate(stack: LocalStack) -> None:
         text=True,
     )
     if done.returncode != 0:
-        raise DeployError(f"the database could not be migrated:\n{done.stderr.strip()}")
+        said = done.stderr.strip().removeprefix("holdfast: ")
+        raise DeployError(f"the database could not be migrated: {said}")
 
 
 def _supervise(stack: LocalStack, lock: HomeLock, *, coloured: bool) -> None:

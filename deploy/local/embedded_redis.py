@@ -80,6 +80,11 @@ def binary_for(directory: Path) -> RedisBinary:
     return packaged_binary() if origin == "embedded" else find_binary()
 
 
+def _quoted(path: Path) -> str:
+    """The path as it stands between quotes in the configuration."""
+    return str(path).replace("\\", "\\\\").replace('"', '\\"')
+
+
 def address_of(directory: Path) -> str | None:
     """The URL of that folder's server while it runs; None if the folder never had one."""
     port, password = directory / "port", directory / "password"
@@ -111,7 +116,10 @@ class EmbeddedRedis:
         server.configuration_file.touch(mode=0o600)
         server.configuration_file.write_text(
             CONFIGURATION.format(
-                host=LOOPBACK, port=server.port, password=server.password, directory=directory
+                host=LOOPBACK,
+                port=server.port,
+                password=server.password,
+                directory=_quoted(directory),
             )
             + extra
         )

@@ -9,11 +9,15 @@ TIMEOUT = 3.0  # seconds; a gateway that needs longer for /health counts as not 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What was found: it `answers` to /health, and we are `authorized` with our key."""
+    """What was found: it `answers` to /health, and we are `authorized` with our key.
+
+    `foreign`: something answers there that is no gateway, or that we cannot talk to.
+    """
 
     answers: bool
     authorized: bool
     detail: str
+    foreign: bool = False
 
 
 def probe(url: str, api_key: str) -> ProbeResult:
@@ -21,15 +25,19 @@ def probe(url: str, api_key: str) -> ProbeResult:
     with requests.Session() as session:
         session.trust_env = False  # no proxy for a gateway on this machine
         try:
-            health = session.get(f"{url}/health", timeout=TIMEOUT)
+            health = session.get(f"{url}/health", timeout=TIMEOUT, allow_redirects=False)
             if health.status_code != 200:
-                return ProbeResult(False, False, f"/health answers {health.status_code}")
+                return ProbeResult(
+                    False, False, f"/health answers {health.status_code}", foreign=True
+                )
             # No run has this id: 404 with a valid key, 401 or 403 with an invalid one.
             answer = session.get(
                 f"{url}/v1/runs/holdfast-doctor",
                 headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
                 timeout=TIMEOUT,
             )
+        except requests.exceptions.SSLError:
+            return ProbeResult(False, False, "its certificate is not trusted", foreign=True)
         except requests.RequestException as error:
             return ProbeResult(False, False, type(error).__name__)
     authorized = answer.status_code not in {401, 403}

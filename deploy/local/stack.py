@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from deploy.demo_gateway import KEY_VARIABLE
+from deploy.errors import DeployError
 from deploy.local.embedded_redis import EmbeddedRedis, binary_for
 from deploy.local.gateway_probe import is_healthy, probe
 from deploy.local.home import Home, secret
@@ -95,8 +96,14 @@ def _redis(home: Home) -> EmbeddedRedis:
 def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
     """The gateway's URL and key, and the role of the demo gateway if no gateway answers."""
     default = _configured_gateway(settings)
-    if probe(default.url, default.api_key).answers:
+    found = probe(default.url, default.api_key)
+    if found.answers:
         return default.url, default.api_key, None
+    if found.foreign and settings.hermes_url_given:
+        raise DeployError(
+            f"HERMES_URL: what answers at {default.url} is not a gateway ({found.detail}); correct "
+            "it, or unset it for the demo gateway"
+        )
     port, key = free_port(), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
     command = python("deploy.demo_gateway", "--port", str(port), "--max-runs", "0")

@@ -18,7 +18,12 @@ __all__ = [
 
 Commands = Redis
 
-KEEPALIVE: dict[str, Any] = {"socket_keepalive": True, "socket_connect_timeout": 3}
+TCP: dict[str, Any] = {"socket_keepalive": True, "socket_connect_timeout": 3}
+
+
+def tcp_options(url: str) -> dict[str, Any]:
+    """Return the options of a connection that a socket of the file system does not have."""
+    return {} if url.startswith("unix:") else TCP
 
 
 def command_client(url: str, *, connections: int = 32, timeout: float = 5.0) -> Commands:
@@ -35,7 +40,7 @@ def command_client(url: str, *, connections: int = 32, timeout: float = 5.0) -> 
         health_check_interval=25,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
-        **KEEPALIVE,
+        **tcp_options(url),
     )
     return Redis(connection_pool=pool)
 
@@ -53,5 +58,5 @@ def pubsub_client(url: str) -> Commands:
         health_check_interval=5,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
-        **KEEPALIVE,
+        **tcp_options(url),
     )

@@ -1,12 +1,12 @@
 """Profiles: which gateway a session uses. Reads files and settings, not the network."""
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
+from shared import addresses, toml_file
 from shared.errors import SettingsError, UnknownProfile
 from shared.hermes.home import HermesEndpoint, main_endpoint, other_endpoints
 from shared.settings import Settings
@@ -56,6 +56,7 @@ class Profiles:
         profiles[DEFAULT] = _default(settings, main)
         if settings.profiles_file is not None:
             profiles |= _read_file(settings, found | ({DEFAULT: main} if main else {}))
+        _check_keys(profiles)
         most = settings.gateway_max_runs
         return cls({name: _limited(profile, most) for name, profile in profiles.items()})
 
@@ -69,6 +70,18 @@ class Profiles:
     def names(self) -> list[str]:
         """Return all names, sorted."""
         return sorted(self._profiles)
+
+
+def _check_keys(profiles: Mapping[str, Profile]) -> None:
+    """The keys of a Hermes home come from its files. Raises SettingsError."""
+    faults = []
+    for profile in profiles.values():
+        try:
+            addresses.api_key(profile.api_key)
+        except ValueError as error:
+            faults.append(f"HERMES_HOME: the API key of profile {profile.name} {error}")
+    if faults:
+        raise SettingsError(faults)
 
 
 def _default(settings: Settings, endpoint: HermesEndpoint | None) -> Profile:
@@ -92,10 +105,16 @@ def _belongs(url: str, endpoint: HermesEndpoint) -> bool:
 
 def _read_file(settings: Settings, found: Mapping[str, HermesEndpoint]) -> dict[str, Profile]:
     assert settings.profiles_file is not None
+    path = settings.profiles_file
     try:
-        tables = tomllib.loads(settings.profiles_file.read_text("utf-8")).get("profiles", {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError([f"PROFILES_FILE: {error}"]) from error
+        file = toml_file.parse(path.read_bytes())
+    except OSError as error:
+        raise SettingsError([f"PROFILES_FILE: {path}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise SettingsError([f"PROFILES_FILE: {path} {error}"]) from error
+    tables = file.get("profiles", {})
+    if set(file) - {"profiles"} or not _is_table_of_tables(tables):
+        raise SettingsError([f"PROFILES_FILE: {path}: needs tables [profiles.NAME], nothing else"])
     faults: list[str] = []
     profiles = {
         name: _profile(name, table, found.get(name), faults) for name, table in tables.items()
@@ -105,6 +124,10 @@ def _read_file(settings: Settings, found: Mapping[str, HermesEndpoint]) -> dict[
     return profiles
 
 
+def _is_table_of_tables(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(one, Mapping) for one in value.values())
+
+
 _KEYS = {"url", "api_key", "context_length", "history_format", "home", "max_runs"}
 
 
@@ -112,28 +135,49 @@ def _profile(
     name: str, table: Mapping[str, object], endpoint: HermesEndpoint | None, faults: list[str]
 ) -> Profile:
     unknown = set(table) - _KEYS
-    url, length = table.get("url"), table.get("context_length")
+    where = f"PROFILES_FILE: profile {name}"
+    url = _parsed(table, "url", addresses.gateway_url, faults, where)
+    length = table.get("context_length")
     history_format = table.get("history_format", "auto")
     max_runs = table.get("max_runs", UNSET)
     if unknown:
         faults.append(f"PROFILES_FILE: profile {name}: unknown keys {sorted(unknown)}")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        faults.append(f"PROFILES_FILE: profile {name}: url must be an http(s) address")
-    if length is not None and not (isinstance(length, int) and length > 0):
+    if not table.get("url"):
+        faults.append(f"{where}: url is missing")
+    if length is not None and not (type(length) is int and length > 0):
         faults.append(f"PROFILES_FILE: profile {name}: context_length must be a positive number")
     if history_format not in get_args(HistoryFormat):
         faults.append(f"PROFILES_FILE: profile {name}: history_format {history_format!r}")
+    if not isinstance(table.get("home", ""), str):
+        faults.append(f"{where}: home must be a path")
     if max_runs != UNSET and not (type(max_runs) is int and max_runs >= 0):
         faults.append(f"PROFILES_FILE: profile {name}: max_runs must be a number, 0 for no limit")
     return Profile(
         name=name,
-        url=str(url).rstrip("/"),
-        api_key=str(table.get("api_key", "")),
+        url=url,
+        api_key=_parsed(table, "api_key", addresses.api_key, faults, where),
         context_length=length if isinstance(length, int) else None,
         history_format=history_format,  # type: ignore[arg-type]
-        home=_home(table.get("home"), str(url), endpoint),
+        home=_home(table.get("home"), url, endpoint),
         max_runs=max_runs if isinstance(max_runs, int) else UNSET,
     )
+
+
+def _parsed(
+    table: Mapping[str, object],
+    key: str,
+    parse: Callable[[str], str],
+    faults: list[str],
+    where: str,
+) -> str:
+    value = table.get(key, "")
+    try:
+        if not isinstance(value, str):
+            raise ValueError("must be text, in quotes")
+        return parse(value) if value else ""
+    except ValueError as error:
+        faults.append(f"{where}: {key} {error}")
+        return ""
 
 
 def _limited(profile: Profile, most: int) -> Profile:

@@ -27,6 +27,25 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == "0.1.0"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://127.0.0.1:1/d",
+        "postgresql+asyncpg://127.0.0.1:1/d?connect_timeout=x",
+        "sqlite:////nowhere/at/all/data.db",
+        "sqlite:////dev/null",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_in_a_line(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert main(["migrate"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("holdfast: the database ")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("role", ["web", "worker", "maintenance", "beat", "flower"])
 def test_a_role_without_a_redis_says_what_to_do(
     role: str, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo_gateway import KEY_VARIABLE
+from deploy.errors import DeployError
 from deploy.local import stack as local_stack
 from deploy.local.gateway_probe import ProbeResult
 from deploy.local.home import open_home
@@ -48,6 +49,22 @@ def test_a_redis_and_a_gateway_that_are_there_are_used(
     assert stack.environment["HERMES_URL"] == "http://h:1"
     assert stack.environment["HERMES_API_KEY"] == "k"
     assert stack.gateway == "http://h:1"
+
+
+def test_what_is_no_gateway_is_not_replaced_by_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = ProbeResult(False, False, "/health answers 404", foreign=True)
+    monkeypatch.setattr(local_stack, "probe", lambda *_: found)
+    with pytest.raises(DeployError, match="404"):
+        planned(tmp_path, HERMES_URL="http://h:1")
+    assert "DEMO" in planned(tmp_path).gateway
+
+
+def test_a_home_with_any_character_is_quoted_for_redis(tmp_path: Path) -> None:
+    planned(tmp_path / 'a"b\\c #%')
+    configuration = (tmp_path / 'a"b\\c #%' / "redis" / "redis.conf").read_text()
+    assert f'dir "{tmp_path}/a\\"b\\\\c #%/redis"' in configuration
 
 
 def test_roles_are_multiplied_as_asked(tmp_path: Path) -> None:

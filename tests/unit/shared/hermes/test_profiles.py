@@ -186,6 +186,66 @@ def test_all_faults_of_the_profiles_file_are_reported(load: Load, tmp_path: Path
     assert len(caught.value.faults) == 2
 
 
+WORK = '[profiles.work]\nurl = "http://far:1"\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_profiles_file_is_read_in_each_encoding(
+    load: Load, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "profiles.toml"
+    file.write_bytes(f'{WORK}api_key = "k"  # Schlüssel\n'.encode(encoding))
+    assert where(load(PROFILES_FILE=str(file)).get("work")) == ("http://far:1", "k")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("profiles = 3", "profiles.NAME"),
+        ("[[profiles]]\nurl = 'http://h'", "profiles.NAME"),
+        ("[profiles]\nwork = 'http://h'", "profiles.NAME"),
+        ("[profile.work]\nurl = 'http://h'", "profiles.NAME"),
+        ("[profiles.work]\nurl = 5", "url must be text"),
+        ("[profiles.work]\n", "url is missing"),
+        (WORK + "api_key = 5", "api_key must be text"),
+        (WORK + 'api_key = "a\\nb"', "api_key has"),
+        (WORK + 'api_key = "schlüssel"', "api_key has"),
+        (WORK + "context_length = true", "context_length"),
+        (WORK + "home = 5", "home"),
+        (WORK + "max_runs = false", "max_runs"),
+        (WORK + "history_format = ['text']", "history_format"),
+        ("[profiles.work", "not TOML"),
+    ],
+)
+def test_a_wrong_shape_is_said_in_a_line(load: Load, tmp_path: Path, text: str, fault: str) -> None:
+    file = tmp_path / "profiles.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=fault):
+        load(PROFILES_FILE=str(file))
+
+
+@pytest.mark.parametrize("place", ["missing.toml", "."])
+def test_a_profiles_file_that_is_none_is_said_in_a_line(
+    load: Load, tmp_path: Path, place: str
+) -> None:
+    with pytest.raises(SettingsError, match="PROFILES_FILE"):
+        load(PROFILES_FILE=str(tmp_path / place))
+
+
+def test_v1_behind_an_address_is_left_out(load: Load, tmp_path: Path) -> None:
+    file = tmp_path / "profiles.toml"
+    file.write_text('[profiles.work]\nurl = "http://far:1/v1/"\n')
+    profiles = load(PROFILES_FILE=str(file), HERMES_URL="http://near:2/v1")
+    assert profiles.get("work").url == "http://far:1"
+    assert profiles.get("default").url == "http://near:2"
+
+
+def test_a_key_of_a_home_that_no_header_can_carry_is_said(load: Load, write: Write) -> None:
+    write(env="API_SERVER_KEY=schlüssel\n")
+    with pytest.raises(SettingsError, match="profile default"):
+        load()
+
+
 @pytest.mark.parametrize(
     "config",
     ["a: [", "- a\n- list", "platforms: [1]", "platforms: {api_server: {extra: 5}}", "\x00", "5"],

@@ -1,0 +1,174 @@
+"""Addresses as people write them, in the one spelling that the libraries here understand. Pure.
+
+Every function raises ValueError; its text says what is wrong and what to write instead, and holds
+no part of the address, which may be a password.
+"""
+
+import re
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+
+ENCODE: Final = "characters like / ? # @ in a password are written as %2F %3F %23 %40"
+
+POSTGRESQL: Final = ("postgresql", "postgres")
+#: What libpq knows, which is what psycopg accepts in a URL.
+LIBPQ: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        service servicefile user password passfile channel_binding dbname host hostaddr port
+        client_encoding options application_name fallback_application_name connect_timeout
+        keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout
+        sslmode sslnegotiation sslcompression sslcert sslkey sslkeylogfile sslcertmode sslpassword
+        sslrootcert sslcrl sslcrldir sslsni requirepeer require_auth ssl_min_protocol_version
+        ssl_max_protocol_version min_protocol_version max_protocol_version gssencmode krbsrvname
+        gsslib gssdelegation target_session_attrs load_balance_hosts scram_client_key
+        scram_server_key oauth_issuer oauth_client_id oauth_client_secret oauth_scope
+        """,
+    )
+)
+
+REDIS: Final = ("redis", "rediss", "unix")
+REDIS_NUMBERS: Final = frozenset(
+    ("db", "socket_timeout", "socket_connect_timeout", "health_check_interval", "ssl_min_version")
+)
+REDIS_OPTIONS: Final = REDIS_NUMBERS | frozenset(
+    re.findall(
+        r"\w+",
+        """
+        client_name socket_keepalive retry_on_timeout ssl_cert_reqs ssl_ca_certs ssl_ca_path
+        ssl_certfile ssl_keyfile ssl_password ssl_check_hostname ssl_ciphers
+        """,
+    )
+)
+CERTIFICATES: Final = ("none", "optional", "required")
+
+
+def database_url(text: str) -> str:
+    """Return the address of a database for SQLAlchemy, with the driver that Holdfast uses."""
+    scheme, parts = _split(text)
+    dialect = scheme.partition("+")[0]
+    if dialect in POSTGRESQL:
+        names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+        _only(names, LIBPQ, "options are those of libpq, such as sslmode=require", parts)
+        return f"postgresql+psycopg://{text.partition('://')[2]}"
+    if dialect == "sqlite":
+        return f"sqlite://{_sqlite_file(text)}"
+    raise ValueError("needs a URL that begins with postgresql:// or sqlite:///")
+
+
+def _sqlite_file(text: str) -> str:
+    place, _, query = text.partition("://")[2].partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    options.pop("check_same_thread", None)  # units of work wait for each other anyway
+    if not place.strip("/") or ":memory:" in place:
+        raise ValueError(
+            "needs a file, as in sqlite:////var/lib/holdfast.db: each process would have another "
+            "database in its memory"
+        )
+    if not place.startswith("/") or place.startswith("/file:"):
+        raise ValueError("needs the path of a file behind three slashes, as in sqlite:///data.db")
+    if set(options) - {"timeout"}:
+        raise ValueError("the only option of SQLite is timeout=, in seconds")
+    return place + (f"?{urlencode(options)}" if options else "")
+
+
+def redis_url(text: str) -> str:
+    """Return the address of a Redis server for redis-py; `broker_url` makes Celery's of it."""
+    scheme, parts = _split(text)
+    scheme = "unix" if scheme == "redis+socket" else scheme
+    if scheme not in REDIS:
+        raise ValueError("needs a URL that begins with redis:// or rediss:// or unix://")
+    options = _redis_options(parts)
+    if scheme != "rediss" and any(name.startswith("ssl_") for name in options):
+        raise ValueError("options ssl_… are for rediss://")
+    if scheme == "unix":
+        if {"socket_connect_timeout", "socket_keepalive"} & set(options):
+            raise ValueError("a socket of the file system has no options of connecting")
+        if parts.hostname or not parts.path.strip("/"):
+            raise ValueError("needs the path of a socket behind three slashes: unix:///run/redis")
+    elif parts.path.strip("/") and not parts.path.strip("/").isdecimal():
+        raise ValueError("behind the address stands the number of the database, as in redis://h/0")
+    query = urlencode(options, quote_via=quote)
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}" + (f"?{query}" if query else "")
+
+
+def _redis_options(parts: SplitResult) -> dict[str, str]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "virtual_host" in options:  # Celery's word
+        options["db"] = options.pop("virtual_host").strip("/")
+    _only(set(options), REDIS_OPTIONS, "options are those of redis-py", parts)
+    for name in REDIS_NUMBERS:
+        if name in options and not re.fullmatch(r"\d+(\.\d+)?", options[name]):
+            raise ValueError(f"{name} needs a number")
+    if "ssl_cert_reqs" in options:
+        wanted = options["ssl_cert_reqs"].lower().removeprefix("cert_")
+        if wanted not in CERTIFICATES:
+            raise ValueError(f"ssl_cert_reqs is one of {', '.join(CERTIFICATES)}")
+        options["ssl_cert_reqs"] = wanted
+    return options
+
+
+def broker_url(url: str) -> tuple[str, dict[str, str]]:
+    """Return the address of the same Redis server for Celery, and its options of TLS.
+
+    `url`: of `redis_url`. Celery has a scheme of its own for sockets, and of TLS verifies nothing
+    unless it is told.
+    """
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    user = ":".join(
+        quote(unquote(part), safe="") for part in (parts.username or "", parts.password or "")
+    )
+    account = f"{user}@" if user != ":" else ""
+    database = options.get("db") or parts.path.strip("/") or "0"
+    if parts.scheme == "unix":
+        database = options.get("db") or "0"
+        return f"redis+socket://{account}{parts.path}?virtual_host={database}", {}
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "localhost"
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    return f"{parts.scheme}://{account}{host}:{parts.port or 6379}/{database}", tls
+
+
+def gateway_url(text: str) -> str:
+    """Return the address of a gateway without what clients of models write behind it, `/v1`."""
+    scheme, parts = _split(text)
+    if scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("needs a URL that begins with http:// or https://")
+    if parts.query or parts.fragment:
+        raise ValueError("needs the address of the gateway alone, without ? and #")
+    if parts.username is not None:
+        raise ValueError("the key is given on its own, not in the address")
+    path = re.sub(r"(/v1)?/*$", "", parts.path.rstrip("/"))
+    return f"{scheme}://{parts.netloc}{path}"
+
+
+def api_key(text: str) -> str:
+    """Return the key, which must fit into a header of HTTP."""
+    if not re.fullmatch(r"[\x21-\x7e]*", text.strip()):
+        raise ValueError("has a space, a line break or a character beyond ASCII inside it")
+    return text.strip()
+
+
+def _split(text: str) -> tuple[str, SplitResult]:
+    """The scheme in lower case, and the parts."""
+    if re.search(r"[\x00-\x20\x7f]", text):
+        raise ValueError("has a space, a line break or a control character inside it")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"cannot be read as a URL; {ENCODE}") from None
+    if "://" not in text:
+        raise ValueError("needs a URL, with :// behind its first word")
+    if parts.fragment and not parts.scheme.startswith("sqlite"):
+        raise ValueError(f"has a # inside it; {ENCODE}")
+    return parts.scheme, parts
+
+
+def _only(names: set[str], known: frozenset[str], advice: str, parts: SplitResult) -> None:
+    if not names - known:
+        return
+    if "@" in parts.query:  # the rest of a password, which is not to be shown
+        raise ValueError(f"has an @ behind its ?; {ENCODE}")
+    raise ValueError(f"unknown options {', '.join(sorted(names - known))}; {advice}")
