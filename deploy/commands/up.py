@@ -21,6 +21,7 @@ def up(environ: Mapping[str, str], choices: Choices) -> None:
 
     Raises DeployError or SettingsError.
     """
+    _open_standard_files()
     settings = _with_port(Settings.load(environ))
     os.umask(0o077)  # files of the roles may hold conversations
     home = open_home(settings.home)
@@ -29,9 +30,21 @@ def up(environ: Mapping[str, str], choices: Choices) -> None:
     try:
         stack = plan(settings, home, environ, choices)
         _migrate(stack)
-        _supervise(stack, lock, coloured=sys.stdout.isatty() and not environ.get("NO_COLOR"))
+        _supervise(stack, lock, coloured=_is_terminal() and not environ.get("NO_COLOR"))
     finally:
         lock.close()
+
+
+def _open_standard_files() -> None:
+    """Put /dev/null where the caller has closed one of the first three descriptors: the next file
+    would get its number, and what is meant for a terminal would go into it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _with_port(settings: Settings) -> Settings:

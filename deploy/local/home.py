@@ -1,5 +1,6 @@
 """HOLDFAST_HOME: the folder with the data of a Holdfast that `holdfast up` runs."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -86,9 +87,11 @@ class HomeLock:
         self.describe("starting")
 
     def describe(self, text: str) -> None:
-        """Set the text that the HomeBusyError of another process shows, beside our pid."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, f"pid {os.getpid()}, {text}".encode(), 0)
+        """Set the text that the HomeBusyError of another process shows, beside our pid. On a full
+        disk there is none."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, f"pid {os.getpid()}, {text}".encode(), 0)
 
     def close(self) -> None:
         """Close our descriptor; the lock is free once child processes have closed theirs, too."""

@@ -2,15 +2,20 @@
 
 from typing import TextIO
 
+from deploy.supervisor.sink import sink_of
+
 COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")  # ANSI foregrounds
 OWN_NAME = "holdfast"
 
 
 class PrefixedOutput:
-    """Writes prefixed lines. A closed terminal is not an error."""
+    """Writes prefixed lines. Those that cannot be written are lost, and counted for when it is
+    possible again: nothing that happens to a terminal or a disk harms the processes."""
 
-    def __init__(self, stream: TextIO, *, coloured: bool) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, *, coloured: bool) -> None:
+        """`stream`: None writes nothing."""
+        self._sink = sink_of(stream)
+        self._lost = 0  # lines in a row
         self._coloured = coloured
         self._colours: dict[str, str] = {}
         self._width = len(OWN_NAME)
@@ -36,8 +41,6 @@ class PrefixedOutput:
         self._write(text + "\n")
 
     def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (BrokenPipeError, ValueError):  # the terminal is closed; the roles go on
-            return
+        lost = self._lost
+        note = f"{OWN_NAME:{self._width}} | output.lost lines={lost}\n" if lost else ""
+        self._lost = 0 if self._sink(note + text) else lost + 1

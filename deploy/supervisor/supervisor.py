@@ -57,8 +57,11 @@ class Supervisor:
     def run(self, when_ready: Callable[[], None]) -> None:
         """Start all roles, call `when_ready`, run until SIGINT, SIGTERM or SIGHUP, stop all.
 
-        A second signal kills at once what still runs. Raises StartFailedError, with all stopped,
-        if a stage is not ready in time or a role of it exits again and again.
+        A second SIGINT or SIGTERM kills at once what still runs; SIGHUP does not count, since a
+        terminal that is closed may send two. One that was started with nohup ignores SIGHUP.
+
+        Raises StartFailedError, with all stopped, if a stage is not ready in time or a role of it
+        exits again and again.
         """
         with self._signals():
             try:
@@ -178,9 +181,11 @@ class Supervisor:
         writer.setblocking(False)
 
         def count(number: int, frame: FrameType | None) -> None:
-            self._stop_requests += 1
+            again = number != signal.SIGHUP
+            self._stop_requests = self._stop_requests + 1 if again else max(self._stop_requests, 1)
 
-        old = {number: signal.signal(number, count) for number in STOP_SIGNALS}
+        heeded = [n for n in STOP_SIGNALS if n != signal.SIGHUP or not _is_ignored(n)]
+        old = {number: signal.signal(number, count) for number in heeded}
         old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
         old_wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ, lambda: reader.recv(4096))
@@ -192,6 +197,10 @@ class Supervisor:
                 signal.signal(number, handler)
             reader.close()
             writer.close()
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _is_ready(state: _RoleState) -> bool:

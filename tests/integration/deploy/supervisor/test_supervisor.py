@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +145,54 @@ def test_the_embedded_server_starts_again_with_its_data_after_it_died(
 
     wait_until(kept, within=15, what="the log is back")
     assert not is_alive(pid)
+
+
+def test_a_disk_that_is_full_ends_neither_the_roles_nor_the_supervisor(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.servers.fake_stack", str(tmp_path)]
+    with Path("/dev/full").open("w") as full:
+        stack = subprocess.Popen([*command, "chatty", "calm"], stdout=full, stderr=full)
+    wait_until(lambda: pids_of(tmp_path, "calm"), what="the roles run")
+    assert not ended_within(stack, 1.5)
+    stack.send_signal(signal.SIGTERM)
+    assert stack.wait(20) == 0
+    wait_until_gone(pids_of(tmp_path, "calm") + pids_of(tmp_path, "chatty"))
+
+
+def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def test_a_terminal_that_is_closed_stops_the_roles_as_ctrl_c_does(
+    start: Start, tmp_path: Path
+) -> None:
+    stack = start("patient", "calm")
+    stack.signal(signal.SIGHUP)
+    wait_until(lambda: not is_alive(pids_of(tmp_path, "calm")[0]))
+    stack.signal(signal.SIGHUP)
+    stack.signal(signal.SIGHUP)
+    wait_until_quiet()
+    assert is_alive(pids_of(tmp_path, "patient")[0])
+    stack.signal(signal.SIGTERM)
+    assert stack.wait() == 0
+
+
+def wait_until_quiet() -> None:
+    """Longer than the supervisor takes to notice a signal."""
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 0.5)
+
+
+def test_one_that_was_started_with_nohup_goes_on(tmp_path: Path) -> None:
+    command = ["nohup", sys.executable, "-m", "tests.support.servers.fake_stack", str(tmp_path)]
+    with (tmp_path / "log").open("w") as log:
+        stack = subprocess.Popen([*command, "calm"], stdout=log, stderr=log)
+    wait_until(lambda: "all ready" in (tmp_path / "log").read_text())
+    stack.send_signal(signal.SIGHUP)
+    assert not ended_within(stack, 0.5)
+    assert is_alive(pids_of(tmp_path, "calm")[0])
+    stack.send_signal(signal.SIGTERM)
+    assert stack.wait(20) == 0
