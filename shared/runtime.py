@@ -12,7 +12,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from shared import listening
+from shared.errors import SettingsError
+
 T = TypeVar("T")
+
+BACKLOG = 4096  # connections that wait to be accepted
 
 _patched = False
 # Eventlet removes these when it patches; in a green process only `wait_for` may wait for one.
@@ -106,10 +111,17 @@ def spawn_from_signal(work: Callable[..., None], *args: Any) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; several processes may listen on one port (SO_REUSEPORT)."""
-    import eventlet
+    """Open a listening socket; several processes may listen on one port (SO_REUSEPORT).
 
-    listener: socket.socket = eventlet.listen((host, port), backlog=4096, reuse_port=True)
+    Raises SettingsError with the reason why it cannot.
+    """
+    from eventlet.green import socket as green
+
+    try:
+        listener = listening.bound(host, port, share=True, make=green.socket)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise SettingsError([listening.reason(error, host, port)]) from error
     # Connections inherit it. Else the kernel delays a small frame until the client has acknowledged
     # the one before, which clients do up to 40 ms late.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

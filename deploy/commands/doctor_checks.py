@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import NO_RETRY, find_binary
 from deploy.local.gateway_probe import probe
-from deploy.local.ports import is_free
+from deploy.local.ports import obstacle
 from shared import user_tokens
 from shared.db import migrate
 from shared.errors import SettingsError
@@ -181,7 +181,7 @@ def _gateway(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    if settings.port == 0 or is_free(settings.host, settings.port):
+    found = obstacle(settings.host, settings.port)
+    if found is None:
         return Finding("port", OK, f"{settings.port} is free")
-    detail = f"{settings.port} is taken, by Holdfast itself or another program"
-    return Finding("port", NOTE, detail, "holdfast up --port 0")
+    return Finding("port", NOTE, found, "holdfast up --port 0, unless it is Holdfast itself")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from deploy.errors import DeployError
 from deploy.local.home import HomeLock, open_home
-from deploy.local.ports import free_port, is_free
+from deploy.local.ports import free_port, obstacle
 from deploy.local.stack import Choices, LocalStack, plan, python
 from deploy.supervisor.orphan_guard import OrphanGuard
 from deploy.supervisor.prefixed_output import PrefixedOutput
@@ -49,14 +49,10 @@ def _is_terminal() -> bool:
 
 def _with_port(settings: Settings) -> Settings:
     """The settings with a port that is free; PORT=0 means any."""
-    if settings.port == 0:
-        return replace(settings, port=free_port())
     # SO_REUSEPORT would let the web role share the port, even with a Holdfast of another home.
-    if not is_free(settings.host, settings.port):
-        raise DeployError(
-            f"port {settings.port} is taken; stop what listens there, or use `holdfast up --port 0`"
-        )
-    return settings
+    if found := obstacle(settings.host, settings.port):
+        raise DeployError(f"{found} (`--port 0`: any that is free)")
+    return settings if settings.port else replace(settings, port=free_port(settings.host))
 
 
 def _migrate(stack: LocalStack) -> None:

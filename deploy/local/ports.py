@@ -1,26 +1,29 @@
 """TCP ports of this machine."""
 
-import socket
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from shared.listening import LOOPBACK, bound, reason
+
+__all__ = ["LOOPBACK", "free_port", "is_free", "obstacle", "remembered_port"]
 
 
 def is_free(host: str, port: int) -> bool:
     """Whether no process listens on the port. A listener with SO_REUSEPORT counts, too."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+    return obstacle(host, port) is None
 
 
-def free_port() -> int:
-    """A port that was free on the loopback interface a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
+def obstacle(host: str, port: int) -> str | None:
+    """Return why nothing can listen there, and what to do; None if something can."""
+    try:
+        bound(host, port).close()
+    except OSError as error:
+        return reason(error, host, port)
+    return None
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """A port that was free on that address a moment ago. Raises OSError if there is none."""
+    with bound(host, 0) as probe:
         port: int = probe.getsockname()[1]
     return port
 

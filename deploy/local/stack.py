@@ -14,6 +14,7 @@ from deploy.local.gateway_probe import is_healthy, probe
 from deploy.local.home import Home, secret
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.supervisor.child import Role
+from shared import listening
 from shared.hermes.profiles import DEFAULT, Profile, Profiles
 from shared.settings import Settings
 
@@ -21,7 +22,6 @@ SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles
 # Seconds for live runs to end after Ctrl-C, unless DRAIN_SECONDS is set: a person waits for it.
 # Longer runs go on at the next start.
 LOCAL_DRAIN_SECONDS = "5"
-EVERY_INTERFACE = {"0.0.0.0", "::"}  # noqa: S104
 MARGIN = timedelta(seconds=10)  # for a process to hand over its work after its drain
 
 
@@ -148,5 +148,4 @@ def _numbered(name: str, count: int) -> list[str]:
 
 def _address(settings: Settings) -> str:
     """The URL of the web role for a browser on this machine."""
-    host = LOOPBACK if settings.host in EVERY_INTERFACE else settings.host
-    return f"http://{host}:{settings.port}"
+    return listening.url(settings.host, settings.port)
