@@ -31,7 +31,7 @@ LOG_SHOWN = 5_000  # characters of each process when a test fails
 OURS = re.compile(
     r"^(HOLDFAST_|HERMES_|AUTH_|REDIS_URL|DATABASE_URL|PORT$|PROFILES_FILE|TOKENS_FILE)"
 )
-ACCIDENT = re.compile(r"^Traceback|\b(ERROR|CRITICAL)\b", re.MULTILINE)
+ACCIDENT = re.compile(r"^(  \| )?Traceback|\b(ERROR|CRITICAL)\b", re.MULTILINE)
 
 
 def with_short_wait(database_url: str, lease: object) -> str:
