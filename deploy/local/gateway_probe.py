@@ -1,4 +1,4 @@
-"""Checks whether a Hermes gateway answers, and whether it accepts our API key."""
+"""Checks whether a Hermes gateway or a web process answers, and whether it accepts our key."""
 
 from dataclasses import dataclass
 
@@ -42,6 +42,22 @@ def probe(url: str, api_key: str) -> ProbeResult:
             return ProbeResult(False, False, type(error).__name__)
     authorized = answer.status_code not in {401, 403}
     return ProbeResult(True, authorized, "ok" if authorized else "refuses HERMES_API_KEY")
+
+
+def answering_process(url: str) -> int | None:
+    """Return the id of the process that answers a GET of `url` within a second; 0 if the answer
+    does not say, None if there is none."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            answer = session.get(url, timeout=1, allow_redirects=False)
+        except requests.RequestException:
+            return None
+    try:
+        pid = answer.json().get("pid")
+    except (ValueError, AttributeError):
+        return 0
+    return pid if isinstance(pid, int) else 0
 
 
 def is_healthy(url: str) -> bool:

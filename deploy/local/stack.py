@@ -10,7 +10,7 @@ from functools import partial
 from deploy.demo_gateway import KEY_VARIABLE
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import EmbeddedRedis, binary_for
-from deploy.local.gateway_probe import is_healthy, probe
+from deploy.local.gateway_probe import answering_process, is_healthy, probe
 from deploy.local.home import Home, secret
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.supervisor.child import Role
@@ -120,12 +120,13 @@ def _configured_gateway(settings: Settings) -> Profile:
 
 
 def _roles(settings: Settings, environment: Mapping[str, str], choices: Choices) -> list[Role]:
-    healthy = partial(is_healthy, f"{_address(settings)}/healthz")
+    health = f"{_address(settings)}/healthz"
+    healthy, who_answers = partial(is_healthy, health), partial(answering_process, health)
     grace = timedelta(seconds=float(environment["DRAIN_SECONDS"])) + MARGIN
     web_grace = settings.web_drain + MARGIN
     return [
         *(
-            Role(name, python("web"), environment, ROLES, healthy, grace=web_grace)
+            Role(name, python("web"), environment, ROLES, healthy, web_grace, who_answers)
             for name in _numbered("web", choices.web)
         ),
         *(

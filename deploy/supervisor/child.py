@@ -23,6 +23,9 @@ class Role:
     stage: int = 0
     is_ready: Callable[[], bool] | None = None
     grace: timedelta = timedelta(seconds=10)  # between SIGTERM and SIGKILL
+    # Asks one of the roles that share this function; the id of the process that answered, 0 if it
+    # did not say, None if none did.
+    who_answers: Callable[[], int | None] | None = None
 
 
 class Child:

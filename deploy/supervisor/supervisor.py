@@ -2,7 +2,8 @@
 
 One thread runs one loop that waits for output, signals and timeouts. Roles have stages: a stage
 starts when all roles of the one below are ready. A role that exits is started again, after a delay
-that doubles with each exit in a row; during the start it is given up after MAX_EXITS_AT_START.
+that doubles with each exit in a row; during the start it is given up after MAX_EXITS_AT_START. One
+that runs and no longer answers is stopped, and so started again.
 
 Every role leads a process group of its own, so that nothing it started outlives it, and so that
 Ctrl-C reaches the supervisor alone.
@@ -20,6 +21,7 @@ from types import FrameType
 
 from deploy.errors import StartFailedError
 from deploy.supervisor.child import Child, Role
+from deploy.supervisor.deaf_check import DeafCheck
 from deploy.supervisor.orphan_guard import OrphanGuard
 from deploy.supervisor.prefixed_output import PrefixedOutput
 
@@ -28,6 +30,7 @@ TICK = 0.1  # seconds between checks of readiness and timeouts
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 15.0  # seconds before a role that exited is started again
 STEADY = 30.0  # seconds after its start from which an exit counts as the first one again
 MAX_EXITS_AT_START = 3  # then the start fails
+ASK_EVERY = 2.0  # seconds between questions to the roles that answer
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,6 +43,7 @@ class _RoleState:
     started_at: float = 0.0
     exits: int = 0  # in a row, each less than STEADY after its start
     restart_at: float | None = None
+    kill_at: float | None = None  # it was asked to end, since it is deaf
 
 
 class Supervisor:
@@ -51,6 +55,8 @@ class Supervisor:
         self._guard = guard
         self._selector = selectors.DefaultSelector()
         self._stop_requests = 0
+        self._deaf_check = DeafCheck()
+        self._ask_at = 0.0
         for role in roles:
             output.add_role(role.name)
 
@@ -70,6 +76,7 @@ class Supervisor:
                     when_ready()
                 while not self._stop_requests:
                     self._tick()
+                    self._stop_the_deaf(time.monotonic())
             finally:
                 self._stop()
 
@@ -99,7 +106,7 @@ class Supervisor:
                 )
 
     def _start_role(self, state: _RoleState) -> None:
-        state.restart_at = None
+        state.restart_at = state.kill_at = None
         state.started_at = time.monotonic()
         state.child = Child(state.role, self._guard)
         self._selector.register(state.child.output, selectors.EVENT_READ, state)
@@ -148,6 +155,32 @@ class Supervisor:
         self._output.write_own_line(
             f"role.exited role={state.role.name} {_exit_reason(code)}, restart in {delay:.1f} s"
         )
+
+    # --- roles that run and do not answer ---------------------------------------------------
+
+    def _stop_the_deaf(self, now: float) -> None:
+        for state in self._states:
+            if state.child is not None and state.kill_at is not None and now >= state.kill_at:
+                state.child.kill()
+        if now < self._ask_at:
+            return
+        self._ask_at = now + ASK_EVERY
+        asked = {s.child.pid: s for s in self._states if s.child and s.role.who_answers}
+        who_answers = next((state.role.who_answers for state in asked.values()), None)
+        if who_answers is None:
+            return
+        new = START_DEADLINE.total_seconds()
+        starting = [pid for pid, state in asked.items() if now - state.started_at < new]
+        for pid in self._deaf_check.note(asked, starting, who_answers()):
+            self._ask_to_end(asked[pid], now)
+
+    def _ask_to_end(self, state: _RoleState, now: float) -> None:
+        if state.child is None or state.kill_at is not None:
+            return
+        self._output.write_own_line(f"role.deaf role={state.role.name}, it is started again")
+        state.kill_at = now + state.role.grace.total_seconds()
+        if not state.child.has_ended():
+            state.child.terminate()
 
     # --- stopping ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Whether this process answers, and whether it can serve."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -82,7 +83,7 @@ def add_routes(app: Flask, health: Health) -> None:
         return jsonify(service="holdfast", version=_version(), namespace=NAMESPACE)
 
     def healthz() -> ResponseReturnValue:
-        return jsonify(status="ok")
+        return jsonify(status="ok", pid=os.getpid())  # for the supervisor of several on one port
 
     def readyz() -> ResponseReturnValue:
         dependencies, services = health.dependencies(), health.services()

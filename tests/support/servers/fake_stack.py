@@ -7,12 +7,14 @@ Every process of a role appends its id to FOLDER/ROLE.pids.
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from deploy.errors import StartFailedError
 from deploy.local.embedded_redis import EmbeddedRedis, packaged_binary
+from deploy.supervisor import supervisor
 from deploy.supervisor.child import Role
 from deploy.supervisor.orphan_guard import OrphanGuard
 from deploy.supervisor.prefixed_output import PrefixedOutput
@@ -34,6 +36,8 @@ SCRIPTS = {
         "open(os.environ['PIDS'], 'a').write(f'{child.pid}\\n'); child.wait()"
     ),
     "hasty": "print('cannot start'); sys.exit(3)",
+    # It answers, and after a while no more; it ends on SIGTERM.
+    "deaf": "sign(); time.sleep(600)",
     "mute": "sign(); os.close(1); os.close(2); time.sleep(600)",
     "chatty": "sign(); sys.stdout.write('x' * 100_000 + '\\nand more\\n'); sys.stdout.flush();"
     "time.sleep(600)",
@@ -51,7 +55,22 @@ def role(folder: Path, name: str) -> Role:
     grace = timedelta(seconds=600 if name == "patient" else 1)
     if name == "hasty":
         return Role(name, command, environment, 1, lambda: False, grace)
-    return Role(name, command, environment, 1, partial(has_signed, pids), grace)
+    asked = answers_at_first(pids) if name == "deaf" else None
+    return Role(name, command, environment, 1, partial(has_signed, pids), grace, asked)
+
+
+def answers_at_first(pids: Path) -> Callable[[], int | None]:
+    """Each process of the role answers once, and then no more."""
+    asked: set[int] = set()
+
+    def answer() -> int | None:
+        pid = int(pids.read_text().split()[-1])
+        if pid in asked:
+            return None
+        asked.add(pid)
+        return pid
+
+    return answer
 
 
 def has_signed(pids: Path) -> bool:
@@ -61,6 +80,7 @@ def has_signed(pids: Path) -> bool:
 
 def main() -> int:
     """Run until a signal."""
+    supervisor.ASK_EVERY = 0.05
     folder, names = Path(sys.argv[1]), sys.argv[2:]
     output = PrefixedOutput(sys.stdout, coloured=False)
     guard = OrphanGuard()

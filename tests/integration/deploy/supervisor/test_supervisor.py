@@ -196,3 +196,15 @@ def test_one_that_was_started_with_nohup_goes_on(tmp_path: Path) -> None:
     assert is_alive(pids_of(tmp_path, "calm")[0])
     stack.send_signal(signal.SIGTERM)
     assert stack.wait(20) == 0
+
+
+def test_a_role_that_runs_and_no_longer_answers_is_started_again(
+    start: Start, tmp_path: Path
+) -> None:
+    stack = start("deaf", "calm")
+    wait_until(lambda: len(pids_of(tmp_path, "deaf")) >= 2, what="another process")
+    assert not is_alive(pids_of(tmp_path, "deaf")[0])
+    assert "role.deaf role=deaf" in stack.log()
+    assert len(pids_of(tmp_path, "calm")) == 1
+    stack.signal(signal.SIGTERM)
+    assert stack.wait() == 0

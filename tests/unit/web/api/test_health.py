@@ -1,5 +1,6 @@
 """`/readyz` says which dependency and which loop of the process has failed."""
 
+import os
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -66,3 +67,10 @@ def test_a_loop_that_crashed_makes_it_unavailable_and_is_named(
     status, shown = ready(crashed, running)
     assert status == 503
     assert shown["services"] == {"crashed": "failed", "running": "ok"}
+
+
+def test_an_answer_names_its_process() -> None:
+    app = Flask("test")
+    add_routes(app, SimpleNamespace())  # type: ignore[arg-type]
+    answer = app.test_client().get("/healthz")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok", "pid": os.getpid()})
