@@ -1,6 +1,5 @@
 """What clients may send, checked. Everything wrong is InvalidPayload with a readable message."""
 
-import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -16,14 +15,13 @@ from pydantic import (
 
 from shared.conversation.content import clean_json, clean_text, input_text
 from shared.errors import InvalidPayload
+from shared.identifiers import LONGEST, is_fit
 
 P = TypeVar("P", bound="Payload")
 
-_UNFIT_FOR_AN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-
 
 def _fit_for_an_id(value: str) -> str:
-    if _UNFIT_FOR_AN_ID.search(value):
+    if not is_fit(value):
         raise ValueError("must not contain control characters")
     return value
 
@@ -33,7 +31,7 @@ def _nothing_if_empty(value: object) -> object:
 
 
 Identifier = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_fit_for_an_id)
+    str, StringConstraints(min_length=1, max_length=LONGEST), AfterValidator(_fit_for_an_id)
 ]
 ShortText = Annotated[str, StringConstraints(max_length=200), AfterValidator(clean_text)]
 LongText = Annotated[str, StringConstraints(max_length=200_000), AfterValidator(clean_text)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.conversation import tokens
-from shared.conversation.content import blocks_to_text, clean_json, clean_text, parse_stringified
+from shared.conversation.content import blocks_to_text, clean_json, parse_stringified
 from shared.conversation.history import clean_calls
 from shared.db.sessions.import_session import Chat
 from shared.db.sessions.upsert import title_of
@@ -19,7 +19,6 @@ from worker.transcript.tail import is_synthetic, tool_names
 Row = dict[str, Any]
 
 EPHEMERAL: Final = ("eph_", "compress_")  # prefixes of sessions made for one run or summary
-MAX_ID_LENGTH: Final = 255  # characters, of our columns
 _TEXTS: Final = (
     "tool_call_id",
     "finish_reason",
@@ -30,11 +29,11 @@ _TEXTS: Final = (
 )
 
 
-def session_ids(path: Path) -> list[str]:
-    """Return all sessions whose id fits our tables, oldest first. Raises sqlite3.Error."""
+def session_ids(path: Path) -> list[object]:
+    """Return the ids of all sessions, oldest first, whatever they are. Raises sqlite3.Error."""
     with closing(open_read_only(path)) as db:
         rows = db.execute("SELECT id FROM sessions ORDER BY started_at, id").fetchall()
-    return [row["id"] for row in rows if _is_usable(row["id"])]
+    return [row["id"] for row in rows]
 
 
 def read_chat(path: Path, session_id: str, profile: str) -> Chat | None:
@@ -68,15 +67,6 @@ def message_rows(messages: Sequence[Row], began: float | None) -> Iterator[Row]:
             turn, index = max(turn, 1), index + 1
         stamp = _stamp(message.get("timestamp")) or stamp
         yield {**row, "turn_no": turn, "idx": index, "timestamp": stamp}
-
-
-def _is_usable(session_id: object) -> bool:
-    """Whether the id fits our tables."""
-    return (
-        isinstance(session_id, str)
-        and 0 < len(session_id) <= MAX_ID_LENGTH
-        and clean_text(session_id) == session_id
-    )
 
 
 def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row | None:

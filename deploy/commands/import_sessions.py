@@ -15,7 +15,9 @@ from shared.db.database import Database
 from shared.db.sessions.import_session import Chat, Step, complete, import_some
 from shared.errors import DatabaseUnavailable, UnknownProfile
 from shared.hermes.profiles import Profiles
+from shared.identifiers import is_identifier
 from shared.settings import Settings
+from shared.user_tokens import check_name
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class Counts:
     present: int = 0
     ephemeral: int = 0
     empty: int = 0
+    unnameable: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.sessions} sessions, {self.messages} messages; left out: {self.present} that "
             f"are here, {self.ephemeral} ephemeral ones, {self.empty} empty ones"
+            + (f", {self.unnameable} whose id no client can send" if self.unnameable else "")
         )
 
 
@@ -50,6 +54,8 @@ def import_sessions(settings: Settings, options: ImportOptions) -> int:
     path = options.home / "state.db"
     if not path.is_file():
         raise DeployError(f"there is no {path}; set --home to the Hermes home")
+    if fault := check_name(options.owner):
+        raise DeployError(f"--owner: {fault}")
     _check_profile(settings, options.profile)
     db = Database(settings.database_url)
     try:
@@ -89,9 +95,11 @@ def _copy(db: Database, path: Path, options: ImportOptions) -> Counts:
     return counts
 
 
-def _new_sessions(names: list[str], present: set[str], counts: Counts) -> Iterator[str]:
+def _new_sessions(names: list[object], present: set[str], counts: Counts) -> Iterator[str]:
     for name in names:
-        if name.startswith(EPHEMERAL):
+        if not is_identifier(name):
+            counts.unnameable += 1
+        elif name.startswith(EPHEMERAL):
             counts.ephemeral += 1
         elif name in present:
             counts.present += 1

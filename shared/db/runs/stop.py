@@ -86,16 +86,22 @@ def is_stop_asked(tx: Session, run_id: str) -> bool:
 def _target(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> Row[Any] | None:
     """Lock and return the named run, or without a name the one to stop; its session first."""
     if run_id is not None:
+        if not _is_theirs(tx, owner, session_id, run_id):
+            return None  # before any lock: a stranger's request must not wait for the owner's
         lock_session_of(tx, run_id)
-        run = lock_run(tx, run_id)
-        mine = run is not None and run.owner == owner and session_id in {None, run.session_id}
-        return run if mine else None
+        return lock_run(tx, run_id)
     if session_id is None or lock_session(tx, owner, session_id) is None:
         return None
     runs = open_runs(tx, owner, session_id)
     live = [run for run in runs if run.state in LIVE]
     first = next(iter([*live, *runs]), None)
     return lock_run(tx, first.id) if first is not None else None
+
+
+def _is_theirs(tx: Session, owner: str, session_id: str | None, run_id: str) -> bool:
+    """Whether the run is this owner's and, if one is named, of this session; both never change."""
+    whose = tx.execute(select(RunRow.owner, RunRow.session_id).where(RunRow.id == run_id)).first()
+    return whose is not None and whose.owner == owner and session_id in {None, whose.session_id}
 
 
 def request_stop(tx: Session, run: Row[Any]) -> str:

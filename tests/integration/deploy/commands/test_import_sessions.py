@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from shared.db.sessions.read import read_conversation
 from shared.db.usage_report import By, Span, sums
 from tests.support.gateways.hermes_home import Row, said, write_state
 from tests.support.rows import OWNER, add_run, add_session, messages
+from web.payloads import ResumePayload
 
 HEAD = {"source": "cli", "started_at": 1.0}
 
@@ -166,6 +168,32 @@ def test_sessions_of_another_owner_or_profile_stand_beside(
     assert db.read(work) == [("one", "default", 2), ("two", "work", 2)]
     assert db.read(lambda s: s.scalar(select(func.count()).select_from(UsageRow))) == 2
     assert db.read(lambda s: s.scalar(select(func.count()).select_from(MessageRow))) == 4
+
+
+UNNAMEABLE = ["x" * 201, "a\nb", "a\x1b[2J", "a\u2028b", "", "a\x7f", "a\x85b"]
+
+
+def test_sessions_that_no_client_can_name_are_left_out_and_counted(
+    db: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [*UNNAMEABLE, "x" * 200, "ä b/c"]
+    said_by = (turns(name, 1, 10 * number + 1) for number, name in enumerate(names))
+    write_state(tmp_path, [{"id": name, **HEAD} for name in names], [*chain(*said_by)])
+    assert main(["import"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("imported 2 sessions")
+    assert shown.endswith("0 empty ones, 7 whose id no client can send\n")
+    for name in sources(db):
+        assert ResumePayload(session_id=name).session_id == name
+
+
+def test_an_owner_that_no_token_can_name_is_refused(
+    db: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_state(tmp_path, [{"id": "a", **HEAD}], turns("a", 1))
+    assert main(["import", "--owner", "al ice"]) == 1
+    assert "--owner" in capsys.readouterr().err
+    assert sources(db) == {}
 
 
 def test_faults_say_what_to_do(
