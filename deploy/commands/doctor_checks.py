@@ -98,12 +98,24 @@ def _users(settings: Settings) -> Iterator[Finding]:
     if settings.tokens_file is None:
         return
     try:
-        owners, _ = user_tokens.read(settings.tokens_file)
+        file, _ = user_tokens.read_all(settings.tokens_file)
     except SettingsError as error:
         yield Finding("users", FAULT, str(error), "`holdfast token NAME` prints a line for it")
         return
-    detail = f"{len(set(owners.values()))} with {len(owners)} tokens in {settings.tokens_file}"
+    count = len(set(file.owners.values()))
+    detail = f"{count} with {len(file.owners)} tokens in {settings.tokens_file}"
     yield Finding("users", OK, detail)
+    yield from _limits(settings, file)
+
+
+def _limits(settings: Settings, file: user_tokens.UserFile) -> Iterator[Finding]:
+    try:
+        known = set(Profiles.load(settings).names())
+    except SettingsError:
+        return  # the gateway's finding says it
+    if unknown := set().union(*file.profiles.values()) - known:
+        detail = f"[profiles] of TOKENS_FILE names unknown ones: {', '.join(sorted(unknown))}"
+        yield Finding("users", NOTE, detail, f"there are {', '.join(sorted(known))}")
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from shared import addresses, toml_file
 from shared.errors import SettingsError, UnknownProfile
 from shared.hermes.home import HermesEndpoint, main_endpoint, other_endpoints
+from shared.hermes.profile_access import ProfileAccess
 from shared.settings import Settings
 
 HistoryFormat = Literal["auto", "anthropic", "openai", "text"]
@@ -32,10 +33,14 @@ class Profile:
 
 
 class Profiles:
-    """The profiles of this installation, by name."""
+    """The profiles of this installation, by name, and who may use them."""
 
-    def __init__(self, profiles: Mapping[str, Profile]) -> None:
+    def __init__(
+        self, profiles: Mapping[str, Profile], access: ProfileAccess | None = None
+    ) -> None:
+        """`access`: None lets everybody use every profile."""
         self._profiles = dict(profiles)
+        self._access = access
 
     @classmethod
     def load(cls, settings: Settings) -> "Profiles":
@@ -58,18 +63,35 @@ class Profiles:
             profiles |= _read_file(settings, found | ({DEFAULT: main} if main else {}))
         _check_keys(profiles)
         most = settings.gateway_max_runs
-        return cls({name: _limited(profile, most) for name, profile in profiles.items()})
+        access = ProfileAccess(settings.tokens_file) if settings.tokens_file else None
+        return cls({name: _limited(profile, most) for name, profile in profiles.items()}, access)
 
     def get(self, name: str) -> Profile:
         """Return the profile of this name. Raises UnknownProfile."""
         try:
             return self._profiles[name]
         except KeyError:
-            raise UnknownProfile(f"There is no profile {name[:100]!r} on this server.") from None
+            raise _unknown(name) from None
+
+    def getter_for(self, owner: str) -> Callable[[str], Profile]:
+        """Return a `get` for runs of this user: a profile that they may not use is as unknown as
+        one that does not exist. It reads no file, so a transaction may call it."""
+        file = self._access.current() if self._access is not None else None
+
+        def get(name: str) -> Profile:
+            if file is not None and not file.may_use(owner, name):
+                raise _unknown(name)
+            return self.get(name)
+
+        return get
 
     def names(self) -> list[str]:
         """Return all names, sorted."""
         return sorted(self._profiles)
+
+
+def _unknown(name: str) -> UnknownProfile:
+    return UnknownProfile(f"There is no profile {name[:100]!r} on this server.")
 
 
 def _check_keys(profiles: Mapping[str, Profile]) -> None:

@@ -139,9 +139,10 @@ class RunRequests:
         return intake.NewRun(**{**vars(new), "run_id": first or new.run_id})
 
     def _write(self, new: intake.NewRun) -> intake.Accepted:
+        check_profile = self._profiles.getter_for(new.owner)
         try:
             return intake.accept_once(
-                self._db, new, queue_cap=self._queue_cap, check_profile=self._profiles.get
+                self._db, new, queue_cap=self._queue_cap, check_profile=check_profile
             )
         except DatabaseUnavailable:
             return self._read_back(new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ class Silent(Database):
 
 
 class AnyProfile:
-    def get(self, name: str) -> str:
-        return name
+    def getter_for(self, owner: str) -> Callable[[str], str]:
+        return lambda name: name
 
 
 class Web:
