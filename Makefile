@@ -68,7 +68,15 @@ clean: ## everything that was made here
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# An environment that no longer works is made anew: the clone was renamed, or Python was upgraded.
+ifneq ($(wildcard $(STAMP)),)
+ifneq ($(shell sh deploy/check_venv.sh "$(VENV)" && echo works),works)
+.PHONY: $(STAMP)
+endif
+endif
+
 $(STAMP): requirements-dev.lock pyproject.toml
+	@sh deploy/check_venv.sh "$(VENV)" || rm -rf "$(VENV)"
 	@python=$$(PYTHON="$(PYTHON)" sh deploy/find_python.sh) && \
 	echo "installing into $(VENV) with $$python" && \
 	"$$python" -m venv $(VENV)
