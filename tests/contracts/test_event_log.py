@@ -26,7 +26,7 @@ def redis(each_redis_server: RedisServer) -> Iterator[Commands]:
 
 @pytest.fixture
 def event_log(redis: Commands) -> EventLog:
-    return EventLog([redis], TTL)
+    return EventLog([redis], TTL, "hf")
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_an_end_is_known_for_a_minute(redis: Commands, event_log: EventLog, keys
 
 def test_a_server_that_does_not_answer_raises_redis_unavailable(keys: RunKeys) -> None:
     server = RedisServer()
-    event_log = EventLog([command_client(server.url, timeout=1)], TTL)
+    event_log = EventLog([command_client(server.url, timeout=1)], TTL, "hf")
     server.stop()
     with pytest.raises(RedisUnavailable):
         append(event_log, Batch(keys, 1, 0, entries(1, 1)))

@@ -51,7 +51,7 @@ def requests(
     commands = command_client(redis_server.url)
     yield RunRequests(
         db=db,
-        event_log=EventLog([commands], timedelta(seconds=60)),
+        event_log=EventLog([commands], timedelta(seconds=60), "hf"),
         commands=commands,
         queue=Queue(),  # type: ignore[arg-type]
         profiles=Profiles.load(Settings.load(environ)),

@@ -64,7 +64,7 @@ class Web:
     def __init__(self, db: Silent, redis: Commands) -> None:
         self.db = db
         self.queue = Queue()
-        event_log = EventLog([redis], timedelta(seconds=60))
+        event_log = EventLog([redis], timedelta(seconds=60), "hf")
         self.requests = RunRequests(
             db=db,
             event_log=event_log,

@@ -25,7 +25,7 @@ class Flaky(EventLog):
     """Fails every n-th append, before or after the server has it: the caller cannot tell."""
 
     def __init__(self, url: str, every: int) -> None:
-        super().__init__([command_client(url)], TTL)
+        super().__init__([command_client(url)], TTL, "hf")
         self.every = every
         self.calls = 0
 
@@ -40,7 +40,7 @@ class Flaky(EventLog):
 
 @pytest.fixture
 def log(redis_server: RedisServer) -> EventLog:
-    return EventLog([command_client(redis_server.url)], TTL)
+    return EventLog([command_client(redis_server.url)], TTL, "hf")
 
 
 def make_run(log: EventLog, publisher: Publisher) -> RunLog:
@@ -163,7 +163,7 @@ def test_a_long_log_is_shortened_and_reads_the_same(log: EventLog) -> None:
 
 def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> None:
     server = RedisServer()
-    log = EventLog([command_client(server.url, timeout=1)], TTL)
+    log = EventLog([command_client(server.url, timeout=1)], TTL, "hf")
     made = publisher(log)
     made.start()
     run = make_run(log, made)
@@ -182,7 +182,7 @@ def test_events_gather_while_the_server_is_away_and_arrive_when_it_is_back() -> 
 
 def test_the_log_of_a_silent_run_outlives_its_own_life(redis_server: RedisServer) -> None:
     redis = command_client(redis_server.url)
-    log = EventLog([redis], timedelta(seconds=600))
+    log = EventLog([redis], timedelta(seconds=600), "hf")
     made = publisher(log)
     made.start()
     run = make_run(log, made)
@@ -199,7 +199,7 @@ def test_the_log_of_a_silent_run_is_written_anew_when_it_is_lost(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.event_log.publisher.CHECK_EVERY", 0.1)
-    log = EventLog([command_client(redis_server.url)], timedelta(seconds=600))
+    log = EventLog([command_client(redis_server.url)], timedelta(seconds=600), "hf")
     made = publisher(log)
     made.start()
     run = make_run(log, made)
