@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from shared import gc_tuning, runtime, user_tokens
+from shared import gc_tuning, listening, log_setup, runtime, user_tokens
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.hermes.profiles import Profiles
@@ -34,9 +34,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    log_setup.configure("web", settings.log_level)
     tokens.preload()
     stopping = _stop_flag()
     try:
@@ -45,12 +43,16 @@ def main() -> int:
         log.error("web.incompatible_library library=%s missing=%s", error.library, error.missing)
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
-    listener = runtime.listen(settings.host, settings.port)
+    try:
+        listener = runtime.listen(settings.host, settings.port)
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return 2
     process.start()
     gc_tuning.settle()
     _serve(listener, process.wsgi)
-    host, port = listener.getsockname()[:2]
-    log.info("web.listening url=http://%s:%s pid=%s", host, port, os.getpid())
+    port = listener.getsockname()[1]
+    log.info("web.listening url=%s pid=%s", listening.url(settings.host, port), os.getpid())
     while not stopping:
         time.sleep(0.05)
     log.info("web.stopping sockets=%s", len(process.connections))

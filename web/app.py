@@ -79,7 +79,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     db = Database(settings.database_url)
     commands = command_client(settings.redis_url)
     log_commands = [command_client(url) for url in settings.log_servers]
-    event_log = EventLog(log_commands, settings.log_ttl)
+    event_log = EventLog(log_commands, settings.log_ttl, settings.installation)
     burst = settings.socket_queue_max // 2
 
     # Connections and what is queued on them.

@@ -57,9 +57,7 @@ class EventLog:
     All methods raise RedisUnavailable when Redis does not answer or has no memory left.
     """
 
-    def __init__(
-        self, servers: Sequence[Commands], ttl: timedelta, installation: str = "hf"
-    ) -> None:
+    def __init__(self, servers: Sequence[Commands], ttl: timedelta, installation: str) -> None:
         """`servers`: in the same order in every process. `installation`: in names of channels."""
         self._ttl_of_keys = ttl
         self._ttl = int(ttl.total_seconds())
