@@ -38,9 +38,17 @@ LongText = Annotated[str, StringConstraints(max_length=200_000), AfterValidator(
 
 
 class Payload(BaseModel):
-    """Strict types; unknown fields are ignored, since clients may be newer than we."""
+    """Strict types; unknown fields are ignored, since clients may be newer than we. A field that is
+    null was not given."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if value is not None}
+        return values
 
 
 class RunPayload(Payload):

@@ -112,8 +112,8 @@ class ConnectHandler:
 def wants_recovery(auth: Mapping[str, Any]) -> bool:
     """Whether the client of this request can be recovered: it says so, or is a socket.io-client in
     JavaScript that does not speak protocol 2 (P3)."""
-    asked = request.args.get("recovery", auth.get("recovery"))
-    if asked is not None:
+    asked = request.args.get("recovery") or auth.get("recovery")
+    if asked is not None and asked != "":
         return str(asked) == "1"
     return (
         _protocol(auth) != PROTOCOL_WITH_OWN_ABORTS

@@ -49,7 +49,7 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
     def post_run() -> ResponseReturnValue:
         try:
             principal = authenticator.authenticate(_token())
-            profile = request.args.get("profile", DEFAULT)
+            profile = request.args.get("profile") or DEFAULT
             accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
         except HoldfastError as error:
             refusal = {"code": error.code, "message": str(error)}

@@ -7,6 +7,7 @@ import pytest
 from shared.errors import InvalidPayload
 from web.payloads import (
     AbortPayload,
+    ApprovalPayload,
     CancelPayload,
     Payload,
     ResumePayload,
@@ -75,6 +76,8 @@ def test_a_run_may_carry_text_blocks_or_messages(sent: dict[str, Any], text: str
         (AbortPayload, ({},), "session_id"),
         (AbortPayload, ("s",), "object"),
         (CancelPayload, ({"session_id": "s"},), "run_id"),
+        (CancelPayload, ({"run_id": None},), "run_id"),
+        (ApprovalPayload, ({"session_id": "s", "choice": None},), "choice"),
     ],
 )
 def test_everything_else_is_refused_with_words(
@@ -84,6 +87,25 @@ def test_everything_else_is_refused_with_words(
         parse(model, args)
     assert complaint in str(refused.value)
     assert len(str(refused.value)) <= 300
+
+
+LEAST: dict[type[Payload], dict[str, Any]] = {
+    RunPayload: {"input": "a"},
+    ResumePayload: {"session_id": "s"},
+    AbortPayload: {"session_id": "s"},
+    CancelPayload: {"run_id": "r"},
+    ApprovalPayload: {"session_id": "s", "choice": "once"},
+}
+
+
+@pytest.mark.parametrize("model", LEAST)
+def test_null_in_any_optional_field_means_not_given(model: type[Payload]) -> None:
+    least = LEAST[model]
+    absent = parse(model, (least,))
+    for name in model.model_fields.keys() - least.keys():
+        assert parse(model, ({**least, name: None},)) == absent, name
+    nothing = dict.fromkeys(model.model_fields)
+    assert parse(model, ({**nothing, **least},)) == absent
 
 
 def test_nul_and_lone_surrogates_become_replacement_characters() -> None:
