@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -22,6 +23,9 @@ from shared.protocol.run_states import LIVE, RunState
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER counts up by itself there
 Id = String(255)
 LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # as SQL
+# What stands for "no session" where NULL cannot: the only text that is no session's id. As SQL, so
+# that the database recognises the expression of its index in queries.
+NO_SESSION = literal_column("''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 
 
@@ -115,9 +119,9 @@ class RunRow(Base):
             postgresql_where=_LIVE_IN_SESSION,
         ),
         Index(
-            "one_run_per_client_request",
+            "one_run_per_request",
             "owner",
-            func.coalesce(text("session_id"), text("'-'")),
+            func.coalesce(text("session_id"), NO_SESSION),
             "client_request_id",
             unique=True,
         ),

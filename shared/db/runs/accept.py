@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.database import Database
-from shared.db.models import MessageRow, RunRow
+from shared.db.models import NO_SESSION, MessageRow, RunRow
 from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
 from shared.db.sessions.upsert import find_or_make, touch
@@ -118,10 +118,11 @@ def find_request(
     tx: Session, owner: str, session_id: str | None, client_request_id: str
 ) -> str | None:
     """Return the run that was made for this request before, if any."""
+    wanted = literal(session_id) if session_id is not None else NO_SESSION
     return tx.scalar(
         select(RunRow.id).where(
             RunRow.owner == owner,
-            func.coalesce(RunRow.session_id, "-") == (session_id or "-"),
+            func.coalesce(RunRow.session_id, NO_SESSION) == wanted,
             RunRow.client_request_id == client_request_id,
         )
     )

@@ -1,15 +1,19 @@
 """The migrations make the schema that the models describe, on both kinds of database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
 from shared.db import migrate
+from shared.db.database import Database
 from shared.db.models import Base
+from tests.support.rows import add_run, add_session
 
 
 @pytest.fixture
@@ -40,3 +44,27 @@ def test_migrating_again_and_at_the_same_time_does_no_harm(database_url: str) ->
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate.upgrade, [database_url] * 4))
     assert migrate.is_current(database_url)
+
+
+def test_a_migration_can_be_undone_and_done_again_with_requests_that_the_old_one_took_for_one(
+    database_url: str,
+) -> None:
+    migrate.upgrade(database_url)
+    db = Database(database_url)
+    add_session(db, "-")
+    for session_id in ("-", None):
+        add_run(db, session_id, client_request_id="c")
+    db.close()
+    _to(database_url, command.downgrade, "0004")
+    assert not migrate.is_current(database_url)
+    migrate.upgrade(database_url)
+    assert migrate.is_current(database_url)
+
+
+def _to(database_url: str, way: Callable[[Config, str], None], revision: str) -> None:
+    engine = create_engine(database_url)
+    with engine.connect() as connection, connection.begin():
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        way(config, revision)
+    engine.dispose()

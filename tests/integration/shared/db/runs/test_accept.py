@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from shared.db.database import Database
 from shared.db.migrate import upgrade
@@ -169,6 +170,33 @@ def test_the_same_request_without_session_is_the_same_run(db: Database) -> None:
     assert (again.run_id, again.repeated) == (first.run_id, True)
     found = db.read(lambda s: intake.find_request(s, ME, None, "c"))
     assert found == first.run_id
+
+
+@pytest.mark.parametrize("session_id", ["-", "--", " ", "None", "null", "\u2212", "'-'"])
+@pytest.mark.parametrize("first_without", [True, False])
+def test_no_session_id_is_mistaken_for_none(
+    db: Database, session_id: str, first_without: bool
+) -> None:
+    order = [None, session_id] if first_without else [session_id, None]
+    made = {}
+    for at, where in enumerate(order):
+        accepted = accept(db, new(where, client_request_id="c", payload_hash=f"hash {at}"))
+        assert (accepted.session_id, accepted.repeated) == (where, False)
+        made[where] = accepted.run_id
+    for at, where in enumerate(order):
+        again = accept(db, new(where, client_request_id="c", payload_hash=f"hash {at}"))
+        assert (again.run_id, again.repeated) == (made[where], True)
+        found = db.read(lambda s, where=where: intake.find_request(s, ME, where, "c"))
+        assert found == made[where]
+
+
+def test_the_database_refuses_a_second_run_of_a_request(db: Database) -> None:
+    for session_id in (None, "-", "s"):
+        run_id = accept(db, new(session_id, client_request_id="c")).run_id
+        copy = {**vars(row(db, run_id)), "id": "another"}
+        del copy["_sa_instance_state"]
+        with pytest.raises(IntegrityError):
+            db.write(lambda s, copy=copy: s.add(RunRow(**copy)))
 
 
 def test_runs_without_session_never_wait_and_store_no_message(db: Database) -> None:
