@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from shared.conversation.content import blocks_to_text, parse_stringified
+from shared.conversation.tool_pairs import pair
 
 Message: TypeAlias = dict[str, Any]
 Format: TypeAlias = Literal["anthropic", "openai", "text"]
@@ -24,13 +25,14 @@ TEXT_RESULT_LIMIT = 16_000
 def build(messages: Iterable[Mapping[str, Any]], format: Format) -> list[Message]:  # noqa: A002
     """Convert stored messages, given in order, to a format of gateways.
 
-    Reasoning is left out (P19), except as `reasoning_content` in `openai`.
+    Reasoning is left out (P19), except as `reasoning_content` in `openai`. In `openai` and
+    `anthropic` each call has its result right after it.
     """
     clean = sanitize(messages)
     if format == "openai":
-        return [_openai(message) for message in clean]
+        return [_openai(message) for message in pair(clean)]
     if format == "anthropic":
-        return to_anthropic([{**m, "content": _blocks_or_text(m)} for m in clean])
+        return to_anthropic([{**m, "content": _blocks_or_text(m)} for m in pair(clean)])
     texts = flatten(clean, TEXT_ARGUMENTS_LIMIT, TEXT_RESULT_LIMIT)
     return [message for message in texts if message["content"].strip()]
 
