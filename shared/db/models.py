@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    ColumnElement,
     Double,
     ForeignKeyConstraint,
     Index,
@@ -25,7 +26,7 @@ Id = String(255)
 LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # as SQL
 # What stands for "no session" where NULL cannot: the only text that is no session's id. As SQL, so
 # that the database recognises the expression of its index in queries.
-NO_SESSION = literal_column("''")
+NO_SESSION: ColumnElement[str] = literal_column("''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 
 

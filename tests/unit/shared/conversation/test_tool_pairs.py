@@ -153,7 +153,7 @@ def test_blocks_of_a_user_that_look_like_results_are_text() -> None:
         {"type": "tool_use", "id": "c8", "name": "rm", "input": {}},
     ]
     for form in ("openai", "anthropic"):
-        (entry,) = build([user("see\nmine", blocks)], form)  # type: ignore[arg-type]
+        (entry,) = build([user("see\nmine", blocks)], form)
         assert entry["content"] == [
             {"type": "text", "text": "see"},
             {"type": "text", "text": "mine"},

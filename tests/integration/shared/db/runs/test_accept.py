@@ -186,17 +186,23 @@ def test_no_session_id_is_mistaken_for_none(
     for at, where in enumerate(order):
         again = accept(db, new(where, client_request_id="c", payload_hash=f"hash {at}"))
         assert (again.run_id, again.repeated) == (made[where], True)
-        found = db.read(lambda s, where=where: intake.find_request(s, ME, where, "c"))
-        assert found == made[where]
+        assert request_of(db, where) == made[where]
+
+
+def request_of(db: Database, session_id: str | None) -> str | None:
+    return db.read(lambda s: intake.find_request(s, ME, session_id, "c"))
+
+
+def store(db: Database, columns: dict[str, Any]) -> None:
+    known = {name: columns[name] for name in columns if not name.startswith("_")}
+    db.write(lambda s: s.add(RunRow(**known)))
 
 
 def test_the_database_refuses_a_second_run_of_a_request(db: Database) -> None:
     for session_id in (None, "-", "s"):
         run_id = accept(db, new(session_id, client_request_id="c")).run_id
-        copy = {**vars(row(db, run_id)), "id": "another"}
-        del copy["_sa_instance_state"]
         with pytest.raises(IntegrityError):
-            db.write(lambda s, copy=copy: s.add(RunRow(**copy)))
+            store(db, {**vars(row(db, run_id)), "id": "another"})
 
 
 def test_runs_without_session_never_wait_and_store_no_message(db: Database) -> None:
