@@ -150,7 +150,7 @@ def cooling_down(last: LastCompression | None, threshold: int, now: float) -> bo
     if last is None or (last.succeeded and last.after_tokens <= threshold):
         return False
     wait = COOL_DOWN * 2.0 ** min(max(last.failures - 1, 0), MAX_DOUBLINGS)
-    return now - last.at < wait
+    return 0 <= now - last.at < wait  # one of the future is of a clock that was set back
 
 
 def count_usage(messages: Iterable[Row], snapshot: Snapshot | None = None) -> Usage:

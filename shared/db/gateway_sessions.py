@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow, read_clock
+from shared.db.clock import DbNow, is_due, read_clock
 from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
 from shared.db.upserts import Upsert
 from shared.protocol.run_states import OPEN
@@ -235,7 +235,7 @@ def _report(tx: Session, taken: DueDeletion, **columns: object) -> None:
 
 
 def _due() -> tuple[ColumnElement[bool], ...]:
-    return DeletionRow.status == PENDING, DeletionRow.next_attempt_at <= DbNow()
+    return DeletionRow.status == PENDING, is_due(DeletionRow.next_attempt_at, UNSYNCED_AFTER)
 
 
 def _these(profile: str, session_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:

@@ -18,7 +18,14 @@ from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion
 from shared.db.runs.attempts import note_double_post, was_proved_absent
-from shared.db.runs.gateway_orphans import SYNC, Orphan, check_later, close_orphan, due_orphans
+from shared.db.runs.gateway_orphans import (
+    PAUSE_MOST,
+    SYNC,
+    Orphan,
+    check_later,
+    close_orphan,
+    due_orphans,
+)
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
 from worker.gateway.stop_at_gateway import stop_at_gateway
@@ -28,7 +35,7 @@ from worker.services import Services
 log = logging.getLogger(__name__)
 
 LIMIT = 50  # orphans of one round
-PAUSE_FIRST, PAUSE_MOST = 2.0, 120.0  # seconds between checks, doubling
+PAUSE_FIRST = 2.0  # seconds between checks, doubling
 GIVE_UP_AFTER = 600.0  # seconds of pauses
 
 

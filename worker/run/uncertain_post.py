@@ -121,7 +121,7 @@ def _seconds_to_wait(services: Services, pending: Sequence[AttemptRow]) -> float
     settings = services.settings
     patience = settings.post_timeout.total_seconds() + settings.post_margin.total_seconds()
     last = max((attempt.intent_at or 0.0) for attempt in pending)
-    return last + patience - services.patient_db.read(read_clock)
+    return min(last + patience - services.patient_db.read(read_clock), patience)
 
 
 def _sleep(turn: Turn, seconds: float) -> None:

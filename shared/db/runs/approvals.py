@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, is_past
 from shared.db.models import ApprovalRow, RunRow
 from shared.protocol.run_states import LIVE
 
@@ -89,7 +89,7 @@ def unsent_answers(tx: Session, seconds: float, limit: int) -> list[tuple[str, i
     """Return answers that are older than `seconds` and whose sending has not begun."""
     rows = tx.execute(
         select(ApprovalRow.run_id, ApprovalRow.approval_id)
-        .where(ApprovalRow.outcome.is_(None), ApprovalRow.answered_at < DbNow() - seconds)
+        .where(ApprovalRow.outcome.is_(None), is_past(ApprovalRow.answered_at, seconds))
         .limit(limit)
     )
     return [(row.run_id, row.approval_id) for row in rows]

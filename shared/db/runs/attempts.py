@@ -6,7 +6,7 @@ It may be proved absent (the gateway never had it, R2), or turn out to be a doub
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Integer, String, Update, bindparam, exists, func, select, update
+from sqlalchemy import Integer, String, Update, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
@@ -117,9 +117,10 @@ def note_absent(tx: Session, claim: Claim, fences: Sequence[int], proof: str) ->
 
 def repeats(tx: Session, run_id: str) -> tuple[int, float]:
     """Return how often the run was proved absent, and the seconds that all proofs took."""
+    taken = AttemptRow.proved_absent_at - AttemptRow.intent_at  # negative if the clock was set back
     proved = select(
         func.count(),
-        func.coalesce(func.sum(AttemptRow.proved_absent_at - AttemptRow.intent_at), 0.0),
+        func.coalesce(func.sum(case((taken > 0, taken), else_=0.0)), 0.0),
     ).where(AttemptRow.run_id == run_id, AttemptRow.proved_absent_at.is_not(None))
     count, seconds = tx.execute(proved).one()
     return int(count), float(seconds or 0.0)

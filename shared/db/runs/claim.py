@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Double, Row, bindparam, exists, func, or_, select
+from sqlalchemy import Double, Row, bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from shared.db.clock import waits
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import CompressionRow, RunRow, SnapshotRow
 from shared.db.runs.concurrency_limit import has_permit
-from shared.db.runs.session_queue import goes_first, is_sibling
+from shared.db.runs.session_queue import PAUSE_MOST, goes_first, is_sibling
 from shared.db.runs.state import move, update_state
 from shared.db.runs.terminal import take_turn
 from shared.db.sessions.message_json import Message
@@ -120,7 +121,7 @@ _CLAIMED = update_state(
     turn_no=bindparam("turn"),
     takeovers=bindparam("new_takeovers"),
     lease_until=bindparam("until"),
-    first_claimed_at=func.coalesce(RunRow.first_claimed_at, bindparam("now", type_=Double)),
+    first_claimed_at=bindparam("first", type_=Double),
 )
 
 
@@ -165,8 +166,14 @@ def _store(tx: Session, run: Row[Any], granted: Claim, lease: float) -> None:
         turn=granted.turn_no,
         new_takeovers=granted.takeovers,
         until=run.now + lease,
-        now=run.now,
+        first=_first_claim(run),
     )
+
+
+def _first_claim(run: Row[Any]) -> float:
+    """When it was first claimed; now, if that was never, or before the clock was set back."""
+    now: float = run.now
+    return min(run.first_claimed_at or now, now)
 
 
 def _granted(
@@ -197,8 +204,8 @@ def _granted(
         lapsed=lapsed,
         stop_requested=run.stop_requested_at is not None,
         prompt=prompt,
-        waited=run.now - run.created_at,
-        since_first_claim=run.now - (run.first_claimed_at or run.now),
+        waited=max(run.now - run.created_at, 0.0),
+        since_first_claim=run.now - _first_claim(run),
     )
 
 
@@ -208,7 +215,7 @@ def _refusal(tx: Session, run: Row[Any]) -> Refused | None:
     if run.state in LIVE:
         lapsed = run.lease_until is not None and run.lease_until < run.now
         return None if lapsed else Refused(Refusal.OWNED)
-    if run.not_before is not None and run.not_before > run.now:
+    if waits(run.not_before, run.now, PAUSE_MOST):
         return Refused(Refusal.TOO_EARLY)
     if run.is_behind:
         return Refused(Refusal.NOT_FIRST)

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import is_due
 from shared.db.models import RunRow
-from shared.db.runs.session_queue import is_first_in_line
+from shared.db.runs.session_queue import PAUSE_MOST, is_first_in_line
 from shared.protocol.run_states import LIVE, RunState
 
 
@@ -48,7 +48,7 @@ def _startable(profile: str) -> tuple[ColumnElement[bool], ...]:
     return (
         RunRow.profile == profile,
         RunRow.state == RunState.QUEUED,
-        or_(RunRow.not_before.is_(None), RunRow.not_before <= DbNow()),
+        or_(RunRow.not_before.is_(None), is_due(RunRow.not_before, PAUSE_MOST)),
         is_first_in_line(),
     )
 

@@ -9,12 +9,14 @@ from typing import Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow, read_clock
+from shared.db.clock import DbNow, is_due, read_clock
 from shared.db.models import AttemptRow, OrphanRow
 
 STOP: Final = "stop"  # ask the gateway to stop it until it has stopped
 UNCERTAIN_POST: Final = "uncertain_post"  # look for a run that may never have reached the gateway
 SYNC: Final = "sync"  # fetch the transcript, which was not there at the end
+
+PAUSE_MOST: Final = 120.0  # seconds between two checks
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def due_orphans(tx: Session, limit: int) -> list[Orphan]:
     """Return the orphans that are to be checked now, the longest waiting first."""
     rows = tx.execute(
         select(*_ORPHAN)
-        .where(OrphanRow.done_at.is_(None), OrphanRow.next_at <= DbNow())
+        .where(OrphanRow.done_at.is_(None), is_due(OrphanRow.next_at, PAUSE_MOST))
         .order_by(OrphanRow.next_at)
         .limit(limit)
     )

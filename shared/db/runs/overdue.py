@@ -5,7 +5,7 @@ Idea: the rows do. A live run whose lease is over has lapsed; a queued run that 
 for which no message was sent for a while is unqueued. The reaper sends one message for each.
 `enqueued_at` is the time of the last message; it is set by compare-and-set, in the transaction that
 finds the run, so two reapers at once send one message, and a message that gets lost is followed by
-another after some seconds.
+another after some seconds. Times in the future are of a clock that was set back, and count as over.
 Invariant: each run that could go on is found within two intervals of the reaper and the pause. A
 message too many is harmless, since `claim` decides.
 """
@@ -13,9 +13,9 @@ message too many is harmless, since `claim` decides.
 from sqlalchemy import ColumnElement, Select, select, text, update
 from sqlalchemy.orm import Session
 
-from shared.db.clock import DbNow
+from shared.db.clock import DbNow, is_past
 from shared.db.models import RunRow
-from shared.db.runs.session_queue import is_first_in_line
+from shared.db.runs.session_queue import PAUSE_MOST, is_first_in_line
 from shared.protocol.run_states import LIVE, RunState
 
 _LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
@@ -48,7 +48,7 @@ def lapsed_runs(tx: Session, seconds: float, limit: int) -> list[str]:
 
 def _not_sent(seconds: float) -> ColumnElement[bool]:
     sent = RunRow.enqueued_at
-    return sent.is_(None) | (sent < RunRow.lease_until) | (sent < DbNow() - seconds)
+    return sent.is_(None) | (sent < RunRow.lease_until) | is_past(sent, seconds)
 
 
 def _mark_lapsed(tx: Session, run_id: str, seconds: float) -> bool:
@@ -59,6 +59,34 @@ def _mark_lapsed(tx: Session, run_id: str, seconds: float) -> bool:
         .returning(RunRow.id)
     )
     return marked.first() is not None
+
+
+def leases_beyond(tx: Session, seconds: float, limit: int) -> list[tuple[str, int, float]]:
+    """Return (run id, fence, lease) of live runs whose lease ends later than in `seconds`: no owner
+    takes one so long, so it was taken before the clock was set back."""
+    rows = tx.execute(
+        select(RunRow.id, RunRow.fence, RunRow.lease_until)
+        .where(RunRow.state.in_([*LIVE]), RunRow.lease_until > DbNow() + seconds)
+        .order_by(RunRow.lease_until.desc())
+        .limit(limit)
+    )
+    return [(row.id, row.fence, row.lease_until) for row in rows]
+
+
+def end_lease(tx: Session, run_id: str, fence: int, until: float) -> bool:
+    """Let a lease that was found so lapse; False if it was renewed, or the run changed hands."""
+    ended = tx.execute(
+        update(RunRow)
+        .where(
+            RunRow.id == run_id,
+            RunRow.fence == fence,
+            RunRow.lease_until == until,
+            RunRow.state.in_([*LIVE]),
+        )
+        .values(lease_until=DbNow() - 1.0)
+        .returning(RunRow.id)
+    )
+    return ended.first() is not None
 
 
 def unqueued_runs(tx: Session, seconds: float, limit: int) -> list[str]:
@@ -76,7 +104,9 @@ def _startable(seconds: float) -> Select[str]:
         .where(
             RunRow.state == RunState.QUEUED,
             _waits_since(seconds),
-            RunRow.not_before.is_(None) | (RunRow.not_before < DbNow() - seconds),
+            RunRow.not_before.is_(None)
+            | (RunRow.not_before < DbNow() - seconds)
+            | (RunRow.not_before > DbNow() + PAUSE_MOST),
             is_first_in_line(),
         )
         .order_by(RunRow.created_at)
@@ -85,7 +115,7 @@ def _startable(seconds: float) -> Select[str]:
 
 def _waits_since(seconds: float) -> ColumnElement[bool]:
     sent = RunRow.enqueued_at
-    return (sent.is_(None) & (RunRow.created_at < DbNow() - seconds)) | (sent < DbNow() - seconds)
+    return (sent.is_(None) & is_past(RunRow.created_at, seconds)) | is_past(sent, seconds)
 
 
 def _mark_queued(tx: Session, run_id: str, seconds: float) -> bool:

@@ -5,13 +5,15 @@ time of acceptance: an interrupting message goes before those that wait (R34). A
 has no other runs beside it, since NULL equals nothing.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from shared.db.models import RunRow
 from shared.protocol.run_states import LIVE, RunState
+
+PAUSE_MOST: Final = 300.0  # seconds: longer than a run is ever put back for
 
 
 def is_sibling(other: Any) -> ColumnElement[bool]:

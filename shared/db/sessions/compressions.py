@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shared.conversation.compression_plan import MAX_DOUBLINGS, LastCompression, Plan
@@ -137,5 +137,10 @@ def last(tx: Session, owner: str, session_id: str) -> LastCompression | None:
 
 def seconds_of(tx: Session, run_id: str) -> float:
     """Return for how many seconds compressions have delayed the run, in all."""
-    spent = func.sum(CompressionRow.ended_at - CompressionRow.started_at)
-    return float(tx.scalar(select(spent).where(CompressionRow.run_id == run_id)) or 0.0)
+    by_clock = CompressionRow.ended_at - CompressionRow.started_at  # wrong if the clock was set
+    row = CompressionRow.run_id == run_id
+    times = tx.execute(select(CompressionRow.duration, by_clock.label("by_clock")).where(row))
+    return sum(
+        time.duration if time.duration is not None else max(time.by_clock or 0.0, 0.0)
+        for time in times
+    )

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from shared.db.clock import read_clock
 from shared.db.database import Database
 from shared.db.locks import lock_session
 from shared.db.migrate import is_current, upgrade
@@ -379,7 +380,7 @@ def test_the_reaper_finds_what_lies_around_and_nothing_else(db: Database) -> Non
     add_run(db, "idle", queue_no=2, created_at=1.0)
     alone = add_run(db, None, created_at=1.0)
     add_run(db, None)  # young
-    add_run(db, None, created_at=1.0, not_before=4e9)
+    add_run(db, None, created_at=1.0, not_before=db.read(read_clock) + 60.0)
     found = db.write(lambda s: overdue.unqueued_runs(s, 30.0, 100))
     assert sorted(found) == sorted([head, alone])
     assert db.write(lambda s: overdue.unqueued_runs(s, 30.0, 100)) == []
