@@ -40,7 +40,11 @@ class LastTick:
         """Whether the last MISSED ticks did not happen and this process is to do one. Of several
         callers one gets True, since the mark is set only where there is none."""
         try:
-            return bool(self._redis.set(LAST_TICK, self._name, px=self._life, nx=True))
+            missed = bool(self._redis.set(LAST_TICK, self._name, px=self._life, nx=True))
+            if not missed and self._redis.pttl(LAST_TICK) > self._life:
+                # Redis counts by the wall clock, which was set back since the mark was set.
+                self._redis.pexpire(LAST_TICK, self._life)
+            return missed
         except RedisError:
             return False  # without Redis no message could be sent anyway
 

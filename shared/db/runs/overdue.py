@@ -10,7 +10,7 @@ Invariant: each run that could go on is found within two intervals of the reaper
 message too many is harmless, since `claim` decides.
 """
 
-from sqlalchemy import ColumnElement, Select, select, text, update
+from sqlalchemy import ColumnElement, Select, func, select, text, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, is_past
@@ -96,6 +96,12 @@ def unqueued_runs(tx: Session, seconds: float, limit: int) -> list[str]:
     """
     found = tx.scalars(_startable(seconds).limit(limit)).all()
     return [run_id for run_id in found if _mark_queued(tx, run_id, seconds)]
+
+
+def count_unqueued(tx: Session, seconds: float, most: int) -> int:
+    """Return how many runs `unqueued_runs` would find, up to `most`."""
+    some = _startable(seconds).limit(most).subquery()
+    return tx.scalar(select(func.count()).select_from(some)) or 0
 
 
 def _startable(seconds: float) -> Select[str]:

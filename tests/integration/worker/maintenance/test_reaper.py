@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from shared import task_queue
 from shared.db.database import Database
 from shared.db.models import RunRow
 from shared.db.runs import claim as claims
@@ -19,7 +20,7 @@ from shared.errors import DatabaseUnavailable, RedisUnavailable, SettingsError
 from shared.event_log.clients import command_client
 from shared.event_log.keys import LAST_TICK
 from shared.settings import Settings
-from shared.task_queue import RUNS, TAKEOVER
+from shared.task_queue import RUNS, TAKEOVER, TaskQueue, Waiting
 from tests.integration.conftest import MakeWorker
 from tests.support.rows import add_run, run_row
 from tests.support.servers.redis_server import RedisServer
@@ -42,6 +43,9 @@ class Sent:
     def __init__(self) -> None:
         self.taken_over: list[str] = []
         self.enqueued: list[str] = []
+
+    def waiting(self) -> Waiting | None:
+        return Waiting(0, frozenset())
 
     def take_over(self, run_id: str) -> bool:
         self.taken_over.append(run_id)
@@ -123,14 +127,118 @@ def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
     sizes = []
     unqueued_runs = overdue.unqueued_runs
 
-    def counted(*arguments: Any) -> list[str]:
-        sizes.append(len(found := unqueued_runs(*arguments)))
+    def counted(*arguments: Any, **more: Any) -> list[str]:
+        sizes.append(len(found := unqueued_runs(*arguments, **more)))
         return found
 
     monkeypatch.setattr(reaper_module, "unqueued_runs", counted)
     Reaper(services).tick()
     assert sizes == [100, 20]
     assert len(sent.enqueued) == 120
+
+
+def test_a_lease_an_hour_ahead_is_over_when_its_owner_does_not_renew_it(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, sent = reaping(stand)
+    dead, alive = (add_run(stand.db, None, enqueued_at=1.0) for _ in range(2))
+    for run_id in (dead, alive):
+        claimed(stand, run_id, 3600.0)
+    reaper = ready_reaper(services)
+    clock = [1_000.0]
+    monkeypatch.setattr(reaper_module, "monotonic", lambda: clock[0])
+    reaper._contact_since = 0.0
+    for seconds in (0.0, 0.5, 0.9):
+        clock[0] = 1_000.0 + seconds
+        reaper.tick()
+        renew(stand, alive)
+    assert sent.taken_over == [], "its owner may be about to renew it"
+    clock[0] += 0.3
+    reaper.tick()
+    assert sent.taken_over == [dead]
+
+
+def claimed(stand: WorkerStand, run_id: str, lease: float) -> None:
+    stand.db.write(lambda s: claims.claim(s, run_id, "w", lease))
+
+
+def renew(stand: WorkerStand, run_id: str) -> None:
+    later = update(RunRow).where(RunRow.id == run_id).values(lease_until=RunRow.lease_until + 1)
+    stand.db.write(lambda s: s.execute(later))
+
+
+# --- messages that wait -------------------------------------------------------------------------
+
+
+def due_runs(stand: WorkerStand, count: int) -> list[str]:
+    return [add_run(stand.db, None, created_at=float(n)) for n in range(1, count + 1)]
+
+
+def tick_with(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, waiting: Waiting | None
+) -> list[str]:
+    services, sent = reaping(stand)
+    monkeypatch.setattr(Sent, "waiting", lambda self: waiting)
+    Reaper(services).tick()
+    return sent.enqueued
+
+
+def test_a_run_whose_message_still_waits_gets_no_other_one(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = due_runs(stand, 130)
+    lost = {runs[0], runs[60], runs[129]}
+    waiting = Waiting(127, frozenset(runs) - lost)
+    assert set(tick_with(stand, monkeypatch, waiting)) == lost
+    assert tick_with(stand, monkeypatch, waiting) == []
+
+
+def test_of_a_long_queue_only_as_many_are_sent_as_cannot_be_in_it(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = due_runs(stand, 120)
+    assert tick_with(stand, monkeypatch, Waiting(5_000, None)) == []
+    assert all(run_row(stand.db, run_id).enqueued_at is None for run_id in runs)
+    assert tick_with(stand, monkeypatch, Waiting(115, None)) == runs[:5]
+
+
+def test_a_tick_sends_a_limited_number(stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper_module, "MESSAGES", 110)
+    runs = due_runs(stand, 130)
+    assert tick_with(stand, monkeypatch, Waiting(0, frozenset())) == runs[:110]
+    assert tick_with(stand, monkeypatch, Waiting(110, frozenset(runs[:110]))) == runs[110:]
+
+
+def test_while_the_broker_is_away_nothing_is_marked_as_sent(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run_id,) = due_runs(stand, 1)
+    assert tick_with(stand, monkeypatch, None) == []
+    assert run_row(stand.db, run_id).enqueued_at is None
+
+
+def test_the_queue_tells_whose_messages_wait_in_it(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = stand.services.queue
+    before = queue.waiting()
+    assert before is not None
+    for run_id in ("run_a", "run_b", "run_b"):
+        queue.run_turn(run_id)
+    queue.take_over("run_c")
+    after = queue.waiting()
+    assert after is not None
+    assert after.count == before.count + 3
+    assert after.run_ids is not None
+    assert {"run_a", "run_b"} <= after.run_ids
+    assert "run_c" not in after.run_ids
+    monkeypatch.setattr(task_queue, "LOOKED_THROUGH", 1)
+    assert queue.waiting() == Waiting(after.count, None)
+
+
+def test_a_broker_that_is_away_tells_nothing(tmp_path: Path) -> None:
+    settings = Settings.load({"REDIS_URL": "redis://127.0.0.1:1", "HOLDFAST_HOME": str(tmp_path)})
+    assert TaskQueue(task_queue.celery_app(settings)).waiting() is None
 
 
 def test_nothing_is_taken_over_before_one_lease_of_unbroken_contact(stand: WorkerStand) -> None:
@@ -251,6 +359,20 @@ def test_a_standby_goes_on_after_an_error(
     standby.stop()
     standby.stop()
     assert "standby-reaper" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_mark_of_a_clock_that_was_set_back_holds_up_no_standby(
+    redis_server: RedisServer,
+) -> None:
+    redis = command_client(redis_server.url)
+    redis.set(LAST_TICK, "dead", px=3_600_000)
+    mark = LastTick(redis, 0.2, "w")
+    deadline = time.monotonic() + 5
+    assert not mark.claim_missed(), "whoever set it may do so again"
+    while not mark.claim_missed():
+        assert time.monotonic() < deadline
+    assert redis.get(LAST_TICK) == b"w"
+    redis.close()
 
 
 # --- slots -------------------------------------------------------------------------------------
