@@ -20,6 +20,7 @@ from shared.task_queue import (
     TAKEOVER,
     celery_app,
 )
+from worker import beat_clock
 from worker.app import build
 from worker.drain import drain
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
@@ -98,6 +99,7 @@ def run_beat(settings: Settings) -> None:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.conf.beat_schedule_filename = str(settings.home / "beat-schedule")
     app.conf.beat_max_loop_interval = min(1.0, reap_every)
+    app.conf.beat_scheduler = f"{beat_clock.__name__}:SteadyScheduler"
     app.Beat(loglevel=settings.log_level, quiet=True).run()
 
 
