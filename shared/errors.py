@@ -61,6 +61,12 @@ class QueueFull(ClientError):
     code = "queue_full"
 
 
+class SessionTooLarge(ClientError):
+    """This session holds as much as a session may; begin a new one, or send less."""
+
+    code = "session_too_large"
+
+
 class SessionBusy(ClientError):
     """The session has a run that is not done, and the request has on_busy=reject."""
 

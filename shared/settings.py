@@ -38,6 +38,8 @@ class Settings:
     worker_concurrency: int
     takeover_slots: int
     queue_cap: int
+    session_max_bytes: int
+    history_max_bytes: int
     lease: timedelta
     flush_interval: timedelta
     stop_timeout: timedelta
@@ -96,6 +98,8 @@ class Settings:
             worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
             takeover_slots=read.integer("TAKEOVER_SLOTS", 200, 1, 5000),
             queue_cap=read.integer("QUEUE_CAP", 20, 1, 1000),
+            session_max_bytes=read.integer("SESSION_MAX_BYTES", 2**28, 10_000, 2**40),
+            history_max_bytes=read.integer("HISTORY_MAX_BYTES", 4_000_000, 10_000, 2**30),
             lease=read.seconds("LEASE_SECONDS", 15, 1),
             flush_interval=read.seconds("FLUSH_INTERVAL", 0.010, 0),
             stop_timeout=read.seconds("STOP_TIMEOUT", 30, 0.1),

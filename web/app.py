@@ -129,6 +129,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         profiles=profiles,
         membership=membership,
         queue_cap=settings.queue_cap,
+        session_max_bytes=settings.session_max_bytes,
     )
     events = SocketEvents(requests, resume, Approvals(db, event_log, queue))
     request_queue = RequestQueue(

@@ -21,6 +21,7 @@ SESSION_COLUMNS: Final = (
     SessionRow.model,
     SessionRow.workspace,
     SessionRow.next_turn,
+    SessionRow.stored_bytes,
 )
 RUN_COLUMNS: Final = (
     RunRow.id,

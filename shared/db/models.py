@@ -71,6 +71,7 @@ class SessionRow(Base):
     actual_cost_usd: Mapped[float | None]
     cost_status: Mapped[str | None]
     next_turn: Mapped[int] = mapped_column(default=1)
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class MessageRow(Base):

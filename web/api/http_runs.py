@@ -17,6 +17,7 @@ from shared.errors import (
     QueueFull,
     RequestConflict,
     SessionBusy,
+    SessionTooLarge,
     Unavailable,
 )
 from shared.hermes.profiles import DEFAULT
@@ -31,6 +32,7 @@ _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (RequestConflict, 409),
     (SessionBusy, 409),
     (QueueFull, 429),
+    (SessionTooLarge, 413),
     (Unavailable, 503),
     (ClientError, 400),
     (HoldfastError, 500),

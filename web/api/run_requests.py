@@ -44,6 +44,7 @@ class RunRequests:
         profiles: Profiles,
         membership: Membership,
         queue_cap: int,
+        session_max_bytes: int,
     ) -> None:
         self._db = db
         self._event_log = event_log
@@ -52,6 +53,7 @@ class RunRequests:
         self._profiles = profiles
         self._membership = membership
         self._queue_cap = queue_cap
+        self._session_max_bytes = session_max_bytes
 
     def start(self, connection: Connection, payload: RunPayload) -> intake.Accepted:
         """Accept a run. The socket joins before any worker can begin, so that it misses nothing
@@ -142,7 +144,11 @@ class RunRequests:
         check_profile = self._profiles.getter_for(new.owner)
         try:
             return intake.accept_once(
-                self._db, new, queue_cap=self._queue_cap, check_profile=check_profile
+                self._db,
+                new,
+                queue_cap=self._queue_cap,
+                check_profile=check_profile,
+                max_bytes=self._session_max_bytes,
             )
         except DatabaseUnavailable:
             return self._read_back(new)

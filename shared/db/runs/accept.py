@@ -13,8 +13,9 @@ from shared.db.database import Database
 from shared.db.models import NO_SESSION, MessageRow, RunRow
 from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
+from shared.db.sessions.stored_bytes import json_size, size_of
 from shared.db.sessions.upsert import find_or_make, touch
-from shared.errors import QueueFull, RequestConflict, SessionBusy
+from shared.errors import QueueFull, RequestConflict, SessionBusy, SessionTooLarge
 from shared.protocol.run_states import INITIAL, LIVE, OPEN, RunState
 
 OnBusy = Literal["queue", "reject", "interrupt"]
@@ -52,19 +53,28 @@ class Accepted:
 
 
 def accept(
-    tx: Session, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
+    tx: Session,
+    new: NewRun,
+    *,
+    queue_cap: int,
+    check_profile: Callable[[str], object],
+    max_bytes: int | None = None,
 ) -> Accepted:
     """Store session, prompt and run. A repeated `client_request_id` gives the first run again.
 
-    Raises UnknownProfile (from `check_profile`), RequestConflict, QueueFull, SessionBusy. Requests
-    of one session wait for each other; of two first ones at once, one makes the session.
+    `max_bytes`: how much the session may hold. Raises UnknownProfile (from `check_profile`),
+    RequestConflict, SessionTooLarge, QueueFull, SessionBusy. Requests of one session wait for each
+    other; of two first ones at once, one makes the session.
     """
-    conversation, is_fresh = _conversation(tx, new)
+    size = _size(new)
+    conversation, is_fresh = _conversation(tx, new, size)
     before = _earlier(tx, new)
     if before is not None:
         return before
     profile = conversation.profile if conversation is not None else new.profile
     check_profile(profile)
+    if conversation is not None and max_bytes is not None:
+        _check_size(conversation.stored_bytes + (0 if is_fresh else size), max_bytes)
     ahead, last = _queue(tx, new) if not is_fresh else ([], 0)
     waiting = _waiting(ahead)
     if ahead and new.on_busy == "reject":
@@ -74,7 +84,7 @@ def accept(
     interrupted = _interrupt(tx, ahead) if new.on_busy == "interrupt" else None
     _insert(tx, new, profile, _queue_no(new, waiting, last), starts_now=not ahead)
     if conversation is not None and not is_fresh:
-        touch(tx, conversation, text=new.text, model=new.model)
+        touch(tx, conversation, text=new.text, model=new.model, size=size)
     return Accepted(
         run_id=new.run_id,
         session_id=new.session_id,
@@ -86,12 +96,19 @@ def accept(
 
 
 def accept_once(
-    db: Database, new: NewRun, *, queue_cap: int, check_profile: Callable[[str], object]
+    db: Database,
+    new: NewRun,
+    *,
+    queue_cap: int,
+    check_profile: Callable[[str], object],
+    max_bytes: int | None = None,
 ) -> Accepted:
     """`accept` in a transaction of its own; of two equal requests at once, both get the one run."""
 
     def work(tx: Session) -> Accepted:
-        return accept(tx, new, queue_cap=queue_cap, check_profile=check_profile)
+        return accept(
+            tx, new, queue_cap=queue_cap, check_profile=check_profile, max_bytes=max_bytes
+        )
 
     try:
         return db.write(work)
@@ -136,13 +153,34 @@ def unsent(tx: Session, run_id: str) -> None:
 # -- accepting --------------------------------------------------------------------------------
 
 
-def _conversation(tx: Session, new: NewRun) -> tuple[Row[Any] | None, bool]:
+def _conversation(tx: Session, new: NewRun, size: int) -> tuple[Row[Any] | None, bool]:
     """Lock the row of the session, or make it; whether it was made now."""
     if new.session_id is None:
         return None, False
     return find_or_make(
-        tx, new.owner, new.session_id, profile=new.profile, model=new.model, text=new.text
+        tx,
+        new.owner,
+        new.session_id,
+        profile=new.profile,
+        model=new.model,
+        text=new.text,
+        size=size,
     )
+
+
+def _size(new: NewRun) -> int:
+    """The bytes that the request adds to its session: the prompt, and the input of the run."""
+    return size_of(_prompt(new)) + json_size(new.input)
+
+
+def _prompt(new: NewRun) -> dict[str, Any]:
+    blocks = new.input if isinstance(new.input, list) else None
+    return {"content": new.text, "content_blocks": blocks}
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise SessionTooLarge()
 
 
 def _earlier(tx: Session, new: NewRun) -> Accepted | None:
@@ -231,8 +269,7 @@ def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now
                 "run_id": new.run_id,
                 "idx": 0,
                 "role": "user",
-                "content": new.text,
-                "content_blocks": new.input if isinstance(new.input, list) else None,
+                **_prompt(new),
                 "token_count": new.token_count,
             },
         )

@@ -17,6 +17,7 @@ from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
 from shared.db.runs.session_queue import next_queued
 from shared.db.runs.terminal import Announcement, Entries, fix_end
+from shared.db.sessions.stored_bytes import size_of, size_of_run
 from shared.db.sessions.summaries import drop_covering
 from shared.db.sessions.totals import sum_up
 from shared.db.sessions.turn_messages import add_rows, clear_rows, read_rows
@@ -140,22 +141,24 @@ def _store_turn(
     usage: Mapping[str, Any] | None,
 ) -> tuple[int, int]:
     """Store messages, usage and sums; return the session's input and output tokens (P22)."""
-    if run.session_id is not None:
-        _replace_rows(tx, run, rows)
+    added = _replace_rows(tx, run, rows) if run.session_id is not None else 0
     store_usage(tx, run, usage, run.now)
     answers = [row["content"] for row in rows if row["role"] == "assistant"]
     preview = " ".join(answers[-1].split())[:100] if answers else None
-    return sum_up(tx, run.owner, run.session_id, preview=preview, now=run.now)
+    return sum_up(tx, run.owner, run.session_id, preview=preview, now=run.now, added=added)
 
 
-def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Replace the rows of the turn. A snapshot that covers the turn is dropped, since it summarizes
-    the former rows (R23)."""
+def _replace_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Replace the rows of the turn; return by how many bytes it grows. A snapshot that covers the
+    turn is dropped, since it summarizes the former rows (R23)."""
     if run.is_covered:
         drop_covering(tx, run.owner, run.session_id, run.turn_no)
+    removed = 0
     if run.has_rows:
+        removed = size_of_run(tx, run.id, with_prompt=False)
         clear_rows(tx, run.id)
     add_rows(tx, run, rows, run.now)
+    return sum(map(size_of, rows)) - removed
 
 
 def _queue_deletions(tx: Session, run: Row[Any], closing: Closing) -> None:

@@ -22,6 +22,7 @@ from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.runs.state import move, update_state
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
+from shared.db.sessions.stored_bytes import change, size_of_run
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.protocol.events import RUN_CANCELLED, Payload
 from shared.protocol.run_states import Move, is_allowed
@@ -149,6 +150,8 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
     if conversation is not None and keep_prompt:
         turn_no, _ = take_turn(tx, run, conversation)
     else:
+        if run.session_id is not None:
+            change(tx, owner, run.session_id, -size_of_run(tx, run.id, with_prompt=True))
         tx.connection().execute(delete(MessageRow).where(MessageRow.run_id == run.id))
     fix_end(
         tx,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, SessionRow, UsageRow
+from shared.db.sessions.stored_bytes import sum_of
 from shared.db.sessions.summaries import context_tokens
 from shared.db.usage_report import session_totals
 
@@ -118,6 +119,7 @@ def _complete(tx: Session, conversation: Row[Any], chat: Chat, usage_id: str) ->
             tool_call_count=tools.scalar_subquery(),
             input_tokens=tokens[0],
             output_tokens=tokens[1],
+            stored_bytes=sum_of(tx, owner, chat.id),
             **session_totals(owner, chat.id),
         )
     )

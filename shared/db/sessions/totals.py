@@ -29,6 +29,7 @@ def _summing_up() -> Any:
             input_tokens=tokens[0],
             output_tokens=tokens[1],
             preview=func.coalesce(shown, SessionRow.preview),
+            stored_bytes=SessionRow.stored_bytes + bindparam("added"),
             **session_totals(owner, session_id),
         )
         .returning(SessionRow.input_tokens, SessionRow.output_tokens)
@@ -39,10 +40,18 @@ _SUMMED_UP = _summing_up()
 
 
 def sum_up(
-    tx: Session, owner: str, session_id: str | None, *, preview: str | None, now: float
+    tx: Session,
+    owner: str,
+    session_id: str | None,
+    *,
+    preview: str | None,
+    now: float,
+    added: int,
 ) -> tuple[int, int]:
     """Compute and store the sums anew; return the input and output tokens of the context, (0, 0)
-    without a session. `preview`: the beginning of the last answer, if there is one."""
+    without a session. `preview`: the beginning of the last answer, if there is one. `added`: bytes
+    that the session holds more than before."""
     values = {"of_owner": owner, "of_session": session_id, "preview_or_none": preview, "now": now}
+    values["added"] = added
     row = tx.connection().execute(_SUMMED_UP, values).first() if session_id else None
     return (row.input_tokens, row.output_tokens) if row is not None else (0, 0)

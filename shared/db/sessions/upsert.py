@@ -24,6 +24,7 @@ def _making(insert: Any) -> Any:
         "preview": title,
         "started_at": DbNow(),
         "last_active": DbNow(),
+        "stored_bytes": bindparam("size"),
     }
     made = insert(SessionRow).values(values).on_conflict_do_nothing()
     return made.returning(*SESSION_COLUMNS)
@@ -33,9 +34,16 @@ _MADE = Upsert(_making)
 
 
 def find_or_make(
-    tx: Session, owner: str, session_id: str, *, profile: str, model: str | None, text: str
+    tx: Session,
+    owner: str,
+    session_id: str,
+    *,
+    profile: str,
+    model: str | None,
+    text: str,
+    size: int = 0,
 ) -> tuple[Row[Any] | None, bool]:
-    """Lock the row of the session, or make it; whether this call made it."""
+    """Lock the row of the session, or make it, with `size` bytes; whether this call made it."""
     found = lock_session(tx, owner, session_id)
     if found is not None:
         return found, False
@@ -45,6 +53,7 @@ def find_or_make(
         "profile": profile,
         "model": model,
         "title": title_of(text),
+        "size": size,
     }
     made = tx.connection().execute(_MADE.on(tx), columns).first()
     if made is not None:
@@ -61,17 +70,22 @@ _TOUCHED = (
         title=func.coalesce(func.nullif(SessionRow.title, ""), _TEXT),
         preview=func.coalesce(func.nullif(SessionRow.preview, ""), _TEXT),
         model=func.coalesce(func.nullif(SessionRow.model, ""), bindparam("of_model", type_=String)),
+        stored_bytes=SessionRow.stored_bytes + bindparam("size"),
     )
 )
 
 
-def touch(tx: Session, conversation: Row[Any], *, text: str, model: str | None) -> None:
-    """Note the activity; set title, preview and model if they are empty, else keep them (P16)."""
+def touch(
+    tx: Session, conversation: Row[Any], *, text: str, model: str | None, size: int = 0
+) -> None:
+    """Note the activity and `size` bytes more; set title, preview and model if they are empty, else
+    keep them (P16)."""
     values = {
         "of_owner": conversation.owner,
         "of_session": conversation.id,
         "text": title_of(text),
         "of_model": model,
+        "size": size,
     }
     tx.connection().execute(_TOUCHED, values)
 

@@ -55,13 +55,14 @@ def test_a_migration_can_be_undone_and_done_again_with_requests_that_the_old_one
     for session_id in ("-", None):
         add_run(db, session_id, client_request_id="c")
     db.close()
-    _to(database_url, command.downgrade, "0004")
+    migrate_to(database_url, command.downgrade, "0004")
     assert not migrate.is_current(database_url)
     migrate.upgrade(database_url)
     assert migrate.is_current(database_url)
 
 
-def _to(database_url: str, way: Callable[[Config, str], None], revision: str) -> None:
+def migrate_to(database_url: str, way: Callable[[Config, str], None], revision: str) -> None:
+    """Migrate to another revision, in the direction `way`."""
     engine = create_engine(database_url)
     with engine.connect() as connection, connection.begin():
         config = migrate._config()

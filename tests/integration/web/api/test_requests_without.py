@@ -73,6 +73,7 @@ class Web:
             profiles=AnyProfile(),  # type: ignore[arg-type]
             membership=None,  # type: ignore[arg-type]
             queue_cap=20,
+            session_max_bytes=2**28,
         )
 
     def run(self, session_id: str = "s", **fields: Any) -> str:
