@@ -149,6 +149,12 @@ class GatewayBusy(GatewayUnreachable):
     code = "gateway_busy"
 
 
+class GatewayTooLarge(GatewayError):
+    """The gateway does not take a request of this size (413)."""
+
+    code = "gateway_error"
+
+
 class PostUncertain(GatewayError):
     """It is not known whether the gateway took the run.
 

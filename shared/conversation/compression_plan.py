@@ -7,11 +7,12 @@ the summary is stored as a snapshot that covers the turns up to a number. Later 
 as the summary and the turns after it, and the next compression starts from both (incremental). The
 last 20 messages stay verbatim, and a turn is never cut. After a failure, or a compression that did
 not help, the next one waits, twice as long for each failure in a row.
-Invariant: a snapshot is used only while the hash of the turns that it covers is the same; every
-message is in exactly one of covered turns, `head` (to be summarized) and `tail`; a run is sent
-also when its compression failed.
+Invariant: every message is in exactly one of covered turns, `head` (to be summarized) and `tail`; a
+run is sent also when its compression failed. Whether a snapshot's turns are unchanged is checked
+where the rows are read (`shared/db/sessions/history_rows.py`).
 
-Messages are stored rows as mappings, in order, of the turns before the run's own, with `turn_no`.
+Messages are stored rows as mappings, in order, of the turns before the run's own and after the
+snapshot, with `turn_no`.
 All sizes are tokens, limits of texts are characters. The gateway is asked in `worker/compression`.
 """
 
@@ -43,7 +44,8 @@ PROMPT_SHARE = 0.7  # of the context for turns to summarize; the rest is prompt 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stored summary. It covers all turns up to `turn_no`, whose content had this hash (R23)."""
+    """A stored summary. It covers all turns up to `turn_no`. `content_hash` is that of their
+    messages, or, on top of an older snapshot, of its hash and those after it (R23)."""
 
     summary: str
     turn_no: int
@@ -116,15 +118,14 @@ def decide(
     messages: Sequence[Row],
     snapshot: Snapshot | None,
     *,
+    covered: int = 0,
     context_length: int = DEFAULT_CONTEXT_LENGTH,
     last: LastCompression | None = None,
     now: float = 0.0,
 ) -> Plan:
-    """Make the plan for a history. A snapshot whose turns have changed is not used."""
-    if snapshot is not None and not covers(snapshot, messages):
-        snapshot = None
-    covered = covered_count(snapshot, messages)
-    rest = tuple(messages[covered:])
+    """Make the plan for a history. `covered`: how many messages the snapshot covers, which are not
+    among `messages`."""
+    rest = tuple(messages)
     usage = count_usage(rest, snapshot)
     threshold = threshold_for(context_length)
     too_big = usage.total > threshold and not cooling_down(last, threshold, now)
@@ -196,17 +197,6 @@ def _serialized_tokens(row: Row) -> int:
 # -- coverage -----------------------------------------------------------------------------------
 
 
-def covered_count(snapshot: Snapshot | None, messages: Sequence[Row]) -> int:
-    """Return how many of the messages the snapshot covers."""
-    return 0 if snapshot is None else sum(row["turn_no"] <= snapshot.turn_no for row in messages)
-
-
-def covers(snapshot: Snapshot, messages: Sequence[Row]) -> bool:
-    """Whether the turns that the snapshot covers are unchanged."""
-    turns = messages[: covered_count(snapshot, messages)]
-    return bool(turns) and content_hash(turns) == snapshot.content_hash
-
-
 def content_hash(messages: Iterable[Row]) -> str:
     """Return the SHA-256 (hex) of turn, role, content and tool of the messages, not of row ids."""
     digest = hashlib.sha256()
@@ -217,10 +207,12 @@ def content_hash(messages: Iterable[Row]) -> str:
     return digest.hexdigest()
 
 
-def next_snapshot(plan: Plan, summary: str, messages: Sequence[Row]) -> Snapshot:
-    """Return the snapshot of a successful compression; `messages` as given to `decide`."""
-    turns = messages[: plan.covered + len(plan.head)]
-    return Snapshot(summary, plan.last_turn, content_hash(turns))
+def next_snapshot(plan: Plan, summary: str) -> Snapshot:
+    """Return the snapshot of a successful compression."""
+    digest = content_hash(plan.head)
+    if plan.snapshot is not None:
+        digest = hashlib.sha256(f"{plan.snapshot.content_hash}{digest}".encode()).hexdigest()
+    return Snapshot(summary, plan.last_turn, digest)
 
 
 # -- assembling ---------------------------------------------------------------------------------

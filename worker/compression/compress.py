@@ -11,7 +11,6 @@ summary is only replaced by a worker that saw it; each compression that was anno
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 from shared import runtime
 from shared.conversation import compression_plan as planning
 from shared.conversation import tokens
-from shared.conversation.compression_plan import Plan, Row, Snapshot
+from shared.conversation.compression_plan import Plan, Snapshot
 from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.sessions import compressions, summaries
 from shared.db.sessions.compressions import Result
@@ -32,19 +31,17 @@ from worker.turn import Turn
 log = logging.getLogger(__name__)
 
 
-def compress(
-    services: Services, turn: Turn, plan: Plan, rows: Sequence[Row], replaces: int | None
-) -> Snapshot | None:
+def compress(services: Services, turn: Turn, plan: Plan, replaces: int | None) -> Snapshot | None:
     """The session's new snapshot, stored. None if there is no summary; the old snapshot stays.
 
-    `rows`: as given to `decide`. `replaces`: the version of the stored snapshot, None without one.
+    `replaces`: the version of the stored snapshot, None without one.
     Raises OwnershipLost, DatabaseUnavailable.
     """
     turn.run_log.add("compression.started", planning.started_event(plan))
     compression = _Compression(services, turn, plan)
     request = compression.begin()
     try:
-        snapshot = _snapshot(plan, rows, summarize(services, turn, request))
+        snapshot = _snapshot(plan, summarize(services, turn, request))
         compression.succeed(request, snapshot, replaces)
     except NoSummary as failure:
         compression.fail(request, Result.FAILED, str(failure))
@@ -58,13 +55,13 @@ def compress(
     return snapshot
 
 
-def _snapshot(plan: Plan, rows: Sequence[Row], summary: str) -> Snapshot:
+def _snapshot(plan: Plan, summary: str) -> Snapshot:
     """The snapshot, if it makes the session smaller. Raises NoSummary."""
 
     def work() -> Snapshot:
         if planning.after_tokens(plan, summary) >= plan.usage.total:
             raise NoSummary("The summary is not shorter than what it replaces.")
-        return planning.next_snapshot(plan, summary, rows)
+        return planning.next_snapshot(plan, summary)
 
     return runtime.offload(work)
 
@@ -89,7 +86,8 @@ class _Compression:
         )
 
     def succeed(self, request: SummaryRequest, snapshot: Snapshot, replaces: int | None) -> None:
-        """Store the snapshot. Raises NoSummary if the stored one is not `replaces` any more."""
+        """Store the snapshot. Raises NoSummary if the stored one is not `replaces` any more, or the
+        turns that were summarized are not the same."""
         summary_tokens = runtime.offload(tokens.count, SUMMARY_PREFIX + snapshot.summary)
         covered = self.plan.covered + len(self.plan.head)
 
@@ -101,6 +99,7 @@ class _Compression:
                 replaces=replaces,
                 tokens=summary_tokens,
                 covered=covered,
+                turns=self.plan.head,
             )
             if stored:
                 self._write_end(tx, request, Result.COMPRESSED, snapshot.summary, None)

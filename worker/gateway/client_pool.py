@@ -1,7 +1,8 @@
 """The gateway clients of a process, one per profile."""
 
+from shared.conversation.history import Format
 from shared.errors import GatewayError, UnknownProfile
-from shared.hermes.profiles import HistoryFormat, Profile, Profiles
+from shared.hermes.profiles import Profile, Profiles
 from shared.settings import Settings
 from worker.gateway.client import GatewayClient
 
@@ -13,7 +14,7 @@ class ClientPool:
         self._profiles = profiles
         self._settings = settings
         self._clients: dict[str, GatewayClient] = {}
-        self._formats: dict[str, HistoryFormat] = {}
+        self._formats: dict[str, Format] = {}
 
     def profile(self, name: str) -> Profile:
         """The profile of that name. Raises UnknownProfile."""
@@ -49,7 +50,12 @@ class ClientPool:
         for client in self._clients.values():
             client.close()
 
-    def history_format(self, name: str) -> HistoryFormat:
+    def known_format(self, name: str) -> Format:
+        """The same as `history_format`, as far as it is known without asking the gateway."""
+        wanted = self._profiles.get(name).history_format
+        return wanted if wanted != "auto" else self._formats.get(name, "text")
+
+    def history_format(self, name: str) -> Format:
         """The profile's setting; for `auto`, `text` for a Hermes gateway, else `anthropic`.
 
         A Hermes gateway turns structured history into its Python repr, so the model would read

@@ -15,6 +15,7 @@ from shared.errors import (
     GatewayBusy,
     GatewayConflict,
     GatewayError,
+    GatewayTooLarge,
     GatewayUnreachable,
     GatewayUnsupported,
     PostUncertain,
@@ -82,6 +83,8 @@ def started_run(response: requests.Response) -> str:
     if code in (500, 502, 504):
         raise PostUncertain(f"POST: HTTP {code}")
     answer = json_object(response) or {}
+    if code == 413:
+        raise GatewayTooLarge(f"The gateway refused the run (HTTP {code}): {_message(answer)}")
     if 400 <= code < 500:
         raise GatewayError(f"The gateway refused the run (HTTP {code}): {_message(answer)}")
     run_id = answer.get("run_id")

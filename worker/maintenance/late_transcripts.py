@@ -39,7 +39,7 @@ def fetch_late_transcript(services: Services, orphan: Orphan) -> bool:
     messages = reconcile(turn.rows, stored, orphan.ephemeral_id, finish_reason)
     if stored is None or not messages.synced:
         return False
-    count_rows(messages)
+    count_rows(messages, services.gateways.known_format(orphan.profile))
     if _store(services, orphan, messages, stored):
         _notify_sockets(services, orphan.run_id, turn)
         log.info("run.synced_late run_id=%s messages=%s", orphan.run_id, len(messages.rows))

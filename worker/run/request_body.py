@@ -4,13 +4,21 @@ The conversation is read at one moment, counted, and compressed if it has outgro
 (P22-P24). Work on a large one is done outside the hub.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from shared import runtime
 from shared.conversation import compression_plan as planning
+from shared.conversation import tokens
 from shared.conversation.compression_plan import Plan, Usage
-from shared.conversation.history import build, workspace_instructions
+from shared.conversation.history import Format, build, workspace_instructions
+from shared.conversation.history_size import (
+    counts_otherwise,
+    fit,
+    json_bytes,
+    message_limit,
+    sent_text,
+)
 from shared.db.runs.claim import Claim
 from shared.db.sessions import summaries
 from shared.db.sessions.history_rows import SessionHistory, read_history, store_token_counts
@@ -22,6 +30,7 @@ from worker.turn import Turn
 T = TypeVar("T")
 Message = dict[str, Any]
 
+REQUEST_MOST = 9_900_000  # bytes: gateways take 10 MB
 OFFLOAD = 100_000  # characters; work on more would hold the hub for too long
 
 
@@ -38,8 +47,9 @@ def request_body(services: Services, turn: Turn, ephemeral_id: str) -> dict[str,
         body["model"] = claim.model
     if instructions:
         body["instructions"] = instructions
-    session = services.patient_db.read(lambda tx: read_history(tx, claim))
-    history = _history(services, turn, session) if session is not None else []
+    most = services.settings.history_max_bytes
+    most = min(most, max(REQUEST_MOST - json_bytes(body), most // 4))
+    history = _history(services, turn, most) if claim.session_id is not None else []
     if history:
         body["conversation_history"] = history
     return body
@@ -56,49 +66,66 @@ def _is_message(item: object) -> bool:
     return isinstance(item, Mapping) and "role" in item
 
 
-def _history(services: Services, turn: Turn, session: SessionHistory) -> list[Message]:
-    """`conversation_history` in the format of the gateway's profile."""
-    _count_missing(services, turn.claim, [*session.messages, *session.prompt])
-    plan = _plan(services, turn.claim, session)
-    _announce_usage(turn, session, plan.usage)
-    summary = _new_summary(services, turn, session, plan) if plan.compresses else None
-    wanted = services.gateways.history_format(turn.claim.profile)
-    assert wanted != "auto"
-    return _offloaded(session, lambda: build(planning.assemble(plan, summary), wanted))
-
-
-def _count_missing(services: Services, claim: Claim, rows: Sequence[Message]) -> None:
-    """Count messages that were stored without a count, such as imported ones, once and for all."""
-    missing = [row for row in rows if row["token_count"] is None]
-    if not missing:
-        return
-    counts = runtime.offload(lambda: [planning.message_tokens(row) for row in missing])
-    for row, count in zip(missing, counts, strict=True):
-        row["token_count"] = count
-    services.db.write(lambda tx: store_token_counts(tx, claim, missing))
-
-
-def _plan(services: Services, claim: Claim, session: SessionHistory) -> Plan:
-    """What to send. A stored summary that does not fit its turns any more is removed."""
-    snapshot = session.stored.snapshot if session.stored else None
+def _history(services: Services, turn: Turn, most: int) -> list[Message]:
+    """`conversation_history` in the format of the gateway's profile, of at most so many bytes."""
+    claim = turn.claim
     profile = services.gateways.profile(claim.profile)
     length = context_length(profile, claim.model or claim.session_model)
-    plan = _offloaded(
+    limit = message_limit(length, services.settings.history_max_bytes)
+    session = services.patient_db.read(lambda tx: read_history(tx, claim, limit))
+    assert session is not None
+    wanted = services.gateways.history_format(claim.profile)
+    _count_anew(services, claim, session, wanted)
+    plan = _plan(services, claim, session, length)
+    _announce_usage(turn, session, plan.usage)
+    summary = _new_summary(services, turn, session, plan) if plan.compresses else None
+
+    def work() -> list[Message]:
+        rows = planning.assemble(plan, summary)
+        has_summary = summary is not None or plan.snapshot is not None
+        return build(fit(rows, most, fixed=int(has_summary)), wanted)
+
+    return _offloaded(session, work)
+
+
+def _count_anew(services: Services, claim: Claim, session: SessionHistory, wanted: Format) -> None:
+    """Count messages that were stored without a count, such as imported ones, and those of which
+    less is sent than is stored. The counts are stored, so that the end of the run counts alike."""
+    rows = [row for row in session.messages if counts_otherwise(row, wanted)]
+    rows += [r for r in [*session.messages, *session.prompt] if r["token_count"] is None]
+    if not rows:
+        return
+    counts = runtime.offload(lambda: [tokens.count(sent_text(row, wanted)) for row in rows])
+    changed = [r for r, count in zip(rows, counts, strict=True) if r["token_count"] != count]
+    for row, count in zip(rows, counts, strict=True):
+        row["token_count"] = count
+    if changed:
+        services.db.write(lambda tx: store_token_counts(tx, claim, changed))
+
+
+def _plan(services: Services, claim: Claim, session: SessionHistory, length: int) -> Plan:
+    """What to send. A stored summary that does not fit its turns any more is removed."""
+    if session.stale is not None:
+        stale = session.stale
+        services.db.write(lambda tx: summaries.drop(tx, claim, stale))
+    stored = session.stored
+    return _offloaded(
         session,
         lambda: planning.decide(
-            session.messages, snapshot, context_length=length, last=session.last, now=session.now
+            session.messages,
+            stored.snapshot if stored else None,
+            covered=stored.covered if stored else 0,
+            context_length=length,
+            last=session.last,
+            now=session.now,
         ),
     )
-    if session.stored is not None and plan.snapshot is None:
-        version = session.stored.version
-        services.db.write(lambda tx: summaries.drop(tx, claim, version))
-    return plan
 
 
 def _new_summary(services: Services, turn: Turn, session: SessionHistory, plan: Plan) -> str | None:
     """The summary that a compression made; None if it failed."""
     replaces = session.stored.version if session.stored and plan.snapshot else None
-    snapshot = compress(services, turn, plan, session.messages, replaces)
+    snapshot = compress(services, turn, plan, replaces)
     if snapshot is None:
         return None
     _announce_usage(turn, session, planning.count_usage(plan.tail, snapshot))

@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session
 from shared.db.runs.attempts import note_attempt, note_double_post, record_intent, repeats
 from shared.db.runs.gateway_orphans import STOP, track_orphan
 from shared.db.sessions.compressions import seconds_of
+from shared.db.sessions.history_rows import mark_refused
 from shared.errors import (
     GatewayBusy,
     GatewayError,
+    GatewayTooLarge,
     GatewayUnreachable,
     OwnershipLost,
     PostUncertain,
@@ -64,6 +66,8 @@ def submit(services: Services, turn: Turn) -> Outcome | None:
         raise
     except GatewayError as error:
         _note(services, turn, never_sent=True)
+        if isinstance(error, GatewayTooLarge):
+            services.patient_db.write(lambda tx: mark_refused(tx, turn.claim))
         return failed(Reason.GATEWAY_ERROR, str(error))
     _record_id(services, turn, gateway_run_id)
     status = {"status": "started", "attempt": turn.claim.takeovers + 1}

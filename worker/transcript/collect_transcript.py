@@ -10,6 +10,8 @@ from typing import Any
 
 from shared import runtime
 from shared.conversation import tokens
+from shared.conversation.history import Format
+from shared.conversation.history_size import sent_text
 from shared.errors import GatewayError
 from shared.protocol.events import RUN_COMPLETED
 from shared.protocol.run_states import RunState
@@ -51,7 +53,7 @@ def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> Coll
     messages = reconcile(fold.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
     if stored is not None and not _is_complete(stored, outcome):
         messages = replace(messages, synced=False, diverged=False)  # a later look gets the rest
-    count_rows(messages)
+    count_rows(messages, services.gateways.known_format(turn.claim.profile))
     if stored is None:
         return CollectedTurn(messages)
     others = tuple(name for name in stored.session_ids if name != turn.ephemeral_id)
@@ -64,10 +66,11 @@ def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:
     return usage if usage.get("input_tokens") or usage.get("output_tokens") else None
 
 
-def count_rows(messages: ReconciledTurn) -> None:
-    """Set `token_count` of each row; long ones are counted outside the hub."""
+def count_rows(messages: ReconciledTurn, wanted: Format) -> None:
+    """Set `token_count` of each row, of what later turns send of it in this format; long ones are
+    counted outside the hub."""
     for row in messages.rows:
-        text = row["content"]
+        text = sent_text(row, wanted)
         is_long = len(text) > OFFLOAD
         row["token_count"] = runtime.offload(tokens.count, text) if is_long else tokens.count(text)
 

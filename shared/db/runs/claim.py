@@ -44,6 +44,7 @@ class Claim:
     model: str | None
     workspace: str | None  # of the session
     session_model: str | None  # of the session
+    session_bytes: int  # that the session holds, about
     is_compressed: bool  # a summary of the session was made, or tried
     turn_no: int | None
     worker: str
@@ -194,6 +195,7 @@ def _granted(
         model=run.model,
         workspace=conversation.workspace if conversation is not None else None,
         session_model=conversation.model if conversation is not None else None,
+        session_bytes=conversation.stored_bytes if conversation is not None else 0,
         is_compressed=run.is_compressed,
         turn_no=turn_no,
         worker=worker,

@@ -1,6 +1,8 @@
 """Stored summaries of older turns, and the tokens of a session that has one (R23, P22)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -30,10 +32,15 @@ class Stored:
 
     snapshot: Snapshot
     version: int
+    covered: int  # messages
 
 
 _STORED = select(
-    SnapshotRow.summary, SnapshotRow.last_turn_no, SnapshotRow.content_hash, SnapshotRow.version
+    SnapshotRow.summary,
+    SnapshotRow.last_turn_no,
+    SnapshotRow.content_hash,
+    SnapshotRow.version,
+    SnapshotRow.covered_count,
 ).where(SnapshotRow.owner == bindparam("owner"), SnapshotRow.session_id == bindparam("session_id"))
 
 
@@ -43,7 +50,24 @@ def load(tx: Session, owner: str, session_id: str) -> Stored | None:
     row = tx.connection().execute(_STORED, here).one_or_none()
     if row is None:
         return None
-    return Stored(Snapshot(row.summary, row.last_turn_no, row.content_hash), row.version)
+    snapshot = Snapshot(row.summary, row.last_turn_no, row.content_hash)
+    return Stored(snapshot, row.version, row.covered_count)
+
+
+def covers(tx: Session, claim: Claim, stored: Stored) -> bool:
+    """Whether the turns that the snapshot covers still have as many messages. Who changes a turn
+    drops the snapshot (`drop_covering`); this notices what was added beside them."""
+    count = tx.scalar(
+        select(func.count())
+        .select_from(MessageRow)
+        .where(
+            MessageRow.owner == claim.owner,
+            MessageRow.session_id == claim.session_id,
+            MessageRow.role.in_(ROLES),
+            MessageRow.turn_no <= stored.snapshot.turn_no,
+        )
+    )
+    return count == stored.covered
 
 
 def store(
@@ -54,11 +78,15 @@ def store(
     replaces: int | None,
     tokens: int,
     covered: int,
+    turns: Sequence[Mapping[str, Any]] = (),
 ) -> bool:
     """Store the snapshot in place of version `replaces` (None: there was none); False if there is
-    another one by now. `tokens`: of the summary as it is sent. Raises OwnershipLost."""
+    another one by now, or the messages `turns`, which were summarized, are not the same any more.
+    `tokens`: of the summary as it is sent. Raises OwnershipLost."""
     owned(tx, claim)
     assert claim.session_id is not None
+    if turns and not _are_the_same(tx, claim, snapshot, turns):
+        return False
     values = {
         "summary": snapshot.summary,
         "summary_tokens": tokens,
@@ -86,6 +114,21 @@ def store(
         .returning(SnapshotRow.version)
     )
     return changed.first() is not None
+
+
+def _are_the_same(
+    tx: Session, claim: Claim, snapshot: Snapshot, turns: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether the turns still consist of these rows; who changes a turn makes new ones."""
+    found = tx.scalars(
+        select(MessageRow.id).where(
+            MessageRow.owner == claim.owner,
+            MessageRow.session_id == claim.session_id,
+            MessageRow.role.in_(ROLES),
+            MessageRow.turn_no.between(turns[0]["turn_no"], snapshot.turn_no),
+        )
+    )
+    return set(found) == {row["id"] for row in turns}
 
 
 def drop(tx: Session, claim: Claim, version: int) -> None:

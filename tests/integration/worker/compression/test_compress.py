@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.models import MessageRow, RunRow
@@ -364,18 +365,47 @@ def test_a_worker_killed_while_it_summarizes_is_followed_by_another(
     assert {p["session_id"] for p in stand.posts("compress")} <= set(stand.deletions())
 
 
-def test_a_changed_turn_drops_the_snapshot_that_covers_it(stand: WorkerStand) -> None:
+def add_message(stand: WorkerStand, run_id: str, content: str) -> None:
+    """One more message in an old turn, as an import that goes on would add it."""
+
+    def work(tx: Session) -> None:
+        last = tx.scalars(
+            select(MessageRow).where(MessageRow.run_id == run_id).order_by(MessageRow.idx.desc())
+        ).first()
+        assert last is not None
+        columns = {name: getattr(last, name) for name in ("owner", "session_id", "turn_no")}
+        more = {"role": "assistant", "content": content, "token_count": 100, "timestamp": 1.0}
+        tx.add(MessageRow(**columns, **more, run_id=run_id, idx=last.idx + 1))
+
+    stand.db.write(work)
+
+
+def test_a_turn_that_is_replaced_while_it_is_summarized_gets_no_summary(
+    stand: WorkerStand,
+) -> None:
+    stand.summaries("OF WHAT IT WAS", script={"first_delay": 1.0})
+    run_id = stand.queue()
+    thread = stand.begin(run_id)
+    stand.wait_for_post("compress")
+    stand.db.write(lambda tx: tx.execute(delete(MessageRow).where(MessageRow.run_id == "old_7")))
+    add_message(stand, "old_8", "in its place")
+    add_message(stand, "old_8", "and another one, so that the count is the same")
+    thread.join(20)
+    assert stand.state(run_id) == "completed"
+    assert stand.snapshot() is None
+    assert "changed" in stand.event(run_id, "compression.completed")["error"]
+
+
+def test_a_turn_with_more_messages_than_were_summarized_drops_the_snapshot(
+    stand: WorkerStand,
+) -> None:
     stand.summaries("THE FIRST SUMMARY")
     stand.run()
-    stand.db.write(
-        lambda tx: tx.execute(
-            update(MessageRow).where(MessageRow.run_id == "old_7").values(content="changed")
-        )
-    )
+    add_message(stand, "old_7", "added")
     stand.summaries("THE SECOND SUMMARY")
     run_id = stand.run()
-    assert stand.event(run_id, "compression.started")["message_count"] == 302
-    assert stand.posts("compress")[1]["body"]["input"].count("changed") == 2
+    assert stand.event(run_id, "compression.started")["message_count"] == 303
+    assert stand.posts("compress")[1]["body"]["input"].count("added") == 1
     snapshot = stand.snapshot()
     assert snapshot is not None
     assert (snapshot.version, snapshot.summary) == (1, "THE SECOND SUMMARY")
