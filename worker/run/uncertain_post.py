@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from shared.db.clock import read_clock
+from shared.db.clock import SLACK, read_clock
 from shared.db.models import AttemptRow
 from shared.db.runs.attempts import IDLE, RESTARTED, note_absent, repeats, unanswered
 from shared.db.runs.gateway_orphans import UNCERTAIN_POST, track_attempt
@@ -121,7 +121,8 @@ def _seconds_to_wait(services: Services, pending: Sequence[AttemptRow]) -> float
     settings = services.settings
     patience = settings.post_timeout.total_seconds() + settings.post_margin.total_seconds()
     last = max((attempt.intent_at or 0.0) for attempt in pending)
-    return min(last + patience - services.patient_db.read(read_clock), patience)
+    remaining = last + patience - services.patient_db.read(read_clock)
+    return min(remaining, patience + SLACK)  # it cannot be longer, unless the clock was set back
 
 
 def _sleep(turn: Turn, seconds: float) -> None:

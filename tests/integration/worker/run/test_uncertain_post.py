@@ -258,3 +258,13 @@ def deletions(stand: WorkerStand, ephemeral: str) -> bool:
     found = select(DeletionRow).where(DeletionRow.session_id == ephemeral)
     open_ones = select(OrphanRow.id).where(OrphanRow.done_at.is_(None))
     return stand.db.read(lambda s: s.scalar(found) is not None and s.scalar(open_ones) is None)
+
+
+def test_a_post_of_a_clock_that_was_set_back_is_not_waited_for_an_hour(stand: WorkerStand) -> None:
+    run_id = waiting_run(stand)
+    dead_in_the_post(stand, run_id, seconds_ago=-3600.0)
+    began = time.monotonic()
+    run_turn(stand.services, run_id)
+    assert time.monotonic() - began < 60
+    assert run_row(stand.db, run_id).state == "completed"
+    assert is_proved(stand, run_id) == ["idle", None]
