@@ -14,7 +14,7 @@ from shared.db.clock import read_clock
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import ApprovalRow, CompressionRow, DeletionRow, OrphanRow, RunRow
-from shared.db.runs import approvals, concurrency_limit, orphans, overdue
+from shared.db.runs import approvals, concurrency_limit, gateway_orphans, overdue
 from shared.db.runs.claim import Claim, Refused, claim
 from shared.db.sessions.compressions import seconds_of
 from tests.support.rows import add_run, run_row
@@ -99,7 +99,7 @@ def test_what_is_due_at_the_gateway_is_due_though_its_time_is_beyond_its_pause(
 
     def work(tx: Any) -> None:
         gateway_sessions.queue_deletion(tx, "default", "e", saved=False)
-        orphans.track_orphan(
+        gateway_orphans.track_orphan(
             tx, run_id="r", profile="p", kind="stop", ephemeral_id="e", gateway_run_id=None
         )
         tx.execute(update(OrphanRow).values(next_at=now_in(tx) + HOUR))
@@ -109,7 +109,7 @@ def test_what_is_due_at_the_gateway_is_due_though_its_time_is_beyond_its_pause(
     db.write(lambda tx: tx.execute(update(DeletionRow).values(next_attempt_at=ahead)))
     assert db.read(gateway_sessions.due_profiles) == ["default"]
     assert len(db.write(lambda tx: gateway_sessions.take_due(tx, "default", 5))) == 1
-    assert len(db.read(lambda tx: orphans.due_orphans(tx, 5))) == 1
+    assert len(db.read(lambda tx: gateway_orphans.due_orphans(tx, 5))) == 1
 
 
 def now_in(tx: Any) -> float:

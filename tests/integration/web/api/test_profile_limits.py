@@ -57,6 +57,7 @@ def requests(
         profiles=Profiles.load(Settings.load(environ)),
         membership=None,  # type: ignore[arg-type]
         queue_cap=20,
+        session_max_bytes=2**28,
     )
     commands.close()
 
