@@ -56,6 +56,11 @@ def _check_one(services: Services, orphan: Orphan) -> None:
     except GatewayError as error:
         log.info("orphan.failed run_id=%s error=%s", orphan.run_id, error)
         outcome = None
+    except Unavailable:
+        raise
+    except Exception:  # the edge: the other orphans must be checked, and this one not for ever
+        log.exception("orphan.broken run_id=%s", orphan.run_id)
+        outcome = None
     if outcome is None and _waited(orphan) < GIVE_UP_AFTER:
         services.db.write(lambda tx: check_later(tx, orphan.id, _pause(orphan.tries)))
         return

@@ -3,27 +3,34 @@
 Problem: a worker may die between any two steps of an end, Redis may be away, and a run must have
 exactly one end that everybody sees alike. Idea: wait until the log has everything that was shown;
 then write messages, usage, state and the last events with their seqs in one transaction; only then
-announce those events, as they were written. Invariant: after the transaction anybody may announce,
-and announcing twice changes nothing, so a lost announcement is only late.
+announce those events, as they were written. If that fails by a defect, or by data that the database
+refuses, the end is written from less: from what was streamed, then from nothing.
+Invariant: after the transaction anybody may announce, and announcing twice changes nothing, so a
+lost announcement is only late. Only a lost run and an absent database leave a run without an end.
 """
 
 import logging
 from typing import Any
 
+from shared.db.runs.gateway_orphans import STOP, SYNC, UNCERTAIN_POST, track_attempt, track_orphan
 from sqlalchemy.orm import Session
 
+from shared.db.runs.attempts import attempts
 from shared.db.runs.claim import Claim
-from shared.db.runs.complete import Closing, close
-from shared.db.runs.gateway_orphans import STOP, SYNC, track_orphan
+from shared.db.runs.complete import Closing, close, close_bare
 from shared.db.runs.terminal import Announcement
-from shared.errors import Unavailable
+from shared.errors import OwnershipLost, Unavailable
 from shared.protocol.events import RUN_COMPLETED, RUN_FAILED
 from shared.protocol.run_states import Reason, RunState
 from shared.run_end import announce_end
-from worker.outcome import Outcome
+from worker.outcome import Outcome, failed
 from worker.run_queue import start_next
 from worker.services import Services
-from worker.transcript.collect_transcript import CollectedTurn, collect_transcript
+from worker.transcript.collect_transcript import (
+    CollectedTurn,
+    collect_streamed,
+    collect_transcript,
+)
 from worker.transcript.reconcile import ReconciledTurn
 from worker.transcript.tail import pieces
 from worker.turn import Turn
@@ -36,13 +43,21 @@ REDIS_AWAY = 10.0  # seconds until the end is written without waiting for the lo
 
 
 def finish(services: Services, turn: Turn, outcome: Outcome) -> None:
-    """Write the run's end, announce it, and have the session's next run start. Raises
-    OwnershipLost, DatabaseUnavailable."""
-    outcome = _settle(turn, outcome)
-    _show_unstreamed_output(turn, outcome)
-    collected = collect_transcript(services, turn, outcome)
-    closing = _closing(services, turn, outcome, collected)
-    ended = _write_end(services, turn, closing, outcome)
+    """Write the run's end, announce it, and have the session's next run start. A run whose end
+    cannot be written as it is fails with reason `internal`. Raises OwnershipLost,
+    DatabaseUnavailable."""
+    try:
+        ended = _end_in_full(services, turn, outcome)
+    except (OwnershipLost, Unavailable):
+        raise
+    except Exception:  # the edge: whatever it is, it would fail again for each next owner
+        log.exception("run.end_refused run_id=%s", turn.run_id)
+        outcome = failed(
+            Reason.INTERNAL,
+            "Something went wrong on the server.",
+            gateway_done=outcome.gateway_done,
+        ).with_resync()
+        ended = _end_with_less(services, turn, outcome)
     log.info(
         "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
     )
@@ -50,19 +65,62 @@ def finish(services: Services, turn: Turn, outcome: Outcome) -> None:
     _announce_and_start_next(services, ended)
 
 
+def _end_in_full(services: Services, turn: Turn, outcome: Outcome) -> Ended:
+    """With everything that the gateway left; a run that cost too many owners is ended without the
+    gateway's transcript, which they may have died of (R18)."""
+    outcome = _settle(turn, outcome)
+    if outcome.reason is Reason.WORKER_LOST:
+        return _write_end(services, turn, outcome, collect_streamed(turn, outcome))
+    _show_unstreamed_output(turn, outcome)
+    return _write_end(services, turn, outcome, collect_transcript(services, turn, outcome))
+
+
+def _end_with_less(services: Services, turn: Turn, outcome: Outcome) -> Ended:
+    """With what was streamed, which is ours; if that fails as well, with nothing."""
+    try:
+        return _write_end(services, turn, outcome, collect_streamed(turn, outcome))
+    except (OwnershipLost, Unavailable):
+        raise
+    except Exception:  # the edge, as in `finish`
+        log.exception("run.end_refused_again run_id=%s", turn.run_id)
+    head = turn.run_log.head
+    closing = _bare_closing(turn.claim, str(outcome.error), outcome.reason, head, resync=True)
+    return _end_bare(services, turn.claim, closing)
+
+
 def end_unopened(services: Services, claim: Claim, reason: Reason, error: str) -> None:
     """End a claimed run whose log was not opened, because it cannot be done at all. Raises
     OwnershipLost, DatabaseUnavailable."""
-    closing = Closing(
-        state=RunState.FAILED,
-        event=RUN_FAILED,
-        payload={"status": "failed", "error": error, "reason": str(reason)},
-        last_seq=claim.last_seq,
-        reason=reason,
-    )
-    ended = services.db.write(lambda tx: close(tx, claim, closing))
+    closing = _bare_closing(claim, error, reason, claim.last_seq)
+    ended = _end_bare(services, claim, closing)
     log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
     _announce_and_start_next(services, ended)
+
+
+def _bare_closing(
+    claim: Claim, error: str, reason: Reason | None, last_seq: int, **fields: object
+) -> Closing:
+    """A failure without messages; `fields` are further ones of its event."""
+    return Closing(
+        state=RunState.FAILED,
+        event=RUN_FAILED,
+        payload={"status": "failed", "error": error, "reason": str(reason), **fields},
+        last_seq=max(last_seq, claim.last_seq),
+        reason=reason,
+    )
+
+
+def _end_bare(services: Services, claim: Claim, closing: Closing) -> Ended:
+    """The shortest closing transaction; whatever the gateway may have of the run is stopped."""
+
+    def work(tx: Session) -> Ended:
+        ended = close_bare(tx, claim, closing)
+        for attempt in attempts(tx, claim.run_id):
+            if attempt.proved_absent_at is None:
+                track_attempt(tx, attempt, STOP if attempt.gateway_run_id else UNCERTAIN_POST)
+        return ended
+
+    return services.patient_db.write(work)
 
 
 def _settle(turn: Turn, outcome: Outcome) -> Outcome:
@@ -128,9 +186,10 @@ def _payload(outcome: Outcome, messages: ReconciledTurn, max_bytes: int) -> dict
     return payload
 
 
-def _write_end(services: Services, turn: Turn, closing: Closing, outcome: Outcome) -> Ended:
+def _write_end(services: Services, turn: Turn, outcome: Outcome, collected: CollectedTurn) -> Ended:
     """The closing transaction, as soon as the database answers; with it, a gateway run that goes
     on, or whose transcript is not complete, is handed to the job for orphaned runs."""
+    closing = _closing(services, turn, outcome, collected)
 
     def work(tx: Session) -> Ended:
         ended = close(tx, turn.claim, closing)

@@ -27,13 +27,15 @@ from worker.run.follow import follow
 from worker.run.open_log import close_turn, open_turn
 from worker.run.session_events import notify_turn_started
 from worker.run.submit import submit
-from worker.run.takeover import Takeover, take_over
+from worker.run.takeover import MOST_TAKEOVERS, Takeover, take_over
 from worker.run.uncertain_post import prove_absent
 from worker.run_queue import PutBack, claim_run, enqueue_permitted, put_back
 from worker.services import Services
 from worker.turn import Turn
 
 log = logging.getLogger(__name__)
+
+TOO_MANY = "Too many servers died of this run."
 
 
 def run_turn(services: Services, run_id: str) -> None:
@@ -52,7 +54,6 @@ def run_turn(services: Services, run_id: str) -> None:
         return
     ended = False
     try:
-        notify_turn_started(services, turn.claim)
         ended = _run_to_end(services, turn)
     except OwnershipLost:
         log.warning("run.lost run_id=%s fence=%s", run_id, turn.claim.fence)
@@ -71,12 +72,18 @@ def _open(services: Services, claim: Claim, claimed_at: float) -> Turn | None:
         end_unopened(services, claim, Reason.GATEWAY_ERROR, str(error))
     except (OwnershipLost, Unavailable) as error:
         log.warning("run.not_opened run_id=%s error=%s", claim.run_id, type(error).__name__)
+    except Exception:
+        if claim.takeovers <= MOST_TAKEOVERS:
+            raise  # another worker may be able to: the lease lapses
+        log.exception("run.never_opened run_id=%s", claim.run_id)
+        end_unopened(services, claim, Reason.WORKER_LOST, TOO_MANY)
     return None
 
 
 def _run_to_end(services: Services, turn: Turn) -> bool:
     """Whether the run has ended; else it is back in the queue."""
     try:
+        notify_turn_started(services, turn.claim)
         outcome = _outcome(services, turn)
     except PutBack as later:
         if put_back(services, turn, later):
@@ -110,7 +117,7 @@ def _go_on(services: Services, turn: Turn) -> Outcome | None:
     """None if the turn has the gateway's run, or if the gateway certainly never had it."""
     found = take_over(services, turn)
     if found is Takeover.TOO_MANY:
-        return failed(Reason.WORKER_LOST, "Too many servers died of this run.", gateway_done=False)
+        return failed(Reason.WORKER_LOST, TOO_MANY, gateway_done=False)
     return prove_absent(services, turn) if found is Takeover.UNANSWERED else None
 
 

@@ -45,12 +45,10 @@ def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> Coll
 
     Ends the fold of the turn's log: no event may be added to it afterwards.
     """
-    fold = turn.run_log.transcript
-    fold.apply(
-        {"event": RUN_COMPLETED, "finish_reason": outcome.finish_reason, "output": outcome.output}
-    )
+    _end_fold(turn, outcome)
     stored = _wait_for_transcript(services, turn, outcome)
-    messages = reconcile(fold.messages(), stored, turn.ephemeral_id, outcome.finish_reason)
+    shown = turn.run_log.transcript.messages()
+    messages = reconcile(shown, stored, turn.ephemeral_id, outcome.finish_reason)
     if stored is not None and not _is_complete(stored, outcome):
         messages = replace(messages, synced=False, diverged=False)  # a later look gets the rest
     count_rows(messages, services.gateways.known_format(turn.claim.profile))
@@ -58,6 +56,21 @@ def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> Coll
         return CollectedTurn(messages)
     others = tuple(name for name in stored.session_ids if name != turn.ephemeral_id)
     return CollectedTurn(messages, usage_of(stored), others)
+
+
+def collect_streamed(turn: Turn, outcome: Outcome) -> CollectedTurn:
+    """The same from the log alone, without asking the gateway."""
+    _end_fold(turn, outcome)
+    shown = turn.run_log.transcript.messages()
+    messages = reconcile(shown, None, turn.ephemeral_id, outcome.finish_reason)
+    count_rows(messages)
+    return CollectedTurn(messages)
+
+
+def _end_fold(turn: Turn, outcome: Outcome) -> None:
+    turn.run_log.transcript.apply(
+        {"event": RUN_COMPLETED, "finish_reason": outcome.finish_reason, "output": outcome.output}
+    )
 
 
 def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion, queue_deletion_of_attempts
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
-from shared.db.models import MessageRow, RunRow, SnapshotRow
+from shared.db.models import MessageRow, RunRow, SessionRow, SnapshotRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
 from shared.db.runs.session_queue import next_queued
@@ -102,6 +102,26 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
         output=closing.output,
         usage=dict(closing.usage) if closing.usage else None,
         synced=closing.synced,
+    )
+    return run.following, end
+
+
+def close_bare(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Announcement]:
+    """As `close`, but without messages, usage and new sums: nothing in it depends on what a gateway
+    said. Raises OwnershipLost."""
+    run = owned(tx, claim, _TO_END)
+    session = tx.get(SessionRow, (run.owner, run.session_id)) if run.session_id else None
+    counted = {
+        "inputTokens": session.input_tokens if session is not None else 0,
+        "outputTokens": session.output_tokens if session is not None else 0,
+    }
+    end = fix_end(
+        tx,
+        run,
+        END_MOVES[closing.state],
+        [(closing.event, {**closing.payload, **counted})],
+        last_seq=closing.last_seq,
+        reason=closing.reason,
     )
     return run.following, end
 
