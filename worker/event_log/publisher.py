@@ -9,7 +9,8 @@ busy process are never more than `interval` apart. A batch without an answer is 
 unchanged: the server recognises entries that it has. A log that is gone is installed again from
 memory, with the same seqs and bytes, provided that the database still names this owner (R15).
 Invariant: each event of a run that is still ours gets into its log once and in order; a run that is
-not ours is marked as lost and gets no further entry.
+not ours is marked as lost and gets no further entry. A fault in one run's log loses that run, for
+its next owner to begin with a log read anew, and touches no other.
 """
 
 import logging
@@ -17,6 +18,8 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from shared.errors import RedisUnavailable, Unavailable
 from shared.event_log.store import EventLog
@@ -24,6 +27,7 @@ from shared.event_log.types import Append, Status
 from shared.service import Service
 from worker.event_log.run_log import RunLog
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 REST = 4  # times the length of a flush of that many logs or more: at most a fifth of the time
@@ -147,12 +151,15 @@ class Publisher:
         stay pending, and are sent again."""
         pending, self._pending = self._pending, {}
         batches = {
-            run_id: batch for run_id, run in pending.items() if (batch := run.freeze()) is not None
+            run_id: batch
+            for run_id, run in pending.items()
+            if (batch := self._alone(run, run.freeze)) is not None
         }
         try:
             answers = self._event_log.append(list(batches.values()))
             for run_id, answer in zip(batches, answers, strict=True):
-                self._apply_answer(pending[run_id], answer)
+                run = pending[run_id]
+                self._alone(run, partial(self._apply_answer, run, answer))
         finally:
             for run_id, run in pending.items():
                 if not run.idle and not run.lost:
@@ -160,6 +167,18 @@ class Publisher:
         if self._pending:
             self._wake.set()
         return len(batches)
+
+    def _alone(self, run: RunLog, step: Callable[[], T]) -> T | None:
+        """The result of a step that concerns this run only; None, and the run is lost, if the step
+        has a defect. Raises Unavailable."""
+        try:
+            return step()
+        except Unavailable:
+            raise
+        except Exception:  # the edge of one run: the others must go on
+            log.exception("run.log_broken run_id=%s", run.keys.run_id)
+            run.lose()
+            return None
 
     def _apply_answer(self, run: RunLog, answer: Append) -> None:
         if run.lost:

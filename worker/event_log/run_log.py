@@ -12,6 +12,7 @@ to `head`; the fold has exactly the frozen events. Redis is not known here: see 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from shared.protocol.events import DELTAS, Payload
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
 from worker.event_log.stream_position import StreamPosition, delta_field
+
+log = logging.getLogger(__name__)
 
 BATCH_BYTES = 1_000_000  # a batch is one Lua call: other runs wait for it
 BATCH_ENTRIES = 500
@@ -117,30 +120,45 @@ class RunLog:
 
     def freeze(self) -> Batch | None:
         """The batch to send: the same one until it is acknowledged, then one of what has gathered
-        since. None if nothing waits."""
+        since. None if nothing waits. An event that cannot be encoded is left out and logged."""
         if self._frozen is None and self._pending and not self.lost:
             with self._changing:
                 entries = tuple(self._encode_pending())
-                self._frozen = Batch(self.keys, self.fence, self.head, entries)
+                if entries:
+                    self._frozen = Batch(self.keys, self.fence, self.head, entries)
+            if not entries:
+                self._notify_settled()
         return self._frozen
 
     def _encode_pending(self) -> list[bytes]:
         """Move waiting events out of `_pending`, as many as a batch may have, encoded."""
         taken: list[bytes] = []
-        size = 0
+        size = done = 0
         for name, payload in self._pending:
             payload.update(self._common, seq=self.head + len(taken) + 1)
-            entry = events.encode(name, payload)
+            try:
+                entry = events.encode(name, payload)
+            except TypeError as error:
+                self._drop(name, payload, error)
+                done += 1
+                continue
             # A copy of its size: the encoder's own bytes keep a hole of a kilobyte behind them,
             # which adds up, since entries stay until the next checkpoint.
             entry = bytes(memoryview(entry))
             if taken and (size + len(entry) > BATCH_BYTES or len(taken) == BATCH_ENTRIES):
                 break
             size += len(entry)
+            done += 1
             taken.append(entry)
             self._apply(name, payload)
-        del self._pending[: len(taken)]
+        del self._pending[:done]
         return taken
+
+    def _drop(self, name: str, payload: Payload, error: TypeError) -> None:
+        """Leave the event out, but count it as read: a replay of the stream has it again."""
+        log.error("event.dropped run_id=%s name=%r error=%s", self.keys.run_id, name[:100], error)
+        self._position.count(name, payload)
+        self.broke_off = True
 
     def acknowledge(self) -> None:
         """Redis has the frozen batch: count it as part of the log."""
@@ -149,6 +167,9 @@ class RunLog:
         self.tail.extend(self._frozen.entries)
         self.tail_bytes += sum(map(len, self._frozen.entries))
         self._frozen = None
+        self._notify_settled()
+
+    def _notify_settled(self) -> None:
         with self._settled:
             self._settled.notify_all()
 
@@ -192,8 +213,7 @@ class RunLog:
         self.lost = True
         with self._changing:
             self._pending, self._frozen = [], None
-        with self._settled:
-            self._settled.notify_all()
+        self._notify_settled()
         self._on_lost()
 
     def wait_settled(self, seconds: float) -> bool:

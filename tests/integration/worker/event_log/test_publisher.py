@@ -1,6 +1,7 @@
 """Group commit against a real server that comes, goes and forgets (R15, R16, FAILURES 20)."""
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -232,3 +233,48 @@ def test_what_waits_at_the_stop_is_flushed_and_a_second_stop_does_nothing(log: E
     assert view is not None
     entries = [decode(entry)[1] for entry in view.entries]
     assert "".join(entry.get("delta", "") for entry in entries) == expected
+
+
+def deep(levels: int = 300) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_what_cannot_be_encoded_of_one_run_holds_up_no_other(
+    log: EventLog, running: Publisher
+) -> None:
+    healthy, hostile = make_run(log, running), make_run(log, running)
+    for number in range(40):
+        hostile.add("subagent.progress", {"data": deep()})
+        healthy.add("message.delta", {"delta": f"{number} "})
+    hostile.add("message.delta", {"delta": "also shown"})
+    began = time.monotonic()
+    assert healthy.wait_settled(5)
+    assert hostile.wait_settled(5)
+    assert time.monotonic() - began < 1
+    assert text(log, healthy) == "".join(f"{number} " for number in range(40))
+    assert text(log, hostile) == "also shown"
+
+
+@pytest.mark.parametrize("broken", ["freeze", "acknowledge", "fold"])
+def test_a_defect_in_one_run_s_log_holds_up_no_other(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    made = publisher(log, checkpoint_bytes=1)
+    made.start()
+    try:
+        hostile, healthy = make_run(log, made), make_run(log, made)
+
+        def defect() -> bytes:
+            raise RuntimeError("a defect")
+
+        monkeypatch.setattr(hostile, broken, defect)
+        for number in range(20):
+            hostile.add("message.delta", {"delta": "x"})
+            healthy.add("message.delta", {"delta": f"{number} "})
+            assert healthy.wait_settled(2)
+        assert not healthy.lost
+    finally:
+        made.stop()

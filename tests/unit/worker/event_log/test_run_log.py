@@ -198,3 +198,39 @@ def test_a_delta_that_comes_while_a_batch_is_encoded_is_not_lost(
     assert second is not None
     texts = [decode(entry)[1]["delta"] for batch in (first, second) for entry in batch.entries]
     assert texts == ["early ", "late"]
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "bad", [{"data": nested(300)}, {"data": {1, 2}}, {"data": 2**70}, {"data": "\ud83d"}]
+)
+def test_an_event_that_cannot_be_encoded_is_left_out_and_the_others_stay(
+    bad: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    log = make()
+    log.add("message.delta", {"delta": "a"})
+    log.add("subagent.progress", bad)
+    log.add("message.delta", {"delta": "b"})
+    before = log.position()
+    sent = [(name, p.get("delta"), p["seq"]) for name, p in flushed(log)]
+    assert sent == [("message.delta", "a", 1), ("message.delta", "b", 2)]
+    assert log.idle
+    assert log.broke_off  # clients are told at the end to read again
+    assert log.position() == before == StreamPosition(2, 1)  # it was one of the stream's events
+    assert "event.dropped" in caplog.text
+    assert "subagent.progress" in caplog.text
+
+
+def test_a_batch_of_nothing_but_such_events_is_none() -> None:
+    log = make()
+    for _ in range(40):
+        log.add("subagent.progress", {"data": nested(300)})
+    assert log.freeze() is None
+    assert log.idle
+    assert log.head == 0
