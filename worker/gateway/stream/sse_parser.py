@@ -1,5 +1,6 @@
-"""Parses server-sent events: bytes to JSON objects, whatever the events mean. Pure."""
+"""Parses server-sent events: bytes to JSON objects with clean texts, whatever they mean. Pure."""
 
+import json
 from typing import Any
 
 import orjson
@@ -7,6 +8,7 @@ from sseclient import SSEClient
 
 from shared.conversation.content import clean_json
 from shared.errors import StreamBroken
+from worker.gateway.stream.split_characters import SplitCharacters
 
 FIELD, EVENT_END = b"data: ", b"\n\n"
 UNCLEAN = (b"\\u0000", b"\\ud", b"\\uD")  # escapes of NUL and of surrogates
@@ -22,7 +24,8 @@ class EventParser:
         self._rest: list[bytes] = []  # the beginning of an event
         self._size = 0
         self._ended_in_cr = False
-        self._is_first = True
+        self._begin: bytes | None = b""  # what may be a byte order mark; None once it is decided
+        self._characters = SplitCharacters()
 
     def feed(self, chunk: bytes) -> list[dict[str, Any]]:
         """The events that are complete now, in order. Anything else between them is skipped.
@@ -30,19 +33,24 @@ class EventParser:
         Raises StreamBroken for an event that is too large.
         """
         block = self._block(chunk)
-        return _events(block) if block else []
+        return self._events(block) if block else []
 
     def end(self) -> list[dict[str, Any]]:
         """The last event, if no empty line followed it."""
         rest, self._rest = self._rest, []
-        return _events(b"".join(rest)) if rest else []
+        return self._events(b"".join(rest)) if rest else []
+
+    def _events(self, block: bytes) -> list[dict[str, Any]]:
+        events = plain_events(block)
+        if events is not None and not self._characters.waiting:
+            return events
+        return self._characters.join(any_events(block) if events is None else events)
 
     def _block(self, chunk: bytes) -> bytes:
         """The whole events that have arrived, with LF as line end, up to an empty line; b"" for
         none."""
-        if self._is_first and chunk:
-            self._is_first = False
-            chunk = chunk.removeprefix(BYTE_ORDER_MARK)
+        if self._begin is not None:
+            chunk = self._after_mark(chunk)
         if self._ended_in_cr or b"\r" in chunk:
             chunk, self._ended_in_cr = _with_lf(chunk, self._ended_in_cr), chunk.endswith(b"\r")
         overlap = self._rest[-1][-1:] if self._rest else b""
@@ -59,10 +67,14 @@ class EventParser:
         self._size = len(chunk) - after
         return block
 
-
-def _events(block: bytes) -> list[dict[str, Any]]:
-    events = plain_events(block)
-    return any_events(block) if events is None else events
+    def _after_mark(self, chunk: bytes) -> bytes:
+        """The chunk without the byte order mark, which may come in several reads."""
+        begin = (self._begin or b"") + chunk
+        if len(begin) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(begin):
+            self._begin = begin
+            return b""
+        self._begin = None
+        return begin.removeprefix(BYTE_ORDER_MARK)
 
 
 def _with_lf(chunk: bytes, after_cr: bool) -> bytes:
@@ -91,30 +103,30 @@ def plain_events(block: bytes) -> list[dict[str, Any]] | None:
 
 
 def any_events(block: bytes) -> list[dict[str, Any]]:
-    """The events of any block."""
+    """The events of any block; their texts may have NUL and lone surrogates."""
     text = block.decode("utf-8", "replace").encode()
-    parsed = [parse(event.data) for event in SSEClient(iter([text])).events()]
+    parsed = [_object(event.data) for event in SSEClient(iter([text])).events()]
     return [event for event in parsed if event is not None]
 
 
 def parse(data: str) -> dict[str, Any] | None:
     """An event's data as a dict with clean texts; None for anything else (P12)."""
+    event = _object(data)
+    cleaned: dict[str, Any] | None = clean_json(event)
+    return cleaned
+
+
+def _object(data: str) -> dict[str, Any] | None:
+    """The JSON object, also one that orjson refuses: lone surrogates, NaN."""
     try:
         event = orjson.loads(data)
     except orjson.JSONDecodeError:
         event = _lenient(data)
-    if not isinstance(event, dict):
-        return None
-    if "\\u0000" in data or "\\ud" in data or "\\uD" in data:
-        event = clean_json(event)
     return event if isinstance(event, dict) else None
 
 
 def _lenient(data: str) -> Any:
-    """JSON that orjson refuses: lone surrogates, NaN."""
-    import json
-
     try:
-        return clean_json(json.loads(data))
+        return json.loads(data)
     except (ValueError, RecursionError):
         return None
