@@ -48,6 +48,7 @@ class Settings:
     post_timeout: timedelta
     post_margin: timedelta
     gateway_max_runs: int
+    gateway_ca_file: Path | None
     connect_timeout: timedelta
     drain: timedelta
     web_drain: timedelta
@@ -108,6 +109,7 @@ class Settings:
             post_timeout=read.seconds("POST_TIMEOUT", 120, 0.1),
             post_margin=read.seconds("POST_MARGIN", 5, 0.1),
             gateway_max_runs=read.integer("GATEWAY_MAX_RUNS", 0, 0, 100_000),
+            gateway_ca_file=read.optional_path("GATEWAY_CA_FILE"),
             connect_timeout=read.seconds("CONNECT_TIMEOUT", 3.05, 0.1),
             drain=read.seconds("DRAIN_SECONDS", 300, 0),
             web_drain=read.seconds("WEB_DRAIN_SECONDS", 5, 0),

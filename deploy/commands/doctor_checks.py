@@ -178,7 +178,7 @@ def _gateway(settings: Settings) -> Finding:
         default = Profiles.load(settings).get(DEFAULT)
     except SettingsError as error:
         return Finding("gateway", FAULT, str(error), "correct PROFILES_FILE or the Hermes home")
-    found = probe(default.url, default.api_key)
+    found = probe(default.url, default.api_key, default.ca_file)
     if found.foreign and settings.hermes_url_given:
         detail = f"{default.url} is not a gateway ({found.detail})"
         return Finding("gateway", FAULT, detail, "correct HERMES_URL")

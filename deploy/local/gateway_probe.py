@@ -1,6 +1,7 @@
 """Checks whether a Hermes gateway or a web process answers, and whether it accepts our key."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 
@@ -20,10 +21,12 @@ class ProbeResult:
     foreign: bool = False
 
 
-def probe(url: str, api_key: str) -> ProbeResult:
-    """Ask the gateway at `url` for its health, then for something that needs the key."""
+def probe(url: str, api_key: str, ca_file: Path | None = None) -> ProbeResult:
+    """Ask the gateway at `url` for its health, then for something that needs the key. `ca_file`:
+    see `Profile`."""
     with requests.Session() as session:
         session.trust_env = False  # no proxy for a gateway on this machine
+        session.verify = str(ca_file) if ca_file else True
         try:
             health = session.get(f"{url}/health", timeout=TIMEOUT, allow_redirects=False)
             if health.status_code != 200:
@@ -35,9 +38,11 @@ def probe(url: str, api_key: str) -> ProbeResult:
                 f"{url}/v1/runs/holdfast-doctor",
                 headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
                 timeout=TIMEOUT,
+                allow_redirects=False,
             )
         except requests.exceptions.SSLError:
-            return ProbeResult(False, False, "its certificate is not trusted", foreign=True)
+            detail = "its certificate is not trusted: GATEWAY_CA_FILE"
+            return ProbeResult(False, False, detail, foreign=True)
         except requests.RequestException as error:
             return ProbeResult(False, False, type(error).__name__)
     authorized = answer.status_code not in {401, 403}

@@ -96,7 +96,7 @@ def _redis(home: Home) -> EmbeddedRedis:
 def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
     """The gateway's URL and key, and the role of the demo gateway if no gateway answers."""
     default = _configured_gateway(settings)
-    found = probe(default.url, default.api_key)
+    found = probe(default.url, default.api_key, default.ca_file)
     if found.answers:
         return default.url, default.api_key, None
     if found.foreign and settings.hermes_url_given:

@@ -1,5 +1,6 @@
 """Profiles: which gateway a session uses. Reads files and settings, not the network."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,8 @@ UNSET = -1  # max_runs: take that of GATEWAY_MAX_RUNS
 class Profile:
     """One gateway. `context_length`: in tokens, None if it is not configured. `home`: its Hermes
     home, if that is on this machine. `max_runs`: how many live runs it may have, of all workers
-    together; 0: any number (R7)."""
+    together; 0: any number (R7). `ca_file`: the authorities whose certificates are trusted instead
+    of the public ones, a file or a folder."""
 
     name: str
     url: str
@@ -30,6 +32,7 @@ class Profile:
     history_format: HistoryFormat = "auto"
     home: Path | None = None
     max_runs: int = 0
+    ca_file: Path | None = None
 
 
 class Profiles:
@@ -48,8 +51,8 @@ class Profiles:
         `PROFILES_FILE` replace them.
 
         The file is TOML with one table per profile: `[profiles.work]`, keys `url`, `api_key`,
-        `context_length`, `history_format`, `home`, `max_runs`. Raises SettingsError that names
-        every fault.
+        `context_length`, `history_format`, `home`, `max_runs`, `ca_file`. Raises SettingsError
+        that names every fault.
         """
         found = other_endpoints(settings.hermes_home)
         found.pop(DEFAULT, None)
@@ -62,9 +65,9 @@ class Profiles:
         if settings.profiles_file is not None:
             profiles |= _read_file(settings, found | ({DEFAULT: main} if main else {}))
         _check_keys(profiles)
-        most = settings.gateway_max_runs
+        _check_authorities(settings, profiles)
         access = ProfileAccess(settings.tokens_file) if settings.tokens_file else None
-        return cls({name: _limited(profile, most) for name, profile in profiles.items()}, access)
+        return cls({name: _completed(one, settings) for name, one in profiles.items()}, access)
 
     def get(self, name: str) -> Profile:
         """Return the profile of this name. Raises UnknownProfile."""
@@ -150,7 +153,7 @@ def _is_table_of_tables(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(one, Mapping) for one in value.values())
 
 
-_KEYS = {"url", "api_key", "context_length", "history_format", "home", "max_runs"}
+_KEYS = {"url", "api_key", "context_length", "history_format", "home", "max_runs", "ca_file"}
 
 
 def _profile(
@@ -182,6 +185,7 @@ def _profile(
         history_format=history_format,  # type: ignore[arg-type]
         home=_home(table.get("home"), url, endpoint),
         max_runs=max_runs if isinstance(max_runs, int) else UNSET,
+        ca_file=_path(table.get("ca_file")),
     )
 
 
@@ -202,11 +206,41 @@ def _parsed(
         return ""
 
 
-def _limited(profile: Profile, most: int) -> Profile:
-    return replace(profile, max_runs=most) if profile.max_runs == UNSET else profile
+def _path(named: object) -> Path | None:
+    return Path(named).expanduser() if isinstance(named, str) and named else None
+
+
+def _completed(profile: Profile, settings: Settings) -> Profile:
+    """The profile with the settings of the installation where it has none of its own."""
+    most = settings.gateway_max_runs if profile.max_runs == UNSET else profile.max_runs
+    return replace(profile, max_runs=most, ca_file=profile.ca_file or settings.gateway_ca_file)
+
+
+def _check_authorities(settings: Settings, profiles: Mapping[str, Profile]) -> None:
+    """Raise SettingsError for certificates that cannot be read: no request could be made."""
+    named = {
+        f"PROFILES_FILE: profile {one.name}: ca_file": one.ca_file for one in profiles.values()
+    }
+    faults = [
+        f"{name}: no certificates in {path}"
+        for name, path in {"GATEWAY_CA_FILE": settings.gateway_ca_file, **named}.items()
+        if path is not None and not _has_certificates(path)
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _has_certificates(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            return True  # read as certificates are needed
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except (OSError, ValueError):  # also ssl.SSLError
+        return False
+    return True
 
 
 def _home(named: object, url: str, endpoint: HermesEndpoint | None) -> Path | None:
-    if isinstance(named, str) and named:
-        return Path(named).expanduser()
+    if (path := _path(named)) is not None:
+        return path
     return endpoint.home if endpoint is not None and _belongs(url, endpoint) else None

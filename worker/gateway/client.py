@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 
 from shared.errors import (
     GatewayConflict,
@@ -22,6 +21,7 @@ from shared.errors import (
     StreamBroken,
 )
 from shared.hermes.profiles import Profile
+from worker.gateway.exchange import Answer, Exchanges, NoAnswer
 from worker.gateway.models import GatewayTranscript, GatewayWork, RunStatus, SessionPage
 from worker.gateway.responses import read_answer, started_run, unsent_or_uncertain
 from worker.gateway.stream import raw_connection
@@ -31,7 +31,10 @@ from worker.gateway.stream.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT = 10.0  # seconds, for every request but the POST of a run and its event stream
+# Seconds for a whole request, except the POST of a run and its event stream.
+ANSWER_TIMEOUT = 10.0
+TRANSCRIPT_TIMEOUT = 20.0  # it may be large
+ANSWER_MOST = 64 * 2**20  # bytes of an answer
 STREAM_HEADERS = {
     "Accept": "text/event-stream",
     "Accept-Encoding": "identity",
@@ -61,12 +64,11 @@ class GatewayClient:
         self._max_event = max_event
         self._http = requests.Session()
         self._http.trust_env = False  # no proxy or .netrc between us and the gateway
+        self._http.verify = str(profile.ca_file) if profile.ca_file else True
         if profile.api_key:
             self._http.headers["Authorization"] = f"Bearer {profile.api_key}"
         self._reader = StreamReader(gather)
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
-        self._http.mount("http://", adapter)
-        self._http.mount("https://", adapter)
+        self._exchanges = Exchanges(self._http, connections)
 
     def close(self) -> None:
         """Break the open event streams, and close all connections. Safe to call twice."""
@@ -81,17 +83,12 @@ class GatewayClient:
         Raises GatewayUnreachable or GatewayBusy when the gateway certainly does not have the run,
         PostUncertain when it may have it, GatewayError when it rejected the request.
         """
-        headers = {"Content-Type": "application/json", "Idempotency-Key": run_id}
+        headers = {"Idempotency-Key": run_id}
         try:
-            response = self._http.post(
-                f"{self._url}/v1/runs",
-                data=orjson.dumps(body),
-                headers=headers,
-                timeout=(self._connect, self._post_timeout),
-            )
-        except requests.RequestException as error:
+            answer = self._ask("POST", "/v1/runs", self._post_timeout, body, headers)
+        except NoAnswer as error:
             raise unsent_or_uncertain(error) from error
-        return started_run(response)
+        return started_run(answer)
 
     def events(self, gateway_run_id: str) -> EventStream:
         """Open the run's event stream; a gateway without replay lets it be read once (R1).
@@ -209,13 +206,34 @@ class GatewayClient:
         self, method: str, path: str, about: str = "", json: Any = None
     ) -> dict[str, Any] | None:
         """Send one request; see `read_answer` for `about`, the result and the errors."""
+        is_long = path.endswith("/messages")
         try:
-            response = self._http.request(
-                method, f"{self._url}{path}", json=json, timeout=(self._connect, ANSWER_TIMEOUT)
+            answer = self._ask(
+                method, path, TRANSCRIPT_TIMEOUT if is_long else ANSWER_TIMEOUT, json
             )
-        except requests.RequestException as error:
-            raise GatewayNoResponse(f"{method} {path}: {type(error).__name__}") from error
-        return read_answer(response, f"{method} {path}", about)
+        except NoAnswer as error:
+            raise GatewayNoResponse(f"{method} {path}: {error}") from error
+        return read_answer(answer, f"{method} {path}", about)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request, with `json` as its body if there is any. Raises NoAnswer."""
+        kind = {} if json is None else {"Content-Type": "application/json"}
+        request = requests.Request(
+            method,
+            f"{self._url}{path}",
+            data=None if json is None else orjson.dumps(json),
+            headers={**kind, **(headers or {})},
+        )
+        return self._exchanges.ask(
+            request, connect=self._connect, seconds=seconds, most=ANSWER_MOST
+        )
 
 
 def _path(name: str) -> str:

@@ -4,11 +4,13 @@ A run may be posted again only after such a proof. Every answer that leaves it o
 answer, is PostUncertain.
 """
 
+import json
+import re
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
-
-import requests
-from urllib3.exceptions import NewConnectionError
+from urllib.parse import urlsplit, urlunsplit
 
 from shared.conversation.content import clean_json
 from shared.errors import (
@@ -20,74 +22,91 @@ from shared.errors import (
     GatewayUnsupported,
     PostUncertain,
 )
+from worker.gateway.exchange import Answer, NoAnswer
+
+LEAST_RETRY, MOST_RETRY = 0.1, 60.0  # seconds; what a gateway names is kept within them
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
-def json_object(response: requests.Response) -> dict[str, Any] | None:
+def json_object(answer: Answer) -> dict[str, Any] | None:
     """The JSON object that the answer holds; None if it holds anything else."""
     try:
-        answer = clean_json(response.json())
+        found = clean_json(json.loads(answer.body))
     except (ValueError, RecursionError):
         return None
-    return answer if isinstance(answer, dict) else None
+    return found if isinstance(found, dict) else None
 
 
-def read_answer(
-    response: requests.Response, request: str, about: str = ""
-) -> dict[str, Any] | None:
+def read_answer(answer: Answer, request: str, about: str = "") -> dict[str, Any] | None:
     """The JSON object that the answer holds; None for 404.
 
     `request` names the request in errors. With `about` (say, "session"), None only if the 404 says
     that this is not found; any other 404 comes from a gateway without the endpoint. Raises
     GatewayUnsupported, GatewayConflict, or GatewayError for all else that is no success.
     """
-    code = response.status_code
-    if code == 404 and (not about or _is_not_found(response, about)):
+    code = answer.status
+    if code == 404 and (not about or _is_not_found(answer, about)):
         return None
     if code in (404, 405, 501):
         raise GatewayUnsupported(f"{request}: HTTP {code}, no such endpoint")
     if code == 409:
         raise GatewayConflict(f"{request}: HTTP 409")
-    if not response.ok:
+    if 300 <= code < 400:
+        raise GatewayError(f"{request}: {_redirect(answer)}")
+    if not 200 <= code < 300:
         raise GatewayError(f"{request}: HTTP {code}")
-    answer = json_object(response)
-    if answer is None:
+    found = json_object(answer)
+    if found is None:
         raise GatewayError(f"{request}: the answer is not a JSON object")
-    return answer
+    return found
 
 
-def _is_not_found(response: requests.Response, about: str) -> bool:
+def _is_not_found(answer: Answer, about: str) -> bool:
     """Whether the answer names what is not found, as in `session_not_found`."""
-    return f"{about} not found" in str(json_object(response)).lower().replace("_", " ")
+    return f"{about} not found" in str(json_object(answer)).lower().replace("_", " ")
 
 
-def unsent_or_uncertain(error: requests.RequestException) -> GatewayError:
-    """The error of a POST that got no answer: GatewayUnreachable when no connection was made, so
-    nothing was sent; PostUncertain for anything later (R2)."""
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
-        return GatewayUnreachable("The gateway does not answer.")
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return GatewayUnreachable("The gateway's address is wrong.")
-    return PostUncertain(f"POST: {type(error).__name__}")
+def _redirect(answer: Answer) -> str:
+    """Why a redirect is an error, and where it points, without what may be secret in it."""
+    try:
+        parts = urlsplit(answer.headers.get("Location", ""))
+        place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        place = ""
+    shown = "".join(char for char in place if char.isprintable())[:200]
+    return f"the gateway redirects (HTTP {answer.status}) to {shown or 'nowhere'}; use that address"
 
 
-def started_run(response: requests.Response) -> str:
+def unsent_or_uncertain(error: NoAnswer) -> GatewayError:
+    """The error of a POST that got no answer: GatewayError when the gateway's certificate is not
+    trusted, GatewayUnreachable when nothing was sent for another reason, PostUncertain for anything
+    later (R2)."""
+    if error.untrusted:
+        return GatewayError(f"The run was not sent: {error}")
+    if not error.sent:
+        return GatewayUnreachable(f"The gateway does not answer ({error}).")
+    return PostUncertain(f"POST: {error}")
+
+
+def started_run(answer: Answer) -> str:
     """The gateway's id of the run that was posted.
 
     Raises GatewayBusy or GatewayError when the answer proves that the gateway does not have the run
     (GatewayError: it never will), PostUncertain when it may have it.
     """
-    code = response.status_code
+    code = answer.status
     if code in (429, 503):
-        raise GatewayBusy(f"The gateway has no capacity (HTTP {code}).", _retry_after(response))
+        raise GatewayBusy(f"The gateway has no capacity (HTTP {code}).", retry_after(answer))
     if code in (500, 502, 504):
         raise PostUncertain(f"POST: HTTP {code}")
-    answer = json_object(response) or {}
+    if 300 <= code < 400:
+        raise GatewayError(f"The run was not sent: {_redirect(answer)}.")
+    found = json_object(answer) or {}
     if code == 413:
-        raise GatewayTooLarge(f"The gateway refused the run (HTTP {code}): {_message(answer)}")
+        raise GatewayTooLarge(f"The gateway refused the run (HTTP {code}): {_message(found)}")
     if 400 <= code < 500:
-        raise GatewayError(f"The gateway refused the run (HTTP {code}): {_message(answer)}")
-    run_id = answer.get("run_id")
+        raise GatewayError(f"The gateway refused the run (HTTP {code}): {_message(found)}")
+    run_id = found.get("run_id")
     if not isinstance(run_id, str) or not run_id:
         raise PostUncertain(f"POST: HTTP {code} without run_id")
     return run_id
@@ -99,8 +118,22 @@ def _message(answer: Mapping[str, Any]) -> str:
     return str(text or "no reason given")[:500]
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(answer: Answer) -> float | None:
+    """The seconds that the answer's Retry-After names, as a number or as a date (RFC 9110, section
+    10.2.3), kept within limits; None without one, or for anything else."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(value):
+        return min(max(float(value), LEAST_RETRY), MOST_RETRY)
+    until, now = _date(value), _date(answer.headers.get("Date", ""))
+    if until is None:
+        return None
+    # The gateway's own clock, if it tells it: the two clocks may differ.
+    return min(max(until - (time.time() if now is None else now), LEAST_RETRY), MOST_RETRY)
+
+
+def _date(value: str) -> float | None:
+    """Epoch seconds of an HTTP date."""
     try:
-        return min(max(float(response.headers.get("Retry-After", "")), 0.1), 60.0)
-    except ValueError:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -5,10 +5,11 @@ may be spread over a chain of sessions (P25). The chain is put together here; ho
 depends on the gateway's version.
 """
 
+import time
 from collections.abc import Iterator
 
 from shared import runtime
-from shared.errors import GatewayUnsupported
+from shared.errors import GatewayNoResponse, GatewayUnsupported
 from shared.hermes.profiles import Profile
 from worker.gateway import hermes_state_db
 from worker.gateway.client import GatewayClient
@@ -21,6 +22,7 @@ from worker.gateway.hermes_state_db import (
 )
 from worker.gateway.models import GatewayTranscript
 
+READ_WITHIN = 60.0  # seconds, for all requests of one transcript together
 CHILD_PAGES = 3  # of the last used sessions; a continuation is among the newest
 
 
@@ -48,6 +50,7 @@ def _from_home(profile: Profile, session_id: str) -> GatewayTranscript | None:
 def _over_http(
     gateway: GatewayClient, profile: Profile, session_id: str
 ) -> GatewayTranscript | None:
+    until = time.monotonic() + READ_WITHIN
     transcript = gateway.transcript(session_id)
     first = gateway.session(session_id)
     if transcript is None or first is None:
@@ -58,21 +61,27 @@ def _over_http(
     whole = _from_home(profile, session_id)
     if whole is not None:
         return whole
-    chain = _chain(gateway, first, transcript.session_id)
-    return transcript_of(chain, _messages(gateway, chain, transcript))
+    chain = _chain(gateway, first, transcript.session_id, until)
+    return transcript_of(chain, _messages(gateway, chain, transcript, until))
 
 
-def _chain(gateway: GatewayClient, first: Row, tip_id: str) -> list[Row]:
+def _check_time(until: float) -> None:
+    if time.monotonic() > until:
+        raise GatewayNoResponse("the transcript took too long")
+
+
+def _chain(gateway: GatewayClient, first: Row, tip_id: str, until: float) -> list[Row]:
     if tip_id == first["id"]:
-        return _forward(gateway, first)
-    return [first, *reversed(_backward(gateway, tip_id, str(first["id"])))]
+        return _forward(gateway, first, until)
+    return [first, *reversed(_backward(gateway, tip_id, str(first["id"]), until))]
 
 
-def _backward(gateway: GatewayClient, tip_id: str, first_id: str) -> list[Row]:
+def _backward(gateway: GatewayClient, tip_id: str, first_id: str, until: float) -> list[Row]:
     """The sessions from the last one back to the requested one, without that."""
     rows: list[Row] = []
     wanted: str | None = tip_id
     while wanted and wanted != first_id and len(rows) < LONGEST_CHAIN:
+        _check_time(until)
         row = gateway.session(wanted)
         if row is None:
             break
@@ -81,9 +90,9 @@ def _backward(gateway: GatewayClient, tip_id: str, first_id: str) -> list[Row]:
     return rows
 
 
-def _forward(gateway: GatewayClient, first: Row) -> list[Row]:
+def _forward(gateway: GatewayClient, first: Row, until: float) -> list[Row]:
     """The session and its continuations, found by their parent ids in the list of sessions."""
-    newest = sorted(_newest(gateway), key=_began, reverse=True)
+    newest = sorted(_newest(gateway, until), key=_began, reverse=True)
     chain = [first]
     while ended_by_compression(chain[-1]) and len(chain) < LONGEST_CHAIN:
         last = chain[-1]
@@ -95,9 +104,10 @@ def _forward(gateway: GatewayClient, first: Row) -> list[Row]:
     return chain
 
 
-def _newest(gateway: GatewayClient) -> Iterator[Row]:
+def _newest(gateway: GatewayClient, until: float) -> Iterator[Row]:
     offset = 0
     for _ in range(CHILD_PAGES):
+        _check_time(until)
         page = gateway.list_sessions(offset=offset)
         yield from page.rows
         if not page.more:
@@ -110,13 +120,16 @@ def _began(row: Row) -> float:
     return float(stamp) if isinstance(stamp, int | float) else 0.0
 
 
-def _messages(gateway: GatewayClient, chain: list[Row], first: GatewayTranscript) -> list[Row]:
+def _messages(
+    gateway: GatewayClient, chain: list[Row], first: GatewayTranscript, until: float
+) -> list[Row]:
     """The messages of all sessions of the chain. `first` is the answer for its first session: with
     the id of another one, it is all that the gateway gives."""
     if first.session_id != chain[0]["id"]:
         return first.messages
     messages = list(first.messages)
     for row in chain[1:]:
+        _check_time(until)
         more = gateway.transcript(str(row["id"]))
         messages += more.messages if more is not None else []
     return messages

@@ -11,7 +11,7 @@ Invariant: no byte of the body is lost between head and socket: neither what is 
 import http.client
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.errors import StreamBroken
 from worker.gateway.stream.http_body import Body, Chunked, Sized, UntilClosed
+from worker.gateway.stream.timed_response import Deadline, TimedResponse
 
 Verify = bool | str | None  # as in requests.Session.verify
 
@@ -77,16 +78,20 @@ def get(
     """Send a GET over a connection of its own; the response of any status, redirects included.
 
     `verify`: True for the certificates that requests trusts, a path for others, False for none.
-    Timeouts are in seconds: to connect (with TLS), and to wait for the head. No proxy is used.
-    Raises StreamBroken when there is no valid answer.
+    Timeouts are in seconds: to connect (with TLS), and until the whole head is there. No proxy is
+    used. Raises StreamBroken when there is no valid answer.
     """
     try:
         connection = _connect(str(request.url), verify, connect_timeout)
         try:
             sock = connection.sock
             sock.settimeout(head_timeout)
+            deadline = Deadline(head_timeout)
+            vars(connection)["response_class"] = partial(TimedResponse, deadline)
             connection.request("GET", request.path_url, headers=dict(request.headers))
-            return RawResponse(sock, connection.getresponse())
+            response = RawResponse(sock, connection.getresponse())
+            deadline.at = None  # the body may take as long as the run
+            return response
         except BaseException:
             connection.close()
             raise

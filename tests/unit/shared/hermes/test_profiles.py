@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from shared.errors import SettingsError, UnknownProfile
 from shared.hermes.profiles import Profile, Profiles
@@ -273,3 +274,34 @@ def test_files_that_are_not_text_or_not_files_are_skipped(
 def test_keys_are_not_shown_where_profiles_are_logged(load: Load, write: Write) -> None:
     write(env="API_SERVER_KEY=very-secret")
     assert "very-secret" not in repr(load().get("default"))
+
+
+def certificates(path: Path) -> Path:
+    trustme.CA().cert_pem.write_to_path(path)
+    return path
+
+
+def test_authorities_are_those_of_the_profile_else_those_of_the_settings(
+    load: Load, tmp_path: Path
+) -> None:
+    own, all_of_us = certificates(tmp_path / "own.pem"), certificates(tmp_path / "all.pem")
+    file = tmp_path / "profiles.toml"
+    file.write_text(
+        f'[profiles.own]\nurl = "https://a"\nca_file = "{own}"\n[profiles.other]\nurl = "https://b"\n'
+    )
+    profiles = load(PROFILES_FILE=str(file), GATEWAY_CA_FILE=str(all_of_us))
+    assert profiles.get("own").ca_file == own
+    assert profiles.get("other").ca_file == all_of_us
+    assert profiles.get("default").ca_file == all_of_us
+    assert load(PROFILES_FILE=str(file)).get("default").ca_file is None
+    assert load(GATEWAY_CA_FILE=str(tmp_path)).get("default").ca_file == tmp_path  # a folder
+
+
+def test_authorities_that_cannot_be_read_are_named_at_the_start(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    file = tmp_path / "profiles.toml"
+    file.write_text('[profiles.own]\nurl = "https://a"\nca_file = "/nowhere/ca.pem"\n')
+    with pytest.raises(SettingsError) as refused:
+        load(PROFILES_FILE=str(file), GATEWAY_CA_FILE=str(tmp_path / "empty.pem"))
+    assert "GATEWAY_CA_FILE" in str(refused.value)
+    assert "profile own: ca_file" in str(refused.value)

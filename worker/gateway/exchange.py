@@ -1,0 +1,169 @@
+"""Sends a request to a gateway and reads its answer, within a total time and a size.
+
+Problem: `requests` limits the time of each read and not that of an answer, holds a body of any
+size, follows redirects (a POST as a GET), and does not tell whether a request was sent when there
+is no answer. Idea: its adapter is called without the session around it, and the adapter's
+connections send piece by piece and read through `TimedResponse`, under the deadline of the thread
+that asks. Invariant: `ask` ends within its time, holds at most `most` bytes of a body, sends one
+request to one address, and `NoAnswer.sent` is False only if no byte of it left.
+"""
+
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from worker.gateway.stream.timed_response import Deadline, TimedResponse
+
+PIECE = 65_536  # bytes sent or read at once
+TRUST = "Name its authority with GATEWAY_CA_FILE, or with ca_file of the profile."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer; the names of `headers` are in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswer(Exception):
+    """There is no answer. `sent`: the gateway may have got the request. `untrusted`: its
+    certificate is not trusted, as the message says, so that it did not."""
+
+    def __init__(self, why: str, *, sent: bool, untrusted: bool = False) -> None:
+        super().__init__(why)
+        self.sent = sent
+        self.untrusted = untrusted
+
+
+class _Under(threading.local):
+    """The exchange of a thread, for the connection that it is made with."""
+
+    def __init__(self) -> None:
+        self.deadline = Deadline()
+        self.sent = False
+
+
+class Exchanges:
+    """Makes exchanges over connections that stay open between them; for any number of threads."""
+
+    def __init__(self, session: requests.Session, connections: int) -> None:
+        """`session` has the headers of every request, and the certificates to trust."""
+        self._session = session
+        self._under = _Under()
+        adapter = _Adapter(self._under, connections)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+
+    def ask(
+        self, request: requests.Request, *, connect: float, seconds: float, most: int
+    ) -> Answer:
+        """The answer, a redirect like any other. `connect`, `seconds`: for the connection, and for
+        everything. Raises NoAnswer, also for a body of more than `most` bytes."""
+        self._under.sent = False
+        self._under.deadline.begin(seconds)
+        try:
+            prepared = self._session.prepare_request(request)
+            adapter = self._session.get_adapter(str(prepared.url))
+            with adapter.send(
+                prepared,
+                stream=True,
+                timeout=(min(connect, seconds), seconds),
+                verify=self._session.verify or False,
+            ) as response:
+                body = _body(response, most)
+                return Answer(response.status_code, response.headers, body)
+        except _TooLarge as error:
+            raise NoAnswer(f"the answer has more than {most} bytes", sent=True) from error
+        except (OSError, ValueError) as error:  # those of requests are among them
+            raise _no_answer(error, sent=self._under.sent) from error
+
+
+class _TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+def _body(response: requests.Response, most: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in response.iter_content(PIECE):
+        size += len(piece)
+        if size > most:
+            raise _TooLarge
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _no_answer(error: Exception, *, sent: bool) -> NoAnswer:
+    refused = next((e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        why = f"the gateway's certificate is not trusted ({refused.verify_message}). {TRUST}"
+        return NoAnswer(why, sent=False, untrusted=True)
+    return NoAnswer(type(error).__name__, sent=sent)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it wraps, in whatever way libraries do that."""
+    waiting: list[Any] = [error]
+    for _ in range(20):
+        if not waiting:
+            return
+        found = waiting.pop(0)
+        yield found
+        wrapped = (found.__cause__, found.__context__, getattr(found, "reason", None), *found.args)
+        waiting += [one for one in wrapped if isinstance(one, BaseException)]
+
+
+# -- connections ---------------------------------------------------------------------------------
+
+
+class _Timed:
+    """What both kinds of connections do: send and read under the deadline of their thread."""
+
+    under: _Under
+    sock: Any
+    auto_open: int
+
+    def send(self, data: Any) -> None:
+        if self.sock is None and self.auto_open:
+            self.connect()
+        self.under.sent = True
+        rest = memoryview(data)
+        while rest:
+            self.under.deadline.limit(self.sock)
+            rest = rest[self.sock.send(rest[:PIECE]) :]
+
+    def getresponse(self) -> Any:
+        deadline = self.under.deadline
+        vars(self)["response_class"] = partial(TimedResponse, deadline)
+        return super().getresponse()  # type: ignore[misc]
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections of our kinds."""
+
+    def __init__(self, under: _Under, connections: int) -> None:
+        self._under = under
+        super().__init__(pool_connections=4, pool_maxsize=connections, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named)
+        under = {"under": self._under}
+        plain = type("TimedConnection", (_Timed, HTTPConnection), under)
+        tls = type("TimedTlsConnection", (_Timed, HTTPSConnection), under)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("TimedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("TimedTlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
+        }
