@@ -21,8 +21,15 @@ from shared.errors import (
     StreamBroken,
 )
 from shared.hermes.profiles import Profile
+from worker.gateway import boundary, boundary_rows
 from worker.gateway.exchange import Answer, Exchanges, NoAnswer
-from worker.gateway.models import GatewayTranscript, GatewayWork, RunStatus, SessionPage
+from worker.gateway.models import (
+    GatewaySession,
+    GatewayTranscript,
+    GatewayWork,
+    RunStatus,
+    SessionPage,
+)
 from worker.gateway.responses import read_answer, started_run, unsent_or_uncertain
 from worker.gateway.stream import raw_connection
 from worker.gateway.stream.event_stream import SILENCE, EventStream
@@ -120,7 +127,7 @@ class GatewayClient:
     def status(self, gateway_run_id: str) -> RunStatus | None:
         """The run's status; None if the gateway does not know the run. Raises GatewayError."""
         answer = self._request("GET", f"/v1/runs/{_path(gateway_run_id)}")
-        return None if answer is None else RunStatus.from_answer(answer)
+        return None if answer is None else boundary.run_status(answer)
 
     def stop_run(self, gateway_run_id: str) -> bool:
         """Request the run's stop; False if the gateway does not know it. Raises GatewayError."""
@@ -136,23 +143,19 @@ class GatewayClient:
 
     # -- sessions --------------------------------------------------------------------------------
 
-    def session(self, session_id: str) -> dict[str, Any] | None:
+    def session(self, session_id: str) -> GatewaySession | None:
         """The session's row with its token counts; None if there is no such session.
 
         This and the methods below raise GatewayUnsupported when the gateway offers no sessions over
         HTTP, and other kinds of GatewayError when the request fails.
         """
         answer = self._request_session("GET", session_id)
-        row = (answer or {}).get("session")
-        return row if isinstance(row, dict) else None
+        return boundary_rows.session((answer or {}).get("session"), session_id)
 
     def transcript(self, session_id: str) -> GatewayTranscript | None:
         """The session's messages in order; None if there is no such session."""
         answer = self._request_session("GET", session_id, "/messages")
-        if answer is None or not isinstance(answer.get("data"), list):
-            return None
-        messages = [message for message in answer["data"] if isinstance(message, dict)]
-        return GatewayTranscript(str(answer.get("session_id", session_id)), messages)
+        return None if answer is None else boundary.transcript(answer, session_id)
 
     def delete_session(self, session_id: str) -> bool:
         """Delete the session; False if there was none."""
@@ -162,11 +165,10 @@ class GatewayClient:
         """A page of all sessions, continuations included. Gateways return at most 200 at a time."""
         query = f"limit={limit}&offset={offset}&include_children=true"
         answer = self._request("GET", f"/api/sessions?{query}")
-        rows = (answer or {}).get("data")
-        if answer is None or not isinstance(rows, list):
+        page = boundary.session_page(answer or {}, limit)
+        if page is None:
             raise GatewayUnsupported()
-        more = bool(answer.get("has_more", len(rows) >= limit)) and bool(rows)
-        return SessionPage([row for row in rows if isinstance(row, dict)], more)
+        return page
 
     def _request_session(
         self, method: str, session_id: str, tail: str = ""
@@ -178,9 +180,9 @@ class GatewayClient:
     def is_hermes(self) -> bool:
         """Whether the gateway is a Hermes Agent. Raises GatewayError."""
         for path in ("/v1/capabilities", "/health"):
-            answer = self._request("GET", path)
-            if answer is not None and "platform" in answer:
-                return bool(answer["platform"] == "hermes-agent")
+            platform = boundary.platform(self._request("GET", path) or {})
+            if platform is not None:
+                return platform == "hermes-agent"
         return False
 
     def pid(self) -> int | None:
@@ -192,15 +194,14 @@ class GatewayClient:
 
     def work(self) -> GatewayWork:
         """The gateway's process id and number of running jobs. Raises GatewayError."""
-        return GatewayWork.from_health(self._request("GET", "/health/detailed") or {})
+        return boundary.work(self._request("GET", "/health/detailed") or {})
 
     def replays(self) -> bool:
         """Whether a run's stream may be opened again and then starts from the beginning (R1)."""
         try:
-            features = (self._request("GET", "/v1/capabilities") or {}).get("features")
+            return boundary.replays(self._request("GET", "/v1/capabilities") or {})
         except GatewayError:
             return False
-        return isinstance(features, dict) and features.get("run_events_replay") is True
 
     def _request(
         self, method: str, path: str, about: str = "", json: Any = None

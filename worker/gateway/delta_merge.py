@@ -16,15 +16,16 @@ Event = dict[str, Any]
 def merge_deltas(events: Sequence[Event]) -> Sequence[Event]:
     """The same events with the texts of neighbouring deltas of one kind and field joined.
 
-    A joined delta has the other fields of its first. The events given stay as they are.
+    A joined delta has the other fields of its first. One with both fields is left alone: which of
+    them has its text is for the boundary to say. The events given stay as they are.
     """
     if len(events) < 2:
         return events
     merged: list[Event] = []
-    kind, field, is_text, texts = "", "", False, [""]
+    kind, field, other, texts = "", "", "", [""]
     for event in events:
         name = event.get("event")
-        if kind and name == kind and ("text" in event) is is_text:
+        if kind and name == kind and other not in event:
             text = event.get(field)
             if isinstance(text, str):
                 texts.append(text)
@@ -34,8 +35,9 @@ def merge_deltas(events: Sequence[Event]) -> Sequence[Event]:
         kind, texts = "", []
         if isinstance(name, str) and name in DELTAS:
             field = delta_field(event)
-            if isinstance(event.get(field), str):
-                kind, is_text, texts = name, field == "text", [event[field]]
+            other = "delta" if field == "text" else "text"
+            if other not in event and isinstance(event.get(field), str):
+                kind, texts = name, [event[field]]
     _join(merged, field, texts)
     return merged
 

@@ -2,20 +2,22 @@
 
 It is for gateways that are too old to return sessions over HTTP, and for the part of a transcript
 that they do not return. Rows have the shape of the HTTP answers; columns that the database does not
-have are None.
+have are None. What `read` returns has passed the boundary, as an answer does: an SQLite column may
+hold any type.
 """
 
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from shared.conversation.content import clean_json
-from worker.gateway.models import GatewayTranscript
+from worker.gateway import boundary_rows
+from worker.gateway.models import GatewayMessage, GatewaySession, GatewayTranscript
 
 log = logging.getLogger(__name__)
 
@@ -86,28 +88,29 @@ def read(home: Path, session_id: str) -> GatewayTranscript | None:
         if path.exists():
             log.warning("state_db.unreadable path=%s error=%s", path, error)
         return None
-    return transcript_of(chain, messages) if chain else None
+    sessions = [session for row in chain if (session := boundary_rows.session(row)) is not None]
+    return transcript_of(sessions, boundary_rows.messages(messages)) if sessions else None
 
 
-def transcript_of(chain: Sequence[Row], messages: list[Row]) -> GatewayTranscript:
+def transcript_of(
+    chain: Sequence[GatewaySession], messages: Sequence[GatewayMessage]
+) -> GatewayTranscript:
     """The transcript of sessions that continue each other, under the id of the last one."""
-    ids = tuple(str(row["id"]) for row in chain)
+    ids = tuple(row["id"] for row in chain)
     return GatewayTranscript(ids[-1], messages, ids, _total(chain))
 
 
-def _total(chain: Sequence[Row]) -> Row:
+def _total(chain: Sequence[GatewaySession]) -> GatewaySession:
     """The last session's row with the token counts and costs of all of them."""
-    sums = {name: sum(_count(row.get(name)) for row in chain) for name in SUMMED}
-    return {**chain[-1], **sums, **{name: _cost(chain, name) for name in COSTS}}
+    rows: Sequence[Mapping[str, Any]] = chain
+    sums = {name: sum(row.get(name) or 0 for row in rows) for name in SUMMED}
+    costs = {name: _cost(rows, name) for name in COSTS}
+    return cast("GatewaySession", {**rows[-1], **sums, **costs})
 
 
-def _cost(chain: Sequence[Row], name: str) -> float | None:
-    known = [row[name] for row in chain if isinstance(row.get(name), int | float)]
+def _cost(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    known = [row[name] for row in rows if row.get(name) is not None]
     return sum(known) if known else None
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -132,12 +135,12 @@ def _chain(db: sqlite3.Connection, session_id: str) -> list[Row]:
     return chain
 
 
-def ended_by_compression(session: Row) -> bool:
+def ended_by_compression(session: Mapping[str, Any]) -> bool:
     """Whether the gateway compressed the session and continued it under another id."""
     return str(session.get("end_reason") or "").startswith("compress")
 
 
-def came_after(child: Row, parent: Row) -> bool:
+def came_after(child: Mapping[str, Any], parent: Mapping[str, Any]) -> bool:
     """Whether the child began after its parent had ended, so that it may continue it. A child that
     began earlier is a branch that a person made, or another agent's session."""
     began, ended = child.get("started_at"), parent.get("ended_at")

@@ -1,12 +1,74 @@
-"""What a gateway's answers say, as values. Pure: code that decides needs these and no HTTP."""
+"""What a gateway's answers say, as values. Pure: code that decides needs these and no HTTP.
+
+`boundary` makes them of what a gateway sends, so each field has the type that it has here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class CalledFunction(TypedDict):
+    """A tool and its arguments, which are JSON text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(TypedDict):
+    """A call of a tool in an assistant's message."""
+
+    id: str | None  # the first of the three that the gateway gave
+    call_id: str | None
+    tool_call_id: str | None
+    type: str
+    function: CalledFunction
+
+
+class GatewayMessage(TypedDict, total=False):
+    """A message of a gateway's session; fields without a value are None or missing."""
+
+    role: str
+    content: str
+    tool_calls: list[ToolCall]
+    tool_call_id: str | None
+    tool_name: str | None
+    finish_reason: str | None
+    reasoning: str | None
+    reasoning_content: str | None
+    reasoning_details: str | None
+    codex_reasoning_items: str | None
+    timestamp: float | None  # epoch seconds
+
+
+class GatewaySession(TypedDict, total=False):
+    """A gateway's session with its token counts; fields without a value are None or missing."""
+
+    id: str
+    source: str | None
+    parent_session_id: str | None
+    _lineage_root_id: str | None
+    model: str | None
+    started_at: float | None
+    ended_at: float | None
+    last_active: float | None
+    end_reason: str | None
+    message_count: int | None
+    tool_call_count: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    api_call_count: int | None
+    estimated_cost_usd: float | None
+    actual_cost_usd: float | None
+    billing_provider: str | None
+    cost_status: str | None
 
 
 @dataclass(frozen=True)
@@ -23,17 +85,6 @@ class RunStatus:
         """Whether the gateway has finished the run."""
         return self.status in TERMINAL
 
-    @classmethod
-    def from_answer(cls, answer: Mapping[str, Any]) -> RunStatus:
-        """The answer to `GET /v1/runs/{id}`; fields of the wrong type count as missing."""
-        output, usage = answer.get("output"), answer.get("usage")
-        return cls(
-            status=str(answer.get("status", "")),
-            output=output if isinstance(output, str) else None,
-            usage=usage if isinstance(usage, dict) else None,
-            error=str(answer["error"]) if answer.get("error") else None,
-        )
-
 
 @dataclass(frozen=True)
 class GatewayTranscript:
@@ -41,17 +92,24 @@ class GatewayTranscript:
     under another id, so `session_id` may differ from the requested one (P25)."""
 
     session_id: str
-    messages: list[dict[str, Any]]
+    messages: Sequence[GatewayMessage]
     session_ids: tuple[str, ...] = ()  # the requested session and its continuations, in order
-    usage: dict[str, Any] | None = None  # the session's row, with token counts of all of them
+    usage: GatewaySession | None = None  # the session's row, with token counts of all of them
 
 
 @dataclass(frozen=True)
 class SessionPage:
-    """Some of a gateway's sessions, the last used first; `more`: there may be a next page."""
+    """Some of a gateway's sessions, the last used first; `more`: there may be a next page.
+    `unusable`: how many rows of the page were none of a session."""
 
-    rows: list[dict[str, Any]]
+    rows: Sequence[GatewaySession]
     more: bool
+    unusable: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many rows the gateway gave, by which it counts the next page's offset."""
+        return len(self.rows) + self.unusable
 
 
 @dataclass(frozen=True)
@@ -60,16 +118,3 @@ class GatewayWork:
 
     pid: int | None
     active: int | None
-
-    @classmethod
-    def from_health(cls, answer: Mapping[str, Any]) -> GatewayWork:
-        """The answer to `GET /health/detailed`. A Hermes counts runs in the readiness check of its
-        queues, and other work in `active_agents`; the larger number counts."""
-        pid, agents = answer.get("pid"), answer.get("active_agents")
-        runs: Any = answer
-        for key in ("readiness", "checks", "background_queues", "active_api_runs"):
-            runs = runs.get(key) if isinstance(runs, dict) else None
-        active = None
-        if isinstance(runs, int):
-            active = max(runs, agents if isinstance(agents, int) else 0)
-        return cls(pid if isinstance(pid, int) else None, active)

@@ -4,15 +4,12 @@ A run may be posted again only after such a proof. Every answer that leaves it o
 answer, is PostUncertain.
 """
 
-import json
 import re
 import time
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from shared.conversation.content import clean_json
 from shared.errors import (
     GatewayBusy,
     GatewayConflict,
@@ -22,19 +19,17 @@ from shared.errors import (
     GatewayUnsupported,
     PostUncertain,
 )
+from worker.gateway import boundary
 from worker.gateway.exchange import Answer, NoAnswer
 
+SAID_MOST = 10_000  # bytes in which an error names what is not found
 LEAST_RETRY, MOST_RETRY = 0.1, 60.0  # seconds; what a gateway names is kept within them
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
 def json_object(answer: Answer) -> dict[str, Any] | None:
-    """The JSON object that the answer holds; None if it holds anything else."""
-    try:
-        found = clean_json(json.loads(answer.body))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+    """The JSON object that the answer holds, for `boundary`; None if it holds anything else."""
+    return boundary.answer(answer.body)
 
 
 def read_answer(answer: Answer, request: str, about: str = "") -> dict[str, Any] | None:
@@ -63,7 +58,8 @@ def read_answer(answer: Answer, request: str, about: str = "") -> dict[str, Any]
 
 def _is_not_found(answer: Answer, about: str) -> bool:
     """Whether the answer names what is not found, as in `session_not_found`."""
-    return f"{about} not found" in str(json_object(answer)).lower().replace("_", " ")
+    said = answer.body[:SAID_MOST].decode("utf-8", "replace")
+    return f"{about} not found" in said.lower().replace("_", " ")
 
 
 def _redirect(answer: Answer) -> str:
@@ -105,17 +101,12 @@ def started_run(answer: Answer) -> str:
     if code == 413:
         raise GatewayTooLarge(f"The gateway refused the run (HTTP {code}): {_message(found)}")
     if 400 <= code < 500:
-        raise GatewayError(f"The gateway refused the run (HTTP {code}): {_message(found)}")
-    run_id = found.get("run_id")
-    if not isinstance(run_id, str) or not run_id:
+        said = boundary.error_of(found) or "no reason given"
+        raise GatewayError(f"The gateway refused the run (HTTP {code}): {said[:500]}")
+    run_id = boundary.run_id(found)
+    if run_id is None:
         raise PostUncertain(f"POST: HTTP {code} without run_id")
     return run_id
-
-
-def _message(answer: Mapping[str, Any]) -> str:
-    error = answer.get("error")
-    text = error.get("message") if isinstance(error, dict) else error
-    return str(text or "no reason given")[:500]
 
 
 def retry_after(answer: Answer) -> float | None:

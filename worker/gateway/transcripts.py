@@ -15,12 +15,11 @@ from worker.gateway import hermes_state_db
 from worker.gateway.client import GatewayClient
 from worker.gateway.hermes_state_db import (
     LONGEST_CHAIN,
-    Row,
     came_after,
     ended_by_compression,
     transcript_of,
 )
-from worker.gateway.models import GatewayTranscript
+from worker.gateway.models import GatewayMessage, GatewaySession, GatewayTranscript
 
 READ_WITHIN = 60.0  # seconds, for all requests of one transcript together
 CHILD_PAGES = 3  # of the last used sessions; a continuation is among the newest
@@ -70,15 +69,19 @@ def _check_time(until: float) -> None:
         raise GatewayNoResponse("the transcript took too long")
 
 
-def _chain(gateway: GatewayClient, first: Row, tip_id: str, until: float) -> list[Row]:
+def _chain(
+    gateway: GatewayClient, first: GatewaySession, tip_id: str, until: float
+) -> list[GatewaySession]:
     if tip_id == first["id"]:
         return _forward(gateway, first, until)
-    return [first, *reversed(_backward(gateway, tip_id, str(first["id"]), until))]
+    return [first, *reversed(_backward(gateway, tip_id, first["id"], until))]
 
 
-def _backward(gateway: GatewayClient, tip_id: str, first_id: str, until: float) -> list[Row]:
+def _backward(
+    gateway: GatewayClient, tip_id: str, first_id: str, until: float
+) -> list[GatewaySession]:
     """The sessions from the last one back to the requested one, without that."""
-    rows: list[Row] = []
+    rows: list[GatewaySession] = []
     wanted: str | None = tip_id
     while wanted and wanted != first_id and len(rows) < LONGEST_CHAIN:
         _check_time(until)
@@ -90,7 +93,7 @@ def _backward(gateway: GatewayClient, tip_id: str, first_id: str, until: float) 
     return rows
 
 
-def _forward(gateway: GatewayClient, first: Row, until: float) -> list[Row]:
+def _forward(gateway: GatewayClient, first: GatewaySession, until: float) -> list[GatewaySession]:
     """The session and its continuations, found by their parent ids in the list of sessions."""
     newest = sorted(_newest(gateway, until), key=_began, reverse=True)
     chain = [first]
@@ -104,7 +107,7 @@ def _forward(gateway: GatewayClient, first: Row, until: float) -> list[Row]:
     return chain
 
 
-def _newest(gateway: GatewayClient, until: float) -> Iterator[Row]:
+def _newest(gateway: GatewayClient, until: float) -> Iterator[GatewaySession]:
     offset = 0
     for _ in range(CHILD_PAGES):
         _check_time(until)
@@ -112,24 +115,23 @@ def _newest(gateway: GatewayClient, until: float) -> Iterator[Row]:
         yield from page.rows
         if not page.more:
             return
-        offset += len(page.rows)
+        offset += page.size
 
 
-def _began(row: Row) -> float:
-    stamp = row.get("started_at")
-    return float(stamp) if isinstance(stamp, int | float) else 0.0
+def _began(row: GatewaySession) -> float:
+    return row.get("started_at") or 0.0
 
 
 def _messages(
-    gateway: GatewayClient, chain: list[Row], first: GatewayTranscript, until: float
-) -> list[Row]:
+    gateway: GatewayClient, chain: list[GatewaySession], first: GatewayTranscript, until: float
+) -> list[GatewayMessage]:
     """The messages of all sessions of the chain. `first` is the answer for its first session: with
     the id of another one, it is all that the gateway gives."""
-    if first.session_id != chain[0]["id"]:
-        return first.messages
     messages = list(first.messages)
+    if first.session_id != chain[0]["id"]:
+        return messages
     for row in chain[1:]:
         _check_time(until)
-        more = gateway.transcript(str(row["id"]))
+        more = gateway.transcript(row["id"])
         messages += more.messages if more is not None else []
     return messages

@@ -10,8 +10,11 @@ from typing import Any
 
 from shared.protocol.events import DELTAS, RESERVED, TERMINAL, Payload
 from worker.event_log.stream_position import delta_field
+from worker.gateway import boundary_events
+from worker.gateway.boundary_json import json_text
+from worker.gateway.boundary_rows import usage
+from worker.gateway.boundary_text import error_text
 
-_OUR_FIELDS = frozenset({"event", "run_id", "session_id", "seq", "epoch"})
 _CAPPED_CHARS = 4_000  # what remains of each long string in an event that is too large
 
 
@@ -27,18 +30,16 @@ class GatewayEnd:
 
 
 def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
-    """The end of the run, if this event is one; fields of the wrong type count as missing."""
+    """The end of the run, if this event is one."""
     name = event.get("event")
-    if name not in TERMINAL:
+    if not isinstance(name, str) or name not in TERMINAL:
         return None
-    output, usage, error = event.get("output"), event.get("usage"), event.get("error")
-    reason = event.get("finish_reason")
     return GatewayEnd(
-        name=str(name),
-        output=output if isinstance(output, str) else None,
-        usage=usage if isinstance(usage, dict) else None,
-        finish_reason=reason if isinstance(reason, str) and reason else None,
-        error=None if error is None else str(error),
+        name=name,
+        output=boundary_events.output(event),
+        usage=usage(event.get("usage")),
+        finish_reason=boundary_events.reason(event),
+        error=error_text(event.get("error")),
     )
 
 
@@ -46,23 +47,37 @@ def translate(event: Mapping[str, Any], max_bytes: int) -> Sequence[tuple[str, P
     """Name and payload of each event that clients get for a gateway's event that is not an end:
     none for a reserved name or an empty delta, several for a delta larger than `max_bytes`. Other
     events larger than that are shortened, with `truncated` set."""
-    name = event.get("event") or "message"
-    if not isinstance(name, str) or name in RESERVED:
+    name = event.get("event")
+    if type(name) is str and name in DELTAS:
+        return _delta(name, event, max_bytes)
+    name = boundary_events.event_name(event)
+    if name is None or name in RESERVED:
         return ()
-    payload = {key: value for key, value in event.items() if key not in _OUR_FIELDS}
-    if name in DELTAS:
-        return _delta(name, payload, max_bytes)
+    payload = boundary_events.payload(name, event)
     if name == "tool.completed":
         payload["error"] = bool(payload.get("error"))
     return ((name, _capped(payload, max_bytes)),)
 
 
-def _delta(name: str, payload: Payload, max_bytes: int) -> Sequence[tuple[str, Payload]]:
+def _delta(name: str, event: Mapping[str, Any], max_bytes: int) -> Sequence[tuple[str, Payload]]:
     """A delta that has a text, cut only where it is larger than an event may be (FAILURES 29)."""
-    field = delta_field(payload)
-    text = payload.get(field)
-    if not isinstance(text, str) or not text:
-        return ()
+    field = "delta" if name == "message.delta" else delta_field(event)
+    text, stamp = event.get(field), event.get("timestamp")
+    if (
+        len(event) == 4
+        and type(text) is str
+        and text
+        and type(stamp) is float
+        and "run_id" in event
+    ):
+        # As nearly all are: it has nothing that the boundary would change.
+        payload: Payload = {"timestamp": stamp, field: text}
+    else:
+        found = boundary_events.delta(name, event)
+        if found is None:
+            return ()
+        payload, field = found, delta_field(found)
+        text = payload[field]
     size = max(max_bytes // 4, 1)  # a character is at most 4 bytes
     if len(text) <= size:
         return ((name, payload),)
@@ -73,13 +88,17 @@ def _delta(name: str, payload: Payload, max_bytes: int) -> Sequence[tuple[str, P
 def _capped(payload: Payload, max_bytes: int) -> Payload:
     if _size(payload) <= max_bytes:
         return payload
-    return {key: _shortened(value) for key, value in payload.items()} | {"truncated": True}
+    for most in (_CAPPED_CHARS, max(max_bytes // (8 * len(payload)), 1)):
+        shortened = {key: _shortened(value, most) for key, value in payload.items()}
+        if _size(shortened) <= max_bytes:
+            break
+    return shortened | {"truncated": True}
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: Any, most: int) -> Any:
     if isinstance(value, dict | list):
-        value = str(value)
-    return value[:_CAPPED_CHARS] if isinstance(value, str) else value
+        return json_text(value, most)
+    return value[:most] if isinstance(value, str) else value
 
 
 def _size(value: Any) -> int:

@@ -28,6 +28,7 @@ from shared.db.runs.gateway_orphans import (
 )
 from shared.errors import GatewayError, Unavailable, UnknownProfile
 from worker.gateway.client import GatewayClient
+from worker.gateway.models import GatewayMessage
 from worker.gateway.stop_at_gateway import stop_at_gateway
 from worker.maintenance.late_transcripts import fetch_late_transcript
 from worker.services import Services
@@ -125,5 +126,5 @@ def _count_if_repeated(services: Services, orphan: Orphan) -> None:
         log.error("run.double_post run_id=%s ephemeral_id=%s", run_id, ephemeral_id)
 
 
-def _is_answer(message: dict[str, object]) -> bool:
+def _is_answer(message: GatewayMessage) -> bool:
     return message.get("role") == "assistant" and not message.get("tool_calls")

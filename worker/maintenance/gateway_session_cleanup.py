@@ -151,7 +151,7 @@ def _all_sessions(gateway: GatewayClient) -> Iterator[Mapping[str, Any]]:
         yield from page.rows
         if not page.more:
             return
-        offset += len(page.rows)
+        offset += page.size
 
 
 def is_ours(row: Mapping[str, Any], installation: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.database import Database
 from shared.db.migrate import upgrade
-from shared.db.models import MessageRow, OrphanRow, RunRow
+from shared.db.models import MessageRow, OrphanRow, RunRow, UsageRow
 from shared.db.runs import complete
 from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
@@ -22,6 +23,7 @@ from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import add_run, messages, run_row
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker import services as services_module
+from worker.gateway import responses
 from worker.maintenance import orphaned_runs
 from worker.maintenance.orphaned_runs import check_orphaned_runs
 from worker.run import finish, run_turn
@@ -58,6 +60,53 @@ def answers(stand: WorkerStand) -> list[str]:
 def with_bad_rows(found: CollectedTurn) -> CollectedTurn:
     rows = [{**row, **BAD} for row in found.messages.rows]
     return replace(found, messages=replace(found.messages, rows=rows))
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "reasoning": {"reasoning": ["a", {"b": 1}]},
+    "reasoning_details": {"reasoning_details": [{"type": "reasoning.text"}]},
+    "finish_reason": {"finish_reason": {"a": "dict"}},
+    "timestamp": {"timestamp": 10**300},
+    "tool_calls": {"tool_calls": {"id": 5, "function": ["x"]}},
+    "ids": {"tool_call_id": [1], "tool_name": {"a": 1}},
+    "depth": {"reasoning": json.loads("[" * 600 + "]" * 600)},
+    "characters": {"reasoning": "a\x00b\ud83d"},
+}
+ODD_SESSION: dict[str, Any] = {
+    "model": {"a": "dict"},
+    "input_tokens": 2**63,
+    "output_tokens": 7,
+    "cache_read_tokens": "many",
+    "reasoning_tokens": -5,
+    "actual_cost_usd": "1 $",
+    "billing_provider": ["x"],
+}
+
+
+@pytest.mark.parametrize("field", ODD)
+def test_a_transcript_with_odd_fields_is_taken_as_far_as_it_goes(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    read = responses.json_object
+
+    def odd(answer: Any) -> Any:
+        found = read(answer)
+        if isinstance(found, dict) and isinstance(found.get("data"), list):
+            found["data"] = [{**row, **ODD[field]} for row in found["data"]]
+        if isinstance(found, dict) and isinstance(found.get("session"), dict):
+            found["session"] |= ODD_SESSION
+        return found
+
+    monkeypatch.setattr(responses, "json_object", odd)
+    run_id = stand.run("kept text")
+    assert ended(stand, run_id) == ("completed", None)
+    assert answers(stand) == ["kept text"]
+    row = run_row(stand.db, run_id)
+    assert row.gateway_synced
+    assert (row.usage or {})["output_tokens"] == 7
+    usage = stand.db.read(lambda tx: tx.scalar(select(UsageRow)))
+    assert usage is not None
+    assert (usage.model, usage.input_tokens, usage.output_tokens) == (row.model, 0, 7)
 
 
 def exhausted(stand: WorkerStand, run_id: str) -> None:

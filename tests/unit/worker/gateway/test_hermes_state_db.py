@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from worker.gateway import hermes_state_db
+from worker.gateway.models import GatewayMessage
 
 Row = Mapping[str, Any]
 
@@ -42,8 +43,8 @@ def test_columns_that_an_older_gateway_lacks_are_none(tmp_path: Path) -> None:
     assert found is not None
     assert found.session_ids == ("eph_1",)
     (message,) = found.messages
-    assert set(message) == set(hermes_state_db.MESSAGE_COLUMNS)
-    assert (message["content"], message["tool_calls"]) == ("hi", None)
+    assert set(message) == set(GatewayMessage.__annotations__)
+    assert (message["content"], message["tool_calls"]) == ("hi", [])
     assert found.usage is not None
     assert (found.usage["reasoning_tokens"], found.usage["end_reason"]) == (0, None)
 
@@ -63,8 +64,8 @@ def test_calls_and_content_are_objects_again_and_odd_ones_are_none(tmp_path: Pat
     )
     found = hermes_state_db.read(tmp_path, "s")
     assert found is not None
-    assert [m["content"] for m in found.messages] == [blocks, "", None]
-    assert [m["tool_calls"] for m in found.messages] == [None, calls, None]
+    assert [m["content"] for m in found.messages] == ["it's", "", ""]
+    assert [len(m["tool_calls"]) for m in found.messages] == [0, len(calls), 0]
 
 
 def test_rows_that_the_gateway_took_back_are_left_out(tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
 """Which sessions make up a turn, told over HTTP by gateways of several ages (P25)."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from shared.errors import GatewayNoResponse, GatewayUnsupported
 from shared.hermes.profiles import Profile
 from worker.gateway.client import GatewayClient
-from worker.gateway.models import GatewayTranscript, SessionPage
+from worker.gateway.models import GatewaySession, GatewayTranscript, SessionPage
 from worker.gateway.transcripts import read_transcript
 
-Row = dict[str, Any]
+Row = GatewaySession
 PROFILE = Profile("default", "http://127.0.0.1:1")
 
 
@@ -42,7 +42,8 @@ class Gateway(GatewayClient):
 
 def session(name: str, parent: str | None = None, **columns: Any) -> Row:
     start = {"id": name, "source": "api", "parent_session_id": parent, "end_reason": None}
-    return {**start, "started_at": 1.0, "ended_at": None, "input_tokens": 10, **columns}
+    row = {**start, "started_at": 1.0, "ended_at": None, "input_tokens": 10, **columns}
+    return cast("Row", row)
 
 
 CHAIN = (
