@@ -36,7 +36,8 @@ def fetch_late_transcript(services: Services, orphan: Orphan) -> bool:
     profile = services.gateways.profile(orphan.profile)
     stored = read_transcript(gateway, profile, orphan.ephemeral_id)
     finish_reason = _FINISH_REASONS.get(turn.state, "stop")
-    messages = reconcile(turn.rows, stored, orphan.ephemeral_id, finish_reason)
+    stopped = turn.state is not RunState.COMPLETED
+    messages = reconcile(turn.rows, stored, orphan.ephemeral_id, finish_reason, stopped=stopped)
     if stored is None or not messages.synced:
         return False
     count_rows(messages, services.gateways.known_format(orphan.profile))

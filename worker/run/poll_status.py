@@ -46,7 +46,7 @@ def poll_status(turn: Turn, limits: Limits, clock: RunClock) -> GatewayEnd | Out
             if status is None or status.terminal:
                 return _ended(turn, status)
             turn.switch_mode(FollowMode.POLL)
-            show_tail(turn)
+            show_tail(turn, stopped=turn.stop_requested)
         except GatewayError as error:
             log.info("poll.failed run_id=%s error=%s", turn.run_id, error)
         turn.pause(POLL_EVERY)
@@ -66,7 +66,8 @@ def _given_up(turn: Turn, limits: Limits, answered_at: float) -> Outcome | None:
 
 def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
     """Show what is still missing; without a transcript, the rest of the answer at least."""
-    is_shown = show_tail(turn)
+    stopped = turn.stop_requested or (status is not None and status.status != "completed")
+    is_shown = show_tail(turn, stopped=stopped)
     if status is None:
         return None
     if not is_shown:
@@ -74,7 +75,7 @@ def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
     return end_of_status(status)
 
 
-def show_tail(turn: Turn) -> bool:
+def show_tail(turn: Turn, *, stopped: bool) -> bool:
     """Add what the gateway's transcript has beyond the log (R5); False if there is none."""
     if turn.ephemeral_id is None or not turn.run_log.wait_settled(SETTLE_SECONDS):
         return False
@@ -84,7 +85,7 @@ def show_tail(turn: Turn) -> bool:
         return False
     if transcript is None or transcript.session_id != turn.ephemeral_id:
         return False
-    _show(turn, tail(_shown(turn), transcript.messages))
+    _show(turn, tail(_shown(turn), transcript.messages, stopped=stopped))
     return True
 
 

@@ -48,7 +48,8 @@ def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> Coll
     _end_fold(turn, outcome)
     stored = _wait_for_transcript(services, turn, outcome)
     shown = turn.run_log.transcript.messages()
-    messages = reconcile(shown, stored, turn.ephemeral_id, outcome.finish_reason)
+    stopped = outcome.state is not RunState.COMPLETED
+    messages = reconcile(shown, stored, turn.ephemeral_id, outcome.finish_reason, stopped=stopped)
     if stored is not None and not _is_complete(stored, outcome):
         messages = replace(messages, synced=False, diverged=False)  # a later look gets the rest
     count_rows(messages, services.gateways.known_format(turn.claim.profile))
@@ -76,7 +77,7 @@ def _end_fold(turn: Turn, outcome: Outcome) -> None:
 def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:
     """The session's token counts; None if the gateway has not counted any."""
     usage = stored.usage or {}
-    return usage if usage.get("input_tokens") or usage.get("output_tokens") else None
+    return {**usage} if usage.get("input_tokens") or usage.get("output_tokens") else None
 
 
 def count_rows(messages: ReconciledTurn, wanted: Format) -> None:

@@ -50,15 +50,18 @@ def reconcile(
     stored: GatewayTranscript | None,
     ephemeral_id: str | None,
     end_reason: str,
+    *,
+    stopped: bool = False,
 ) -> ReconciledTurn:
     """The gateway's rows if they are certainly this turn's and continue what was shown, else the
     shown ones.
 
     `shown`: the fold of the log, ended. `stored`: the gateway's transcript, if there is one.
     `end_reason`: the `finish_reason` of an assistant message that was cut short: `stop`, `aborted`,
-    `error`, … (P28).
+    `error`, … (P28). `stopped`: the run did not complete, so the gateway's lines about its
+    interruption are no answers.
     """
-    theirs = _assistant_and_tool(stored) if stored is not None else []
+    theirs = _assistant_and_tool(stored, stopped=stopped) if stored is not None else []
     mine = stored is not None and stored.session_id == ephemeral_id
     if theirs and mine and _continues(shown, theirs):
         rows = [_row(message, tool_names(theirs)) for message in theirs]
@@ -75,12 +78,12 @@ def reconcile(
     return ReconciledTurn(rows, synced, replaced, diverged, _last_answer(parsed))
 
 
-def _assistant_and_tool(stored: GatewayTranscript) -> list[Mapping[str, Any]]:
+def _assistant_and_tool(stored: GatewayTranscript, *, stopped: bool) -> list[Mapping[str, Any]]:
     return [
         message
         for message in stored.messages
         if message.get("role") == "tool"
-        or (message.get("role") == "assistant" and not is_synthetic(_text(message)))
+        or (message.get("role") == "assistant" and not (stopped and is_synthetic(_text(message))))
     ]
 
 

@@ -7,6 +7,7 @@ become events. Invariant: only something that can be appended is returned. What 
 put in front of something shown, or differs from it, is `diverged`, and clients read again. Pure.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,15 @@ from shared.protocol.events import Payload
 
 PIECE = 16_384  # characters of a delta: what comes at once is split like what is streamed
 OUTPUT_MOST = 4_000  # characters that an event shows of a tool's result; the rows have all of it
-SYNTHETIC = ("Operation interrupted",)  # lines that a Hermes writes when it was stopped
+# The whole lines that a Hermes writes instead of an answer when it was stopped.
+_SYNTHETIC = re.compile(
+    r"Operation interrupted(?:\."
+    r"|: waiting for model response \([0-9.]{1,20}s elapsed\)\."
+    r"|: handling API error \(.{1,4000}\)\."
+    r"|: retrying API call after error \(retry [0-9]{1,9}/[0-9]{1,9}\)\."
+    r"| during retry \(.{1,4000}, attempt [0-9]{1,9}/[0-9]{1,9}\)\.)",
+    re.DOTALL,
+)
 
 
 @dataclass
@@ -26,19 +35,24 @@ class Tail:
     diverged: bool = False
 
 
-def tail(shown: Sequence[Mapping[str, Any]], stored: Iterable[Mapping[str, Any]]) -> Tail:
+def tail(
+    shown: Sequence[Mapping[str, Any]],
+    stored: Iterable[Mapping[str, Any]],
+    *,
+    stopped: bool = False,
+) -> Tail:
     """Compare the fold of the log with the gateway's messages, one by one.
 
-    `shown`: messages of `Transcript.messages()`. `stored`: the gateway's rows, in order. Texts
-    are compared without surrounding space, since gateways put line breaks before a text that
-    follows a tool.
+    `shown`: messages of `Transcript.messages()`. `stored`: the gateway's rows, in order. `stopped`:
+    the run was, or is to be, so lines about that are no answers. Texts are compared without
+    surrounding space, since gateways put line breaks before a text that follows a tool.
     """
     result = Tail()
     unmatched = list(shown)
     names = tool_names(stored := list(stored))
     for message in stored:
         if message.get("role") == "assistant":
-            _assistant(message, unmatched, result)
+            _assistant(message, unmatched, result, stopped=stopped)
         elif message.get("role") == "tool":
             _tool(message, unmatched, names, result)
         if result.diverged:
@@ -84,13 +98,16 @@ def call_name(call: Mapping[str, Any]) -> str:
 
 
 def is_synthetic(text: str) -> bool:
-    """Whether a gateway wrote this line about an interruption, rather than the model."""
-    return text.lstrip().startswith(SYNTHETIC)
+    """Whether a gateway wrote this line about an interruption, rather than the model. Only for the
+    messages of a run that was stopped: a model may say the same."""
+    return _SYNTHETIC.fullmatch(text.strip()) is not None
 
 
-def _assistant(message: Mapping[str, Any], unmatched: list[Any], result: Tail) -> None:
+def _assistant(
+    message: Mapping[str, Any], unmatched: list[Any], result: Tail, *, stopped: bool
+) -> None:
     text = str(message.get("content") or "")
-    if is_synthetic(text) or not text.strip():
+    if not text.strip() or (stopped and is_synthetic(text)):
         text = ""
     if unmatched and unmatched[0]["role"] == "assistant":
         _continue_text(str(unmatched.pop(0)["content"]), text, bool(unmatched), result)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.protocol.transcript import Transcript
+from worker.gateway.boundary_rows import messages
 from worker.gateway.models import GatewayTranscript
 from worker.transcript.reconcile import ReconciledTurn, reconcile
 
@@ -33,10 +34,14 @@ SEEN = shown(
 
 
 def kept(
-    stored: list[dict[str, Any]] | None, session_id: str = "eph", reason: str = "stop"
+    stored: list[dict[str, Any]] | None,
+    session_id: str = "eph",
+    reason: str = "stop",
+    *,
+    stopped: bool = False,
 ) -> ReconciledTurn:
-    transcript = GatewayTranscript(session_id, stored) if stored is not None else None
-    return reconcile(SEEN, transcript, "eph", reason)
+    transcript = GatewayTranscript(session_id, messages(stored)) if stored is not None else None
+    return reconcile(SEEN, transcript, "eph", reason, stopped=stopped)
 
 
 def contents(result: ReconciledTurn) -> list[tuple[str, str]]:
@@ -81,7 +86,14 @@ def test_lines_about_an_interruption_and_empty_answers_are_not_kept() -> None:
         {"role": "assistant", "content": "Operation interrupted."},
         {"role": "assistant", "content": "  "},
     ]
-    assert contents(kept(stored)) == contents(kept(STORED))
+    assert contents(kept(stored, stopped=True)) == contents(kept(STORED))
+
+
+def test_an_answer_that_begins_like_such_a_line_is_kept() -> None:
+    for content in ("Operation interrupted.", "Operation interrupted. So the log says."):
+        stored = [*STORED, {"role": "assistant", "content": content}]
+        assert contents(kept(stored))[-1] == ("assistant", content)
+    assert contents(kept(stored, stopped=True))[-1] == ("assistant", content)
 
 
 def test_an_answer_that_was_cut_short_says_why() -> None:

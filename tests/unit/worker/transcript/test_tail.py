@@ -65,9 +65,36 @@ def test_another_text_than_the_one_shown_cannot_be_continued() -> None:
     assert (found.events, found.diverged) == ([], True)
 
 
-def test_the_lines_that_a_stopped_gateway_writes_are_not_shown() -> None:
-    stored = [{"role": "assistant", "content": "Operation interrupted: waiting for the model"}]
-    assert tail([], stored).events == []
+LINES = [
+    "Operation interrupted.",
+    "Operation interrupted: waiting for model response (0.1s elapsed).",
+    "\n Operation interrupted: waiting for model response (12.5s elapsed). ",
+    "Operation interrupted: handling API error (Timeout: (a) b).",
+    "Operation interrupted: retrying API call after error (retry 1/3).",
+    "Operation interrupted during retry (rate limit, attempt 2/3).",
+]
+ANSWERS = [
+    "Operation interrupted",
+    "Operation interrupted. That is what the log says, three times.",
+    "Operation interrupted: waiting for the model",
+    "Operation interrupted by user means that somebody pressed Ctrl+C.",
+    "Operation interrupted: retrying API call after error (retry 1/3). So wait.",
+    "It says: Operation interrupted.",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_lines_that_a_stopped_gateway_writes_are_not_shown(line: str) -> None:
+    stored = [{"role": "assistant", "content": line}]
+    assert tail([], stored, stopped=True).events == []
+    assert tail([], stored).events == [("message.delta", {"delta": line})]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_answer_about_an_interruption_is_an_answer(answer: str, *, stopped: bool) -> None:
+    stored = [{"role": "assistant", "content": answer}]
+    assert tail([], stored, stopped=stopped).events == [("message.delta", {"delta": answer})]
 
 
 def test_a_call_without_text_is_shown_as_a_call() -> None:
