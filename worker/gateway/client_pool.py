@@ -51,8 +51,12 @@ class ClientPool:
             client.close()
 
     def known_format(self, name: str) -> Format:
-        """The same as `history_format`, as far as it is known without asking the gateway."""
-        wanted = self._profiles.get(name).history_format
+        """The same as `history_format`, as far as it is known without asking the gateway; `text`
+        for a profile that has been removed, whose runs end all the same."""
+        try:
+            wanted = self._profiles.get(name).history_format
+        except UnknownProfile:
+            return "text"
         return wanted if wanted != "auto" else self._formats.get(name, "text")
 
     def history_format(self, name: str) -> Format:

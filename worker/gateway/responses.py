@@ -98,11 +98,10 @@ def started_run(answer: Answer) -> str:
     if 300 <= code < 400:
         raise GatewayError(f"The run was not sent: {_redirect(answer)}.")
     found = json_object(answer) or {}
-    if code == 413:
-        raise GatewayTooLarge(f"The gateway refused the run (HTTP {code}): {_message(found)}")
     if 400 <= code < 500:
         said = boundary.error_of(found) or "no reason given"
-        raise GatewayError(f"The gateway refused the run (HTTP {code}): {said[:500]}")
+        kind = GatewayTooLarge if code == 413 else GatewayError
+        raise kind(f"The gateway refused the run (HTTP {code}): {said[:500]}")
     run_id = boundary.run_id(found)
     if run_id is None:
         raise PostUncertain(f"POST: HTTP {code} without run_id")

@@ -12,12 +12,12 @@ lost announcement is only late. Only a lost run and an absent database leave a r
 import logging
 from typing import Any
 
-from shared.db.runs.gateway_orphans import STOP, SYNC, UNCERTAIN_POST, track_attempt, track_orphan
 from sqlalchemy.orm import Session
 
 from shared.db.runs.attempts import attempts
 from shared.db.runs.claim import Claim
 from shared.db.runs.complete import Closing, close, close_bare
+from shared.db.runs.gateway_orphans import STOP, SYNC, UNCERTAIN_POST, track_attempt, track_orphan
 from shared.db.runs.terminal import Announcement
 from shared.errors import OwnershipLost, Unavailable
 from shared.protocol.events import RUN_COMPLETED, RUN_FAILED
@@ -70,7 +70,7 @@ def _end_in_full(services: Services, turn: Turn, outcome: Outcome) -> Ended:
     gateway's transcript, which they may have died of (R18)."""
     outcome = _settle(turn, outcome)
     if outcome.reason is Reason.WORKER_LOST:
-        return _write_end(services, turn, outcome, collect_streamed(turn, outcome))
+        return _write_end(services, turn, outcome, collect_streamed(services, turn, outcome))
     _show_unstreamed_output(turn, outcome)
     return _write_end(services, turn, outcome, collect_transcript(services, turn, outcome))
 
@@ -78,7 +78,7 @@ def _end_in_full(services: Services, turn: Turn, outcome: Outcome) -> Ended:
 def _end_with_less(services: Services, turn: Turn, outcome: Outcome) -> Ended:
     """With what was streamed, which is ours; if that fails as well, with nothing."""
     try:
-        return _write_end(services, turn, outcome, collect_streamed(turn, outcome))
+        return _write_end(services, turn, outcome, collect_streamed(services, turn, outcome))
     except (OwnershipLost, Unavailable):
         raise
     except Exception:  # the edge, as in `finish`

@@ -59,12 +59,12 @@ def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> Coll
     return CollectedTurn(messages, usage_of(stored), others)
 
 
-def collect_streamed(turn: Turn, outcome: Outcome) -> CollectedTurn:
+def collect_streamed(services: Services, turn: Turn, outcome: Outcome) -> CollectedTurn:
     """The same from the log alone, without asking the gateway."""
     _end_fold(turn, outcome)
     shown = turn.run_log.transcript.messages()
     messages = reconcile(shown, None, turn.ephemeral_id, outcome.finish_reason)
-    count_rows(messages)
+    count_rows(messages, services.gateways.known_format(turn.claim.profile))
     return CollectedTurn(messages)
 
 

@@ -16,7 +16,7 @@ from shared.db.models import MessageRow, OrphanRow, RunRow, UsageRow
 from shared.db.runs import complete
 from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
-from shared.db.runs.orphans import SYNC, track_orphan
+from shared.db.runs.gateway_orphans import SYNC, track_orphan
 from shared.errors import DatabaseUnavailable, OwnershipLost, Unavailable
 from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import scripted
@@ -24,8 +24,7 @@ from tests.support.rows import add_run, messages, run_row
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker import services as services_module
 from worker.gateway import responses
-from worker.maintenance import orphaned_runs
-from worker.maintenance.orphaned_runs import check_orphaned_runs
+from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.run import finish, run_turn
 from worker.transcript.collect_transcript import CollectedTurn, collect_transcript
 
