@@ -1,5 +1,6 @@
 """The settings, read from the environment in one place: typed, and validated all at once."""
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ class Settings:
     hermes_home: Path
     profiles_file: Path | None
     cors_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+    token_guesses: int
     transports: tuple[str, ...]
     installation: str
     worker_concurrency: int
@@ -59,6 +63,14 @@ class Settings:
     stream_max_event_bytes: int
     frame_max_bytes: int
     socket_queue_max: int
+    socket_unsent_max_bytes: int
+    unsent_max_bytes: int
+    connections_max: int
+    unauthenticated_max: int
+    unauthenticated_per_address: int
+    sockets_per_owner: int
+    sessions_per_socket: int
+    requests_per_second: int
     reap_every: timedelta
     log_level: str
 
@@ -94,6 +106,9 @@ class Settings:
             hermes_home=read.path("HERMES_HOME", "~/.hermes"),
             profiles_file=read.optional_path("PROFILES_FILE"),
             cors_origins=read.words("CORS_ORIGINS"),
+            allowed_hosts=read.words("ALLOWED_HOSTS"),
+            trusted_proxies=read.networks("TRUSTED_PROXIES"),
+            token_guesses=read.integer("TOKEN_GUESSES", 20, 1, 10**6),
             transports=read.words("TRANSPORTS", "websocket,polling"),
             installation=read.name("INSTALLATION", "hf"),
             worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
@@ -120,6 +135,14 @@ class Settings:
             stream_max_event_bytes=read.integer("STREAM_MAX_EVENT_BYTES", 2**24, 1024, 2**28),
             frame_max_bytes=read.integer("FRAME_MAX_BYTES", 1_000_000, 1024, 2**26),
             socket_queue_max=read.integer("SOCKET_QUEUE_MAX", 2000, 10, 10**6),
+            socket_unsent_max_bytes=read.integer("SOCKET_UNSENT_MAX_BYTES", 2**24, 2**16, 2**32),
+            unsent_max_bytes=read.integer("UNSENT_MAX_BYTES", 2**28, 2**20, 2**40),
+            connections_max=read.integer("CONNECTIONS_MAX", 20_000, 10, 10**6),
+            unauthenticated_max=read.integer("UNAUTHENTICATED_MAX", 2000, 1, 10**6),
+            unauthenticated_per_address=read.integer("UNAUTHENTICATED_PER_ADDRESS", 500, 1, 10**6),
+            sockets_per_owner=read.integer("SOCKETS_PER_OWNER", 20_000, 1, 10**6),
+            sessions_per_socket=read.integer("SESSIONS_PER_SOCKET", 1000, 1, 10**6),
+            requests_per_second=read.integer("REQUESTS_PER_SECOND", 50, 1, 10**6),
             reap_every=read.seconds("REAP_SECONDS", 2, 0.1),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         )
@@ -136,9 +159,28 @@ class Settings:
             "HOLDFAST_HOME: its path may have no ?, which ends the path in the address of the "
             "database; choose another folder, or set DATABASE_URL",
         )
+        _require_access(read, settings)
         _require_lease(read, settings)
         read.finish()
         return settings
+
+
+def _require_access(read: "_Reader", settings: Settings) -> None:
+    """Require a token wherever other machines can connect, unless the opposite is confirmed."""
+    open_access = read.flag("OPEN_ACCESS")
+    read.require(
+        not settings.auth_disabled or is_loopback(settings.host) or open_access,
+        f"AUTH_DISABLED: on HOST={settings.host} everybody who reaches this machine could use the "
+        "agent; set OPEN_ACCESS=1 if that is meant",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to that address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _require_lease(read: "_Reader", settings: Settings) -> None:
@@ -185,6 +227,14 @@ class _Reader:
 
     def words(self, name: str, default: str = "") -> tuple[str, ...]:
         return tuple(word.strip() for word in self.text(name, default).split(",") if word.strip())
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        for word in (words := self.words(name)):
+            try:
+                ipaddress.ip_network(word, strict=False)
+            except ValueError:
+                self._faults.append(f"{name}: {word!r} is no network; write it like 10.0.0.0/8")
+        return words
 
     def name(self, name: str, default: str) -> str:
         value = self.text(name, default)

@@ -8,21 +8,21 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from shared import gc_tuning, listening, log_setup, runtime, user_tokens
 from shared.conversation import tokens
 from shared.errors import SettingsError
+from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
+from shared.service import Service
 from shared.settings import Settings
 from web.app import build
+from web.server.http_server import HttpServer
 from web.sockets.engineio_internals import IncompatibleLibrary
 
 log = logging.getLogger("web")
-
-MAX_CONNECTIONS = 20_000
 
 
 def main() -> int:
@@ -35,6 +35,7 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
     log_setup.configure("web", settings.log_level)
+    log.info("web.starting files=%s", raise_file_limit())
     tokens.preload()
     stopping = _stop_flag()
     try:
@@ -48,18 +49,30 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
+    server = HttpServer(listener, process.wsgi, process.table)
     process.start()
     gc_tuning.settle()
-    _serve(listener, process.wsgi)
+    server.service.start()
     port = listener.getsockname()[1]
     log.info("web.listening url=%s pid=%s", listening.url(settings.host, port), os.getpid())
-    while not stopping:
-        time.sleep(0.05)
+    dead = _wait(stopping, [server.service, *process.services])
     log.info("web.stopping sockets=%s", len(process.connections))
-    listener.close()
+    server.service.stop()
     process.stop()
     log.info("web.stopped")
-    return 0
+    return 1 if dead else 0
+
+
+def _wait(stopping: Sequence[int], services: Sequence[Service]) -> bool:
+    """Wait for a signal. True when a service has ended instead: the process can no longer serve,
+    and its supervisor starts another one."""
+    while not stopping:
+        time.sleep(0.05)
+        dead = [service.name for service in services if not service.healthy]
+        if dead:
+            log.critical("web.service_ended names=%s", ",".join(dead))
+            return True
+    return False
 
 
 def _require(settings: Settings) -> None:
@@ -81,16 +94,6 @@ def _stop_flag() -> list[int]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: received.append(got))
     return received
-
-
-def _serve(listener: Any, wsgi: Any) -> None:
-    threading.Thread(
-        target=runtime.serve,
-        args=(listener, wsgi),
-        kwargs={"max_connections": MAX_CONNECTIONS},
-        name="server",
-        daemon=True,
-    ).start()
 
 
 if __name__ == "__main__":

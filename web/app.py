@@ -11,7 +11,7 @@ from shared.db.database import Database
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
-from shared.service import Service
+from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
@@ -21,6 +21,7 @@ from web.api.http_runs import add_run_route
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.auth import Authenticator
+from web.front import Front
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
@@ -32,9 +33,14 @@ from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.resume.resync import Resync
 from web.resume.session_reader import SessionReader
+from web.server.client_faults import ClientFaults
+from web.server.connection_table import ConnectionLimits, ConnectionTable
+from web.server.forwarded import Forwarded, parse_networks
+from web.server.guess_limit import GuessLimit
+from web.server.origins import LOOPBACK_HOSTS, Origins
 from web.sockets import json_codec
 from web.sockets.connections import Connections
-from web.sockets.drain import Drain, is_new_client
+from web.sockets.drain import Drain
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
@@ -46,7 +52,8 @@ from web.transport.websocket_loop import WebSocketLoop
 
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
-SOCKETS_MAX = 20_000
+DEADLINES_EVERY = 1.0  # seconds
+GUESS_REFILL = 60.0  # seconds until an address may try one more wrong token
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -56,6 +63,7 @@ class WebProcess:
     """What lives as long as the process."""
 
     wsgi: Wsgi
+    table: ConnectionTable
     connections: Connections
     drain: Drain
     db: Database
@@ -87,12 +95,28 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     socketio = _socketio(app, settings)
     server = SocketServer(socketio.server)
     loop = WebSocketLoop()
-    engineio_socket.install(server, loop)
+    faults = ClientFaults()
+    engineio_socket.install(server, loop, faults)
     heartbeat = Heartbeat(server, loop)
     connections = Connections()
     backoff = ReconnectBackoff()
-    slow_clients = SlowClients(server, settings.socket_queue_max, backoff)
+    slow_clients = SlowClients(
+        server, settings.socket_queue_max, settings.socket_unsent_max_bytes, backoff
+    )
     emitter = Emitter(server, connections, slow_clients)
+    table = ConnectionTable(
+        ConnectionLimits(
+            settings.connections_max,
+            settings.unauthenticated_max,
+            settings.unauthenticated_per_address,
+        )
+    )
+
+    def limit_connections() -> None:
+        table.cut_overdue()
+        loop.cut_largest(settings.unsent_max_bytes)
+
+    limits = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
@@ -108,7 +132,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     )
 
     # Joining and coming back.
-    membership = Membership(relay, sessions, RecoveryJournal(store))
+    membership = Membership(
+        relay, sessions, RecoveryJournal(store), most=settings.sessions_per_socket
+    )
     resume = Resume(
         sessions=sessions,
         relay=relay,
@@ -117,7 +143,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         backoff=backoff,
         burst=burst,
     )
-    services = [*loop.services, heartbeat.service, store.service, *relay.services]
+    services = [*loop.services, heartbeat.service, limits, store.service, *relay.services]
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
@@ -133,7 +159,12 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     )
     events = SocketEvents(requests, resume, Approvals(db, event_log, queue))
     request_queue = RequestQueue(
-        server, connections, emitter, handlers=events.by_event(), refused=refusal_event
+        server,
+        connections,
+        emitter,
+        handlers=events.by_event(),
+        refused=refusal_event,
+        per_second=settings.requests_per_second,
     )
     request_queue.install()
     rejoin = Rejoin(
@@ -148,7 +179,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     )
     recovery = Recovery(store=store, rejoin=rejoin, requests=request_queue, connections=connections)
     recovery.install(server)
-    authenticator = Authenticator(settings)
+    authenticator = Authenticator(settings, GuessLimit(settings.token_guesses, GUESS_REFILL))
     ConnectHandler(
         server=server,
         authenticator=authenticator,
@@ -156,11 +187,31 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         membership=membership,
         emitter=emitter,
         recovery=recovery,
+        sockets_per_owner=settings.sockets_per_owner,
+        faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
     add_run_route(app, authenticator, requests)
     drain = Drain(server, request_queue, settings.web_drain)
-    return WebProcess(_front(app, server, drain), connections, drain, db, services)
+    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
+    front = Front(
+        app,
+        server=server,
+        drain=drain,
+        origins=Origins(settings.cors_origins, _hosts(settings), forwarded),
+        forwarded=forwarded,
+        faults=faults,
+        sockets_max=settings.connections_max,
+    )
+    return WebProcess(front, table, connections, drain, db, services)
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    """The host names that requests may name. Where no token is asked for, a page of any name that
+    points to this machine could use it."""
+    if settings.allowed_hosts or not settings.auth_disabled:
+        return settings.allowed_hosts
+    return (*LOOPBACK_HOSTS, settings.host)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
@@ -179,22 +230,5 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         ping_timeout=PING_TIMEOUT,
         transports=list(settings.transports),
         monitor_clients=False,  # `Heartbeat` does it
-        # None is python-engineio's "same origin"; an empty list would be "any".
-        cors_allowed_origins=list(settings.cors_origins) or None,
+        cors_allowed_origins=[],  # `Front` has one rule for sockets and HTTP
     )
-
-
-def _front(app: Wsgi, server: SocketServer, drain: Drain) -> Wsgi:
-    """The WSGI application in front of all: it refuses new clients when there are too many, or
-    when the process stops."""
-
-    def front(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # permessage-deflate costs 256 KB per socket and a compression per frame.
-        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        full = len(server.connection_ids()) >= SOCKETS_MAX
-        if is_new_client(environ) and (full or drain.stopping):
-            start_response("503 Service Unavailable", [("Connection", "close")])
-            return [b""]
-        return app(environ, start_response)
-
-    return front

@@ -10,10 +10,12 @@ from shared import user_tokens
 from shared.errors import HoldfastError, SettingsError
 from shared.settings import Settings
 from shared.user_tokens import Stamp
+from web.server.guess_limit import GuessLimit
 
 log = logging.getLogger(__name__)
 
 SHARED_OWNER = "default"  # of all connections with the one shared token
+REFUSAL_DELAY = 1.0  # seconds
 SETTLED_NS = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
@@ -74,14 +76,26 @@ def _settled(stamp: Stamp) -> Stamp | None:
 class Authenticator:
     """Checks the one shared token and those of users. Without any token it refuses everybody."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError if `TOKENS_FILE` cannot be used."""
+    def __init__(self, settings: Settings, guesses: GuessLimit | None = None) -> None:
+        """`guesses`: counts wrong tokens by address.
+
+        Raises SettingsError if `TOKENS_FILE` cannot be used."""
+        self._guesses = guesses
         self._token = settings.auth_token
         self._disabled = settings.auth_disabled
         self._users = Users(settings.tokens_file) if settings.tokens_file is not None else None
 
-    def authenticate(self, token: object) -> Principal:
-        """The principal that the token stands for. Raises Unauthenticated."""
+    def authenticate(self, token: object, address: str = "") -> Principal:
+        """The principal that the token stands for. Raises Unauthenticated, which takes a second
+        when many wrong tokens came from this network address."""
+        try:
+            return self._principal(token)
+        except Unauthenticated:
+            if self._guesses is not None and self._guesses.is_over(address):
+                time.sleep(REFUSAL_DELAY)
+            raise
+
+    def _principal(self, token: object) -> Principal:
         if self._disabled:
             return Principal(SHARED_OWNER)
         if not isinstance(token, str):

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import request
 from flask_socketio import ConnectionRefusedError as Refused
@@ -15,6 +15,8 @@ from shared.protocol.events import NAMESPACE
 from web.auth import Authenticator, Unauthenticated
 from web.recovery.recovery import Recovery
 from web.resume.membership import Membership
+from web.server.client_faults import ClientFaults
+from web.server.http_server import ADDRESS
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
@@ -34,6 +36,7 @@ ENVIRON_KEPT = (
     "HTTP_HOST",
     "HTTP_USER_AGENT",
     "wsgi.url_scheme",
+    "holdfast.address",
     "flask.app",
 )
 
@@ -56,7 +59,11 @@ class ConnectHandler:
         membership: Membership,
         emitter: Emitter,
         recovery: Recovery,
+        sockets_per_owner: int,
+        faults: ClientFaults,
     ) -> None:
+        self._sockets_per_owner = sockets_per_owner
+        self._faults = faults
         self._recovery = recovery
         self._server = server
         self._authenticator = authenticator
@@ -74,10 +81,12 @@ class ConnectHandler:
         `run` (P16)."""
         given = auth if isinstance(auth, Mapping) else {}
         try:
-            principal = self._authenticator.authenticate(given.get("token"))
+            address = request.environ.get(ADDRESS, "")
+            principal = self._authenticator.authenticate(given.get("token"), address)
         except Unauthenticated as error:
-            log.info("socket.refused")
-            raise Refused(str(error)) from None
+            self._refuse(str(error))
+        if self._connections.of_owner(principal.owner) >= self._sockets_per_owner:
+            self._refuse("Too many sockets of this user; close some first.")
         sid: str = request.sid  # type: ignore[attr-defined]
         connection = Connection(
             sid=sid,
@@ -97,8 +106,19 @@ class ConnectHandler:
         if environ is None:
             self._recovery.disconnected(connection, for_good=False)  # while Redis was asked
             return
+        transport = self._server.connection(connection.transport_id)
+        if transport is not None:
+            transport.mark_authenticated()
         self._connections.add(connection)
         self._server.replace_environ(connection.transport_id, _kept(environ))
+
+    def _refuse(self, message: str) -> NoReturn:
+        """Refuse the CONNECT. Its connection is closed soon, unless a valid one comes."""
+        self._faults.note("refused_connect")
+        transport = self._server.connection(self._server.transport_id(request.sid))  # type: ignore[attr-defined]
+        if transport is not None:
+            transport.mark_refused()
+        raise Refused(message) from None
 
     def disconnect(self, reason: object = None) -> None:
         """Remove the socket from all feeds. No run ends because of it."""

@@ -24,7 +24,9 @@ from shared.hermes.profiles import DEFAULT
 from web.api.run_requests import RunRequests
 from web.auth import Authenticator, Unauthenticated
 from web.payloads import RunPayload, parse
+from web.server.http_server import ADDRESS, CONNECTION
 
+RETRY_AFTER: Final = "2"  # seconds
 MAX_BYTES: Final = 8_000_000  # of the body; gateways take 10 MB, with the history
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
@@ -50,12 +52,17 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
 
     def post_run() -> ResponseReturnValue:
         try:
-            principal = authenticator.authenticate(_token())
+            principal = authenticator.authenticate(_token(), request.environ.get(ADDRESS, ""))
+            connection = request.environ.get(CONNECTION)
+            if connection is not None:
+                connection.mark_authenticated()
             profile = request.args.get("profile") or DEFAULT
             accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
         except HoldfastError as error:
             refusal = {"code": error.code, "message": str(error)}
-            return jsonify(ok=False, error=refusal), _status(error)
+            status = _status(error)
+            headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else {}
+            return jsonify(ok=False, error=refusal), status, headers
         named = {"session_id": accepted.session_id} if accepted.session_id is not None else {}
         return jsonify(ok=True, run_id=accepted.run_id, status=accepted.status, **named), 202
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from shared.db.sessions.read import RunInfo
-from shared.errors import RedisUnavailable
+from shared.errors import ClientError, RedisUnavailable
 from shared.event_log.types import LogView
 from web.relay.feed import Feed, FeedClosed
 from web.relay.feed_address import FeedAddress
@@ -37,17 +37,28 @@ class JoinJournal(Protocol):
         """The socket gets all runs of the feed again."""
 
 
+class TooManySessions(ClientError):
+    """This socket watches too many sessions; open another one."""
+
+    code = "too_many_sessions"
+
+
 class Membership:
     """Joins by `run` and `resume`, leaves at disconnect."""
 
-    def __init__(self, relay: Relay, sessions: SessionReader, journal: JoinJournal) -> None:
+    def __init__(
+        self, relay: Relay, sessions: SessionReader, journal: JoinJournal, *, most: int = 1000
+    ) -> None:
+        """`most`: sessions that one socket may watch."""
+        self._most = most
         self._relay = relay
         self._sessions = sessions
         self._journal = journal
 
     def join(self, connection: Connection, address: FeedAddress) -> bool:
-        """Make the socket a member; False if it was one. Raises RedisUnavailable and
-        DatabaseUnavailable."""
+        """Make the socket a member; False if it was one. Raises RedisUnavailable,
+        DatabaseUnavailable and TooManySessions."""
+        self.check_room(connection, address)
         if connection.sid in self._relay.feeds.open(address).members:
             return False
 
@@ -60,6 +71,11 @@ class Membership:
 
         self._relay.with_feed(address, lambda: self._sessions.runs(address), work)
         return True
+
+    def check_room(self, connection: Connection, address: FeedAddress) -> None:
+        """Raise TooManySessions if the socket watches as many others as it may."""
+        if len(connection.feeds) >= self._most and address.tag not in connection.feeds:
+            raise TooManySessions
 
     def record(
         self,

@@ -79,6 +79,7 @@ class Resume:
         shows, for the acknowledgement."""
         run_id = payload.run_id if payload.session_id is None else None
         address = FeedAddress(connection.owner, payload.session_id, run_id)
+        self._membership.check_room(connection, address)
         self.wait_if_slow(address)
         try:
             request = _Request(connection, address, "resumed", cursor_of(payload))

@@ -1,5 +1,6 @@
 """What is known of each connected socket."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -21,9 +22,11 @@ class Connections:
 
     def __init__(self) -> None:
         self._by_sid: dict[str, Connection] = {}
+        self._by_owner: Counter[str] = Counter()
 
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection
+        self._by_owner[connection.owner] += 1
 
     def get(self, sid: str) -> Connection | None:
         """The socket, unless it has disconnected."""
@@ -34,7 +37,14 @@ class Connections:
         connection = self._by_sid.pop(sid, None)
         if connection is not None:
             connection.closed = True
+            self._by_owner[connection.owner] -= 1
+            if not self._by_owner[connection.owner]:
+                del self._by_owner[connection.owner]
         return connection
+
+    def of_owner(self, owner: str) -> int:
+        """How many sockets of this owner are connected here."""
+        return self._by_owner[owner]
 
     def __len__(self) -> int:
         return len(self._by_sid)

@@ -11,7 +11,8 @@ source of web/ and fails when another module reaches into the libraries.
 """
 
 import inspect
-from collections.abc import Callable, Collection
+import queue
+from collections.abc import Callable, Collection, Mapping
 from importlib import metadata
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import engineio.server
 import engineio.socket
 import socketio
 import socketio.packet
-from engineio.exceptions import SocketIsClosedError, UnknownPacketError
+from engineio.exceptions import QueueEmpty, SocketIsClosedError, UnknownPacketError
 from engineio.packet import MESSAGE, NOOP, PING, PONG, UPGRADE, Packet
 
 from shared.errors import HoldfastError
@@ -36,15 +37,23 @@ __all__ = [
     "EngineioConnection",
     "EventPacket",
     "IncompatibleLibrary",
+    "Malformed",
     "Packet",
     "SocketIsClosedError",
     "SocketServer",
     "UnknownPacketError",
     "check",
+    "parse_packet",
+    "screen_message",
+    "session_of",
 ]
 
 #: Library -> the minor release whose undocumented names are known; pyproject.toml has the same.
 KNOWN_VERSIONS: Final = {"python-engineio": "4.15", "python-socketio": "5.18"}
+
+SEPARATOR: Final = "\x1e"  # between the packets of a polling request
+PACKETS_OF_POST: Final = 1000
+PACKETS_OF_POLL: Final = 16  # the Python client takes no more in one answer
 
 OnEvent = Callable[[str, list[Any], int | None], None]
 OnConnect = Callable[[str], Payload]
@@ -121,8 +130,9 @@ class SocketServer:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def enqueue(self, transport_id: str, packet: Packet, most: int) -> bool:
-        """Queue a packet without waiting; False when `most` packets are queued already.
+    def enqueue(self, transport_id: str, packet: Packet, most: int, most_bytes: int) -> bool:
+        """Queue a packet without waiting; False when `most` packets or `most_bytes` are queued
+        already.
 
         A packet for a connection that is gone is dropped. It does not go through the connection's
         own `send`, which may find the client gone and call disconnect handlers in this thread.
@@ -130,7 +140,7 @@ class SocketServer:
         connection = self._engine.sockets.get(transport_id)
         if connection is None or connection.closed or connection.closing:
             return True
-        if connection.queue.qsize() >= most:
+        if connection.queue.qsize() >= most or connection.unsent_bytes() >= most_bytes:
             return False
         connection.queue.put(packet)
         return True
@@ -188,6 +198,7 @@ class EngineioConnection(engineio.socket.Socket):
     upgraded: bool  # everything goes over the WebSocket
     closing: bool
     closed: bool
+    is_authenticated: bool  # ours
     last_ping: float | None  # when a ping was sent that is not answered, time.time()
     queue: Any
     server: Any
@@ -195,8 +206,58 @@ class EngineioConnection(engineio.socket.Socket):
     def _upgrade_websocket(self, environ: Any, start_response: Any) -> Any:
         return self.open_websocket(environ, start_response)
 
+    def close(self, wait: bool = True, abort: bool = False, reason: Any = None) -> None:
+        """Close it. `wait` has no effect: the library would wait until the client has fetched what
+        is queued, which a client that is gone never does."""
+        super().close(wait=False, abort=abort, reason=reason)
+
+    def unsent_bytes(self) -> int:
+        """Bytes that wait to be sent over its WebSocket; 0 while it polls."""
+        return 0
+
+    def handle_post_request(self, environ: Any) -> None:
+        """Receive the packets of a polling POST: as many as a socket may ask at once, where the
+        library takes sixteen, and drops the rest while it answers 200."""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > self.server.max_http_buffer_size:
+            raise UnknownPacketError
+        try:
+            packets = environ["wsgi.input"].read(length).decode().split(SEPARATOR)
+        except UnicodeDecodeError:
+            raise UnknownPacketError from None
+        if len(packets) > PACKETS_OF_POST:
+            raise UnknownPacketError
+        for packet in packets:
+            self.receive(parse_packet(packet))
+
+    def poll(self) -> list[Packet]:
+        """The queued packets, as soon as there is one: at most as many as clients take at once."""
+        try:
+            first = self.queue.get(timeout=self.server.ping_interval + self.server.ping_timeout)
+        except queue.Empty:
+            raise QueueEmpty from None
+        packets = [] if first is None else [first]
+        while first is not None and len(packets) < PACKETS_OF_POLL:
+            try:
+                packet = self.queue.get(block=False)
+            except queue.Empty:
+                break
+            if packet is None:
+                self.queue.put(None)
+                break
+            packets.append(packet)
+        return packets
+
     def open_websocket(self, environ: Any, start_response: Any) -> Any:
         """Serve the request of a WebSocket; the answer as the library expects it."""
+        raise NotImplementedError
+
+    def mark_authenticated(self) -> None:
+        """A token that came over it was valid."""
+        raise NotImplementedError
+
+    def mark_refused(self) -> None:
+        """A token that came over it was wrong."""
         raise NotImplementedError
 
     def refuse(self) -> Any:
@@ -215,6 +276,68 @@ class EngineioConnection(engineio.socket.Socket):
     def forget(self) -> None:
         """Take it out of the server's connections."""
         self.server.sockets.pop(self.sid, None)
+
+
+class Malformed(UnknownPacketError):
+    """A client sent something that is no packet of the protocol, or one that nobody may send."""
+
+
+def session_of(environ: Mapping[str, Any]) -> str:
+    """The id of the Engine.IO connection that a request belongs to; empty: of a new one."""
+    for part in str(environ.get("QUERY_STRING", "")).split("&"):
+        name, _, value = part.partition("=")
+        if name == "sid":
+            return value
+    return ""
+
+
+def parse_packet(encoded: str | bytes) -> Packet:
+    """An Engine.IO packet of a client. Raises Malformed."""
+    try:
+        packet = Packet(encoded_packet=encoded)
+    except Exception as error:
+        raise Malformed from error
+    if packet.packet_type == MESSAGE and isinstance(packet.data, dict | list):
+        packet.data = encoded[1:]  # the library parses JSON where a text is meant
+    return packet
+
+
+def screen_message(message: object) -> str | None:
+    """Look at a Socket.IO packet of a client before the library handles it, since the library logs
+    a traceback for each that it cannot parse, and keeps one that announces attachments for ever.
+
+    None: let the library handle it. A text: the answer to send instead, empty for none. Raises
+    Malformed.
+    """
+    if not isinstance(message, str):
+        raise Malformed  # a binary attachment; none was announced
+    try:
+        packet = socketio.packet.Packet(encoded_packet=message)
+    except Exception as error:
+        raise Malformed from error
+    if packet.packet_type not in _FROM_CLIENTS:
+        raise Malformed
+    if (packet.namespace or "/") != NAMESPACE:
+        is_connect = packet.packet_type == socketio.packet.CONNECT
+        return _refuse_namespace(packet.namespace or "/") if is_connect else ""
+    if packet.packet_type == socketio.packet.EVENT and not _is_event(packet.data):
+        raise Malformed
+    if packet.packet_type == socketio.packet.ACK:
+        return ""  # nothing is sent that asks for one
+    return None
+
+
+def _is_event(data: object) -> bool:
+    return isinstance(data, list) and bool(data) and isinstance(data[0], str)
+
+
+def _refuse_namespace(namespace: str) -> str:
+    refusal = {"message": f"The only namespace is {NAMESPACE}."}
+    packet = socketio.packet.Packet(
+        socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace[:100]
+    )
+    answer: str = packet.encode()
+    return answer
 
 
 class EventPacket(Packet):
@@ -238,6 +361,14 @@ class EventPacket(Packet):
         return self.utf8.decode()
 
 
+_FROM_CLIENTS: Final = frozenset(
+    {
+        socketio.packet.CONNECT,
+        socketio.packet.DISCONNECT,
+        socketio.packet.EVENT,
+        socketio.packet.ACK,
+    }
+)
 _EVENT: Final = f"{MESSAGE}{socketio.packet.EVENT}{NAMESPACE},".encode()
 
 # -- the check at start ----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ acknowledgement; without, refusals are sent to the socket as an event (P4).
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from shared.protocol.events import Payload, encode
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter_protocol import Deliver
 from web.sockets.engineio_internals import SocketServer
+from web.sockets.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
+DRAINED = 1 << 16  # unsent bytes of a socket whose next request is served
+DRAIN_LOOK = 0.05  # seconds
 WAITING_MAX = 64  # requests of one socket, the one that is served included
 
 Handler = Callable[[Connection, tuple[Any, ...]], Payload]
@@ -35,7 +39,7 @@ class UnknownEvent(ClientError):
 
 
 class TooManyRequests(ClientError):
-    """This socket has too many unanswered requests; wait for answers before sending more."""
+    """This socket sends too many requests; wait for answers, or a second, before sending more."""
 
     code = "too_many_requests"
 
@@ -59,8 +63,11 @@ class RequestQueue:
         *,
         handlers: Mapping[str, Handler],
         refused: Refused,
+        per_second: int = 50,
     ) -> None:
-        """`refused(name, args, error)` is the event for a client that asked for no answer."""
+        """`refused(name, args, error)` is the event for a client that asked for no answer.
+        `per_second`: requests of one socket, for ten seconds as many as it likes of these."""
+        self._rates = RateLimit(per_second)
         self._server = server
         self._connections = connections
         self._emitter = emitter
@@ -80,7 +87,9 @@ class RequestQueue:
             return
         request = _Request(connection, packet_id, str(data[0]), tuple(data[1:]))
         waiting = self._waiting.get(sid)
-        if waiting is None:
+        if not self._rates.allows(sid):
+            self._answer(request, _error(TooManyRequests()))
+        elif waiting is None:
             self.first(sid, partial(self._serve, request))
         elif len(waiting) < WAITING_MAX:
             waiting.append(partial(self._serve, request))
@@ -100,11 +109,21 @@ class RequestQueue:
         waiting = self._waiting[sid]
         while waiting:
             try:
+                self._wait_until_drained(sid)
                 waiting[0]()
             except Exception:  # the edge: one failed answer must not stop the queue
                 log.exception("request.unanswered sid=%s", sid)
             waiting.popleft()
         del self._waiting[sid]
+
+    def _wait_until_drained(self, sid: str) -> None:
+        """A client that does not read its answers gets no further ones, each of which may be large.
+        One that never reads is closed, since it does not answer pings either."""
+        while (connection := self._connections.get(sid)) is not None and not connection.closed:
+            transport = self._server.connection(connection.transport_id)
+            if transport is None or transport.unsent_bytes() <= DRAINED:
+                return
+            time.sleep(DRAIN_LOOK)
 
     def _serve(self, request: _Request) -> None:
         self._answer(request, self._result(request))

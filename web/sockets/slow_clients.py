@@ -18,15 +18,22 @@ log = logging.getLogger(__name__)
 class SlowClients:
     """Queues packets on sockets, and closes the sockets whose queue is full."""
 
-    def __init__(self, server: SocketServer, queue_max: int, backoff: ReconnectBackoff) -> None:
-        """`queue_max`: packets that may wait for one socket. `backoff` counts those closed here."""
+    def __init__(
+        self, server: SocketServer, queue_max: int, unsent_max: int, backoff: ReconnectBackoff
+    ) -> None:
+        """`queue_max`, `unsent_max`: packets and bytes that may wait for one socket. `backoff`
+        counts the sockets that are closed here."""
         self._server = server
         self._queue_max = queue_max
+        self._unsent_max = unsent_max
         self._backoff = backoff
 
     def enqueue(self, connection: Connection, packet: EventPacket) -> None:
         """Queue the packet for this socket, or close it. Never waits."""
-        if not self._server.enqueue(connection.transport_id, packet, self._queue_max):
+        queued = self._server.enqueue(
+            connection.transport_id, packet, self._queue_max, self._unsent_max
+        )
+        if not queued:
             self._close(connection)
 
     def _close(self, connection: Connection) -> None:

@@ -7,21 +7,28 @@ Here `WebSocketLoop` reads and writes for all, and `Heartbeat` pings all. Pollin
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from shared import runtime
+from web.server.client_faults import ClientFaults
+from web.server.http_server import CONNECTION
 from web.sockets.engineio_internals import (
+    MESSAGE,
     NOOP,
     PING,
     PONG,
     UPGRADE,
     EngineioConnection,
     EventPacket,
+    Malformed,
     Packet,
     SocketIsClosedError,
     SocketServer,
     UnknownPacketError,
+    parse_packet,
+    screen_message,
 )
 from web.transport.websocket import WebSocket
 from web.transport.websocket_frames import frame, text_frame
@@ -30,12 +37,22 @@ from web.transport.websocket_loop import WebSocketLoop
 log = logging.getLogger(__name__)
 
 PONG_OF_CLIENT = str(PONG)
+CONNECT_WITHIN = 20.0  # seconds from the first request to a CONNECT with a valid token
+CLOSE_AFTER_REFUSAL = 3.0  # seconds for a client to try another token
 
 
-def install(server: SocketServer, loop: WebSocketLoop) -> None:
+Screen = Callable[[object], str | None]  # see `screen_message`
+
+
+def install(
+    server: SocketServer,
+    loop: WebSocketLoop,
+    faults: ClientFaults,
+    screen: Screen = screen_message,
+) -> None:
     """Make the server's connections `EngineioSocket`s. Build the server with
     `monitor_clients=False`, since `Heartbeat` does that. There is one server per process."""
-    server.replace_connections(partial(EngineioSocket, loop))
+    server.replace_connections(partial(EngineioSocket, loop, faults, screen))
 
 
 def framed(packet: Packet) -> bytes:
@@ -67,6 +84,10 @@ class Outbox:
         """How many packets no attempt was made to send yet."""
         return self._websocket.waiting()
 
+    def unsent_bytes(self) -> int:
+        """How many bytes were not sent yet."""
+        return self._websocket.unsent
+
     def join(self) -> None:
         """Return at once: closing a connection does not wait for its client."""
 
@@ -74,12 +95,30 @@ class Outbox:
 class EngineioSocket(EngineioConnection):
     """One Engine.IO connection, polling or WebSocket."""
 
-    def __init__(self, loop: WebSocketLoop, server: Any, sid: str) -> None:
+    def __init__(
+        self, loop: WebSocketLoop, faults: ClientFaults, screen: Screen, server: Any, sid: str
+    ) -> None:
         super().__init__(server, sid)
+        self._faults = faults
+        self._screen = screen
+        self.is_authenticated = False
+        self._connect_by = time.monotonic() + CONNECT_WITHIN
         self.websocket: WebSocket | None = None
         self.ping_at = 0.0  # time.time()
         self._loop = loop
         self._probed = False
+
+    # -- who it is ---------------------------------------------------------------------------
+
+    def mark_authenticated(self) -> None:
+        """A token that came over it was valid."""
+        self.is_authenticated = True
+        if self.websocket is not None:
+            self.websocket.mark_authenticated()
+
+    def mark_refused(self) -> None:
+        """A token that came over it was wrong: it is closed soon, unless a valid one comes."""
+        self._connect_by = time.monotonic() + CLOSE_AFTER_REFUSAL
 
     # -- pings -------------------------------------------------------------------------------
 
@@ -93,6 +132,9 @@ class EngineioSocket(EngineioConnection):
         """Ping it if that is due, close it if it does not answer. Called about every second."""
         if self.closed:
             self.forget()
+        elif not self.is_authenticated and time.monotonic() > self._connect_by:
+            self._faults.note("no_connect")
+            self.abandon()
         elif self.last_ping:
             self.check_ping_timeout()
         elif now >= self.ping_at and not self.closing:
@@ -112,7 +154,13 @@ class EngineioSocket(EngineioConnection):
             self.upgrading = sock is not None
         if sock is None:
             return self.refuse()
-        self.websocket = self._loop.open(sock, self, self.server.max_http_buffer_size)
+        client = environ.pop(CONNECTION, None)
+        limit = self.server.max_http_buffer_size
+        self.websocket = self._loop.open(sock, self, limit, client)
+        if client is not None:
+            client.within(None)
+        if self.is_authenticated:
+            self.websocket.mark_authenticated()
         if self.connected:
             self._loop.end_within(
                 self.websocket, self.server.ping_interval + self.server.ping_timeout
@@ -151,10 +199,12 @@ class EngineioSocket(EngineioConnection):
     def _serve_one(self, websocket: WebSocket, message: str | bytes) -> bool:
         """False if the connection cannot go on."""
         try:
-            packet = Packet(encoded_packet=message)
+            packet = parse_packet(message)
             if not self.upgraded:
                 return self._probe(websocket, packet)
             self.receive(packet)
+        except Malformed:
+            return False
         except UnknownPacketError:
             pass
         except SocketIsClosedError:
@@ -163,6 +213,22 @@ class EngineioSocket(EngineioConnection):
             log.exception("socket.failed transport=%s", self.sid)
             return False
         return True
+
+    def receive(self, pkt: Packet) -> None:
+        """Handle a packet of the client, polling or not. Raises Malformed."""
+        try:
+            answer = self._screen(pkt.data) if pkt.packet_type == MESSAGE else None
+        except Malformed:
+            self._faults.note("malformed_packet")
+            raise
+        if answer is None:
+            super().receive(pkt)
+        elif answer:
+            self.send(Packet(MESSAGE, answer))
+
+    def unsent_bytes(self) -> int:
+        """Bytes that wait to be sent over its WebSocket; 0 while it polls."""
+        return self.websocket.unsent if self.upgraded and self.websocket is not None else 0
 
     def _probe(self, websocket: WebSocket, packet: Packet) -> bool:
         """Try the WebSocket of a connection that polls; False if that has failed."""

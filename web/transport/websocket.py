@@ -5,9 +5,11 @@ import socket
 from contextlib import suppress
 from typing import Protocol
 
+from web.server.connection_table import ClientConnection
 from web.transport.websocket_frames import CLOSE_FRAME, FrameReader
 
 READ_MOST = 1 << 16  # bytes at once, so that no client keeps the others waiting
+UNSENT_WHILE_READING = 1 << 18  # bytes; a client that reads no more is not read from either
 LINGER = 20.0  # seconds from the close frame to the end, whatever the client does
 
 _IN, _OUT = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -36,6 +38,8 @@ class Loop(Protocol):
 
     def discard(self, websocket: "WebSocket") -> None: ...
 
+    def count_unsent(self, size: int) -> None: ...
+
 
 class WebSocket:
     """One WebSocket after its handshake."""
@@ -43,23 +47,37 @@ class WebSocket:
     __slots__ = (
         "_blocked",
         "_busy",
+        "_client",
         "_close_frame",
         "_closed",
         "_frames",
         "_loop",
         "_owner",
+        "_pong_waits",
         "_queued",
         "_reader",
         "_socket",
         "_unsent",
         "_watched",
+        "unsent",
     )
 
-    def __init__(self, loop: Loop, sock: socket.socket, owner: Owner, limit: int) -> None:
-        """`limit`: bytes of a message that comes in."""
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        owner: Owner,
+        limit: int,
+        client: ClientConnection | None = None,
+    ) -> None:
+        """`limit`: bytes of a message that comes in. `client`: its entry among the process's
+        connections, which ends with it."""
         self._loop = loop
         self._socket = sock
         self._owner: Owner | None = owner
+        self._client = client
+        self.unsent = 0  # bytes that were put and not sent yet
+        self._pong_waits = False  # one is enough, however many pings come
         self._reader = FrameReader(limit)
         self._frames: list[bytes] = []
         self._unsent: bytes | memoryview = b""  # of frames, begun
@@ -74,7 +92,13 @@ class WebSocket:
         """Send it soon. Never waits."""
         if self._close_frame is None:
             self._frames.append(frame)
+            self._count(len(frame))
             self._wake()
+
+    def mark_authenticated(self) -> None:
+        """A token came over it."""
+        if self._client is not None:
+            self._client.mark_authenticated()
 
     def waiting(self) -> int:
         """How many frames no attempt was made to send yet."""
@@ -91,6 +115,11 @@ class WebSocket:
         """Break the connection now, whatever is queued or being sent."""
         with suppress(OSError):  # broken already
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def abandon(self) -> None:
+        """The same, and forget what was not sent."""
+        self._drop_unsent()
+        self.cut()
 
     def resume(self) -> None:
         """Read on: the owner has served what it received."""
@@ -113,20 +142,22 @@ class WebSocket:
         self._queued = False
         try:
             while self._begin():
-                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+                sent = self._socket.send(self._unsent)
+                self._unsent = self._unsent[sent:]
+                self._count(-min(sent, self.unsent))
             if self._close_frame is not None:
                 self._socket.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             self._blocked = True
         except OSError:  # the reader finds its end and closes it
-            self._frames.clear()
-            self._unsent = b""
+            self._drop_unsent()
             self.cut()
         self._watch()
 
     def _begin(self) -> bool:
         """Whether there is anything to send; takes it from the queued frames."""
         if not self._unsent:
+            self._pong_waits = False
             count = len(self._frames)
             self._unsent = memoryview(b"".join(self._frames[:count])) if count else b""
             del self._frames[:count]
@@ -145,8 +176,9 @@ class WebSocket:
             self.close()
         elif self._close_frame is None:
             received = self._reader.feed(data)
-            if received.pongs:
+            if received.pongs and not self._pong_waits:
                 self.put(received.pongs)
+                self._pong_waits = True
             if received.close_frame:
                 self.finish(received.close_frame)
             self._pass_on(received.messages, closed=bool(received.close_frame))
@@ -154,6 +186,9 @@ class WebSocket:
     def close(self) -> None:
         """Close the socket: nothing more is read or sent."""
         self._loop.discard(self)
+        self._drop_unsent()
+        if self._client is not None:
+            self._client.remove()
         self._watch()
         self._socket.close()
         self._pass_on([], closed=True)
@@ -166,6 +201,15 @@ class WebSocket:
             if self._owner.received(self, messages, closed=closed):
                 self._busy = False
 
+    def _drop_unsent(self) -> None:
+        self._frames.clear()
+        self._unsent = b""
+        self._count(-self.unsent)
+
+    def _count(self, size: int) -> None:
+        self.unsent += size
+        self._loop.count_unsent(size)
+
     def _wake(self) -> None:
         if not self._queued and not self._blocked:
             self._queued = True
@@ -174,7 +218,8 @@ class WebSocket:
     def _watch(self) -> None:
         wanted = 0
         if self in self._loop:
-            wanted = (0 if self._busy else _IN) | (_OUT if self._blocked else 0)
+            reads = not self._busy and not (self._blocked and self.unsent > UNSENT_WHILE_READING)
+            wanted = (_IN if reads else 0) | (_OUT if self._blocked else 0)
         if wanted != self._watched:
             self._loop.watch(self, self._socket, self._watched, wanted)
             self._watched = wanted

@@ -70,7 +70,7 @@ class FrameReader:
                 if event.message_finished:
                     messages.append(self._finished())
             elif isinstance(event, Ping):
-                pongs += self._connection.send(event.response())
+                pongs = self._connection.send(event.response())  # the last of many is enough
             elif isinstance(event, CloseConnection):
                 return ReceivedFrames(messages, pongs, self._close(event.response()))
         return ReceivedFrames(messages, pongs, b"")

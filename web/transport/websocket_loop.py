@@ -24,6 +24,7 @@ from functools import partial
 
 from shared import runtime
 from shared.service import Service
+from web.server.connection_table import ClientConnection
 from web.transport.websocket import Owner, WebSocket
 
 log = logging.getLogger(__name__)
@@ -39,17 +40,33 @@ class WebSocketLoop:
         self._selector = runtime.selector()
         self._open: set[WebSocket] = set()
         self._to_send: queue.Queue[WebSocket | None] = queue.Queue()  # each at most once
+        self.unsent = 0  # bytes that all of them have not sent yet
         self._ends: dict[WebSocket, float] = {}  # when they must be closed, time.monotonic()
         self._wake_pipe: tuple[int, int] | None = None  # ends the reader's wait
         self._reader = Service("websocket-reader", self._read, wake=self._wake_reader)
         self._sender = Service("websocket-sender", self._send, wake=self._wake_sender)
         self.services = [self._reader, self._sender]
 
-    def open(self, sock: socket.socket, owner: Owner, limit: int) -> WebSocket:
+    def open(
+        self,
+        sock: socket.socket,
+        owner: Owner,
+        limit: int,
+        client: ClientConnection | None = None,
+    ) -> WebSocket:
         """Take over a socket that does not block; it is not read before its `resume` is called."""
-        websocket = WebSocket(self, sock, owner, limit)
+        websocket = WebSocket(self, sock, owner, limit, client)
+        if client is not None:
+            client.hand_over(websocket.cut)
         self._open.add(websocket)
         return websocket
+
+    def cut_largest(self, most: int) -> None:
+        """Break the connections with the most unsent bytes until all have at most `most`."""
+        while self.unsent > most:
+            largest = max(self._open, key=lambda websocket: websocket.unsent)
+            log.warning("websocket.unsent_limit bytes=%s all=%s", largest.unsent, self.unsent)
+            largest.abandon()
 
     def cut_late(self, now: float) -> None:
         """Break the connections that should have ended. `now`: as of time.monotonic()."""
@@ -120,6 +137,10 @@ class WebSocketLoop:
             self._selector.modify(sock, now, websocket)
         else:
             self._selector.unregister(sock)
+
+    def count_unsent(self, size: int) -> None:
+        """So many more bytes wait to be sent."""
+        self.unsent += size
 
     def discard(self, websocket: WebSocket) -> None:
         """It is closed."""

@@ -24,6 +24,7 @@ from tests.support.rows import add_run, messages, run_row
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker import services as services_module
 from worker.gateway import responses
+from worker.maintenance import gateway_orphans
 from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.run import finish, run_turn
 from worker.transcript.collect_transcript import CollectedTurn, collect_transcript
@@ -272,7 +273,7 @@ def test_one_broken_orphan_does_not_hold_up_the_others(
         return True
 
     stand.db.write(add)
-    monkeypatch.setattr(orphaned_runs, "fetch_late_transcript", broken)
+    monkeypatch.setattr(gateway_orphans, "fetch_late_transcript", broken)
     stand.db.write(lambda tx: tx.execute(update(OrphanRow).values(next_at=0.0)))
     check_orphaned_runs(stand.services)
     assert checked == ["run_1", "run_2"]

@@ -30,7 +30,7 @@ class Stand:
         self.backoff = ReconnectBackoff()
         self.connections.add(Connection(self.sid, "t", "default", "default", False))
         server = SocketServer(self.server)
-        slow_clients = SlowClients(server, queue_max, self.backoff)
+        slow_clients = SlowClients(server, queue_max, 1000, self.backoff)
         self.emitter = Emitter(server, self.connections, slow_clients)
 
     def queued(self) -> list[Any]:

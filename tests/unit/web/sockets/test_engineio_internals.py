@@ -136,6 +136,8 @@ def faults(path: Path) -> Iterator[str]:
 
 
 def _reaches_in(node: ast.Attribute) -> bool:
+    if ast.unparse(node) == "request.environ":
+        return False  # Flask's own
     owner = node.value.id if isinstance(node.value, ast.Name) else ""
     if node.attr.startswith("_") and not node.attr.startswith("__"):
         return owner not in {"self", "cls"}

@@ -13,6 +13,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
+from web.server.client_faults import ClientFaults
 from web.sockets.engineio_internals import SocketServer
 from web.transport import engineio_socket
 from web.transport.engineio_socket import EngineioSocket, framed
@@ -45,7 +46,8 @@ class Stand:
         monkeypatch.setattr(engineio.socket, "Socket", engineio.socket.Socket)  # put back after
         self.loop = WebSocketLoop()
         self.heartbeat = Heartbeat(SocketServer(socket_server), self.loop)
-        engineio_socket.install(SocketServer(socket_server), self.loop)
+        self.faults = ClientFaults()
+        engineio_socket.install(SocketServer(socket_server), self.loop, self.faults, lambda _: None)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, EngineioSocket)

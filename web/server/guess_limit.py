@@ -1,0 +1,38 @@
+"""Which addresses have presented many wrong tokens of late. Pure but for the clock.
+
+Each network address may present `burst` wrong tokens and gets one back every `refill` seconds. The
+refusals of one that is over its limit are delayed. Right tokens are always accepted at once, so
+somebody behind the same address (a proxy, a company) is not shut out by somebody else's guesses.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from web.server.connection_table import network_of
+
+KEPT = 10_000  # addresses; the one that guessed longest ago is forgotten first
+
+
+class GuessLimit:
+    """Counts wrong tokens by address."""
+
+    def __init__(
+        self, burst: int, refill: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`burst`: wrong tokens at once; `refill`: seconds until one more is free."""
+        self._burst = burst
+        self._refill = refill
+        self._clock = clock
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # count, as of when
+
+    def is_over(self, address: str) -> bool:
+        """Count a wrong token from this address; whether it is one too many."""
+        network = network_of(address)
+        count, since = self._spent.pop(network, (0.0, 0.0))
+        now = self._clock()
+        count = max(0.0, count - (now - since) / self._refill) + 1.0
+        self._spent[network] = (min(count, float(self._burst + 1)), now)
+        if len(self._spent) > KEPT:
+            self._spent.popitem(last=False)
+        return count > self._burst
