@@ -199,9 +199,9 @@ def test_a_run_longer_than_the_life_of_its_log_is_whole(
 ) -> None:
     stand = make_stand(database_url, WATCHDOG_SECONDS=10)
     (publisher,) = stand.services.publisher.shards
-    stand.services.event_log._ttl = publisher._event_log._ttl = 1
+    stand.services.event_log._ttl = publisher._event_log._ttl = 3
     publisher._refresh_every = 0.2
-    tool = {"after": 10, "name": "sleep", "seconds": 2.5}
+    tool = {"after": 10, "name": "sleep", "seconds": 5.0}
     run_id = waiting_run(stand, tokens=20, rate=100, tools=[tool])
     with caplog.at_level(logging.WARNING):
         run_turn(stand.services, run_id)

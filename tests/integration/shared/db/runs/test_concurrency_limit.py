@@ -104,7 +104,7 @@ def test_many_claims_at_once_get_no_more_permits_than_there_are(db: Database) ->
 def test_a_second_claim_counts_after_the_first(db: Database) -> None:
     runs = queued(db, 2.0, 1.0)
     older = update(RunRow).where(RunRow.id == runs[1])
-    db.write(lambda s: s.execute(older.values(not_before=9e9)))
+    db.write(lambda s: s.execute(older.values(not_before=time.time() + 100.0)))
     claimed = threading.Event()
 
     def slowly(tx: Session) -> None:
