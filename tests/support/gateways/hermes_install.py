@@ -18,7 +18,8 @@ from pathlib import Path
 from tests.support.paths import ROOT
 
 LOCK = Path(__file__).with_name("hermes-requirements.lock")
-CACHE = ROOT / ".cache" / "hermes-venv"
+# Resolved, since the scripts in an environment name its path, and a copy of the tree links to .cache.
+CACHE = (ROOT / ".cache").resolve() / "hermes-venv"
 
 
 class HermesError(Exception):
