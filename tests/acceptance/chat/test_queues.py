@@ -118,6 +118,7 @@ def test_workers_are_replaced_under_live_runs_without_a_visible_error(
         whole_text(client, run_id, tokens)
         assert small.run_row(run_id).takeovers == 0, "leaving is no failure"
         assert len(small.posts(run_id)) == 1
+    assert any("run.handed_over" in leaving.log() for leaving in old), "the long runs went on"
     assert not client.all("run.failed")
     assert not client.all("error")
 
