@@ -53,6 +53,7 @@ def install(
     """Make the server's connections `EngineioSocket`s. Build the server with
     `monitor_clients=False`, since `Heartbeat` does that. There is one server per process."""
     server.replace_connections(partial(EngineioSocket, loop, faults, screen))
+    server.note_refusals(faults.note)
 
 
 def framed(packet: Packet) -> bytes:
