@@ -63,7 +63,7 @@ class Sender:
         try:
             self._socket = self._socket or opened()
             self._socket.sendall(data)
-            self._socket.settimeout(WAIT if self._rng.random() < 0.05 else 0.0)
+            self._socket.settimeout(WAIT if self._rng.random() < 0.1 else 0.0)
             while self._socket.recv(65536):
                 pass
             self.close()  # the server has

@@ -7,14 +7,22 @@ from random import Random
 from tests.fuzz import values
 
 EVENTS = ("run", "resume", "abort", "queue.cancel", "approval", "connect", "disconnect", "message")
-NAMESPACES = ("/chat-run,", "/chat-run?a=b,", "/other,", "/,", "", "/chat-run", "/" + "x" * 500)
+NAMESPACES = (
+    *("/chat-run,",) * 12,
+    "/chat-run?a=b,",
+    "/other,",
+    "/,",
+    "",
+    "/chat-run",
+    "/" + "x" * 500,
+)
 FIELDS = ("session_id", "run_id", "epoch", "after_seq", "choice", "approval_id", "on_busy", "input")
 
 
 def packet(rng: Random, token: str) -> bytes:
     """One packet: well-formed, of a wrong shape, or damaged."""
-    whole = rng.choice((_event, _event, _event, _connect, _binary, _other))(rng, token)
-    return values.damaged(rng, whole) if rng.random() < 0.5 else whole
+    whole = rng.choices((_event, _connect, _binary, _other), (20, 3, 1, 2))[0](rng, token)
+    return values.damaged(rng, whole) if rng.random() < 0.2 else whole
 
 
 def payload(rng: Random, token: str) -> bytes:
