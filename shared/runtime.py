@@ -202,8 +202,9 @@ def http_connections(
             finally:
                 self.rfile.close()  # left open when the client has broken the connection
 
-        def log_error(self, text: str, *args: Any) -> None:
-            """A client's fault is no line on stderr."""
+        def log_message(self, text: str, *args: Any) -> None:
+            """A client's fault is no line on stderr; the library writes one for each, with what the
+            client sent."""
 
     server.protocol = Protocol
 

@@ -1,5 +1,6 @@
 """Builds the objects of a web process, bottom up. Nothing is built at import."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -214,6 +215,13 @@ def _hosts(settings: Settings) -> tuple[str, ...]:
     return (*LOOPBACK_HOSTS, settings.host)
 
 
+def _errors_of(library: str) -> logging.Logger:
+    """The library's own logger, for errors only: at other levels it writes what clients sent."""
+    logger = logging.getLogger(library)
+    logger.setLevel(logging.ERROR)
+    return logger
+
+
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
     return SocketIO(
         app,
@@ -222,8 +230,9 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         async_handlers=False,
         always_connect=False,
         manage_session=False,
-        logger=False,
-        engineio_logger=False,
+        # With `False` the libraries would write to stderr beside the log, and in no format.
+        logger=_errors_of("socketio.server"),
+        engineio_logger=_errors_of("engineio.server"),
         json=json_codec,
         max_http_buffer_size=settings.frame_max_bytes,
         ping_interval=PING_INTERVAL,

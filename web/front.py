@@ -63,7 +63,8 @@ class Front:
             self._faults.note("unknown_host")
             return "400 Bad Request", "This host name is not in ALLOWED_HOSTS."
         if not self._origins.allows_origin(environ):
-            log.info("origin.refused origin=%s", clean(environ.get("HTTP_ORIGIN", "")))
+            if self._faults.note("refused_origin"):
+                log.info("origin.refused origin=%s", clean(environ.get("HTTP_ORIGIN", "")))
             return "403 Forbidden", "This origin is not allowed; see CORS_ORIGINS."
         full = len(self._server.connection_ids()) >= self._sockets_max
         if is_new_client(environ) and (full or self._drain.stopping):

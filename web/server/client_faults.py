@@ -21,12 +21,14 @@ class ClientFaults:
         self._clock = clock
         self._logged: dict[str, tuple[float, int]] = {}  # when, and the count then
 
-    def note(self, kind: str) -> None:
-        """A client did this."""
+    def note(self, kind: str) -> bool:
+        """A client did this; whether it was logged this time, so that the caller may say more."""
         self.counts[kind] += 1
         now = self._clock()
         at, before = self._logged.get(kind, (float("-inf"), 0))
-        if now - at >= EVERY:
+        is_due = now - at >= EVERY
+        if is_due:
             count = self.counts[kind]
             self._logged[kind] = (now, count)
             log.info("client.fault kind=%s count=%s total=%s", kind, count - before, count)
+        return is_due

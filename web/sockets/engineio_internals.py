@@ -189,6 +189,11 @@ class SocketServer:
         library's module: there is one server per process."""
         engineio.socket.Socket = new_connection
 
+    def note_refusals(self, note: Callable[[str], object]) -> None:
+        """Call `note` with a short name of each request that the library refuses, instead of
+        logging an error for it. The names come from the library's code, not from clients."""
+        self._engine._log_error_once = lambda _message, message_key: note(message_key)
+
 
 class EngineioConnection(engineio.socket.Socket):
     """An Engine.IO connection of the library, with the parts named that ours replaces or uses."""
@@ -390,6 +395,7 @@ _USED: Final = (
     ("python-socketio", "manager", "eio_sid_from_sid(sid, namespace)"),
     ("python-socketio", "packet", "ACK", "CONNECT", "EVENT"),
     ("python-engineio", "Server", "sockets", "_bad_request()"),
+    ("python-engineio", "Server", "_log_error_once(message, message_key)"),
     ("python-engineio", "Server", "ping_interval", "ping_timeout", "max_http_buffer_size"),
     ("python-engineio", "server.socket", "Socket"),
     ("python-engineio", "Socket", "connected", "upgrading", "upgraded", "closing", "closed"),

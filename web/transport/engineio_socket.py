@@ -53,6 +53,7 @@ def install(
     """Make the server's connections `EngineioSocket`s. Build the server with
     `monitor_clients=False`, since `Heartbeat` does that. There is one server per process."""
     server.replace_connections(partial(EngineioSocket, loop, faults, screen))
+    server.note_refusals(faults.note)
 
 
 def framed(packet: Packet) -> bytes:
@@ -215,7 +216,10 @@ class EngineioSocket(EngineioConnection):
         return True
 
     def receive(self, pkt: Packet) -> None:
-        """Handle a packet of the client, polling or not. Raises Malformed."""
+        """Handle a packet of the client, polling or not; nothing that follows the packet with which
+        it closed the connection. Raises Malformed."""
+        if self.closed or self.closing:
+            return
         try:
             answer = self._screen(pkt.data) if pkt.packet_type == MESSAGE else None
         except Malformed:
