@@ -44,6 +44,7 @@ def run_status(found: Json) -> RunStatus:
         output=take(found, "output", words, "run"),
         usage=usage(found.get("usage")),
         error=error_text(found.get("error")),
+        last_event=take(found, "last_event", name, "run"),
     )
 
 

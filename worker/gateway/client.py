@@ -65,6 +65,7 @@ class GatewayClient:
         """`connections`: how many stay open between requests. Timeouts in seconds. `max_event`:
         bytes that a stream may send without an end of event. `gather`: seconds between two reads of
         a busy stream."""
+        self.profile = profile
         self._url = profile.url
         self._connect = connect_timeout
         self._post_timeout = post_timeout

@@ -23,7 +23,7 @@ STREAM_TTL = 300.0
 STATUS_TTL = 3600.0
 SWEEP_EVERY = 60.0
 
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
+TERMINAL = frozenset({"completed", "failed", "cancelled", "interrupted"})
 COUNTED_AS_ACTIVE = frozenset({"queued", "running", "waiting_for_approval"})
 
 
