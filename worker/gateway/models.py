@@ -75,6 +75,21 @@ class GatewaySession(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class Capabilities:
+    """What a gateway says that it offers, besides what all of them do.
+
+    `replays`: the stream of a run may be read again from its start (R1). `repeats`: a POST that is
+    sent again with its key gets the run that it got before, also after a restart (R2). `steers`: a
+    run that works takes further input.
+    """
+
+    platform: str | None = None
+    replays: bool = False
+    repeats: bool = False
+    steers: bool = False
+
+
+@dataclass(frozen=True)
 class RunStatus:
     """The state of a run as its gateway reports it. `last_event`: the name of the latest event."""
 

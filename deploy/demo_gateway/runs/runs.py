@@ -29,7 +29,7 @@ COUNTED_AS_ACTIVE = frozenset({"queued", "running", "waiting_for_approval"})
 
 @dataclass(frozen=True)
 class Order:
-    """A valid `POST /v1/runs`; `size` is that of its body in bytes."""
+    """A valid `POST /v1/runs`; `size` is that of its body in bytes, `key` the idempotency key."""
 
     content: str | list[Any]
     text: str
@@ -38,6 +38,7 @@ class Order:
     script: Script
     body: dict[str, Any]
     size: int
+    key: str = ""
 
 
 @dataclass
