@@ -62,6 +62,7 @@ def run_turn(services: Services, run_id: str) -> None:
         close_turn(services, turn)
     if ended:
         enqueue_permitted(services, turn.claim.profile)
+        services.transcripts.check_used(turn.claim.profile)
 
 
 def _open(services: Services, claim: Claim, claimed_at: float) -> Turn | None:
