@@ -66,12 +66,15 @@ def test_the_third_turn_reads_the_first_two_as_people_would(
     real: Stack, connect: Clients, model: ModelServer, session_id: str, kind: Kind
 ) -> None:
     client = connect(real)
-    for prompt in ("Hello, my name is Ada.", "Please look it up.", "Now put it together."):
+    prompts = ("Hello, my name is Ada.", "Please look it up.", "Now put it together.")
+    for prompt in prompts:
         end = client.end(client.run(prompt, session_id), within=60)
         assert end["status"] == "completed"
     (asked,) = model.asked("Now put it together.")
     said = texts(asked)
     assert [role for role, _ in said] == ["user", "assistant", "user", "assistant", "user"]
+    for part in (*prompts, "Hello, Ada.", 'I "think".'):
+        assert sum(text.count(part) for _, text in said) == 1, part
     assert said[0][1] == "Hello, my name is Ada."
     assert said[1][1] == "Hello, Ada."
     assert said[2][1] == "Please look it up."

@@ -1,7 +1,8 @@
 """Installs the real gateway (`hermes-agent`) into environments of its own, one for each version.
 
 The oldest version that Holdfast supports and the newest are tested, each from a lock with hashes;
-they share no library with this project or with each other. To renew a lock, edit
+they share no library with this project or with each other. `python -m
+tests.support.gateways.hermes_install` installs both. To renew a lock, edit
 `hermes-VERSION.in` and run in this folder
 `uv pip compile --generate-hashes --no-emit-index-url --no-emit-find-links --universal
 --python-version 3.11 hermes-VERSION.in -o hermes-VERSION.lock`.
@@ -60,3 +61,8 @@ def _install(folder: Path, lock: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise HermesError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    for each in VERSIONS:
+        environment(each)
