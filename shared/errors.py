@@ -165,6 +165,12 @@ class PostUncertain(GatewayError):
     code = "post_uncertain"
 
 
+class PostConflict(GatewayError):
+    """The gateway has another attempt of this run, so it was not sent again."""
+
+    code = "post_uncertain"
+
+
 class GatewayConflict(GatewayError):
     """The gateway is not in the state that the request needs (409)."""
 

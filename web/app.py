@@ -10,6 +10,7 @@ from flask_socketio import SocketIO
 
 from shared.db.database import Database
 from shared.event_log.clients import command_client, pubsub_client
+from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
@@ -31,6 +32,7 @@ from web.recovery.store import RecoveryStore
 from web.relay.log_reader import LogReader
 from web.relay.relay import Relay
 from web.resume.membership import Membership
+from web.resume.notices import Notices
 from web.resume.resume import Resume
 from web.resume.resync import Resync
 from web.resume.session_reader import SessionReader
@@ -143,6 +145,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter=run_emitter,
         backoff=backoff,
         burst=burst,
+        notices=Notices(GatewayNotes(commands).without_transcript).of,
     )
     services = [*loop.services, heartbeat.service, limits, store.service, *relay.services]
 

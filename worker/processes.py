@@ -142,6 +142,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         services.publisher.start()
         services.leases.start()
         stop_listener.start()
+        services.transcripts.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:

@@ -92,6 +92,20 @@ def read(home: Path, session_id: str) -> GatewayTranscript | None:
     return transcript_of(sessions, boundary_rows.messages(messages)) if sessions else None
 
 
+def is_usable(home: Path) -> bool:
+    """Whether sessions can be read there, or will be: a new home has no database yet."""
+    path = home / "state.db"
+    if not path.exists():
+        return home.is_dir()
+    try:
+        with closing(open_read_only(path)) as db:
+            db.execute("SELECT id FROM sessions LIMIT 1").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        log.warning("state_db.unreadable path=%s error=%s", path, error)
+        return False
+    return True
+
+
 def transcript_of(
     chain: Sequence[GatewaySession], messages: Sequence[GatewayMessage]
 ) -> GatewayTranscript:

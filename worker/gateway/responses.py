@@ -17,6 +17,7 @@ from shared.errors import (
     GatewayTooLarge,
     GatewayUnreachable,
     GatewayUnsupported,
+    PostConflict,
     PostUncertain,
 )
 from worker.gateway import boundary
@@ -88,7 +89,8 @@ def started_run(answer: Answer) -> str:
     """The gateway's id of the run that was posted.
 
     Raises GatewayBusy or GatewayError when the answer proves that the gateway does not have the run
-    (GatewayError: it never will), PostUncertain when it may have it.
+    (GatewayError: it never will), PostUncertain when it may have it, PostConflict when it has
+    another attempt of it.
     """
     code = answer.status
     if code in (429, 503):
@@ -98,6 +100,8 @@ def started_run(answer: Answer) -> str:
     if 300 <= code < 400:
         raise GatewayError(f"The run was not sent: {_redirect(answer)}.")
     found = json_object(answer) or {}
+    if code == 409 and boundary.error_code(found) == "idempotency_key_conflict":
+        raise PostConflict()
     if 400 <= code < 500:
         said = boundary.error_of(found) or "no reason given"
         kind = GatewayTooLarge if code == 413 else GatewayError
@@ -106,6 +110,12 @@ def started_run(answer: Answer) -> str:
     if run_id is None:
         raise PostUncertain(f"POST: HTTP {code} without run_id")
     return run_id
+
+
+def is_replayed(answer: Answer) -> bool:
+    """Whether the gateway had the run already, from the same request sent before."""
+    said = answer.headers.get("Idempotency-Replayed", "")
+    return said.strip().lower() == "true"
 
 
 def retry_after(answer: Answer) -> float | None:

@@ -40,6 +40,15 @@ def read_transcript(
         return _from_home(profile, session_id)
 
 
+def read_steps(gateway: GatewayClient, session_id: str) -> GatewayTranscript | None:
+    """What the session has so far, in one request; None if there is no such session, or no way to
+    read it. Raises GatewayError."""
+    try:
+        return gateway.transcript(session_id)
+    except GatewayUnsupported:
+        return _from_home(gateway.profile, session_id)
+
+
 def _from_home(profile: Profile, session_id: str) -> GatewayTranscript | None:
     if profile.home is None:
         return None

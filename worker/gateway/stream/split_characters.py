@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.conversation.content import REPLACEMENT, clean_json, clean_text
-from shared.protocol.events import DELTAS, TERMINAL
+from shared.protocol.events import DELTAS
+from worker.gateway.models import ENDS
 
 Event = dict[str, Any]
 
@@ -38,7 +39,7 @@ class SplitCharacters:
             elif name in DELTAS:
                 joined += self._delta(name, event)
             else:
-                joined += self._lone() if name in TERMINAL else ()
+                joined += self._lone() if name in ENDS else ()
                 joined.append(clean_json(event))
         return joined
 

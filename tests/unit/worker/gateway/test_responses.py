@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from shared.errors import GatewayError, PostConflict
+from worker.gateway import boundary
 from worker.gateway.exchange import Answer
-from worker.gateway.responses import retry_after
+from worker.gateway.models import Capabilities
+from worker.gateway.responses import is_replayed, retry_after, started_run
 
 
 def waits(value: str, **headers: str) -> float | None:
@@ -57,3 +60,53 @@ def test_the_older_forms_of_a_date_are_dates(value: str) -> None:
 def test_no_header_raises_or_gives_a_wait_out_of_limits(value: str) -> None:
     found = waits(value)
     assert found is None or (math.isfinite(found) and 0.1 <= found <= 60)
+
+
+def posted(status: int, body: bytes, **headers: str) -> Answer:
+    return Answer(
+        status, CaseInsensitiveDict({k.replace("_", "-"): v for k, v in headers.items()}), body
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "replayed"),
+    [
+        ({"Idempotency_Replayed": "true"}, True),
+        ({"idempotency_replayed": " True "}, True),
+        ({"Idempotency_Replayed": "false"}, False),
+        ({"Idempotency_Replayed": ""}, False),
+        ({}, False),
+    ],
+)
+def test_a_header_says_that_the_gateway_had_the_run_before(
+    headers: dict[str, str], *, replayed: bool
+) -> None:
+    answer = posted(202, b'{"run_id": "run_g", "status": "completed"}', **headers)
+    assert is_replayed(answer) is replayed
+    assert started_run(answer) == "run_g"
+
+
+def test_a_key_that_has_another_request_is_no_common_refusal() -> None:
+    conflict = b'{"error": {"code": "idempotency_key_conflict", "message": "used"}}'
+    with pytest.raises(PostConflict):
+        started_run(posted(409, conflict))
+    for body in (b'{"error": {"code": "session_busy", "message": "no"}}', b"", b'{"error": "x"}'):
+        with pytest.raises(GatewayError, match="HTTP 409"):
+            started_run(posted(409, body))
+
+
+@pytest.mark.parametrize(
+    ("features", "offers"),
+    [
+        ({"runs_idempotency": {"supported": True, "durable": True}}, Capabilities(repeats=True)),
+        ({"runs_idempotency": {"supported": True, "durable": False}}, Capabilities()),
+        ({"runs_idempotency": {"supported": "yes", "durable": True}}, Capabilities()),
+        ({"runs_idempotency": True}, Capabilities()),
+        ({"run_steer": True}, Capabilities(steers=True)),
+        ({"run_events_replay": True}, Capabilities(replays=True)),
+        ([], Capabilities()),
+        (None, Capabilities()),
+    ],
+)
+def test_only_what_a_gateway_plainly_says_counts(features: object, offers: Capabilities) -> None:
+    assert boundary.capabilities({"features": features}) == offers
