@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 
 OLDEST, NEWEST = VERSIONS = ("0.13.0", "0.19.0")
 LOCKS = Path(__file__).parent
-# Resolved, since the scripts in an environment name its path, and a copy of the tree links to .cache.
+# Resolved: the scripts in an environment name its path, and copies of the tree link to .cache.
 CACHE = (ROOT / ".cache").resolve()
 
 
