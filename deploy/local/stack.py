@@ -21,7 +21,7 @@ from shared.settings import Settings
 SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles
 # Seconds for live runs to end after Ctrl-C, unless DRAIN_SECONDS is set: a person waits for it.
 # Longer runs go on at the next start.
-LOCAL_DRAIN_SECONDS = "5"
+LOCAL_DRAIN = timedelta(seconds=5)
 MARGIN = timedelta(seconds=10)  # for a process to hand over its work after its drain
 
 
@@ -69,7 +69,7 @@ def plan(
         "AUTH_TOKEN": token,
         "HERMES_URL": gateway_url,
         "HERMES_API_KEY": gateway_key,
-        "DRAIN_SECONDS": environ.get("DRAIN_SECONDS") or LOCAL_DRAIN_SECONDS,
+        "DRAIN_SECONDS": f"{_drain(settings, environ).total_seconds():g}",
     }
     roles = [demo] if demo else []
     if redis_server:
@@ -85,8 +85,12 @@ def plan(
         redis=f"{redis_server.binary.path.name}, data in {home.redis}"
         if redis_server
         else "REDIS_URL",
-        database="DATABASE_URL" if environ.get("DATABASE_URL") else f"SQLite in {home.path}",
+        database=f"SQLite in {home.path}" if settings.database_is_own else "DATABASE_URL",
     )
+
+
+def _drain(settings: Settings, environ: Mapping[str, str]) -> timedelta:
+    return settings.drain if environ.get("DRAIN_SECONDS", "").strip() else LOCAL_DRAIN
 
 
 def _redis(home: Home) -> EmbeddedRedis:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from shared import addresses, toml_file
+from shared import addresses, plain_file, toml_file
 from shared.errors import SettingsError, UnknownProfile
 from shared.hermes.home import HermesEndpoint, main_endpoint, other_endpoints
 from shared.hermes.profile_access import ProfileAccess
@@ -132,7 +132,7 @@ def _read_file(settings: Settings, found: Mapping[str, HermesEndpoint]) -> dict[
     assert settings.profiles_file is not None
     path = settings.profiles_file
     try:
-        file = toml_file.parse(path.read_bytes())
+        file = toml_file.parse(plain_file.read(path))
     except OSError as error:
         raise SettingsError([f"PROFILES_FILE: {path}: {error.strerror}"]) from error
     except ValueError as error:
@@ -234,6 +234,7 @@ def _has_certificates(path: Path) -> bool:
     try:
         if path.is_dir():
             return True  # read as certificates are needed
+        plain_file.open_plain(path).close()
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ValueError):  # also ssl.SSLError
         return False
