@@ -14,6 +14,7 @@ from typing import Any
 from deploy.errors import DeployError
 from shared.errors import SettingsError
 from shared.library_variables import drop_library_variables
+from shared.log_setup import clean
 from shared.settings import Settings
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -44,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str) -> int:
+    shown = "\n".join(clean(line) for line in text.split("\n"))
     with contextlib.suppress(OSError, ValueError):
-        print(f"holdfast: {text}", file=sys.stderr, flush=True)
+        print(f"holdfast: {shown}", file=sys.stderr, flush=True)
     return 1
 
 
