@@ -175,7 +175,7 @@ def _profile(
         faults.append(f"PROFILES_FILE: profile {name}: history_format {history_format!r}")
     if not isinstance(table.get("home", ""), str):
         faults.append(f"{where}: home must be a path")
-    if max_runs != UNSET and not (type(max_runs) is int and max_runs >= 0):
+    if "max_runs" in table and not (type(max_runs) is int and max_runs >= 0):
         faults.append(f"PROFILES_FILE: profile {name}: max_runs must be a number, 0 for no limit")
     return Profile(
         name=name,
