@@ -12,6 +12,7 @@ from shared.errors import SettingsError, UnknownProfile
 from shared.hermes.home import HermesEndpoint, main_endpoint, other_endpoints
 from shared.hermes.profile_access import ProfileAccess
 from shared.settings import Settings
+from shared.user_tokens import NOBODY
 
 HistoryFormat = Literal["auto", "anthropic", "openai", "text"]
 DEFAULT = "default"
@@ -87,6 +88,12 @@ class Profiles:
             return self.get(name)
 
         return get
+
+    def may_still_use(self, owner: str, name: str) -> bool:
+        """Whether a run that was accepted may be posted now: the right may have been taken away
+        meanwhile. A process that could never read the file leaves that to those who accept runs."""
+        file = self._access.current() if self._access is not None else NOBODY
+        return file is NOBODY or file.may_use(owner, name)
 
     def names(self) -> list[str]:
         """Return all names, sorted."""
