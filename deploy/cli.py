@@ -86,8 +86,11 @@ def _module(*module: str) -> Command:
     """A command that executes `python -m module` with the home's token in its environment."""
 
     def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+        from deploy.local.stack import python_path
+
         settings = _role_settings(environ)
-        environment = {**environ, "AUTH_TOKEN": _token(settings)}
+        own = {"AUTH_TOKEN": _token(settings), "PYTHONPATH": python_path(environ)}
+        environment = {**environ, **own}
         os.execve(sys.executable, [sys.executable, "-P", "-m", *module], environment)  # noqa: S606
 
     return run
@@ -102,8 +105,11 @@ def _flower(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _demo_gateway(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.local.stack import python_path
+
     command = [sys.executable, "-P", "-m", "deploy.demo_gateway", *arguments.options]
-    os.execve(sys.executable, command, dict(environ))  # noqa: S606
+    environment = {**environ, "PYTHONPATH": python_path(environ)}
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

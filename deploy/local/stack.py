@@ -1,5 +1,6 @@
 """Decides which processes make a whole Holdfast on this machine, and their environment."""
 
+import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from deploy import ROOT
 from deploy.demo_gateway import KEY_VARIABLE
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import EmbeddedRedis, binary_for
@@ -52,6 +54,11 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", *arguments)
 
 
+def python_path(environ: Mapping[str, str]) -> str:
+    """PYTHONPATH for processes that are to find the packages of this one first."""
+    return os.pathsep.join(filter(None, [ROOT, environ.get("PYTHONPATH", "")]))
+
+
 def plan(
     settings: Settings, home: Home, environ: Mapping[str, str], choices: Choices
 ) -> LocalStack:
@@ -62,6 +69,7 @@ def plan(
     environment = {
         **environ,
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": python_path(environ),
         "HOLDFAST_HOME": str(home.path),
         "PORT": str(settings.port),
         "REDIS_URL": redis_server.url if redis_server else settings.redis_url,
@@ -111,7 +119,7 @@ def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, 
     port, key = free_port(), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
     command = python("deploy.demo_gateway", "--port", str(port), "--max-runs", "0")
-    environment = {**environ, KEY_VARIABLE: key}
+    environment = {**environ, "PYTHONPATH": python_path(environ), KEY_VARIABLE: key}
     return (
         url,
         key,

@@ -146,7 +146,7 @@ def test_a_damaged_token_is_said_in_a_line(
 
 def command(*arguments: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command of the shell that ends with `holdfast …`."""
-    line = f"{before} exec {sys.executable} -m deploy.cli {' '.join(arguments)}"
+    line = f"{before} exec {sys.executable} -P -m deploy.cli {' '.join(arguments)}"
     return subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False, **options
     )
@@ -161,6 +161,24 @@ def test_output_that_cannot_be_written_is_no_traceback(call: str) -> None:
     assert "Traceback" not in closed.stderr
     gone = command(call, "> >(exec true)", before="sleep 0.2 | true;")
     assert "Traceback" not in gone.stderr
+
+
+@pytest.mark.parametrize("name", ["shared", "web", "worker"])
+def test_packages_of_the_same_names_elsewhere_are_not_imported(
+    name: str, monkeypatch: pytest.MonkeyPatch, empty_machine: Path
+) -> None:
+    """C20: PYTHONPATH of another project."""
+    other = empty_machine / "project" / name
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise RuntimeError('not this one')")
+    monkeypatch.setenv("PYTHONPATH", f"{other.parent}:{ROOT}")
+    assert command("doctor", before=f"cd {other.parent};").returncode == 0
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("PROFILES_FILE", "/nowhere")
+    for role in ("web", "worker"):
+        done = command(role, before=f"cd {other.parent};")
+        assert "PROFILES_FILE: /nowhere" in done.stderr
+        assert "not this one" not in done.stderr
 
 
 def test_names_that_a_terminal_cannot_show_are_written_out(
