@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from shared import addresses
+from shared import addresses, listening
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.errors import SettingsError
 
@@ -196,10 +196,8 @@ def _require_access(read: "_Reader", settings: Settings) -> None:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can connect to that address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = listening.as_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def _require_lease(read: "_Reader", settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from deploy.cli import main
+from deploy.commands import flower
 from deploy.local.ports import free_port
 from deploy.supervisor.prefixed_output import PrefixedOutput
+from shared.settings import Settings
 from tests.support.paths import ROOT
 
 
@@ -179,6 +182,35 @@ def test_packages_of_the_same_names_elsewhere_are_not_imported(
         done = command(role, before=f"cd {other.parent};")
         assert "PROFILES_FILE: /nowhere" in done.stderr
         assert "not this one" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "65536", "1.5", "\u0663", "5 5"])
+def test_a_port_that_flower_cannot_have_is_said_in_a_line(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("FLOWER_PORT", port)
+    assert main(["flower"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("holdfast: FLOWER_PORT: ")
+    assert said.count("\n") == 1
+
+
+def test_no_variable_of_flower_lets_others_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C20."""
+    names = ("ADDRESS", "UNIX_SOCKET", "AUTH", "AUTH_PROVIDER", "UNAUTHENTICATED_API", "CONF")
+    for name in names:
+        monkeypatch.setenv(f"FLOWER_{name}", "0.0.0.0")
+    monkeypatch.setenv("FLOWER_URL_PREFIX", "jobs")
+    monkeypatch.setenv("FLOWER_PORT", "")
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "x:y")
+    started: list[list[str]] = []
+    monkeypatch.setattr("celery.Celery.start", lambda self, argv: started.append(argv))
+    flower.run(Settings.load({"REDIS_URL": "redis://h"}), "token")
+    assert {"--address=127.0.0.1", "--port=5555"} <= {*started[0]}
+    left = {name for name in os.environ if name.startswith("FLOWER_")}
+    assert left == {"FLOWER_URL_PREFIX", "FLOWER_BASIC_AUTH"}
+    assert os.environ["FLOWER_BASIC_AUTH"] == "holdfast:token"
 
 
 def test_names_that_a_terminal_cannot_show_are_written_out(

@@ -107,3 +107,14 @@ def test_origins_and_hosts_in_use_are_accepted() -> None:
     )
     assert read.cors_origins == ("https://A.example:8443/", "*")
     assert read.allowed_hosts == ("a.example", "[::1]", "*")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "0x7f000001", "[::1]", "LOCALHOST", "::1"])
+def test_spellings_of_the_own_machine_need_no_token(host: str) -> None:
+    assert Settings.load({"HOST": host, "AUTH_DISABLED": "1"}).host == host
+
+
+@pytest.mark.parametrize("host", ["0", "0.0", "0x0", "[::]", "*", "::ffff:0.0.0.0", "a.localhost"])
+def test_no_spelling_of_all_addresses_passes_for_the_own_machine(host: str) -> None:
+    with pytest.raises(SettingsError, match="AUTH_DISABLED"):
+        Settings.load({"HOST": host, "AUTH_DISABLED": "1"})
