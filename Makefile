@@ -19,7 +19,7 @@ help: ## what can be made
 env: $(STAMP) ## the environment in .venv, from the lock
 
 run: $(STAMP) ## start Holdfast on this machine (options: make run UP="--web 3 --flower")
-	@$(BIN)/holdfast up $(UP)
+	@env -u PYTHONHOME -u PYTHONPATH $(BIN)/holdfast up $(UP)
 
 test: $(STAMP) ## all tests (a part of them: make test TESTS=tests/unit JOBS=0)
 	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(TESTS)

@@ -5,6 +5,8 @@ The first line of the docstring is the default message, and `code` goes to clien
 
 from typing import ClassVar
 
+from shared.log_setup import clean
+
 
 class HoldfastError(Exception):
     """Something went wrong in Holdfast."""
@@ -24,6 +26,7 @@ class SettingsError(HoldfastError):
     code = "settings"
 
     def __init__(self, faults: list[str]) -> None:
+        faults = [clean(fault) for fault in faults]  # they quote variables and files
         super().__init__("settings:\n" + "\n".join(f"  - {fault}" for fault in faults))
         self.faults = faults
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from shared import listening
 from shared.errors import SettingsError
+from shared.library_variables import drop_library_variables
 
 T = TypeVar("T")
 
@@ -33,8 +34,9 @@ def patch() -> None:
     global _patched
     if _patched:
         return
+    drop_library_variables(os.environ)
     # Both are read when eventlet and psycopg are imported, hence the environment.
-    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+    os.environ["EVENTLET_NO_GREENDNS"] = "yes"
     os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
     warnings.filterwarnings("ignore", category=Warning, message=r"\s*Eventlet is deprecated")
     import eventlet

@@ -9,6 +9,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from shared.db.database import Database
+from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
@@ -202,12 +203,19 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         app,
         server=server,
         drain=drain,
-        origins=Origins(settings.cors_origins, _hosts(settings), forwarded),
+        origins=_origins(settings, forwarded),
         forwarded=forwarded,
         faults=faults,
         sockets_max=settings.connections_max,
     )
     return WebProcess(front, table, connections, drain, db, services)
+
+
+def _origins(settings: Settings, forwarded: Forwarded) -> Origins:
+    try:
+        return Origins(settings.cors_origins, _hosts(settings), forwarded)
+    except ValueError as error:
+        raise SettingsError([f"CORS_ORIGINS: {error}"]) from error
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
             connection = request.environ.get(CONNECTION)
             if connection is not None:
                 connection.mark_authenticated()
-            profile = request.args.get("profile") or DEFAULT
+            profile = request.args.get("profile", "").strip() or DEFAULT
             accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
         except HoldfastError as error:
             refusal = {"code": error.code, "message": str(error)}

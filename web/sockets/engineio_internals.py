@@ -12,6 +12,7 @@ source of web/ and fails when another module reaches into the libraries.
 
 import inspect
 import queue
+import time
 from collections.abc import Callable, Collection, Mapping
 from importlib import metadata
 from typing import Any, Final
@@ -204,9 +205,24 @@ class EngineioConnection(engineio.socket.Socket):
     closing: bool
     closed: bool
     is_authenticated: bool  # ours
-    last_ping: float | None  # when a ping was sent that is not answered, time.time()
+    last_ping: float | None  # when a ping was sent that is not answered, time.monotonic()
     queue: Any
     server: Any
+
+    def __init__(self, server: Any, sid: str) -> None:
+        super().__init__(server, sid)
+        self.last_ping = time.monotonic()
+
+    def check_ping_timeout(self) -> bool:
+        """Close it if its last ping was not answered in time; False then. The library measures
+        with the wall clock, which may be set. Raises SocketIsClosedError."""
+        if self.closed:
+            raise SocketIsClosedError
+        sent = self.last_ping
+        if not sent or time.monotonic() - sent <= self.server.ping_timeout:
+            return True
+        self.close(wait=False, abort=False, reason=self.server.reason.PING_TIMEOUT)
+        return False
 
     def _upgrade_websocket(self, environ: Any, start_response: Any) -> Any:
         return self.open_websocket(environ, start_response)

@@ -105,7 +105,7 @@ class EngineioSocket(EngineioConnection):
         self.is_authenticated = False
         self._connect_by = time.monotonic() + CONNECT_WITHIN
         self.websocket: WebSocket | None = None
-        self.ping_at = 0.0  # time.time()
+        self.ping_at = 0.0  # time.monotonic()
         self._loop = loop
         self._probed = False
 
@@ -127,7 +127,7 @@ class EngineioSocket(EngineioConnection):
         """The client has answered the last ping: send the next after the interval."""
         if self.last_ping:
             self.last_ping = None
-            self.ping_at = time.time() + self.server.ping_interval
+            self.ping_at = time.monotonic() + self.server.ping_interval
 
     def beat(self, now: float) -> None:
         """Ping it if that is due, close it if it does not answer. Called about every second."""

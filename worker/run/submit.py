@@ -48,6 +48,7 @@ from worker.turn import Turn
 log = logging.getLogger(__name__)
 
 MIN_LEASE = 2 / 3  # of a lease, at most 10 s, must remain right before sending (R3)
+NOT_ANY_MORE = "The profile {!r} may not be used any more."
 RETRY_FIRST, RETRY_MOST = 1.0, 15.0  # seconds between tries at a gateway that has no capacity
 
 
@@ -58,6 +59,8 @@ def submit(services: Services, turn: Turn) -> Outcome | None:
     Raises PutBack to try again later, PostUncertain if it is not known whether the gateway has it,
     OwnershipLost when the run has another owner, DatabaseUnavailable.
     """
+    if not services.gateways.may_still_use(turn.claim.owner, turn.claim.profile):
+        return failed(Reason.GATEWAY_ERROR, NOT_ANY_MORE.format(turn.claim.profile))
     attempt = ephemeral_id("eph", services.settings.installation)
     turn.ephemeral_id = attempt
     body = request_body(services, turn, attempt)

@@ -24,7 +24,7 @@ class Requests:
         return SimpleNamespace(run_id="r", session_id=None, status="queued")
 
 
-@pytest.mark.parametrize("query", ["", "?profile=", "?profile", "?profile=default"])
+@pytest.mark.parametrize("query", ["", "?profile=", "?profile", "?profile=%20", "?profile=default"])
 def test_a_run_without_a_profile_is_of_the_default_one(query: str) -> None:
     app, requests = Flask(__name__), Requests()
     anyone = SimpleNamespace(authenticate=lambda token, address: SimpleNamespace(owner="me"))

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -226,15 +227,37 @@ def test_a_client_that_does_not_answer_is_closed_after_the_timeout(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(stand)
+    stand.transport.mark_authenticated()
     due = stand.transport.ping_at
     stand.heartbeat.beat(due)
     for late, gone in ((TIMEOUT - 1, False), (TIMEOUT + 1, True)):
-        monkeypatch.setattr("time.time", lambda late=late: due + late)
+        monkeypatch.setattr("time.monotonic", lambda late=late: due + late)
         stand.heartbeat.beat(due + late)
         assert stand.transport.closed == gone
     assert stand.reasons == ["ping timeout"]
     stand.heartbeat.beat(due + TIMEOUT + 2)
     assert stand.server.sockets == {}
+
+
+@pytest.mark.parametrize("jump", [-(10**8), -3600, -61, 61, 3600, 10**8])
+def test_a_wall_clock_that_is_set_changes_no_ping(
+    jump: int, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C5: set before, while, and after a ping waits for its answer."""
+    opened(stand)
+    now = time.time()
+    due = stand.transport.ping_at
+    monkeypatch.setattr("time.time", lambda: now + jump)
+    stand.heartbeat.beat(due - 1)
+    assert stand.got() == []
+    stand.heartbeat.beat(due)
+    assert stand.got() == ["2"]
+    monkeypatch.setattr("time.time", lambda: now)
+    stand.server.send(stand.transport.sid, "text")
+    assert stand.got() == ["4text"]
+    stand.say("3")
+    assert abs(stand.transport.ping_at - time.monotonic() - stand.server.ping_interval) < 5
+    assert not stand.transport.closed
 
 
 def test_polling_clients_are_pinged_too(stand: Stand) -> None:
