@@ -8,7 +8,8 @@ values, and say what becomes of odd ones.
 from collections.abc import Mapping
 from typing import Any
 
-from worker.gateway.boundary_json import count, decode, flag, name, take
+from shared.any_json import decode
+from worker.gateway.boundary_json import count, flag, name, take
 from worker.gateway.boundary_rows import messages, session, usage
 from worker.gateway.boundary_text import error_text, words
 from worker.gateway.models import GatewayTranscript, GatewayWork, RunStatus, SessionPage

@@ -9,6 +9,7 @@ from typing import Any
 from shared.protocol.events import Payload
 from worker.gateway.boundary_json import LEVELS, NAME_MOST, amount, bounded, key, name, take
 from worker.gateway.boundary_text import shown, words
+from worker.gateway.stream.split_characters import text_fields
 
 FIELDS_MOST = 100  # of an event
 FIELD_LEVELS = LEVELS - 2  # of nesting, in a field of it
@@ -43,7 +44,7 @@ def payload(kind: str, found: Json) -> Payload:
 def delta(kind: str, found: Json) -> Payload | None:
     """The fields of a delta, its text in the one field that clients know (P11): `delta`, of
     reasoning also `text`. None if it has no text."""
-    order = ("delta", "text") if kind == "message.delta" else ("text", "delta")
+    order = text_fields(kind)
     for field in order:
         if said := shown(found.get(field)):
             rest = {one: value for one, value in found.items() if one not in order}

@@ -6,12 +6,12 @@ Each field has its type in a table here; see `boundary_json` for what becomes of
 from collections.abc import Mapping
 from typing import Any, cast
 
+from shared.any_json import decode
 from worker.gateway.boundary_json import (
     LEVELS,
     amount,
     bounded,
     count,
-    decode,
     key,
     name,
     stamp,
