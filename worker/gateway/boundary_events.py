@@ -6,6 +6,7 @@ Deltas that are as nearly all are do not come here: `translate_events` knows the
 from collections.abc import Mapping
 from typing import Any
 
+from shared.conversation.content import clean_text
 from shared.protocol.events import Payload
 from worker.gateway.boundary_json import LEVELS, NAME_MOST, amount, bounded, key, name, take
 from worker.gateway.boundary_text import shown, words
@@ -28,7 +29,7 @@ _TOOL_FIELDS: Mapping[str, Any] = {
 def event_name(found: Json) -> str | None:
     """The name of an event, `message` without one; None if it cannot be one."""
     value = found.get("event") or "message"
-    return value if isinstance(value, str) and len(value) <= NAME_MOST else None
+    return clean_text(value) if isinstance(value, str) and len(value) <= NAME_MOST else None
 
 
 def payload(kind: str, found: Json) -> Payload:
