@@ -1,7 +1,8 @@
 """Whatever a gateway sends, at whatever moment: the run ends within its clock, its text is kept, no
 other run notices, and nothing is logged as a fault of ours (CASES C1, C3, C7, C10, C25).
 
-ANY_GATEWAY_RUNS: how many runs, from the seed ANY_GATEWAY_SEED on; each seed is one run.
+ANY_GATEWAY_RUNS: how many runs, from the seed ANY_GATEWAY_SEED on. More than a few hundred need
+`-o faulthandler_timeout=3600`, too.
 """
 
 from __future__ import annotations
