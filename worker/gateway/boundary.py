@@ -14,6 +14,7 @@ from worker.gateway.boundary_rows import messages, session, usage
 from worker.gateway.boundary_text import error_text, words
 from worker.gateway.models import GatewayTranscript, GatewayWork, RunStatus, SessionPage
 
+_NO_SEGMENT = frozenset({".", ".."})  # names that no part of a URL can have
 PID_MOST = 2**31 - 1  # a column has no more
 
 Json = Mapping[str, Any]
@@ -35,6 +36,8 @@ def run_id(found: Json) -> str | None:
     """The id in the answer to the POST of a run, exactly as the gateway knows it."""
     value = found.get("run_id")
     known = name(value)
+    if known in _NO_SEGMENT:
+        return None
     return known if known == value or not isinstance(value, str) else None
 
 

@@ -465,6 +465,9 @@ def test_what_is_null_counts_as_missing() -> None:
         ("\ud83d", None),
         ("x" * 300, None),
         (True, None),
+        ("..", None),
+        (".", None),
+        ("a/../b?c#d", "a/../b?c#d"),
     ],
 )
 def test_the_id_of_a_run_is_exactly_the_gateways_or_none(run_id: Any, known: str | None) -> None:
