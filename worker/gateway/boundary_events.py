@@ -8,7 +8,16 @@ from typing import Any
 
 from shared.conversation.content import clean_text
 from shared.protocol.events import Payload
-from worker.gateway.boundary_json import LEVELS, NAME_MOST, amount, bounded, key, name, take
+from worker.gateway.boundary_json import (
+    LEVELS,
+    NAME_MOST,
+    amount,
+    bounded,
+    key,
+    name,
+    stamp,
+    take,
+)
 from worker.gateway.boundary_text import shown, words
 from worker.gateway.stream.split_characters import text_fields
 
@@ -36,6 +45,10 @@ def payload(kind: str, found: Json) -> Payload:
     """The fields of an event that is no delta, without those that are ours to set."""
     kept = [(field, value) for field, value in found.items() if field not in OURS][:FIELDS_MOST]
     fields: Payload = {key(field): bounded(value, FIELD_LEVELS) for field, value in kept}
+    if "timestamp" in fields and (at := take(found, "timestamp", stamp, "event")) is not None:
+        fields["timestamp"] = at
+    else:
+        fields.pop("timestamp", None)
     if kind in _TOOL_EVENTS:
         for field in _TOOL_FIELDS.keys() & fields.keys():
             fields[field] = take(fields, field, _TOOL_FIELDS[field], kind)

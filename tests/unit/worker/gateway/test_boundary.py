@@ -4,11 +4,8 @@ C25)."""
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +14,7 @@ from shared.any_json import decode
 from shared.event_log.keys import RunKeys
 from shared.protocol.events import decode as decode_entry
 from shared.protocol.events import encode
+from tests.support.storable import check, check_row
 from worker.event_log.run_log import RunLog
 from worker.gateway import boundary, boundary_json, boundary_rows
 from worker.gateway.boundary_json import COUNT_MOST, LEVELS, bounded
@@ -68,34 +66,6 @@ def with_fields(*names: str) -> st.SearchStrategy[dict[str, Any]]:
 
 def as_sent(value: Any) -> bytes:
     return json.dumps(value).encode()
-
-
-def parts(value: Any, level: int = 0) -> Iterator[tuple[Any, int]]:
-    """All values in a value, keys included, with their level."""
-    yield value, level
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield key, level
-            yield from parts(item, level + 1)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from parts(item, level + 1)
-
-
-def check(value: Any, levels: int = LEVELS) -> None:
-    """It can be encoded, stored and shown."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    orjson.dumps(value)
-    for part, level in parts(value):
-        assert level <= levels
-        if isinstance(part, str):
-            assert "\x00" not in part
-            assert not any("\ud800" <= char <= "\udfff" for char in part)
-        elif isinstance(part, float):
-            assert math.isfinite(part)
-        elif isinstance(part, int):
-            assert -(2**63) <= part < 2**63
 
 
 @given(VALUES)
@@ -184,19 +154,6 @@ def test_a_transcript_of_anything_is_reconciled(
     for shown_before in ([], seen):
         for row in reconcile(shown_before, mine, "eph", "stop").rows:
             check_row(row)
-
-
-def check_row(row: Mapping[str, Any]) -> None:
-    """As the table has it."""
-    check(row)
-    for name in ("role", "content"):
-        assert type(row[name]) is str
-    for name in ("tool_call_id", "tool_name", "finish_reason", "reasoning", "reasoning_details"):
-        assert row[name] is None or type(row[name]) is str
-    for name in ("reasoning_content", "codex_reasoning_items"):
-        assert row[name] is None or type(row[name]) is str
-    assert row["timestamp"] is None or type(row["timestamp"]) is float
-    assert row["tool_calls"] is None or type(row["tool_calls"]) is list
 
 
 @given(
