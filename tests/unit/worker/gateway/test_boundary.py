@@ -345,6 +345,21 @@ def test_a_delta_without_any_text_is_none(event: dict[str, Any]) -> None:
         ({"text": ""}, ""),
         ([{"text": "", "type": [1]}], ""),
         (True, "true"),
+        (["", ""], ""),
+        (["a", None, 7, False], "a\n7\nfalse"),
+        ([None], "[null]"),
+        ({"type": "tool_use", "name": "ls"}, '{"type": "tool_use", "name": "ls"}'),
+        ([{"type": "thinking", "thinking": "hm"}], '[{"type": "thinking", "thinking": "hm"}]'),
+        ([{"type": "refusal", "refusal": "no"}], '[{"type": "refusal", "refusal": "no"}]'),
+        ([{"type": "tool_result", "content": "x"}, 5], "x\n5"),
+        ([{"type": "tool_result", "content": None}], ""),
+        ({"type": "text", "text": "x", "annotations": []}, "x"),
+        ([{"type": "text", "text": ["x", {"a": None}]}], 'x\n{"a": null}'),
+        ({"type": ["text"], "text": "x"}, "x"),
+        ({"type": "text", "text": {"type": "text", "text": "x"}}, "x"),
+        (2**64, "18446744073709551616"),
+        ({"n": 10**30}, '{"n": "1000000000000000000000000000000"}'),
+        ("a\x00\ud83d", "a\ufffd\ufffd"),
     ],
 )
 def test_content_of_any_shape_is_shown_as_text_or_json(content: Any, text: str) -> None:
@@ -367,6 +382,13 @@ def test_content_of_any_shape_is_shown_as_text_or_json(content: Any, text: str) 
         ({"message": None, "detail": "broken"}, "broken"),
         ({"detail": [{"loc": ["body"], "msg": "field required"}]}, "field required"),
         (["a", "b"], "a; b"),
+        ([{"type": "text", "text": "broken"}], "broken"),
+        ({"error": {"error": {"error": "broken"}}}, "broken"),
+        ({"message": {"reason": 5}}, '{"reason": 5}'),
+        ({"message": ["a", {"msg": "b"}]}, "a; b"),
+        ({"message": "", "detail": [], "code": 5}, '{"message": "", "detail": [], "code": 5}'),
+        (True, "true"),
+        (1.5, "1.5"),
         ({"code": 5}, '{"code": 5}'),
         (429, "429"),
         (None, None),
@@ -439,6 +461,15 @@ def test_calls_are_found_in_every_shape() -> None:
         assert (found["id"], found["function"]) == ("c", expected)
     (numbered,) = boundary_rows.tool_calls([{"call_id": 5, "function": {"name": "ls"}}])
     assert (numbered["id"], numbered["call_id"]) == ("5", "5")
+
+
+def test_calls_among_the_blocks_of_a_content_are_calls() -> None:
+    use = {"type": "tool_use", "id": "c", "name": "ls", "input": {"a": 1}}
+    row = {"role": "assistant", "content": [{"type": "text", "text": "x"}, use, {"type": [1]}]}
+    found = boundary.transcript(sent({"data": [row, {**row, "tool_calls": []}]}), "eph")
+    assert found is not None
+    for message in found.messages:
+        assert [call["function"]["name"] for call in message["tool_calls"]] == ["ls"]
 
 
 def test_odd_fields_are_logged_once_without_their_content(
