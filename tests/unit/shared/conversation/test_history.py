@@ -97,6 +97,14 @@ def test_arguments_that_are_no_json_become_an_empty_input(arguments: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("arguments", "value"), [("[1]", [1]), ("5", 5), ('"x"', "x"), ("null", None), ("[]", [])]
+)
+def test_arguments_that_are_no_object_are_put_into_one(arguments: str, value: Any) -> None:
+    converted = build([assistant("", call("c1", "ls", arguments))], "anthropic")
+    assert converted[0]["content"][0]["input"] == {"value": value}
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         r'{"a": "\ud83d"}',
