@@ -8,7 +8,8 @@ values, and say what becomes of odd ones.
 from collections.abc import Mapping
 from typing import Any
 
-from worker.gateway.boundary_json import count, decode, flag, name, take
+from shared.any_json import decode
+from worker.gateway.boundary_json import count, flag, name, take
 from worker.gateway.boundary_rows import messages, session, usage
 from worker.gateway.boundary_text import error_text, words
 from worker.gateway.models import (
@@ -19,6 +20,7 @@ from worker.gateway.models import (
     SessionPage,
 )
 
+_NO_SEGMENT = frozenset({".", ".."})  # names that no part of a URL can have
 PID_MOST = 2**31 - 1  # a column has no more
 
 Json = Mapping[str, Any]
@@ -40,6 +42,8 @@ def run_id(found: Json) -> str | None:
     """The id in the answer to the POST of a run, exactly as the gateway knows it."""
     value = found.get("run_id")
     known = name(value)
+    if known in _NO_SEGMENT:
+        return None
     return known if known == value or not isinstance(value, str) else None
 
 

@@ -6,7 +6,6 @@ have are None. What `read` returns has passed the boundary, as an answer does: a
 hold any type.
 """
 
-import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
 
+from shared.any_json import decode
 from shared.conversation.content import clean_json
 from worker.gateway import boundary_rows
 from worker.gateway.models import GatewayMessage, GatewaySession, GatewayTranscript
@@ -201,7 +201,8 @@ def _message(row: sqlite3.Row) -> Row:
     message = pick(row, MESSAGE_COLUMNS)
     content = message["content"]
     if isinstance(content, str) and content.startswith(JSON_CONTENT):
-        message["content"] = _json(content.removeprefix(JSON_CONTENT))
+        stored = content.removeprefix(JSON_CONTENT)
+        message["content"] = stored if (found := decode(stored)) is None else found
     if message["tool_calls"]:
         message["tool_calls"] = _json(message["tool_calls"])
     cleaned: Row = clean_json(message)
@@ -215,7 +216,4 @@ def pick(row: sqlite3.Row, names: Iterable[str]) -> Row:
 
 
 def _json(text: object) -> Any:
-    try:
-        return json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return None
+    return decode(text) if isinstance(text, str | bytes) else None

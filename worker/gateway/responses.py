@@ -6,6 +6,7 @@ answer, is PostUncertain.
 
 import re
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -75,9 +76,9 @@ def _redirect(answer: Answer) -> str:
 
 
 def unsent_or_uncertain(error: NoAnswer) -> GatewayError:
-    """The error of a POST that got no answer: GatewayError when the gateway's certificate is not
-    trusted, GatewayUnreachable when nothing was sent for another reason, PostUncertain for anything
-    later (R2)."""
+    """The error of a POST that got no answer: GatewayError when one side does not trust the other's
+    certificate, GatewayUnreachable when nothing was sent for another reason, PostUncertain for
+    anything later (R2)."""
     if error.untrusted:
         return GatewayError(f"The run was not sent: {error}")
     if not error.sent:
@@ -132,8 +133,9 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def _date(value: str) -> float | None:
-    """Epoch seconds of an HTTP date."""
+    """Epoch seconds of an HTTP date; its old form has no zone, and means GMT."""
     try:
-        return parsedate_to_datetime(value).timestamp()
+        found = parsedate_to_datetime(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None

@@ -7,6 +7,7 @@ depends on the gateway's version.
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from shared import runtime
 from shared.errors import GatewayNoResponse, GatewayUnsupported
@@ -69,7 +70,10 @@ def _over_http(
     whole = _from_home(profile, session_id)
     if whole is not None:
         return whole
-    chain = _chain(gateway, first, transcript.session_id, until)
+    told = transcript.session_id
+    chain = _chain(gateway, first, told, until)
+    if chain is None:  # it names another conversation, which is none of this turn
+        return replace(transcript_of([first], transcript.messages), session_id=told)
     return transcript_of(chain, _messages(gateway, chain, transcript, until))
 
 
@@ -80,16 +84,18 @@ def _check_time(until: float) -> None:
 
 def _chain(
     gateway: GatewayClient, first: GatewaySession, tip_id: str, until: float
-) -> list[GatewaySession]:
+) -> list[GatewaySession] | None:
     if tip_id == first["id"]:
         return _forward(gateway, first, until)
-    return [first, *reversed(_backward(gateway, tip_id, first["id"], until))]
+    back = _backward(gateway, tip_id, first["id"], until)
+    return [first, *reversed(back)] if back is not None else None
 
 
 def _backward(
     gateway: GatewayClient, tip_id: str, first_id: str, until: float
-) -> list[GatewaySession]:
-    """The sessions from the last one back to the requested one, without that."""
+) -> list[GatewaySession] | None:
+    """The sessions from the last one back to the requested one, without that, as far as they are
+    known; None if they began elsewhere."""
     rows: list[GatewaySession] = []
     wanted: str | None = tip_id
     while wanted and wanted != first_id and len(rows) < LONGEST_CHAIN:
@@ -99,7 +105,7 @@ def _backward(
             break
         rows.append(row)
         wanted = row.get("parent_session_id")
-    return rows
+    return rows if wanted else None
 
 
 def _forward(gateway: GatewayClient, first: GatewaySession, until: float) -> list[GatewaySession]:

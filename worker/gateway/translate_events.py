@@ -11,7 +11,7 @@ from typing import Any
 from shared.protocol.events import DELTAS, RESERVED, Payload
 from worker.event_log.stream_position import delta_field
 from worker.gateway import boundary_events
-from worker.gateway.boundary_json import json_text
+from worker.gateway.boundary_json import STAMP_MOST, json_text
 from worker.gateway.boundary_rows import usage
 from worker.gateway.boundary_text import error_text
 from worker.gateway.models import ENDS
@@ -69,6 +69,7 @@ def _delta(name: str, event: Mapping[str, Any], max_bytes: int) -> Sequence[tupl
         and type(text) is str
         and text
         and type(stamp) is float
+        and 0.0 < stamp <= STAMP_MOST
         and "run_id" in event
     ):
         # As nearly all are: it has nothing that the boundary would change.

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from email.utils import formatdate
 
 import pytest
@@ -51,9 +52,35 @@ def test_a_date_without_that_clock_counts_from_ours(date: str) -> None:
     assert 25 < found <= 31
 
 
-@pytest.mark.parametrize("value", ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"])
-def test_the_older_forms_of_a_date_are_dates(value: str) -> None:
-    assert waits(value) == 0.1
+@pytest.fixture(params=["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The zone of this machine."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+)
+def test_a_date_of_each_form_means_gmt_wherever_we_are(zone: str, form: str) -> None:
+    now = formatdate(1_000_000_000, usegmt=True)
+    assert waits(time.strftime(form, time.gmtime(1_000_000_020)), Date=now) == 20, zone
+    assert waits(time.strftime(form, time.gmtime(999_999_000)), Date=now) == 0.1, zone
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("7, 8", "7;8", '"7"', "+7", "7.", ".5", "7e0", "Infinity", "-0", "\u0667", "7\x00"),
+        *("Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 99999999999 08:49:37 GMT", ", , ,"),
+        "Sun, 06 Nov 1994 99:99:99 GMT",
+    ],
+)
+def test_what_is_neither_a_number_nor_a_date_is_ignored(value: str) -> None:
+    assert waits(value) is None
 
 
 @given(st.text())

@@ -96,6 +96,14 @@ def test_a_gap_in_the_chain_leaves_what_is_known() -> None:
     assert (found.session_id, found.session_ids) == ("c", ("a", "c"))
 
 
+def test_another_conversation_that_a_gateway_names_is_none_of_the_turn() -> None:
+    found = read(Gateway(session("a"), session("b"), session("c", "b"), follows=True))
+    assert found.session_id == "c"  # so that its messages are not taken for the turn's
+    assert found.session_ids == ("a",)  # those that are deleted with the turn
+    assert found.usage is not None
+    assert found.usage["input_tokens"] == 10
+
+
 def test_nothing_there_is_none() -> None:
     assert read_transcript(Gateway(session("b")), PROFILE, "a") is None
 
