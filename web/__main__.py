@@ -49,7 +49,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
-    server = HttpServer(listener, process.wsgi, process.table)
+    server = HttpServer(listener, process.wsgi, process.table, process.faults, process.body_max)
     process.start()
     gc_tuning.settle()
     server.service.start()

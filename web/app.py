@@ -17,7 +17,7 @@ from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes
-from web.api.http_runs import add_run_route
+from web.api.http_runs import MAX_BYTES, add_run_route
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.auth import Authenticator
@@ -64,6 +64,8 @@ class WebProcess:
 
     wsgi: Wsgi
     table: ConnectionTable
+    faults: ClientFaults
+    body_max: int  # bytes of a request
     connections: Connections
     drain: Drain
     db: Database
@@ -203,7 +205,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
         sockets_max=settings.connections_max,
     )
-    return WebProcess(front, table, connections, drain, db, services)
+    return WebProcess(
+        wsgi=front,
+        table=table,
+        faults=faults,
+        body_max=max(settings.frame_max_bytes, MAX_BYTES),
+        connections=connections,
+        drain=drain,
+        db=db,
+        services=services,
+    )
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:
