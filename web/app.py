@@ -47,6 +47,7 @@ from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
 from web.transport import engineio_socket
+from web.transport.engineio_socket import Common
 from web.transport.heartbeat import Heartbeat
 from web.transport.websocket_loop import WebSocketLoop
 
@@ -98,7 +99,20 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     server = SocketServer(socketio.server)
     loop = WebSocketLoop()
     faults = ClientFaults()
-    engineio_socket.install(server, loop, faults)
+    limits = ConnectionLimits(
+        settings.connections_max,
+        settings.unauthenticated_max,
+        settings.unauthenticated_per_address,
+    )
+    engineio_socket.install(
+        server,
+        Common(
+            loop=loop,
+            faults=faults,
+            strangers=ConnectionTable(limits),
+            unsent_max=settings.socket_unsent_max_bytes,
+        ),
+    )
     heartbeat = Heartbeat(server, loop)
     connections = Connections()
     backoff = ReconnectBackoff()
@@ -106,19 +120,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         server, settings.socket_queue_max, settings.socket_unsent_max_bytes, backoff
     )
     emitter = Emitter(server, connections, slow_clients)
-    table = ConnectionTable(
-        ConnectionLimits(
-            settings.connections_max,
-            settings.unauthenticated_max,
-            settings.unauthenticated_per_address,
-        )
-    )
+    table = ConnectionTable(limits)
 
     def limit_connections() -> None:
         table.cut_overdue()
         loop.cut_largest(settings.unsent_max_bytes)
 
-    limits = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
+    limiter = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
@@ -145,7 +153,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         backoff=backoff,
         burst=burst,
     )
-    services = [*loop.services, heartbeat.service, limits, store.service, *relay.services]
+    services = [*loop.services, heartbeat.service, limiter, store.service, *relay.services]
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))

@@ -12,8 +12,8 @@ from web.server.client_faults import ClientFaults
 from web.server.forwarded import Forwarded
 from web.server.http_server import ADDRESS, CONNECTION
 from web.server.origins import Origins
-from web.sockets.drain import Drain, is_new_client
-from web.sockets.engineio_internals import SocketServer, session_of
+from web.sockets.drain import Drain
+from web.sockets.engineio_internals import SocketServer, opens_connection, session_of
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Front:
             log.info("origin.refused origin=%s", clean(environ.get("HTTP_ORIGIN", "")))
             return "403 Forbidden", "This origin is not allowed; see CORS_ORIGINS."
         full = len(self._server.connection_ids()) >= self._sockets_max
-        if is_new_client(environ) and (full or self._drain.stopping):
+        if opens_connection(environ) and (full or self._drain.stopping):
             return "503 Service Unavailable", ""
         return None
 

@@ -120,7 +120,7 @@ class HttpServer:
         except Exception:  # the edge: one connection must not stop the others
             log.exception("http.failed")
         finally:
-            if not steps.is_handed_over:
+            if not connection.is_handed_over:
                 connection.remove()
 
     def _wake(self) -> None:
@@ -137,7 +137,6 @@ class _Steps:
         self._faults = faults
         self._body_max = body_max
         self._has_served = False
-        self.is_handed_over = False  # the connection became a WebSocket's
 
     def awaits_request(self) -> None:
         """The next request may begin."""
@@ -162,14 +161,14 @@ class _Steps:
 
     def answers(self, environ: dict[str, Any], answer_bytes: int) -> None:
         """The answer is sent, unless the connection is a WebSocket now."""
-        if environ.get(CONNECTION) is not None:
+        if not self._connection.is_handed_over:
             self._connection.within(ANSWER_WITHIN + answer_bytes / RATE)
 
     def answered(self, environ: dict[str, Any]) -> None:
         """The application is done with it."""
         self._has_served = True
         self._connection.is_busy = False
-        self.is_handed_over = environ.get(CONNECTION) is None
+        self._connection.answered()
 
 
 def _shut(sock: socket.socket) -> None:

@@ -14,9 +14,10 @@ from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
 from web.server.client_faults import ClientFaults
+from web.server.connection_table import ConnectionLimits, ConnectionTable
 from web.sockets.engineio_internals import SocketServer
 from web.transport import engineio_socket
-from web.transport.engineio_socket import EngineioSocket, framed
+from web.transport.engineio_socket import Common, EngineioSocket, framed
 from web.transport.heartbeat import Heartbeat
 from web.transport.websocket_loop import WebSocketLoop
 
@@ -40,6 +41,7 @@ class Stand:
             del self.server.handlers[event]  # there is no Socket.IO above it here
         self.received: list[Any] = []
         self.reasons: list[str] = []
+        self.server.on("connect", lambda *_: None)
         self.server.on("message", lambda _sid, data: self.received.append(data))
         self.server.on("disconnect", lambda _sid, reason: self.reasons.append(reason))
         monkeypatch.setattr(self.server, "start_background_task", lambda task, *args: task(*args))
@@ -47,7 +49,9 @@ class Stand:
         self.loop = WebSocketLoop()
         self.heartbeat = Heartbeat(SocketServer(socket_server), self.loop)
         self.faults = ClientFaults()
-        engineio_socket.install(SocketServer(socket_server), self.loop, self.faults, lambda _: None)
+        self.strangers = ConnectionTable(ConnectionLimits(100, 100, 100))
+        common = Common(self.loop, self.faults, self.strangers, 1_000_000, lambda _: None)
+        engineio_socket.install(SocketServer(socket_server), common)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, EngineioSocket)
@@ -64,7 +68,7 @@ class Stand:
         return ours
 
     def ask(self, method: str, query: str, body: bytes = b"", **headers: str) -> bytes:
-        environ = {
+        environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "QUERY_STRING": query,
             "CONTENT_LENGTH": str(len(body)),

@@ -63,7 +63,7 @@ def test_fragments_are_one_message_and_a_ping_among_them_is_answered() -> None:
     data = in_fragments("abcdef", 3)
     half = len(data) // 2
     incoming = FrameReader(LIMIT)
-    assert incoming.feed(data[:half]) == ([], b"", b"")
+    assert incoming.feed(data[:half])[:3] == ([], b"", b"")
     pongs = incoming.feed(client().send(Ping(b"there?"))).pongs
     reader = client()
     reader.receive_data(pongs)
