@@ -14,6 +14,8 @@ from shared.errors import SettingsError
 
 T = TypeVar("T")
 
+SHORTEST_TOKEN = 16  # characters, where other machines can connect
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -83,6 +85,11 @@ class Settings:
     def renew_every(self) -> timedelta:
         """Four renewals in a row may fail before the lease lapses (R35)."""
         return self.lease / 5
+
+    @property
+    def has_short_token(self) -> bool:
+        """Whether there is a shared token that is guessed easily."""
+        return 0 < len(self.auth_token) < SHORTEST_TOKEN
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
@@ -172,6 +179,11 @@ def _require_access(read: "_Reader", settings: Settings) -> None:
         not settings.auth_disabled or is_loopback(settings.host) or open_access,
         f"AUTH_DISABLED: on HOST={settings.host} everybody who reaches this machine could use the "
         "agent; set OPEN_ACCESS=1 if that is meant",
+    )
+    read.require(
+        not settings.has_short_token or is_loopback(settings.host) or open_access,
+        f"AUTH_TOKEN: on HOST={settings.host} it needs {SHORTEST_TOKEN} characters or more, or "
+        "guessing finds it; `openssl rand -hex 16` prints one",
     )
 
 

@@ -10,6 +10,7 @@ from flask_socketio import SocketIO
 from shared.db.database import Database
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.store import EventLog
+from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
 from shared.settings import Settings
@@ -99,8 +100,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     server = SocketServer(socketio.server)
     loop = WebSocketLoop()
     faults = ClientFaults()
+    connections_max = connections_that_fit(settings.connections_max)
     limits = ConnectionLimits(
-        settings.connections_max,
+        connections_max,
         settings.unauthenticated_max,
         settings.unauthenticated_per_address,
     )
@@ -174,6 +176,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter,
         handlers=events.by_event(),
         refused=refusal_event,
+        faults=faults,
         per_second=settings.requests_per_second,
     )
     request_queue.install()
@@ -201,7 +204,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    add_run_route(app, authenticator, requests)
+    add_run_route(app, authenticator, requests, settings.requests_per_second)
     drain = Drain(server, request_queue, settings.web_drain)
     forwarded = Forwarded(parse_networks(settings.trusted_proxies))
     front = Front(
@@ -211,7 +214,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         origins=Origins(settings.cors_origins, _hosts(settings), forwarded),
         forwarded=forwarded,
         faults=faults,
-        sockets_max=settings.connections_max,
+        sockets_max=connections_max,
     )
     return WebProcess(
         wsgi=front,

@@ -4,7 +4,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 import redis
@@ -12,6 +11,8 @@ from packaging.requirements import Requirement
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.commands.doctor_limits import limits
+from deploy.commands.finding import FAULT, NOTE, OK, Finding
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import NO_RETRY, find_binary
 from deploy.local.gateway_probe import probe
@@ -23,18 +24,6 @@ from shared.event_log.clients import tcp_options
 from shared.hermes.profiles import DEFAULT, Profiles
 from shared.settings import Settings
 
-OK, NOTE, FAULT = "ok", "note", "fault"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of a check. A note is advice; a fault keeps Holdfast from starting."""
-
-    subject: str
-    state: str
-    detail: str
-    advice: str = ""
-
 
 def examine(settings: Settings) -> list[Finding]:
     """Run all checks, in the order in which the start needs things."""
@@ -43,6 +32,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_libraries(),
         _vocabulary(),
         _home(settings),
+        *limits(settings),
         *_users(settings),
         *_redis(settings),
         _database(settings),

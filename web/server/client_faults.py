@@ -21,12 +21,18 @@ class ClientFaults:
         self._clock = clock
         self._logged: dict[str, tuple[float, int]] = {}  # when, and the count then
 
-    def note(self, kind: str) -> None:
-        """A client did this."""
+    def note(self, kind: str, detail: object = "") -> None:
+        """A client did this. `detail`: what it sent, for the log; any text."""
         self.counts[kind] += 1
         now = self._clock()
         at, before = self._logged.get(kind, (float("-inf"), 0))
         if now - at >= EVERY:
             count = self.counts[kind]
             self._logged[kind] = (now, count)
-            log.info("client.fault kind=%s count=%s total=%s", kind, count - before, count)
+            shown = f" last={clean(detail)}" if detail else ""
+            log.info("client.fault kind=%s count=%s total=%s%s", kind, count - before, count, shown)
+
+
+def clean(text: object, most: int = 200) -> str:
+    """Text of a client for a log line: printable, on one line, short."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:most])

@@ -83,6 +83,7 @@ class SocketServer:
         check(server)
         self._server = server
         self._engine = server.eio
+        self._engine.log_message_keys.update(_FAULTS_OF_CLIENTS)
         self.disconnect_reasons = server.reason
 
     # -- connections -------------------------------------------------------------------------
@@ -348,6 +349,16 @@ _FROM_CLIENTS: Final = frozenset(
         socketio.packet.ACK,
     }
 )
+# What the library logs as an error when a client does it for the first time, and hardly ever after.
+_FAULTS_OF_CLIENTS: Final = (
+    "bad-transport",
+    "bad-version",
+    "bad-jsonp-index",
+    "bad-upgrade",
+    "bad-sid",
+    "not-connected",
+    "unexpected-http",
+)
 _EVENT: Final = f"{MESSAGE}{socketio.packet.EVENT}{NAMESPACE},".encode()
 
 # -- the check at start ----------------------------------------------------------------------------
@@ -368,7 +379,7 @@ _USED: Final = (
     ("python-socketio", "manager", "sid_from_eio_sid(eio_sid, namespace)"),
     ("python-socketio", "manager", "eio_sid_from_sid(sid, namespace)"),
     ("python-socketio", "packet", "ACK", "CONNECT", "EVENT"),
-    ("python-engineio", "Server", "sockets", "handlers", "_bad_request()"),
+    ("python-engineio", "Server", "sockets", "handlers", "log_message_keys", "_bad_request()"),
     ("python-engineio", "Server", "ping_interval", "ping_timeout", "max_http_buffer_size"),
     ("python-engineio", "server.socket", "Socket"),
     ("python-engineio", "Socket", "connected", "upgrading", "upgraded", "closing", "closed"),

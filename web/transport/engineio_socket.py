@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 PONG_OF_CLIENT = str(PONG)
 CONNECT_WITHIN = 20.0  # seconds from the first request to a CONNECT with a valid token
+ANSWERS_MAX = 100  # packets that may wait for a client beside what is too much in bytes
 CLOSE_AFTER_REFUSAL = 3.0  # seconds for a client to try another token
 
 
@@ -265,10 +266,11 @@ class EngineioSocket(PollingConnection):
             self.send(Packet(MESSAGE, answer))
 
     def send(self, pkt: Packet) -> None:
-        """Queue a packet for the client. One that does not read what it has asked for is closed:
-        unlike events, answers are not counted before."""
+        """Queue a packet for the client. One that asks and does not read the answers is closed;
+        a few may follow one large event."""
         super().send(pkt)
-        if self.unsent_bytes() > self._unsent_max and not self.closed:
+        many = self.queue.qsize() > ANSWERS_MAX and self.unsent_bytes() > self._unsent_max
+        if many and not self.closed:
             self._faults.note("answers_unread")
             self.abandon()
 

@@ -34,6 +34,7 @@ from web.payloads import ResumePayload
 from web.recovery.recovery import Recovery
 from web.recovery.rejoin import Rejoin
 from web.recovery.store import RecoveryStore
+from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
 from web.sockets.request_queue import RequestQueue
 
@@ -76,6 +77,7 @@ class Process:
             self.recorded,  # type: ignore[arg-type]
             handlers={},
             refused=lambda *_: None,
+            faults=ClientFaults(),
         )
         rejoin = Rejoin(
             sessions=built.sessions,
