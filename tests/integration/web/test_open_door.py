@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -457,6 +459,38 @@ def test_more_idle_connections_than_files_shut_nobody_out(
     other.close()
     assert len(process.log()) < 20_000
     assert process.returncode is None
+
+
+BROKEN_SERVER = """
+import errno
+import web.__main__ as main
+
+listen = main.runtime.listen
+
+def broken(host, port):
+    listener = listen(host, port)
+
+    def accept():
+        main.time.sleep(1)
+        raise OSError(errno.EBADF, "of the test")
+
+    listener.accept = accept
+    return listener
+
+main.runtime.listen = broken
+raise SystemExit(main.main())
+"""
+
+
+def test_a_process_whose_server_has_ended_ends_so_that_it_is_started_anew(
+    web: Web, processes: Processes, tmp_path: Path
+) -> None:
+    environment = dict(os.environ) | {"REDIS_URL": web.redis_url, "PORT": "0"}
+    environment |= {"DATABASE_URL": web.stand.db.url, "AUTH_TOKEN": "token"}
+    environment |= {"HOLDFAST_HOME": str(tmp_path)}
+    process = processes.start("web", (sys.executable, "-c", BROKEN_SERVER), environment)
+    assert process.wait(within=20) == 1
+    assert "web.service_ended names=http-server" in process.log()
 
 
 def resource_limit(pid: int, files: int) -> None:
