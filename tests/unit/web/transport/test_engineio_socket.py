@@ -23,9 +23,9 @@ from web.transport.engineio_socket import (
     CONNECT_WITHIN,
     Common,
     EngineioSocket,
-    framed,
 )
 from web.transport.heartbeat import Heartbeat
+from web.transport.outbox import framed
 from web.transport.websocket_loop import WebSocketLoop
 
 INTERVAL, TIMEOUT = 25, 20
