@@ -7,6 +7,13 @@ body in chunks, whose framing has no limits; it is asked for the length instead.
 """
 
 import re
+from email.errors import (
+    CloseBoundaryNotFoundDefect,
+    MessageDefect,
+    MultipartInvariantViolationDefect,
+    NoBoundaryInMultipartDefect,
+    StartBoundaryNotFoundDefect,
+)
 from email.message import Message
 from typing import Final
 
@@ -19,7 +26,7 @@ Refusal = tuple[int, str]  # HTTP status and what is wrong
 
 def refusal(version: str, headers: Message) -> Refusal | None:
     """Why a request with these headers is refused, if it is. `version`: such as `HTTP/1.1`."""
-    if headers.defects or not all(map(_is_header, headers.items())):
+    if not all(map(_is_of_body, headers.defects)) or not all(map(_is_header, headers.items())):
         return 400, "A header is none"
     if "transfer-encoding" in headers:
         return 411, "Send the body with its Content-Length"
@@ -30,6 +37,17 @@ def refusal(version: str, headers: Message) -> Refusal | None:
     if len(hosts) > 1 or (not hosts and version == "HTTP/1.1"):
         return 400, "Name one Host"
     return None
+
+
+def _is_of_body(defect: MessageDefect) -> bool:
+    """The parser looks for the parts of a body, which is not there yet."""
+    return isinstance(
+        defect,
+        NoBoundaryInMultipartDefect
+        | StartBoundaryNotFoundDefect
+        | CloseBoundaryNotFoundDefect
+        | MultipartInvariantViolationDefect,
+    )
 
 
 def _is_header(header: tuple[str, str]) -> bool:

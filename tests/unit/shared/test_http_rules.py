@@ -1,6 +1,8 @@
 """Requests with two readings are refused, others are not."""
 
 from email.message import Message
+from http.client import parse_headers
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,20 @@ HOST = ("Host", "a")
 )
 def test_what_clients_send_is_served(more: list[tuple[str, str]]) -> None:
     assert refusal("HTTP/1.1", headers(HOST, *more)) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["multipart/form-data; boundary=x", "multipart/mixed", "message/rfc822", "é/", ""]
+)
+def test_any_type_of_body_is_let_through(content: str) -> None:
+    head = f"Host: a\r\nContent-Type: {content}\r\nContent-Length: 3\r\n\r\n"
+    assert refusal("HTTP/1.1", parse_headers(BytesIO(head.encode("latin-1")))) is None
+
+
+@pytest.mark.parametrize("line", ["no colon", " first: 1", ": no name", "a b: 1", "X : 1"])
+def test_a_line_that_is_no_header_is_refused(line: str) -> None:
+    for head in (f"{line}\r\nHost: a\r\n\r\n", f"Host: a\r\n{line}\r\nB: c\r\n\r\n"):
+        assert refusal("HTTP/1.1", parse_headers(BytesIO(head.encode()))) is not None
 
 
 def test_only_the_old_version_may_name_no_host() -> None:
