@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -72,7 +73,7 @@ class Process:
         )
         self.relay, self.membership, self.resume = built.relay, built.membership, built.resume
         self._requests = RequestQueue(
-            None,  # type: ignore[arg-type]
+            SimpleNamespace(connection=lambda _: None),  # type: ignore[arg-type]
             self.connections,
             self.recorded,  # type: ignore[arg-type]
             handlers={},
