@@ -13,7 +13,7 @@ from collections.abc import Callable
 from web.server.connection_table import network_of
 
 DELAY = 1.0  # seconds for each refusal that waits
-LONGEST_DELAY = 15.0
+LONGEST_DELAY = 5.0
 KEPT = 10_000  # addresses; the one that guessed longest ago is forgotten first
 
 

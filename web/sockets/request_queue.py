@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 DRAINED = 1 << 16  # unsent bytes of a socket whose next request is served
 DRAIN_LOOK = 0.05  # seconds
+READING = frozenset({"resume"})  # requests that change nothing
 WAITING_MAX = 64  # requests of one socket, the one that is served included
 
 Handler = Callable[[Connection, tuple[Any, ...]], Payload]
@@ -133,6 +134,8 @@ class RequestQueue:
             time.sleep(DRAIN_LOOK)
 
     def _serve(self, request: _Request) -> None:
+        if request.connection.closed and request.name in READING:
+            return  # nobody is there to be shown anything; what changes something is done
         self._answer(request, self._result(request))
 
     def _result(self, request: _Request) -> Payload:

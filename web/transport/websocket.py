@@ -171,7 +171,7 @@ class WebSocket:
         if events & _OUT:
             self._blocked = False
             self._wake()
-        if events & _IN and not self._busy and not self._paused:
+        if events & _IN and self._may_read():
             self._read()
         self._watch()
 
@@ -269,12 +269,18 @@ class WebSocket:
             self._queued = True
             self._loop.wants_to_send(self)
 
+    def _may_read(self) -> bool:
+        """Whether its owner has served what came before; the end of one that was cut is seen at
+        once, so that its file is free."""
+        return self._is_cut or not (self._busy or self._paused)
+
     def _watch(self) -> None:
         wanted = 0
         if self in self._loop:
             waits = self._blocked and self.unsent > UNSENT_WHILE_READING
-            reads = not self._busy and not self._paused and not waits
-            wanted = (_IN if reads else 0) | (_OUT if self._blocked else 0)
+            wanted = (_IN if self._may_read() and (self._is_cut or not waits) else 0) | (
+                _OUT if self._blocked else 0
+            )
         if wanted != self._watched:
             self._loop.watch(self, self._socket, self._watched, wanted)
             self._watched = wanted

@@ -240,3 +240,15 @@ def test_messages_that_are_not_complete_are_counted_with_what_is_not_sent(line: 
     line.loop.cut_largest(599)
     line.turn()
     assert (line.websocket in line.loop, line.loop.held) == (False, 0)
+
+
+def test_a_socket_that_is_cut_while_its_owner_works_is_closed_at_once(line: Line) -> None:
+    line.owner.done = False
+    line.say("a")
+    line.turn()
+    line.websocket.cut()
+    line.turn()
+    assert line.ours.fileno() == -1
+    assert line.owner.ends == 1
+    line.websocket.resume()
+    assert line.websocket not in line.loop
