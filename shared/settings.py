@@ -22,6 +22,7 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER: Final = re.compile(
     r"[+-]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,2})?", re.IGNORECASE
 )
+SHORTEST_TOKEN = 16  # characters, where other machines can connect
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ class Settings:
     def database_is_own(self) -> bool:
         """Whether the database is the one in the home."""
         return self.database_url == own_database(self.home)
+
+    @property
+    def has_short_token(self) -> bool:
+        """Whether there is a shared token that is guessed easily."""
+        return 0 < len(self.auth_token) < SHORTEST_TOKEN
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
@@ -191,6 +197,11 @@ def _require_access(read: "_Reader", settings: Settings) -> None:
         not settings.auth_disabled or is_loopback(settings.host) or open_access,
         f"AUTH_DISABLED: on HOST={settings.host} everybody who reaches this machine could use the "
         "agent; set OPEN_ACCESS=1 if that is meant",
+    )
+    read.require(
+        not settings.has_short_token or is_loopback(settings.host) or open_access,
+        f"AUTH_TOKEN: on HOST={settings.host} it needs {SHORTEST_TOKEN} characters or more, or "
+        "guessing finds it; `openssl rand -hex 16` prints one",
     )
 
 

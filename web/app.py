@@ -13,6 +13,7 @@ from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
+from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
 from shared.settings import Settings
@@ -20,7 +21,7 @@ from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes
-from web.api.http_runs import add_run_route
+from web.api.http_runs import MAX_BYTES, add_run_route
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.auth import Authenticator
@@ -51,6 +52,7 @@ from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
 from web.transport import engineio_socket
+from web.transport.engineio_socket import Common
 from web.transport.heartbeat import Heartbeat
 from web.transport.websocket_loop import WebSocketLoop
 
@@ -68,6 +70,8 @@ class WebProcess:
 
     wsgi: Wsgi
     table: ConnectionTable
+    faults: ClientFaults
+    body_max: int  # bytes of a request
     connections: Connections
     drain: Drain
     db: Database
@@ -100,7 +104,21 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     server = SocketServer(socketio.server)
     loop = WebSocketLoop()
     faults = ClientFaults()
-    engineio_socket.install(server, loop, faults)
+    connections_max = connections_that_fit(settings.connections_max)
+    limits = ConnectionLimits(
+        connections_max,
+        settings.unauthenticated_max,
+        settings.unauthenticated_per_address,
+    )
+    engineio_socket.install(
+        server,
+        Common(
+            loop=loop,
+            faults=faults,
+            strangers=ConnectionTable(limits),
+            unsent_max=settings.socket_unsent_max_bytes,
+        ),
+    )
     heartbeat = Heartbeat(server, loop)
     connections = Connections()
     backoff = ReconnectBackoff()
@@ -108,19 +126,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         server, settings.socket_queue_max, settings.socket_unsent_max_bytes, backoff
     )
     emitter = Emitter(server, connections, slow_clients)
-    table = ConnectionTable(
-        ConnectionLimits(
-            settings.connections_max,
-            settings.unauthenticated_max,
-            settings.unauthenticated_per_address,
-        )
-    )
+    table = ConnectionTable(limits)
 
     def limit_connections() -> None:
         table.cut_overdue()
         loop.cut_largest(settings.unsent_max_bytes)
 
-    limits = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
+    limiter = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
@@ -148,7 +160,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         burst=burst,
         notices=Notices(GatewayNotes(commands).without_transcript).of,
     )
-    services = [*loop.services, heartbeat.service, limits, store.service, *relay.services]
+    services = [*loop.services, heartbeat.service, limiter, store.service, *relay.services]
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
@@ -169,6 +181,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter,
         handlers=events.by_event(),
         refused=refusal_event,
+        faults=faults,
         per_second=settings.requests_per_second,
     )
     request_queue.install()
@@ -196,7 +209,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    add_run_route(app, authenticator, requests)
+    add_run_route(app, authenticator, requests, settings.requests_per_second)
     drain = Drain(server, request_queue, settings.web_drain)
     forwarded = Forwarded(parse_networks(settings.trusted_proxies))
     front = Front(
@@ -206,9 +219,18 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         origins=_origins(settings, forwarded),
         forwarded=forwarded,
         faults=faults,
-        sockets_max=settings.connections_max,
+        sockets_max=connections_max,
     )
-    return WebProcess(front, table, connections, drain, db, services)
+    return WebProcess(
+        wsgi=front,
+        table=table,
+        faults=faults,
+        body_max=max(settings.frame_max_bytes, MAX_BYTES),
+        connections=connections,
+        drain=drain,
+        db=db,
+        services=services,
+    )
 
 
 def _origins(settings: Settings, forwarded: Forwarded) -> Origins:

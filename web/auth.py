@@ -15,7 +15,6 @@ from web.server.guess_limit import GuessLimit
 log = logging.getLogger(__name__)
 
 SHARED_OWNER = "default"  # of all connections with the one shared token
-REFUSAL_DELAY = 1.0  # seconds
 SETTLED_NS = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
@@ -23,6 +22,10 @@ class Unauthenticated(HoldfastError):
     """Authentication failed"""
 
     code = "unauthenticated"
+
+
+class TooManyGuesses(Unauthenticated):
+    """Authentication failed"""
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,13 @@ class Authenticator:
         self._users = Users(settings.tokens_file) if settings.tokens_file is not None else None
 
     def authenticate(self, token: object, address: str = "") -> Principal:
-        """The principal that the token stands for. Raises Unauthenticated, which takes a second
-        when many wrong tokens came from this network address."""
+        """The principal that the token stands for. Raises Unauthenticated, which takes a
+        while when many wrong tokens came from this network address."""
         try:
             return self._principal(token)
         except Unauthenticated:
-            if self._guesses is not None and self._guesses.is_over(address):
-                time.sleep(REFUSAL_DELAY)
+            if self._guesses is not None and self._guesses.delay(address):
+                raise TooManyGuesses() from None
             raise
 
     def _principal(self, token: object) -> Principal:

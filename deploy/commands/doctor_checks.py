@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.commands.doctor_finding import FAULT, NOTE, OK, Finding
 from deploy.commands.doctor_gateways import gateway_findings
+from deploy.commands.doctor_limits import limits
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import NO_RETRY, find_binary
 from deploy.local.gateway_probe import probe
@@ -39,6 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_libraries(),
         _vocabulary(),
         _home(settings),
+        *limits(settings),
         *_users(settings),
         *_redis(settings),
         _database(settings),

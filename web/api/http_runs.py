@@ -22,18 +22,22 @@ from shared.errors import (
 )
 from shared.hermes.profiles import DEFAULT
 from web.api.run_requests import RunRequests
-from web.auth import Authenticator, Unauthenticated
+from web.auth import Authenticator, TooManyGuesses, Unauthenticated
 from web.payloads import RunPayload, parse
 from web.server.http_server import ADDRESS, CONNECTION
+from web.sockets.rate_limit import RateLimit
+from web.sockets.request_queue import TooManyRequests
 
 RETRY_AFTER: Final = "2"  # seconds
 MAX_BYTES: Final = 8_000_000  # of the body; gateways take 10 MB, with the history
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
+    (TooManyGuesses, 429),
     (Unauthenticated, 401),
     (RequestConflict, 409),
     (SessionBusy, 409),
     (QueueFull, 429),
+    (TooManyRequests, 429),
     (SessionTooLarge, 413),
     (Unavailable, 503),
     (ClientError, 400),
@@ -47,8 +51,12 @@ class TooLarge(ClientError):
     code = "too_large"
 
 
-def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequests) -> None:
-    """202 `{ok, run_id, session_id?, status}`, or an error's status with `{ok, error}`."""
+def add_run_route(
+    app: Flask, authenticator: Authenticator, requests: RunRequests, per_second: int
+) -> None:
+    """202 `{ok, run_id, session_id?, status}`, or an error's status with `{ok, error}`.
+    `per_second`: requests of one user, on average over ten seconds."""
+    rates = RateLimit(per_second)
 
     def post_run() -> ResponseReturnValue:
         try:
@@ -56,6 +64,8 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
             connection = request.environ.get(CONNECTION)
             if connection is not None:
                 connection.mark_authenticated()
+            if not rates.allows(principal.owner):
+                raise TooManyRequests
             profile = request.args.get("profile", "").strip() or DEFAULT
             accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
         except HoldfastError as error:

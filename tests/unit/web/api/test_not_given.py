@@ -28,7 +28,7 @@ class Requests:
 def test_a_run_without_a_profile_is_of_the_default_one(query: str) -> None:
     app, requests = Flask(__name__), Requests()
     anyone = SimpleNamespace(authenticate=lambda token, address: SimpleNamespace(owner="me"))
-    add_run_route(app, anyone, requests)  # type: ignore[arg-type]
+    add_run_route(app, anyone, requests, 50)  # type: ignore[arg-type]
     answer = app.test_client().post(f"/runs{query}", json={"input": "hi", "on_busy": None})
     assert (answer.status_code, requests.profiles) == (202, [DEFAULT])
 

@@ -96,7 +96,7 @@ def answered(random: Random, run: Run) -> None:
 
 def about(random: Random) -> None:
     if (found := sent(random, spoiled(random, ABOUT, 0.2))) is not None:
-        for value in (boundary.work(found), boundary.platform(found), boundary.replays(found)):
+        for value in (boundary.work(found), boundary.capabilities(found)):
             check(value)
         if (page := boundary.session_page(found, 200)) is not None:
             check(list(page.rows))
