@@ -4,6 +4,7 @@ Every function raises ValueError; its text says what is wrong and what to write 
 no part of the address, which may be a password.
 """
 
+import ipaddress
 import re
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
@@ -141,6 +142,27 @@ def gateway_url(text: str) -> str:
         raise ValueError("the key is given on its own, not in the address")
     path = re.sub(r"(/v1)?/*$", "", parts.path.rstrip("/"))
     return f"{scheme}://{parts.netloc}{path}"
+
+
+def keys_url(text: str) -> str:
+    """Return the address of a set of public keys. Who can change an answer on its way can be any
+    user, so it needs TLS unless it stays on this machine."""
+    scheme, parts = _split(text)
+    if scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise ValueError("needs a URL that begins with https://")
+    if scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("needs https://; http:// is for addresses of this machine only")
+    if parts.username is not None:
+        raise ValueError("needs an address without user and password")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to that address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def api_key(text: str) -> str:

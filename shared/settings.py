@@ -14,6 +14,8 @@ from shared.errors import SettingsError
 
 T = TypeVar("T")
 
+SHORTEST_SECRET = 32  # bytes
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,6 +30,16 @@ class Settings:
     auth_token: str = field(repr=False)
     auth_disabled: bool
     tokens_file: Path | None
+    jwt_secret: str = field(repr=False)
+    jwt_jwks_file: Path | None
+    jwt_jwks_url: str
+    jwt_issuer: str
+    jwt_audience: tuple[str, ...]
+    jwt_leeway: timedelta
+    jwt_role_claim: str
+    cookie_key: str = field(repr=False)
+    cookie_life: timedelta
+    recheck_every: timedelta
     hermes_url: str
     hermes_url_given: bool  # else the Hermes home may have another one
     hermes_api_key: str = field(repr=False)
@@ -80,6 +92,11 @@ class Settings:
         return self.log_redis_urls or (self.redis_url,)
 
     @property
+    def has_jwt(self) -> bool:
+        """Whether users may come with JWTs."""
+        return bool(self.jwt_secret or self.jwt_jwks_file or self.jwt_jwks_url)
+
+    @property
     def renew_every(self) -> timedelta:
         """Four renewals in a row may fail before the lease lapses (R35)."""
         return self.lease / 5
@@ -100,6 +117,16 @@ class Settings:
             auth_token=read.text("AUTH_TOKEN", ""),
             auth_disabled=read.flag("AUTH_DISABLED"),
             tokens_file=read.optional_path("TOKENS_FILE"),
+            jwt_secret=read.text("JWT_SECRET", ""),
+            jwt_jwks_file=read.optional_path("JWT_JWKS_FILE"),
+            jwt_jwks_url=read.parsed("JWT_JWKS_URL", "", addresses.keys_url),
+            jwt_issuer=read.text("JWT_ISSUER", ""),
+            jwt_audience=read.words("JWT_AUDIENCE"),
+            jwt_leeway=read.seconds("JWT_LEEWAY", 30, 0),
+            jwt_role_claim=read.text("JWT_ROLE_CLAIM", "role"),
+            cookie_key=read.text("COOKIE_KEY", ""),
+            cookie_life=read.seconds("COOKIE_SECONDS", 12 * 3600, 60),
+            recheck_every=read.seconds("RECHECK_SECONDS", 20, 0.1),
             hermes_url=read.parsed("HERMES_URL", "http://127.0.0.1:8642", addresses.gateway_url),
             hermes_url_given=bool(read.text("HERMES_URL", "")),
             hermes_api_key=read.parsed("HERMES_API_KEY", "", addresses.api_key),
@@ -160,6 +187,7 @@ class Settings:
             "database; choose another folder, or set DATABASE_URL",
         )
         _require_access(read, settings)
+        _require_jwt(read, settings)
         _require_lease(read, settings)
         read.finish()
         return settings
@@ -169,18 +197,42 @@ def _require_access(read: "_Reader", settings: Settings) -> None:
     """Require a token wherever other machines can connect, unless the opposite is confirmed."""
     open_access = read.flag("OPEN_ACCESS")
     read.require(
-        not settings.auth_disabled or is_loopback(settings.host) or open_access,
+        not settings.auth_disabled or addresses.is_loopback(settings.host) or open_access,
         f"AUTH_DISABLED: on HOST={settings.host} everybody who reaches this machine could use the "
         "agent; set OPEN_ACCESS=1 if that is meant",
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to that address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _require_jwt(read: "_Reader", settings: Settings) -> None:
+    """Require what makes JWTs safe: a strong secret, and with published keys, whom they are for."""
+    secret, published = settings.jwt_secret, settings.jwt_jwks_file or settings.jwt_jwks_url
+    read.require(
+        not secret or (len(secret.encode()) >= SHORTEST_SECRET and "-----" not in secret),
+        f"JWT_SECRET: needs {SHORTEST_SECRET} bytes or more, and is no public key; "
+        "for public keys there is JWT_JWKS_FILE",
+    )
+    read.require(
+        not (settings.jwt_jwks_file and settings.jwt_jwks_url),
+        "JWT_JWKS_URL: the keys are in JWT_JWKS_FILE already; unset one of them",
+    )
+    read.require(
+        not published or bool(settings.jwt_issuer and settings.jwt_audience),
+        "JWT_ISSUER, JWT_AUDIENCE: are needed with JWKS, whose keys sign tokens for others, too",
+    )
+    read.require(
+        settings.has_jwt or not (settings.jwt_issuer or settings.jwt_audience),
+        "JWT_ISSUER, JWT_AUDIENCE: need JWT_SECRET, JWT_JWKS_FILE or JWT_JWKS_URL beside them",
+    )
+    read.require(
+        not (settings.auth_disabled and settings.has_jwt),
+        "AUTH_DISABLED: nobody needs a token while it is set; unset it, or the JWT settings",
+    )
+    read.require(settings.jwt_leeway.total_seconds() <= 600, "JWT_LEEWAY: at most 600 seconds")
+    read.require(settings.recheck_every.total_seconds() <= 60, "RECHECK_SECONDS: at most 60")
+    read.require(
+        not settings.cookie_key or len(settings.cookie_key.encode()) >= SHORTEST_SECRET,
+        f"COOKIE_KEY: needs {SHORTEST_SECRET} bytes or more",
+    )
 
 
 def _require_lease(read: "_Reader", settings: Settings) -> None:

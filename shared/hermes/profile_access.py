@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,10 @@ class ProfileAccess:
     """Reads the file when it is asked for. A faulty file is logged, and the last valid one stays in
     force; before there was one, nobody may use anything."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, has_others: bool = False) -> None:
+        """`has_others`: there are users who are not in the file."""
         self._path = path
+        self._has_others = has_others
         self._file = NOBODY
         self._stamp: Stamp | None = None
 
@@ -26,7 +29,8 @@ class ProfileAccess:
         """Return what the file says now."""
         try:
             if Stamp.of(self._path.stat()) != self._stamp:
-                self._file, stamp = read_all(self._path)
+                file, stamp = read_all(self._path)
+                self._file = replace(file, has_others=self._has_others)
                 self._stamp = _settled(stamp)
         except SettingsError as error:
             log.error("tokens.unreadable error=%s", "; ".join(error.faults))

@@ -1,0 +1,52 @@
+"""Which cookies were signed out, by any web process.
+
+The database has the list, and is asked for each cookie that comes. A copy of it in memory, renewed
+now and then, serves for sockets that are open, and while the database does not answer: people then
+stay signed in, since live runs go on as well (R13).
+"""
+
+import logging
+import time
+
+from shared.db import sign_ins
+from shared.db.database import Database
+from shared.errors import DatabaseUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class SignedOut:
+    """All methods may be called by any thread."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: dict[str, float] = {}
+
+    def add(self, cookie: str, until: float) -> None:
+        """End a cookie. Raises DatabaseUnavailable, and then it has ended in this process only."""
+        self._known[cookie] = until
+        self._db.write(lambda tx: sign_ins.sign_out(tx, cookie, until))
+
+    def asks(self, cookie: str) -> bool:
+        """Whether the cookie was signed out, as the database says now, if it answers."""
+        if self.has(cookie):
+            return True
+        try:
+            return self._db.single(lambda tx: sign_ins.is_signed_out(tx, cookie))
+        except DatabaseUnavailable:
+            return False
+
+    def has(self, cookie: str) -> bool:
+        """Whether it was, as of the last renewal of the copy."""
+        return cookie in self._known
+
+    def renew(self) -> None:
+        """Read the list again. While the database does not answer, the copy stays."""
+        now = time.time()
+        try:
+            listed = self._db.single(sign_ins.signed_out)
+        except DatabaseUnavailable as error:
+            log.info("signed_out.not_read error=%s", error.code)
+            return
+        own = {cookie: until for cookie, until in self._known.items() if until > now}
+        self._known = own | listed
