@@ -18,6 +18,7 @@ from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
 from shared.service import Service
 from shared.settings import Settings
+from web.access.key_sources import read_key_file
 from web.app import build
 from web.server.http_server import HttpServer
 from web.sockets.engineio_internals import IncompatibleLibrary
@@ -80,12 +81,15 @@ def _require(settings: Settings) -> None:
     faults = []
     if not settings.redis_url:
         faults.append("REDIS_URL: is missing; `holdfast up` brings a server of its own")
-    if not (settings.auth_token or settings.tokens_file or settings.auth_disabled):
+    ways = (settings.auth_token, settings.tokens_file, settings.has_jwt, settings.auth_disabled)
+    if not any(ways):
         faults.append("AUTH_TOKEN: is missing, so nobody could connect")
     if faults:
         raise SettingsError(faults)
     if settings.tokens_file is not None:
         user_tokens.read(settings.tokens_file)
+    if settings.jwt_jwks_file is not None:
+        read_key_file(settings.jwt_jwks_file)
 
 
 def _stop_flag() -> list[int]:

@@ -15,13 +15,15 @@ from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from web.api.access import Access
 from web.api.approvals import Approvals
+from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes
 from web.api.http_runs import add_run_route
+from web.api.request_auth import RequestAuth
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
-from web.auth import Authenticator
 from web.front import Front
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
@@ -37,7 +39,6 @@ from web.resume.session_reader import SessionReader
 from web.server.client_faults import ClientFaults
 from web.server.connection_table import ConnectionLimits, ConnectionTable
 from web.server.forwarded import Forwarded, parse_networks
-from web.server.guess_limit import GuessLimit
 from web.server.origins import LOOPBACK_HOSTS, Origins
 from web.sockets import json_codec
 from web.sockets.connections import Connections
@@ -54,7 +55,6 @@ from web.transport.websocket_loop import WebSocketLoop
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
 DEADLINES_EVERY = 1.0  # seconds
-GUESS_REFILL = 60.0  # seconds until an address may try one more wrong token
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -180,10 +180,15 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     )
     recovery = Recovery(store=store, rejoin=rejoin, requests=request_queue, connections=connections)
     recovery.install(server)
-    authenticator = Authenticator(settings, GuessLimit(settings.token_guesses, GUESS_REFILL))
+    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
+    origins = Origins(settings.cors_origins, _hosts(settings), forwarded)
+    access = Access.build(settings, db, faults)
+    auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
+    access.watch.add(connections.all, emitter.close)
+    services += access.services
     ConnectHandler(
         server=server,
-        authenticator=authenticator,
+        auth=auth,
         connections=connections,
         membership=membership,
         emitter=emitter,
@@ -192,14 +197,14 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    add_run_route(app, authenticator, requests)
+    add_run_route(app, auth, requests)
+    AuthSession(auth, access.cookies, access.signed_out).install(app)
     drain = Drain(server, request_queue, settings.web_drain)
-    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
     front = Front(
         app,
         server=server,
         drain=drain,
-        origins=Origins(settings.cors_origins, _hosts(settings), forwarded),
+        origins=origins,
         forwarded=forwarded,
         faults=faults,
         sockets_max=settings.connections_max,

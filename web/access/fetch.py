@@ -49,8 +49,10 @@ def _body(sock: socket.socket, deadline: float, most: int) -> bytes:
         if response.status != http.client.OK:
             raise ValueError(f"answered with status {response.status}")
         body = response.read(most + 1)
-    if len(body) > most:
-        raise ValueError(f"has more than {most} bytes")
+        if len(body) > most:
+            raise ValueError(f"has more than {most} bytes")
+        if response.length:
+            raise ValueError("ended before its length")
     return body
 
 
