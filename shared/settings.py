@@ -220,7 +220,9 @@ def _require_jwt(read: "_Reader", settings: Settings) -> None:
         "JWT_ISSUER, JWT_AUDIENCE: are needed with JWKS, whose keys sign tokens for others, too",
     )
     read.require(
-        settings.has_jwt or not (settings.jwt_issuer or settings.jwt_audience),
+        settings.has_jwt
+        or bool(read.text("JWT_JWKS_URL", ""))  # one that is wrong is named already
+        or not (settings.jwt_issuer or settings.jwt_audience),
         "JWT_ISSUER, JWT_AUDIENCE: need JWT_SECRET, JWT_JWKS_FILE or JWT_JWKS_URL beside them",
     )
     read.require(

@@ -165,7 +165,8 @@ class KeyUrl:
         while not self.service.stopping:
             self._wanted.clear()
             self.read_now()
-            self._wanted.wait(self._every if self._keys else self._pause)
+            if not self.service.stopping:
+                self._wanted.wait(self._every if self._keys else self._pause)
 
     def _wake(self) -> None:
         self._wanted.set()
