@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from deploy.cli import main
 from shared.errors import SettingsError
-from tests.support.jwts import Signer, key_set
+from tests.support.jwts import RULES, Signer, key_set
 from tests.support.servers.processes import wait_until
 from web.access.key_sources import KeyFile, KeysUnavailable, KeyUrl, read_key_file
 from web.access.keys import parse_keys
@@ -259,3 +260,21 @@ def test_a_server_that_hangs_holds_a_token_up_for_a_bounded_time(
     with pytest.raises(KeysUnavailable):
         keys.find("ES256", "e")
     assert time.monotonic() - begun < 2
+
+
+def test_the_doctor_reads_the_keys_as_a_web_process_does(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {**RULES, "HOLDFAST_HOME": str(file.parent / "home")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("JWT_JWKS_FILE", str(file))
+    write(file, key_set(EC, RSA))
+    main(["doctor"])
+    assert "2 of ES256, RS256" in capsys.readouterr().out
+    write(file, b"{}")
+    assert main(["doctor"]) == 1
+    assert "JSON Web Key Set" in capsys.readouterr().out
+    monkeypatch.delenv("JWT_JWKS_FILE")
+    monkeypatch.setenv("JWT_JWKS_URL", "http://127.0.0.1:1/keys")
+    main(["doctor"])
+    assert "JWT_JWKS_URL cannot be used (ConnectionRefusedError" in capsys.readouterr().out
