@@ -144,6 +144,8 @@ class KeyUrl:
             log.warning("jwks.unreachable error=%s kept=%s", type(error).__name__, len(self._keys))
         except ValueError as error:
             log.warning("jwks.unusable error=%s kept=%s", error, len(self._keys))
+        except Exception:  # the edge of the loop: whatever an issuer sends, the process goes on
+            log.exception("jwks.failed kept=%s", len(self._keys))
         finally:
             with self._changed:
                 self._is_reading = False

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import jwt
 import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
 
 MOST_KEYS: Final = 100
 MOST_BYTES: Final = 1_000_000
@@ -72,7 +73,7 @@ def _key(row: object) -> Key | None:
         return None
     try:
         material = jwt.PyJWK(members, algorithm).key
-    except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError):
+    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, ArithmeticError):
         return None
     if row["kty"] == "RSA" and material.key_size < SHORTEST_RSA:
         return None

@@ -8,6 +8,8 @@ stay signed in, since live runs go on as well (R13).
 import logging
 import time
 
+from sqlalchemy.exc import DBAPIError
+
 from shared.db import sign_ins
 from shared.db.database import Database
 from shared.errors import DatabaseUnavailable
@@ -45,8 +47,8 @@ class SignedOut:
         now = time.time()
         try:
             listed = self._db.single(sign_ins.signed_out)
-        except DatabaseUnavailable as error:
-            log.info("signed_out.not_read error=%s", error.code)
+        except (DatabaseUnavailable, DBAPIError) as error:
+            log.warning("signed_out.not_read error=%s", type(error).__name__)
             return
         own = {cookie: until for cookie, until in self._known.items() if until > now}
         self._known = own | listed

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploy.cli import main
 from shared.errors import SettingsError
@@ -70,6 +72,26 @@ def test_of_a_private_key_only_the_public_part_is_read() -> None:
 def test_what_is_no_set_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"is not JSON|no JSON Web Key Set|no key to verify"):
         parse_keys(text)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=6,
+)
+members = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", "key_ops", "d"])
+texts = st.text("AQ_-09", max_size=60) | st.sampled_from(["RSA", "EC", "OKP", "P-256", "Ed25519"])
+
+
+@given(st.lists(st.dictionaries(members, json_values | texts), max_size=4), st.sampled_from("red"))
+def test_whatever_a_set_holds_it_is_read_or_refused(rows: list[Any], usual: str) -> None:
+    whole = {"r": RSA, "e": EC, "d": ED}[usual].jwk()
+    for row in (*rows, *({**whole, **row} for row in rows)):
+        try:
+            (key,) = parse_keys(json.dumps({"keys": [row]}).encode())
+        except ValueError:
+            continue
+        assert key.algorithm in ("RS256", "ES256", "EdDSA")
 
 
 # -- a file ------------------------------------------------------------------------------------
@@ -214,7 +236,9 @@ def test_many_tokens_of_a_new_key_cause_one_reading(server: Server, make: Make) 
     assert server.asked <= 3
 
 
-@pytest.mark.parametrize("failure", [OSError("down"), TimeoutError(), ValueError("x"), b"{}", b""])
+@pytest.mark.parametrize(
+    "failure", [OSError("down"), TimeoutError(), ValueError("x"), KeyError("a bug"), b"{}", b""]
+)
 def test_a_url_that_fails_keeps_the_old_keys(
     server: Server, make: Make, failure: bytes | Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -224,7 +248,8 @@ def test_a_url_that_fails_keeps_the_old_keys(
     wait_until(lambda: server.asked > 3, what="failed readings")
     assert keys.find("ES256", "e")
     assert keys.thumbprints()
-    assert "jwks.un" in caplog.text
+    assert "jwks.un" in caplog.text or "jwks.failed" in caplog.text
+    assert keys.service.healthy
 
 
 def test_a_key_that_was_withdrawn_counts_no_more(server: Server, make: Make) -> None:
