@@ -18,7 +18,6 @@ from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
 from shared.service import Service
 from shared.settings import Settings
-from web.access.key_sources import read_key_file
 from web.app import build
 from web.server.http_server import HttpServer
 from web.sockets.engineio_internals import IncompatibleLibrary
@@ -89,6 +88,8 @@ def _require(settings: Settings) -> None:
     if settings.tokens_file is not None:
         user_tokens.read(settings.tokens_file)
     if settings.jwt_jwks_file is not None:
+        from web.access.key_sources import read_key_file
+
         read_key_file(settings.jwt_jwks_file)
 
 

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from shared import user_tokens
 from shared.roles import Role
@@ -19,13 +20,14 @@ from shared.service import Service
 from shared.settings import Settings
 from shared.user_tokens import SHARED_OWNER
 from web.access.cookies import Cookies, Ticket
-from web.access.jwt_check import JwtCheck, JwtRefused, Rules
-from web.access.key_sources import KeyFile, KeySource, KeyUrl
-from web.access.principal import Credential, Kind, Principal, Unauthenticated
+from web.access.principal import Credential, JwtRefused, Kind, Principal, Unauthenticated
 from web.access.signed_out import SignedOut
 from web.access.users import Users
 from web.server.client_faults import ClientFaults
 from web.server.guess_limit import GuessLimit
+
+if TYPE_CHECKING:
+    from web.access.jwt_check import JwtCheck
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +60,7 @@ class Authenticator:
         self._faults = faults or ClientFaults()
         self._token = settings.auth_token
         self._users = Users(settings.tokens_file) if settings.tokens_file is not None else None
-        self._keys = _key_source(settings)
-        rules = Rules.of(settings)
-        self._jwt = JwtCheck(rules, settings.jwt_secret, self._keys) if settings.has_jwt else None
+        self._jwt = _jwt_check(settings)
         kind = Kind.OPEN if self.is_open else Kind.SHARED
         digest = user_tokens.digest(self._token) if self._token else ""
         self._shared = Principal(SHARED_OWNER, Role.ADMIN, Credential(kind, digest=digest))
@@ -68,7 +68,7 @@ class Authenticator:
     @property
     def services(self) -> Sequence[Service]:
         """What has to run for it."""
-        return [self._keys.service] if isinstance(self._keys, KeyUrl) else []
+        return self._jwt.services if self._jwt is not None else []
 
     def authenticate(self, token: object, address: str = "") -> Principal:
         """The principal that the token stands for. Raises Unauthenticated, which takes a second
@@ -174,7 +174,9 @@ class Authenticator:
         return None
 
 
-def _key_source(settings: Settings) -> KeySource | None:
-    if settings.jwt_jwks_file is not None:
-        return KeyFile(settings.jwt_jwks_file)
-    return KeyUrl(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+def _jwt_check(settings: Settings) -> "JwtCheck | None":
+    if not settings.has_jwt:
+        return None
+    from web.access.jwt_check import JwtCheck  # its library takes 9 MB, which only some need
+
+    return JwtCheck.of(settings)

@@ -11,7 +11,8 @@ PATHS = (
     "/", "/socket.io/", "/socket.io", "/socket.io/?EIO=4&transport=polling",
     "/socket.io/?EIO=4&transport=websocket", "/socket.io/?EIO=3&transport=polling",
     "/socket.io/?EIO=4&transport=polling&sid=nobody", "/socket.io/?EIO=4&transport=%00", "/runs",
-    "/runs?profile=", "/auth/session", "/auth/session", "/healthz", "/readyz", "/%2e%2e/%2e%2e/etc/passwd", "//a//b",
+    "/runs?profile=", "/auth/session", "/auth/session", "/healthz", "/readyz",
+    "/%2e%2e/%2e%2e/etc/passwd", "//a//b",
     "/" + "a" * 9000,
     "http://elsewhere/healthz", "*", "/\xff\xfe", "",
 )  # fmt: skip
@@ -24,7 +25,8 @@ HEADERS = (
     "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 99",
     "Expect: 100-continue", "Authorization: Bearer token", "Authorization: Bearer wrong",
     "Authorization: Basic \xff", "Content-Type: application/json", "Origin: null", "Origin: http://a",
-    "X: " + "y" * 9000, "no colon", ": empty", "A\0B: c", " folded: a", "Cookie: a=b; c", "Cookie: holdfast-hf=token",
+    "X: " + "y" * 9000, "no colon", ": empty", "A\0B: c", " folded: a", "Cookie: a=b; c",
+    "Cookie: holdfast-hf=token",
     "Cookie: holdfast-hf=.eJw.x.y", "Sec-Fetch-Site: same-origin",
     "X-Forwarded-For: 1.2.3.4", "Accept-Encoding: gzip", "Range: bytes=0-",
 )  # fmt: skip

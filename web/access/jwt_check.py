@@ -14,11 +14,12 @@ import jwt
 from jwt.exceptions import InvalidSubjectError
 
 from shared.roles import highest_named
+from shared.service import Service
 from shared.settings import Settings
 from shared.user_tokens import SHARED_OWNER
-from web.access.key_sources import KeySource
+from web.access.key_sources import KeyFile, KeySource, KeyUrl
 from web.access.keys import ALGORITHMS, Key, secret_key
-from web.access.principal import Credential, Kind, Principal, Unauthenticated
+from web.access.principal import Credential, JwtRefused, Kind, Principal
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +40,6 @@ _WHY: Final[tuple[tuple[type[Exception], str], ...]] = (
     (jwt.InvalidSignatureError, "signature"),
     (jwt.InvalidAlgorithmError, "algorithm"),
 )
-
-
-class JwtRefused(Unauthenticated):
-    """Authentication failed"""
-
-    def __init__(self, why: str) -> None:
-        """`why`: a word for the log; clients are not told."""
-        super().__init__()
-        self.why = why
 
 
 @dataclass(frozen=True)
@@ -76,6 +68,16 @@ class JwtCheck:
         self._rules = rules
         self._secret = secret_key(secret) if secret else None
         self._published = published
+
+    @classmethod
+    def of(cls, settings: Settings) -> "JwtCheck":
+        """Raises SettingsError if the file of keys cannot be used."""
+        return cls(Rules.of(settings), settings.jwt_secret, _key_source(settings))
+
+    @property
+    def services(self) -> list[Service]:
+        """What has to run for it."""
+        return [self._published.service] if isinstance(self._published, KeyUrl) else []
 
     def principal(self, token: str) -> Principal:
         """The principal of a token. Raises JwtRefused, and KeysUnavailable."""
@@ -137,6 +139,12 @@ class JwtCheck:
                 continue
             return claims, key
         raise JwtRefused("signature")
+
+
+def _key_source(settings: Settings) -> KeySource | None:
+    if settings.jwt_jwks_file is not None:
+        return KeyFile(settings.jwt_jwks_file)
+    return KeyUrl(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
 
 
 def owner_of(subject: str) -> str:

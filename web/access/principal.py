@@ -17,6 +17,15 @@ class Unauthenticated(HoldfastError):
     code = "unauthenticated"
 
 
+class JwtRefused(Unauthenticated):
+    """Authentication failed"""
+
+    def __init__(self, why: str) -> None:
+        """`why`: a word for the log; clients are not told."""
+        super().__init__()
+        self.why = why
+
+
 class Forbidden(ClientError):
     """Your role does not allow this."""
 

@@ -23,7 +23,7 @@ from tests.support.jwts import (
     key_set,
     secret_token,
 )
-from web.access.jwt_check import JwtRefused
+from web.access.principal import JwtRefused
 from web.auth import Authenticator, Principal, Unauthenticated
 from web.server.guess_limit import GuessLimit
 
