@@ -103,8 +103,8 @@ class Cookies:
 
 def _ticket(content: Mapping[str, Any]) -> Ticket:
     role = role_named(content["r"])
-    if role is None:
-        raise ValueError("no such role")
+    if role is None or not all(isinstance(content[name], str) for name in "ikom"):
+        raise ValueError("made by another version")
     return Ticket(
         id=content["i"],
         kind=Kind(content["k"]),

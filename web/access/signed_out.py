@@ -6,7 +6,6 @@ stay signed in, since live runs go on as well (R13).
 """
 
 import logging
-import time
 
 from sqlalchemy.exc import DBAPIError
 
@@ -22,12 +21,14 @@ class SignedOut:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._known: dict[str, float] = {}
+        self._known: dict[str, float] = {}  # the copy
+        self._unsaved: dict[str, float] = {}  # the database did not answer
 
     def add(self, cookie: str, until: float) -> None:
-        """End a cookie. Raises DatabaseUnavailable, and then it has ended in this process only."""
-        self._known[cookie] = until
-        self._db.write(lambda tx: sign_ins.sign_out(tx, cookie, until))
+        """End a cookie. Raises DatabaseUnavailable: then it has ended in this process, and in all
+        others once the database is back."""
+        self._unsaved[cookie] = until
+        self._save(cookie, until)
 
     def asks(self, cookie: str) -> bool:
         """Whether the cookie was signed out, as the database says now, if it answers."""
@@ -40,15 +41,18 @@ class SignedOut:
 
     def has(self, cookie: str) -> bool:
         """Whether it was, as of the last renewal of the copy."""
-        return cookie in self._known
+        return cookie in self._known or cookie in self._unsaved
 
     def renew(self) -> None:
         """Read the list again. While the database does not answer, the copy stays."""
-        now = time.time()
         try:
-            listed = self._db.single(sign_ins.signed_out)
+            for cookie, until in list(self._unsaved.items()):
+                self._save(cookie, until)
+            self._known = self._db.single(sign_ins.signed_out)
         except (DatabaseUnavailable, DBAPIError) as error:
             log.warning("signed_out.not_read error=%s", type(error).__name__)
-            return
-        own = {cookie: until for cookie, until in self._known.items() if until > now}
-        self._known = own | listed
+
+    def _save(self, cookie: str, until: float) -> None:
+        self._db.write(lambda tx: sign_ins.sign_out(tx, cookie, until))
+        self._known[cookie] = until
+        self._unsaved.pop(cookie, None)

@@ -88,4 +88,7 @@ def test_without_the_database_what_is_known_counts(db: Database, database_url: s
     assert ends.asks("here")
     away.away = False
     assert not SignedOut(db).asks("here")
+    ends.renew()
+    assert SignedOut(db).asks("here")
+    assert ends.has("c")
     away.close()

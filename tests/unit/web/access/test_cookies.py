@@ -130,6 +130,9 @@ def test_a_jwt_of_the_same_key_is_no_cookie_and_a_cookie_no_jwt(clock: Clock) ->
         {"i": "a", "k": "user", "o": "alice", "r": "root", "m": "", "u": 9e9},
         {"i": "a", "k": "user", "o": "alice", "r": "user", "m": "", "u": "soon"},
         {"i": "a", "k": "user", "o": "alice", "r": "user", "m": ""},
+        {"i": "a", "k": "user", "o": "alice", "r": "user", "m": 5, "u": 9e9},
+        {"i": None, "k": "user", "o": "alice", "r": "user", "m": "", "u": 9e9},
+        {"i": "a", "k": "user", "o": ["alice"], "r": "user", "m": "", "u": 9e9},
     ],
 )
 def test_one_of_another_version_is_refused(cookies: Cookies, content: Any) -> None:
