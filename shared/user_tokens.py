@@ -19,6 +19,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 MOST_BYTES: Final = 4_000_000
 SHARED_OWNER: Final = "default"  # of all connections with the one shared token
 OTHERS: Final = "*"  # in [profiles]: users who are not named there
+SETTLED_NS: Final = 2_000_000_000
 TABLES: Final = frozenset({"users", "profiles", "roles"})
 FORBIDDEN: Final = 0o027  # the group may read, since secrets are mounted so; others nothing
 
@@ -48,6 +50,10 @@ class Stamp:
     @classmethod
     def of(cls, status: os.stat_result) -> "Stamp":
         return cls(max(status.st_mtime_ns, status.st_ctime_ns), status.st_size, status.st_ino)
+
+    def if_settled(self) -> "Stamp | None":
+        """None while the file is so young that it may change again without a new stamp."""
+        return self if time.time_ns() - self.changed_ns > SETTLED_NS else None
 
 
 @dataclass(frozen=True)

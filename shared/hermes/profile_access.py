@@ -1,17 +1,13 @@
 """Which profiles users may use, by `TOKENS_FILE`, which is read again when it changes."""
 
 import logging
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from shared.errors import SettingsError
 from shared.user_tokens import NOBODY, Stamp, UserFile, read_all
 
 log = logging.getLogger(__name__)
-
-SETTLED_NS: Final = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
 class ProfileAccess:
@@ -31,13 +27,9 @@ class ProfileAccess:
             if Stamp.of(self._path.stat()) != self._stamp:
                 file, stamp = read_all(self._path)
                 self._file = replace(file, has_others=self._has_others)
-                self._stamp = _settled(stamp)
+                self._stamp = stamp.if_settled()
         except SettingsError as error:
             log.error("tokens.unreadable error=%s", "; ".join(error.faults))
         except OSError as error:
             log.error("tokens.unreadable error=%s", type(error).__name__)
         return self._file
-
-
-def _settled(stamp: Stamp) -> Stamp | None:
-    return stamp if time.time_ns() - stamp.changed_ns > SETTLED_NS else None

@@ -27,7 +27,6 @@ EVERY: Final = 300.0  # seconds after which keys are read again
 PAUSE: Final = 30.0  # seconds between two readings, however many unknown keys are named
 WITHIN: Final = 5.0  # seconds for one reading
 WRITABLE: Final = 0o022  # who can write the file can be any user
-SETTLED_NS: Final = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
 class KeysUnavailable(Unavailable):
@@ -71,7 +70,7 @@ class KeyFile:
         """Raises SettingsError if the file cannot be used."""
         self._path = path
         self._keys, stamp = read_key_file(path)
-        self._stamp = _settled(stamp)
+        self._stamp = stamp.if_settled()
 
     def find(self, algorithm: str, kid: str | None) -> list[Key]:
         self._reload()
@@ -86,15 +85,11 @@ class KeyFile:
             if Stamp.of(self._path.stat()) == self._stamp:
                 return
             self._keys, stamp = read_key_file(self._path)
-            self._stamp = _settled(stamp)
+            self._stamp = stamp.if_settled()
         except SettingsError as error:
             log.error("jwks.unreadable error=%s", "; ".join(error.faults))
         except OSError as error:
             log.error("jwks.unreadable error=%s", type(error).__name__)
-
-
-def _settled(stamp: Stamp) -> Stamp | None:
-    return stamp if time.time_ns() - stamp.changed_ns > SETTLED_NS else None
 
 
 class KeyUrl:

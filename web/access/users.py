@@ -2,9 +2,7 @@
 
 import hmac
 import logging
-import time
 from pathlib import Path
-from typing import Final
 
 from shared import user_tokens
 from shared.errors import SettingsError
@@ -13,8 +11,6 @@ from shared.user_tokens import SHARED_OWNER, Stamp, UserFile
 from web.access.principal import Credential, Kind, Principal
 
 log = logging.getLogger(__name__)
-
-SETTLED_NS: Final = 2_000_000_000  # a file that is younger may change again without a new stamp
 
 
 class Users:
@@ -69,7 +65,7 @@ class Users:
 
     def _take(self, file: UserFile, stamp: Stamp) -> None:
         self._file = file
-        self._stamp = stamp if time.time_ns() - stamp.changed_ns > SETTLED_NS else None
+        self._stamp = stamp.if_settled()
         self._principals = {
             digest: Principal(
                 owner, file.roles.get(owner, Role.USER), Credential(Kind.USER, digest=digest)

@@ -8,8 +8,7 @@ import pytest
 from deploy.cli import main
 from shared.errors import SettingsError
 from shared.settings import Settings
-from shared.user_tokens import Stamp, digest, new_token, read
-from web.access.users import SETTLED_NS
+from shared.user_tokens import SETTLED_NS, Stamp, digest, new_token, read
 from web.auth import Authenticator, Unauthenticated
 
 
@@ -83,7 +82,7 @@ def test_a_file_that_does_not_change_is_not_read_again(
 ) -> None:
     write(file, "[users]\n" + line("alice", "a"))
     later = time.time_ns() + SETTLED_NS + 1
-    monkeypatch.setattr("web.access.users.time.time_ns", lambda: later)
+    monkeypatch.setattr("shared.user_tokens.time.time_ns", lambda: later)
     door = authenticator(file)
     monkeypatch.setattr("shared.user_tokens.read_all", lambda path: pytest.fail("read again"))
     for _ in range(3):
