@@ -27,11 +27,11 @@ from typing import Final
 
 from shared import toml_file
 from shared.errors import SettingsError
+from shared.plain_file import MOST_BYTES, open_plain
 from shared.roles import Role, role_named
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-MOST_BYTES: Final = 4_000_000
 SHARED_OWNER: Final = "default"  # of all connections with the one shared token
 OTHERS: Final = "*"  # in [profiles]: users who are not named there
 SETTLED_NS: Final = 2_000_000_000
@@ -103,7 +103,7 @@ def read_all(path: Path) -> tuple[UserFile, Stamp]:
     Raises SettingsError, which names every fault, but no digest and no token.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             status = os.fstat(file.fileno())
             if status.st_mode & FORBIDDEN:
                 mode = f"{status.st_mode & 0o777:o}"

@@ -17,6 +17,7 @@ from shared.errors import SettingsError
 from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
 from shared.service import Service
+from shared.settings import SHORTEST_TOKEN as LEAST
 from shared.settings import Settings
 from web.app import build
 from web.server.http_server import HttpServer
@@ -36,6 +37,8 @@ def main() -> int:
         return 2
     log_setup.configure("web", settings.log_level)
     log.info("web.starting files=%s", raise_file_limit())
+    if settings.has_short_token:
+        log.warning("auth.short_token characters=%s least=%s", len(settings.auth_token), LEAST)
     tokens.preload()
     stopping = _stop_flag()
     try:
@@ -44,12 +47,15 @@ def main() -> int:
         log.error("web.incompatible_library library=%s missing=%s", error.library, error.missing)
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return 2
     try:
         listener = runtime.listen(settings.host, settings.port)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
-    server = HttpServer(listener, process.wsgi, process.table)
+    server = HttpServer(listener, process.wsgi, process.table, process.faults, process.body_max)
     process.start()
     gc_tuning.settle()
     server.service.start()

@@ -9,8 +9,11 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from shared.db.database import Database
+from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
+from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
+from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
 from shared.settings import Settings
@@ -20,7 +23,7 @@ from web.api.approvals import Approvals
 from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes
-from web.api.http_runs import add_run_route
+from web.api.http_runs import MAX_BYTES, add_run_route
 from web.api.request_auth import RequestAuth
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
@@ -33,6 +36,7 @@ from web.recovery.store import RecoveryStore
 from web.relay.log_reader import LogReader
 from web.relay.relay import Relay
 from web.resume.membership import Membership
+from web.resume.notices import Notices
 from web.resume.resume import Resume
 from web.resume.resync import Resync
 from web.resume.session_reader import SessionReader
@@ -49,6 +53,7 @@ from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
 from web.transport import engineio_socket
+from web.transport.engineio_socket import Common
 from web.transport.heartbeat import Heartbeat
 from web.transport.websocket_loop import WebSocketLoop
 
@@ -65,6 +70,8 @@ class WebProcess:
 
     wsgi: Wsgi
     table: ConnectionTable
+    faults: ClientFaults
+    body_max: int  # bytes of a request
     connections: Connections
     drain: Drain
     db: Database
@@ -97,7 +104,21 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     server = SocketServer(socketio.server)
     loop = WebSocketLoop()
     faults = ClientFaults()
-    engineio_socket.install(server, loop, faults)
+    connections_max = connections_that_fit(settings.connections_max)
+    limits = ConnectionLimits(
+        connections_max,
+        settings.unauthenticated_max,
+        settings.unauthenticated_per_address,
+    )
+    engineio_socket.install(
+        server,
+        Common(
+            loop=loop,
+            faults=faults,
+            strangers=ConnectionTable(limits),
+            unsent_max=settings.socket_unsent_max_bytes,
+        ),
+    )
     heartbeat = Heartbeat(server, loop)
     connections = Connections()
     backoff = ReconnectBackoff()
@@ -105,19 +126,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         server, settings.socket_queue_max, settings.socket_unsent_max_bytes, backoff
     )
     emitter = Emitter(server, connections, slow_clients)
-    table = ConnectionTable(
-        ConnectionLimits(
-            settings.connections_max,
-            settings.unauthenticated_max,
-            settings.unauthenticated_per_address,
-        )
-    )
+    table = ConnectionTable(limits)
 
     def limit_connections() -> None:
         table.cut_overdue()
         loop.cut_largest(settings.unsent_max_bytes)
 
-    limits = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
+    limiter = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
@@ -143,8 +158,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter=run_emitter,
         backoff=backoff,
         burst=burst,
+        notices=Notices(GatewayNotes(commands).without_transcript).of,
     )
-    services = [*loop.services, heartbeat.service, limits, store.service, *relay.services]
+    services = [*loop.services, heartbeat.service, limiter, store.service, *relay.services]
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
@@ -165,6 +181,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter,
         handlers=events.by_event(),
         refused=refusal_event,
+        faults=faults,
         per_second=settings.requests_per_second,
     )
     request_queue.install()
@@ -181,7 +198,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     recovery = Recovery(store=store, rejoin=rejoin, requests=request_queue, connections=connections)
     recovery.install(server)
     forwarded = Forwarded(parse_networks(settings.trusted_proxies))
-    origins = Origins(settings.cors_origins, _hosts(settings), forwarded)
+    origins = _origins(settings, forwarded)
     access = Access.build(settings, db, faults)
     auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
     access.watch.add(connections.all, emitter.close)
@@ -197,7 +214,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    add_run_route(app, auth, requests)
+    add_run_route(app, auth, requests, settings.requests_per_second)
     AuthSession(auth, access.cookies, access.signed_out).install(app)
     drain = Drain(server, request_queue, settings.web_drain)
     front = Front(
@@ -207,9 +224,25 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         origins=origins,
         forwarded=forwarded,
         faults=faults,
-        sockets_max=settings.connections_max,
+        sockets_max=connections_max,
     )
-    return WebProcess(front, table, connections, drain, db, services)
+    return WebProcess(
+        wsgi=front,
+        table=table,
+        faults=faults,
+        body_max=max(settings.frame_max_bytes, MAX_BYTES),
+        connections=connections,
+        drain=drain,
+        db=db,
+        services=services,
+    )
+
+
+def _origins(settings: Settings, forwarded: Forwarded) -> Origins:
+    try:
+        return Origins(settings.cors_origins, _hosts(settings), forwarded)
+    except ValueError as error:
+        raise SettingsError([f"CORS_ORIGINS: {error}"]) from error
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ of sign-outs that could be read; and what is refused is counted against its addr
 """
 
 import hmac
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,7 +19,14 @@ from shared.service import Service
 from shared.settings import Settings
 from shared.user_tokens import SHARED_OWNER
 from web.access.cookies import Cookies, Ticket
-from web.access.principal import Credential, JwtRefused, Kind, Principal, Unauthenticated
+from web.access.principal import (
+    Credential,
+    JwtRefused,
+    Kind,
+    Principal,
+    TooManyGuesses,
+    Unauthenticated,
+)
 from web.access.signed_out import SignedOut
 from web.access.users import Users
 from web.server.client_faults import ClientFaults
@@ -28,10 +34,6 @@ from web.server.guess_limit import GuessLimit
 
 if TYPE_CHECKING:
     from web.access.jwt_check import JwtCheck
-
-log = logging.getLogger(__name__)
-
-REFUSAL_DELAY = 1.0  # seconds
 
 __all__ = ["Authenticator", "Principal", "Unauthenticated"]
 
@@ -71,7 +73,7 @@ class Authenticator:
         return self._jwt.services if self._jwt is not None else []
 
     def authenticate(self, token: object, address: str = "") -> Principal:
-        """The principal that the token stands for. Raises Unauthenticated, which takes a second
+        """The principal that the token stands for. Raises Unauthenticated, which takes a while
         when many wrong tokens came from this network address, and KeysUnavailable."""
         return self._counting(lambda: self._principal(token), address)
 
@@ -106,10 +108,10 @@ class Authenticator:
         try:
             return find()
         except Unauthenticated as error:
-            if isinstance(error, JwtRefused) and self._faults.note("refused_jwt"):
-                log.info("jwt.refused why=%s", error.why)
-            if self._guesses is not None and self._guesses.is_over(address):
-                time.sleep(REFUSAL_DELAY)
+            if isinstance(error, JwtRefused):
+                self._faults.note("refused_jwt", error.why)
+            if self._guesses is not None and self._guesses.delay(address):
+                raise TooManyGuesses() from None
             raise
 
     def _principal(self, token: object) -> Principal:

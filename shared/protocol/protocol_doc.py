@@ -67,6 +67,10 @@ _SOCKET_EVENTS = """\
 A `resume` with `run_id`, `epoch` and `after_seq` is answered, if the log still has the events after
 `after_seq`, by a `resumed` with `replay: true` and without messages, and then by those events.
 `degraded: true` says that the database or Redis did not answer and something may be missing.
+`notices` is a list of `{code, missing, message}`, for people, of what the session will not have as
+long as its gateway is as it is. The code `no_transcript`: the gateway gives no transcript, so that
+results of tools (`tool_results` in `missing`), and reasoning that was not streamed (`reasoning`),
+are not kept; the message says what the operator can set. Other codes may come.
 """
 
 

@@ -9,6 +9,8 @@ tokens causes one reading in `PAUSE` seconds.
 """
 
 import logging
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from shared.errors import SettingsError, Unavailable
+from shared.plain_file import open_plain
 from shared.service import Service
 from shared.user_tokens import Stamp
 from web.access.fetch import fetch
@@ -51,11 +54,11 @@ def matching(keys: tuple[Key, ...], algorithm: str, kid: str | None) -> list[Key
 def read_key_file(path: Path) -> tuple[tuple[Key, ...], Stamp]:
     """Read the file, and its stamp. Raises SettingsError."""
     try:
-        status = path.stat()
-        if status.st_mode & WRITABLE:
-            fault = f"has mode {status.st_mode & 0o777:o}; chmod go-w {path}"
-            raise SettingsError([f"JWT_JWKS_FILE: {path} {fault}"])
-        with path.open("rb") as file:
+        with open_plain(path) as file:
+            status = os.fstat(file.fileno())
+            if status.st_mode & WRITABLE and stat.S_ISREG(status.st_mode):
+                fault = f"has mode {status.st_mode & 0o777:o}; chmod go-w {path}"
+                raise SettingsError([f"JWT_JWKS_FILE: {path} {fault}"])
             return parse_keys(file.read(MOST_BYTES)), Stamp.of(status)
     except OSError as error:
         raise SettingsError([f"JWT_JWKS_FILE: {path}: {error.strerror}"]) from error

@@ -17,6 +17,10 @@ class Unauthenticated(HoldfastError):
     code = "unauthenticated"
 
 
+class TooManyGuesses(Unauthenticated):
+    """Authentication failed"""
+
+
 class JwtRefused(Unauthenticated):
     """Authentication failed"""
 

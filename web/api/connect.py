@@ -95,7 +95,7 @@ class ConnectHandler:
             sid=sid,
             transport_id=self._server.transport_id(sid),
             owner=principal.owner,
-            profile=request.args.get("profile") or DEFAULT,
+            profile=request.args.get("profile", "").strip() or DEFAULT,
             receives_own_aborts=_protocol(given) == PROTOCOL_WITH_OWN_ABORTS,
             principal=principal,
         )

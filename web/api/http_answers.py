@@ -16,7 +16,8 @@ from shared.errors import (
     SessionTooLarge,
     Unavailable,
 )
-from web.access.principal import Forbidden, ForeignOrigin, Unauthenticated
+from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
+from web.sockets.request_queue import TooManyRequests
 
 RETRY_AFTER: Final = "2"  # seconds
 
@@ -28,12 +29,14 @@ class TooLarge(ClientError):
 
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
+    (TooManyGuesses, 429),
     (Unauthenticated, 401),
     (Forbidden, 403),
     (ForeignOrigin, 403),
     (RequestConflict, 409),
     (SessionBusy, 409),
     (QueueFull, 429),
+    (TooManyRequests, 429),
     (SessionTooLarge, 413),
     (TooLarge, 413),
     (Unavailable, 503),

@@ -15,17 +15,23 @@ from web.api.http_answers import json_body, refused
 from web.api.request_auth import RequestAuth
 from web.api.run_requests import RunRequests
 from web.payloads import RunPayload, parse
+from web.sockets.rate_limit import RateLimit
+from web.sockets.request_queue import TooManyRequests
 
 MAX_BYTES: Final = 8_000_000  # of the body; gateways take 10 MB, with the history
 
 
-def add_run_route(app: Flask, auth: RequestAuth, requests: RunRequests) -> None:
-    """202 `{ok, run_id, session_id?, status}`, or an error's status with `{ok, error}`."""
+def add_run_route(app: Flask, auth: RequestAuth, requests: RunRequests, per_second: int) -> None:
+    """202 `{ok, run_id, session_id?, status}`, or an error's status with `{ok, error}`.
+    `per_second`: requests of one user, on average over ten seconds."""
+    rates = RateLimit(per_second)
 
     def post_run() -> ResponseReturnValue:
         try:
             principal = auth.of_request(request.environ)
-            profile = request.args.get("profile") or DEFAULT
+            if not rates.allows(principal.owner):
+                raise TooManyRequests
+            profile = request.args.get("profile", "").strip() or DEFAULT
             payload = parse(RunPayload, (json_body(MAX_BYTES),))
             accepted = requests.accept(principal.owner, profile, payload)
         except HoldfastError as error:

@@ -80,7 +80,7 @@ def test_another_origin_is_refused_and_the_log_says_which(
     caplog.set_level(logging.INFO)
     refused = Asked(HTTP_ORIGIN="https://evil.example\nrun.ended")
     assert (refused.status, refused.seen) == ("403", {})
-    assert "origin.refused origin=https://evil.example?run.ended" in caplog.text
+    assert "kind=refused_origin count=1 total=1 last=https://evil.example?run.ended" in caplog.text
     assert Asked(HTTP_ORIGIN="http://h").status == "200"
 
 
@@ -119,3 +119,44 @@ def test_a_connection_that_polls_counts_as_authenticated_with_its_socket(
     socket = SimpleNamespace(is_authenticated=is_authenticated)
     Asked(KNOWN, socket=socket, connection=connection)
     assert connection.is_authenticated is is_authenticated
+
+
+def test_the_page_of_an_allowed_origin_may_ask_what_it_may_send() -> None:
+    asks: Any = {"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+    page = "https://app.example"
+    answer = Asked(HTTP_ORIGIN=page, allowed=(page,), **asks)
+    assert (answer.status, answer.seen, answer.body) == ("204", {}, b"")
+    assert answer.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    refused = Asked(HTTP_ORIGIN="https://evil.example", allowed=(page,), **asks)
+    assert refused.status == "403"
+    assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def test_a_page_may_read_that_the_process_is_full() -> None:
+    page = "https://app.example"
+    full = Asked(NEW, sockets=2, HTTP_ORIGIN=page, allowed=(page,))
+    assert (full.status, full.headers["Access-Control-Allow-Origin"]) == ("503", page)
+
+
+def test_a_refused_head_has_no_body_either() -> None:
+    assert Asked(REQUEST_METHOD="HEAD", HTTP_HOST="x", hosts=("h",)).body == b""
+
+
+@pytest.mark.parametrize("query", ["E%49O=4&transport=polling", "x=1&EIO=4", "EIO=4&si%64x=1"])
+def test_a_new_client_is_one_however_its_query_is_written(query: str) -> None:
+    assert Asked(query, sockets=2).status == "503"
+
+
+@pytest.mark.parametrize("query", ["EIO=4&s%69d=a", "sid=a&EIO=4", "EIO=4&transport=polling&sid=a"])
+def test_a_known_client_is_one_however_its_query_is_written(query: str) -> None:
+    assert Asked(query, sockets=2).status == "200"
+
+
+def test_refused_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    faults = ClientFaults()
+    for number in range(100):
+        faults.note("refused_origin", f"https://{number}.example")
+    assert len(caplog.records) == 1
+    assert faults.counts["refused_origin"] == 100

@@ -110,5 +110,5 @@ def test_keys_are_read_once_and_serve_sockets_and_requests(
         assert who(url, Signer(number=1, kid="unknown").token()).status_code == 401
     assert len(issuer.requests) == 1
     assert "jwks.changed keys=1" in process.log()
-    assert "jwt.refused why=unknown_key" in process.log()
+    assert "last=unknown_key" in process.log()
     assert "eyJ" not in process.log()

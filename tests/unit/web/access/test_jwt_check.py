@@ -23,7 +23,7 @@ from tests.support.jwts import (
     key_set,
     secret_token,
 )
-from web.access.principal import JwtRefused
+from web.access.principal import JwtRefused, TooManyGuesses
 from web.auth import Authenticator, Principal, Unauthenticated
 from web.server.guess_limit import GuessLimit
 
@@ -250,18 +250,20 @@ def test_why_a_token_was_refused_is_in_the_log_and_nothing_of_the_token(
     token = secret_token("b" * 32, sub="mallory")
     with caplog.at_level("DEBUG"):
         why(with_secret(), token)
-    assert "jwt.refused why=signature" in caplog.text
+    assert "client.fault kind=refused_jwt count=1 total=1 last=signature" in caplog.text
     assert not any(part in caplog.text for part in (*token.split("."), "mallory"))
 
 
-def test_wrong_tokens_are_counted_like_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_tokens_are_counted_like_guesses() -> None:
     slept: list[float] = []
-    monkeypatch.setattr("web.auth.time.sleep", slept.append)
     settings = Settings.load({"JWT_SECRET": SECRET, **RULES})
-    made = Authenticator(settings, GuessLimit(3, 60.0))
+    made = Authenticator(settings, GuessLimit(3, 60.0, sleep=slept.append))
+    refusals = []
     for _ in range(5):
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unauthenticated) as caught:
             made.authenticate(secret_token("b" * 32), "192.0.2.1")
+        refusals.append(caught.type)
+    assert refusals == [JwtRefused] * 3 + [TooManyGuesses] * 2
     assert len(slept) == 2
     assert made.authenticate(secret_token(), "192.0.2.1").owner == "alice"
     assert len(slept) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -148,6 +149,19 @@ def test_a_file_that_cannot_be_used_prevents_the_start(
     with pytest.raises(SettingsError, match=fault) as caught:
         read_key_file(file)
     assert len(caught.value.faults) == 1
+
+
+def test_what_is_no_regular_file_is_not_waited_for(file: Path) -> None:
+    write(file, key_set(EC))
+    keys = KeyFile(file)
+    file.unlink()
+    os.mkfifo(file)
+    for odd in (file, file.parent, Path("/dev/zero")):
+        with pytest.raises(SettingsError, match=r"JWT_JWKS_FILE: .* not a regular file"):
+            read_key_file(odd)
+    with pytest.raises(SettingsError, match="is not JSON"):
+        read_key_file(Path(os.devnull))
+    assert keys.find("ES256", "e")
 
 
 # -- a URL -------------------------------------------------------------------------------------
