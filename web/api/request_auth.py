@@ -1,7 +1,8 @@
 """Who sent a request, or opens a socket: by a token, and where none is sent by a cookie.
 
-A browser adds its cookie to what other pages make it send. So a cookie counts for requests that
-change nothing, whose answers other pages cannot read, and for all that come from our own page.
+A browser adds its cookie to what other pages make it send. So a cookie counts for all requests of
+our own page, and for those that change nothing and have no `Origin`: without one, no other page can
+read the answer. One of an allowed other origin could, so it needs a token.
 """
 
 from collections.abc import Mapping
@@ -70,10 +71,10 @@ class RequestAuth:
         return self._authenticator.authenticate_cookie(self.cookie(environ), address)
 
     def require_own_page(self, environ: Mapping[str, Any], *, always: bool = False) -> None:
-        """Raises ForeignOrigin for a request that changes something, or for any (`always`), and is
-        not of our own page."""
-        reads = environ.get("REQUEST_METHOD") in READING and not always
-        if not reads and not self._origins.is_own_page(environ):
+        """Raises ForeignOrigin for a request that is not of our own page, unless it changes nothing
+        and no page can read the answer. `always`: for any."""
+        is_read = environ.get("REQUEST_METHOD") in READING and "HTTP_ORIGIN" not in environ
+        if (always or not is_read) and not self._origins.is_own_page(environ):
             raise ForeignOrigin
 
     def is_secure(self, environ: Mapping[str, Any]) -> bool:

@@ -179,7 +179,10 @@ def test_a_cookie_changes_things_from_our_own_page_only(site: Site, url: str) ->
     assert code(post_run(url, of(cookie))) == (403, "foreign_origin")
     friend = of(cookie, Origin="https://friend.example")
     assert code(post_run(url, friend)) == (403, "foreign_origin")
-    assert "Access-Control-Allow-Credentials" not in ask("GET", url, headers=friend).headers
+    assert code(ask("GET", url, headers=friend)) == (403, "foreign_origin")
+    by_token = {**friend, "Authorization": "Bearer token-of-bob"}
+    assert ask("GET", url, headers=by_token).json()["owner"] == "bob"
+    assert ask("GET", url, headers=of(cookie, Origin=url)).json()["owner"] == "alice"
     assert post_run(url, of(cookie, Origin="http://evil.example")).status_code == 403
     assert post_run(url, of(cookie, Origin="null")).status_code == 403
     other_port = url.rpartition(":")[0] + ":1"
