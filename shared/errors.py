@@ -55,6 +55,12 @@ class RequestConflict(ClientError):
     code = "request_conflict"
 
 
+class IdempotencyConflict(ClientError):
+    """This Idempotency-Key was used before with another body; choose a new one."""
+
+    code = "idempotency_key_conflict"
+
+
 class QueueFull(ClientError):
     """Too many messages of this session are waiting; send it again when some are done."""
 

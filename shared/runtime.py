@@ -5,15 +5,19 @@ called `patch()` first (web and worker) these are green; in the maintenance work
 are real. To leave eventlet, this file has to be rewritten (docs/adr/0003).
 """
 
+import logging
 import os
 import selectors
 import socket
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from shared import listening
 from shared.errors import SettingsError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -150,6 +154,19 @@ class ConnectionSteps(Protocol):
         """The application is done with the request."""
 
 
+class _Faults:
+    """Logs what eventlet's server reports, except that a client broke its connection."""
+
+    def info(self, text: str, *args: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            log.error(text, *args)
+
+    def debug(self, text: str, *args: Any) -> None:
+        log.debug(text, *args)
+
+    error = info
+
+
 def http_connections(
     listener: socket.socket, app: Any
 ) -> Callable[[socket.socket, Any, ConnectionSteps], None]:
@@ -161,6 +178,7 @@ def http_connections(
         listener,
         listener.getsockname(),
         app,
+        log=_Faults(),
         log_output=False,
         keepalive=75,
         socket_timeout=60,

@@ -17,7 +17,10 @@ from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
 from web.api.connect import ConnectHandler
-from web.api.health import Health, add_routes
+from web.api.health import Health, add_routes, version
+from web.api.http.api import add_api, run_routes
+from web.api.http.live_run import LiveRuns
+from web.api.http.runs import Runs
 from web.api.http_runs import add_run_route
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
@@ -158,7 +161,8 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         queue_cap=settings.queue_cap,
         session_max_bytes=settings.session_max_bytes,
     )
-    events = SocketEvents(requests, resume, Approvals(db, event_log, queue))
+    approvals = Approvals(db, event_log, queue)
+    events = SocketEvents(requests, resume, approvals)
     request_queue = RequestQueue(
         server,
         connections,
@@ -193,6 +197,8 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
     add_run_route(app, authenticator, requests)
+    runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
+    add_api(app, authenticator, run_routes(runs), version())
     drain = Drain(server, request_queue, settings.web_drain)
     forwarded = Forwarded(parse_networks(settings.trusted_proxies))
     front = Front(

@@ -8,6 +8,9 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
+
+from web.api.http.errors import Fault, is_api_path
 from web.server.client_faults import ClientFaults
 from web.server.forwarded import Forwarded
 from web.server.http_server import ADDRESS, CONNECTION
@@ -16,6 +19,17 @@ from web.sockets.drain import Drain, is_new_client
 from web.sockets.engineio_internals import SocketServer, session_of
 
 log = logging.getLogger(__name__)
+
+# What pages of allowed other origins may send to the HTTP API, and read of its answers.
+_API_CORS = (
+    ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE, OPTIONS"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Hermes-Session-Id",
+    ),
+    ("Access-Control-Expose-Headers", "Idempotency-Replayed, Retry-After, X-Hermes-Session-Id"),
+    ("Access-Control-Max-Age", "600"),
+)
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -51,7 +65,7 @@ class Front:
             environ["PATH_INFO"] = "/socket.io/"
         refusal = self._refusal(environ)
         if refusal is not None:
-            return _answer(start_response, *refusal)
+            return _answer(environ, start_response, *refusal)
         self._mark_polling(environ)
         start = self._with_cors(environ, start_response)
         if environ.get("REQUEST_METHOD") != "HEAD":
@@ -88,6 +102,8 @@ class Front:
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             cors = [("Access-Control-Allow-Origin", str(origin)), ("Vary", "Origin")]
+            if is_api_path(environ.get("PATH_INFO", "")):
+                cors += _API_CORS
             return start_response(status, [*headers, *cors], *more)
 
         return start
@@ -98,9 +114,13 @@ def clean(text: object, most: int = 200) -> str:
     return "".join(c if c.isprintable() else "?" for c in str(text)[:most])
 
 
-def _answer(start_response: Any, status: str, text: str) -> list[bytes]:
-    body = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
+def _answer(environ: dict[str, Any], start_response: Any, status: str, text: str) -> list[bytes]:
+    body, kind = text.encode(), "text/plain; charset=utf-8"
+    if is_api_path(environ.get("PATH_INFO", "")):
+        code = "refused_origin" if status.startswith("403") else "unknown_host"
+        body = orjson.dumps(Fault(int(status[:3]), code, text).envelope)
+        kind = "application/json"
+    headers = [("Content-Type", kind), ("Connection", "close")]
     if status.startswith("503"):
         headers.append(("Retry-After", "5"))
     start_response(status, [*headers, ("Content-Length", str(len(body)))])

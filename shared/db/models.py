@@ -128,6 +128,7 @@ class RunRow(Base):
             unique=True,
         ),
         Index("runs_of_session", "owner", "session_id", "queue_no"),
+        Index("runs_by_time", "owner", "created_at", "id"),
         Index(
             "runs_not_done",
             "state",
@@ -174,6 +175,19 @@ class RunRow(Base):
     terminal_seq: Mapped[int | None]
     announced_at: Mapped[float | None]
     gateway_synced: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class IdempotencyKeyRow(Base):
+    """The run that was made for an `Idempotency-Key` of an owner; `key` is its hash."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("idempotency_keys_of_run", "run_id"),)
+
+    owner: Mapped[str] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    run_id: Mapped[str] = mapped_column(Id)
+    created_at: Mapped[float]
 
 
 class AttemptRow(Base):

@@ -21,13 +21,13 @@ from shared.errors import (
     Unavailable,
 )
 from shared.hermes.profiles import DEFAULT
+from web.api.http.bodies import MAX_BYTES
+from web.api.http.principal import authenticated
 from web.api.run_requests import RunRequests
 from web.auth import Authenticator, Unauthenticated
 from web.payloads import RunPayload, parse
-from web.server.http_server import ADDRESS, CONNECTION
 
 RETRY_AFTER: Final = "2"  # seconds
-MAX_BYTES: Final = 8_000_000  # of the body; gateways take 10 MB, with the history
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (Unauthenticated, 401),
@@ -52,10 +52,7 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
 
     def post_run() -> ResponseReturnValue:
         try:
-            principal = authenticator.authenticate(_token(), request.environ.get(ADDRESS, ""))
-            connection = request.environ.get(CONNECTION)
-            if connection is not None:
-                connection.mark_authenticated()
+            principal = authenticated(authenticator)
             profile = request.args.get("profile") or DEFAULT
             accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
         except HoldfastError as error:
@@ -67,11 +64,6 @@ def add_run_route(app: Flask, authenticator: Authenticator, requests: RunRequest
         return jsonify(ok=True, run_id=accepted.run_id, status=accepted.status, **named), 202
 
     app.add_url_rule("/runs", view_func=post_run, methods=["POST"])
-
-
-def _token() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _body() -> Any:
