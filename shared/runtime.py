@@ -180,6 +180,7 @@ def http_connections(
         app,
         log=_Faults(),
         log_output=False,
+        minimum_chunk_size=1,  # else events would wait until there are 4 KB of them
         keepalive=75,
         socket_timeout=60,
         debug=False,

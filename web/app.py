@@ -18,14 +18,18 @@ from shared.task_queue import TaskQueue, celery_app
 from web.api.approvals import Approvals
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
-from web.api.http.api import add_api, run_routes
+from web.api.http.api import add_api, event_routes, run_routes
 from web.api.http.live_run import LiveRuns
+from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
 from web.api.http_runs import add_run_route
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.auth import Authenticator
 from web.front import Front
+from web.readers.opening import Opening
+from web.readers.reader_emitter import ReaderEmitter
+from web.readers.readers import Readers
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
@@ -124,14 +128,22 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
+    readers = Readers(
+        connections,
+        backoff,
+        per_owner=settings.sockets_per_owner,
+        most_chunks=settings.socket_queue_max,
+        most_bytes=settings.socket_unsent_max_bytes,
+    )
     run_emitter = OffsetEmitter(emitter, store.trackers)
+    all_emitter = ReaderEmitter(run_emitter, readers.by_sid)
     sessions = SessionReader(db, event_log)
     relay = Relay(
         event_log,
         log_commands,
         [pubsub_client(url) for url in settings.log_servers],
-        run_emitter,
-        resync=Resync(sessions, LogReader(event_log), run_emitter).send,
+        all_emitter,
+        resync=Resync(sessions, LogReader(event_log), all_emitter).send,
         burst=burst,
     )
 
@@ -198,8 +210,12 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     add_routes(app, Health(db, commands, relay.subscriber, services))
     add_run_route(app, authenticator, requests)
     runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
-    add_api(app, authenticator, run_routes(runs), version())
-    drain = Drain(server, request_queue, settings.web_drain)
+    opening = Opening(
+        db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
+    )
+    run_events = RunEvents(runs, opening, readers, membership)
+    add_api(app, authenticator, [*run_routes(runs), *event_routes(run_events)], version())
+    drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     forwarded = Forwarded(parse_networks(settings.trusted_proxies))
     front = Front(
         app,

@@ -29,7 +29,7 @@ class ApiClient:
     token: str
 
     def call(
-        self, method: str, path: str, body: object = None, *, timeout: float = 20, **headers: str
+        self, method: str, path: str, body: object = None, **headers: str
     ) -> requests.Response:
         """One request; `body` as JSON, unless it is bytes. `Last_Event_ID=…` is that header."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -43,7 +43,7 @@ class ApiClient:
                 "Content-Type": "application/json",
                 **named,
             },
-            timeout=timeout,
+            timeout=30,
         )
 
     def get(self, path: str, **headers: str) -> requests.Response:

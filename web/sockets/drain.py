@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +21,16 @@ POLL_EVERY = 0.02  # seconds
 class Drain:
     """Transports are closed, as by a lost network: a DISCONNECT would end clients for good (P2)."""
 
-    def __init__(self, server: SocketServer, requests: RequestQueue, within: timedelta) -> None:
-        """`within`: all is closed by then, answered or not."""
+    def __init__(
+        self,
+        server: SocketServer,
+        requests: RequestQueue,
+        within: timedelta,
+        close_others: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`within`: all is closed by then, answered or not. `close_others(seconds)` closes within
+        that time what is connected without a socket."""
+        self._close_others = close_others
         self._server = server
         self._requests = requests
         self._within = within.total_seconds()
@@ -43,6 +51,7 @@ class Drain:
         ]
         for closer in closers:
             closer.start()
+        self._close_others(self._within)
         for closer in closers:
             closer.join()
         time.sleep(FLUSH if closers else 0)

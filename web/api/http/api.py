@@ -8,6 +8,7 @@ from flask import Flask, Response
 from web.api.http import run_models as models
 from web.api.http.openapi import document
 from web.api.http.routes import Header, Result, Route, add_routes
+from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
 from web.auth import Authenticator
 
@@ -63,6 +64,22 @@ def run_routes(runs: Runs) -> list[Route]:
             Result(200, "The answer is stored, and goes to the agent.", models.AnsweredApproval),
             body=models.ApprovalBody,
             refusals=[*BODY, 404, 409],
+        ),
+    ]
+
+
+def event_routes(events: RunEvents) -> list[Route]:
+    """The events of a run."""
+    return [
+        Route(
+            "GET",
+            "/v1/runs/{run_id}/events",
+            events.stream,
+            "The events of a run: those so far, or after a position, and then live ones.",
+            Result(200, "Server-sent events, until the run has ended."),
+            query=models.EventsQuery,
+            headers=[Header(POSITION_HEADER, "The `id` of the last event that was received.")],
+            refusals=[400, 404, 410, 429],
         ),
     ]
 

@@ -1,15 +1,13 @@
 """A run in the shape of the gateway's `GET /v1/runs/{id}`. Pure."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.db.runs.run_status import RunFilter, RunStatus
 from shared.hermes.profiles import DEFAULT
-from shared.protocol.events import RUN_CANCELLED, RUN_COMPLETED
+from shared.protocol.run_ends import end_name, usage_of
 from shared.protocol.run_states import Reason, RunState
 
 GATEWAY_MODEL: Final = "hermes-agent"  # what gateways call a model that nobody named
-COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
 
 #: Reasons of a failed run whose work was cut off by a process that died: `interrupted`.
 INTERRUPTED: Final = (Reason.WORKER_LOST, Reason.GATEWAY_LOST_RUN)
@@ -69,19 +67,3 @@ def run_object(
     elif output and run.output:
         fields["output"] = run.output
     return {key: value for key, value in fields.items() if value is not None}
-
-
-def end_name(name: str, payload: Mapping[str, Any]) -> str:
-    """The event that ends a run, as gateways name it: a stopped run is cancelled."""
-    if name == RUN_COMPLETED and payload.get("status") == RunState.ABORTED:
-        return RUN_CANCELLED
-    return name
-
-
-def usage_of(usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Tokens and costs with the three counts that gateways always have."""
-    found = dict(usage or {})
-    counts = {name: found.get(name) or 0 for name in COUNTS}
-    if not counts["total_tokens"]:
-        counts["total_tokens"] = counts["input_tokens"] + counts["output_tokens"]
-    return {**counts, **{key: value for key, value in found.items() if key not in counts}}

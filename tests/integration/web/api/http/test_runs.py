@@ -159,6 +159,7 @@ ROUTES = [
     ("POST", "/v1/runs", {"input": "x"}),
     ("GET", "/v1/runs", None),
     ("GET", "/v1/runs/{}", None),
+    ("GET", "/v1/runs/{}/events", None),
     ("POST", "/v1/runs/{}/stop", None),
     ("POST", "/v1/runs/{}/approval", {"choice": "once"}),
 ]
