@@ -82,7 +82,7 @@ class EventStream:
     def __iter__(self) -> Iterator[Frame]:
         """Frames until the server closes; comments are passed over."""
         last = ""
-        for raw in self.response.iter_lines(chunk_size=1):
+        for raw in self.response.iter_lines(chunk_size=None):
             line = raw.decode()
             self.lines.append(line)
             if line.startswith("id: "):
