@@ -7,6 +7,14 @@ from shared.protocol.events import RUN_CANCELLED, RUN_COMPLETED
 from shared.protocol.run_states import RunState
 
 COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
+_MORE: Final = (
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "estimated_cost_usd",
+    "actual_cost_usd",
+    "cost_status",
+)
 
 
 def end_name(name: str, payload: Mapping[str, Any]) -> str:
@@ -17,9 +25,10 @@ def end_name(name: str, payload: Mapping[str, Any]) -> str:
 
 
 def usage_of(usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Tokens and costs with the three counts that gateways always have."""
+    """The three counts that gateways always have, and further counts and costs if they are known.
+    Gateways' usages carry more, which is not for clients."""
     found = dict(usage or {})
     counts = {name: found.get(name) or 0 for name in COUNTS}
     if not counts["total_tokens"]:
         counts["total_tokens"] = counts["input_tokens"] + counts["output_tokens"]
-    return {**counts, **{key: value for key, value in found.items() if key not in counts}}
+    return {**counts, **{name: found[name] for name in _MORE if found.get(name) is not None}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
 from types import SimpleNamespace
@@ -119,3 +120,29 @@ def test_a_connection_that_polls_counts_as_authenticated_with_its_socket(
     socket = SimpleNamespace(is_authenticated=is_authenticated)
     Asked(KNOWN, socket=socket, connection=connection)
     assert connection.is_authenticated is is_authenticated
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status", "code"),
+    [
+        ("HTTP_ORIGIN", "https://evil.example", "403", "refused_origin"),
+        ("HTTP_HOST", "evil.example", "400", "unknown_host"),
+    ],
+)
+def test_refusals_below_the_api_have_its_envelope(
+    header: str, value: str, status: str, code: str
+) -> None:
+    environ: dict[str, Any] = {"PATH_INFO": "/v1/runs", header: value}
+    asked = Asked(hosts=("h",), **environ)
+    assert asked.status.startswith(status)
+    error = json.loads(asked.body)["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["code"] == code
+
+
+def test_pages_of_allowed_origins_may_use_the_headers_of_the_api() -> None:
+    origin = "https://app.example.org"
+    named = "Access-Control-Allow-Headers"
+    api = Asked(allowed=(origin,), HTTP_ORIGIN=origin, PATH_INFO="/v1/runs")
+    assert "Last-Event-ID" in dict(api.headers)[named]
+    assert named not in dict(Asked(allowed=(origin,), HTTP_ORIGIN=origin, PATH_INFO="/").headers)

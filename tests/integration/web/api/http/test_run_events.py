@@ -445,3 +445,25 @@ def test_a_web_process_that_ends_in_mid_answer_costs_a_reader_nothing(
         assert text_of(frames) == "".join(said)
         assert seqs(frames) == list(range(1, 303))
         assert reader.opened > 1
+
+
+def test_streams_end_at_a_drain_and_the_process_with_them(api: Api, session_id: str) -> None:
+    environ = {"TOKENS_FILE": str(api.home / "users.toml"), "WEB_DRAIN_SECONDS": "5"}
+    database_url = f"sqlite:///{api.home / 'test.db'}"
+    name = f"web-{uuid.uuid4().hex}"
+    url, process = start_web(
+        api.processes, api.redis.url, database_url, api.home, name=name, **environ
+    )
+    run = live(api, session_id)
+    run.say("a")
+    client = ApiClient(url, "token-of-alice")
+    streams = [client.events(run.keys.run_id) for _ in range(20)]
+    for stream in streams:
+        stream.until("message.delta")
+    process.signal(signal.SIGTERM)
+    for stream in streams:
+        assert list(stream) == []  # an orderly end of the body, without that of the run
+        assert not stream.is_closed_as_ended
+    process.wait()
+    assert process.returncode == 0
+    assert "web.readers_closed count=20 left=0" in process.log()
