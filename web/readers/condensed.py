@@ -73,11 +73,11 @@ def missing(steps: Sequence[Step], had: Place, run_id: str) -> Iterator[tuple[Pl
     """The events that a reader at `had` lacks, each with the place behind it. Epoch and seq of the
     places are those of `had`: the reader is not yet behind any entry of the log."""
     tools = [step for step in steps if isinstance(step, Used)]
-    place = had._replace(open=_named(had.open, tools))
+    place = had.but(open=_named(had.open, tools))
     text = "".join(step.text for step in steps if isinstance(step, Said))
     begun = start_of(run_id).checksum
     if had.text > len(text) or _checksum(text[: had.text], begun) != had.checksum:
-        place = place._replace(text=len(text), checksum=_checksum(text, begun))
+        place = place.but(text=len(text), checksum=_checksum(text, begun))
         yield place, (SNAPSHOT, {"text": text})
     skip_text, skip_reasoning = place.text, place.reasoning
     number = 0
@@ -106,11 +106,11 @@ def _of_tool(tool: Used, number: int, place: Place) -> Iterator[tuple[Place, Eve
     named = {"tool": tool.name} | ({"tool_call_id": tool.call_id} if tool.call_id else {})
     if number > place.tools:
         still_open = (*place.open, OpenTool(number, tool.call_id, tool.name))
-        place = place._replace(tools=number, open=still_open)
+        place = place.but(tools=number, open=still_open)
         yield place, ("tool.started", {**named, "preview": None})
     still_open = tuple(other for other in place.open if other.number != number)
     if tool.done and still_open != place.open:
-        place = place._replace(open=still_open)
+        place = place.but(open=still_open)
         duration = tool.duration if tool.duration is not None else 0.0
         result = {"duration": duration, "error": tool.error, "output": tool.output}
         yield place, ("tool.completed", {**named, **result})

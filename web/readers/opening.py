@@ -189,7 +189,7 @@ class Opening:
         made = list(of_stored(run.id, run.session_id, stored.steps, cursor))
         had = cursor if isinstance(cursor, Place) else start_of(run.id)
         place = made[-1][0] if made else had
-        place = place._replace(epoch=stored.epoch, seq=stored.terminal_seq)
+        place = place.but(epoch=stored.epoch, seq=stored.terminal_seq)
         name, event = stored.end
         end = End(place, name, event, condensed=True)
         return Start([one for _, one in made], place, end, is_over=True)

@@ -48,6 +48,10 @@ class Place(NamedTuple):
         numbers = tuple(tool.number for tool in self.open)
         return self.text, self.reasoning, self.tools, numbers, self.checksum
 
+    def but(self, **changes: Any) -> "Place":
+        """The same with other values of these fields."""
+        return self._replace(**changes)
+
     @property
     def id(self) -> str:
         """The place as text."""
@@ -89,19 +93,19 @@ def advance(place: Place, name: str, event: Mapping[str, Any], seq: int) -> Plac
         case "message.delta":
             delta = _text(event, "delta")
             checksum = zlib.crc32(delta.encode("utf-8", "replace"), place.checksum)
-            return place._replace(seq=seq, text=place.text + len(delta), checksum=checksum)
+            return place.but(seq=seq, text=place.text + len(delta), checksum=checksum)
         case "reasoning.delta" | "thinking.delta":
             more = len(_text(event, "text", "delta"))
-            return place._replace(seq=seq, reasoning=place.reasoning + more)
+            return place.but(seq=seq, reasoning=place.reasoning + more)
         case "tool.started":
             number = place.tools + 1
             tool = OpenTool(number, _text(event, "tool_call_id"), _text(event, "tool", "name"))
-            return place._replace(seq=seq, tools=number, open=(*place.open, tool))
+            return place.but(seq=seq, tools=number, open=(*place.open, tool))
         case "tool.completed":
             done = _completed(place.open, event)
             still = tuple(tool for tool in place.open if tool is not done)
-            return place._replace(seq=seq, open=still)
-    return place._replace(seq=seq)
+            return place.but(seq=seq, open=still)
+    return place.but(seq=seq)
 
 
 def _completed(tools: tuple[OpenTool, ...], event: Mapping[str, Any]) -> OpenTool | None:

@@ -67,7 +67,7 @@ class Replay:
         self._fold, self._state = _folded(view, session_id)
         begun = start_of(view.run_id, view.epoch)
         self._steps = _steps(self._fold)
-        self._places = [_last_place(self._steps, begun, view.run_id)._replace(seq=view.base)]
+        self._places = [_last_place(self._steps, begun, view.run_id).but(seq=view.base)]
         self._frames: list[bytes] = []
         self._entries: list[bytes] = []
         self.extend(view)
@@ -127,7 +127,7 @@ class Replay:
             if not is_end(name):
                 transcript.apply(event)
                 state.apply(event)
-        had = had._replace(epoch=self.epoch, seq=0)
+        had = had.but(epoch=self.epoch, seq=0)
         frames = self._condensed(_steps(transcript), state, had)
         return Start(frames, self._places[-1], self.ended, self.ended is not None)
 
@@ -139,7 +139,7 @@ class Replay:
         for shown in state.events():
             seq = shown["data"].get("seq", 0)
             if seq > had.seq:
-                place = place._replace(seq=seq)
+                place = place.but(seq=seq)
                 frames.append(frame(place, shown["event"], shown["data"], condensed=True))
         return frames
 
