@@ -51,7 +51,7 @@ def _chat(found: Mapping[str, Any], profile: str) -> Chat:
     about = found["session"]
     if not is_identifier(about["id"]):
         raise ValueError("its id is none that a client can send")
-    columns = {name: _text(about, name) for name in _SESSION_TEXTS}
+    columns: Row = {name: _text(about, name) for name in _SESSION_TEXTS}
     columns |= {"profile": profile, "source": _text(about, "source") or "chat"}
     columns |= {name: _time(about[name]) for name in ("started_at", "last_active")}
     columns |= {name: about.get(name) is True for name in ("pinned", "archived")}

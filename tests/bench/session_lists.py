@@ -114,6 +114,7 @@ def index_all(db: Database) -> float:
     began, done = time.monotonic(), 0
     while some := db.write(index.index_some):
         done += some
+    db.write(index.settle)
     return done / (time.monotonic() - began)
 
 

@@ -11,7 +11,7 @@ from shared.conversation.snippet import Snippet, snippet
 from shared.db.models import MessageRow
 
 AROUND: Final = 2_000  # characters that are read of a message, from before its first place
-AHEAD: Final = 200  # of these before the place
+AHEAD: Final = 100  # of these before the place
 
 
 def read_snippets(

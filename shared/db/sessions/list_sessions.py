@@ -89,8 +89,9 @@ def list_sessions(
     terms = query_terms(query)
     if not terms:
         return SessionPage([], 0)
-    with bounded(tx):
-        return _found_page(tx, owner, limit, after, offset, only, terms)
+    with bounded(tx) as newest:
+        hits = found(tx, owner, terms, newest)
+        return _found_page(tx, owner, limit, after, offset, only, terms, hits)
 
 
 def counts(tx: Session, owner: str) -> dict[str, int]:
@@ -121,10 +122,12 @@ def _found_page(
     offset: int,
     only: Filter,
     terms: list[Term],
+    hits: CTE,
 ) -> SessionPage:
-    hits = found(tx, owner, terms)
     matched = _by_session(hits)
-    columns = (*INFO_COLUMNS, matched.c.newest, matched.c.messages, _total(owner, only, matched))
+    is_first = after is None and not offset
+    total = func.count().over() if is_first else _total(owner, only, matched)
+    columns = (*INFO_COLUMNS, matched.c.newest, matched.c.messages, total.label("total"))
     statement = select(*columns, _is_full(hits)).join(
         matched, matched.c.session_id == SessionRow.id
     )
@@ -136,8 +139,8 @@ def _found_page(
         Listed(info(row), Match(row.messages, row.newest, *snippets.get(row.newest, (None, None))))
         for row in rows[:limit]
     ]
-    total = rows[0].total if rows else 0
-    return SessionPage(sessions, total, _next(rows, limit), not (rows and rows[0].is_full))
+    count = rows[0].total if rows else 0
+    return SessionPage(sessions, count, _next(rows, limit), not (rows and rows[0].is_full))
 
 
 def _by_session(hits: CTE) -> CTE:
@@ -155,7 +158,7 @@ def _by_session(hits: CTE) -> CTE:
 def _total(owner: str, only: Filter, matched: CTE) -> ColumnElement[int]:
     wanted = select(func.count()).select_from(SessionRow)
     joined = wanted.join(matched, matched.c.session_id == SessionRow.id)
-    return joined.where(*_wanted(owner, only)).scalar_subquery().label("total")
+    return joined.where(*_wanted(owner, only)).scalar_subquery()
 
 
 def _is_full(hits: CTE) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, func, select, text, update
+from sqlalchemy.orm import Session
 
 from shared.db.database import Database
 from shared.db.delete_session import remove
@@ -119,7 +120,8 @@ def test_nothing_of_a_deleted_session_is_left(db: Database) -> None:
     db.write(lambda tx: remove(tx, OWNER, "s", force=True))
     assert ids(db, "needle") == []
     for table in (MessageTermsRow, TitleTermsRow):
-        assert db.read(lambda tx, t=table: tx.scalar(select(func.count()).select_from(t))) == 0
+        left = select(func.count()).select_from(table)
+        assert db.read(partial(Session.scalar, statement=left)) == 0
     say(db, "s", "other", "words")  # SQLite gives its rows the numbers of the deleted ones
     assert ids(db, "needle") == ids(db, "hay") == []
     assert ids(db, "words") == ["s"]
@@ -201,23 +203,42 @@ def test_a_search_reads_a_bounded_number_of_the_newest_messages(
     assert search(db, "s4 nothing").is_complete
 
 
+@pytest.mark.parametrize("steps", [(1, 2), (2, 4), (3, 100), (64_000, 512_000)])
+def test_the_newest_messages_are_found_however_far_back_they_are(
+    db: Database, monkeypatch: pytest.MonkeyPatch, steps: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(find, "STEPS_BACK", steps)
+    monkeypatch.setattr(find, "MOST_FOUND", 2)
+    for number in range(4):
+        say(db, f"s{number}", "often", "rare" if number == 0 else "other")
+
+    def shown(query: str) -> list[str]:
+        page = search(db, query)
+        return [one.info["id"] for one in page.sessions if one.match and one.match.messages]
+
+    assert shown("often") == ["s3", "s2"]
+    assert shown("rare") == ["s0"]
+    assert shown("none") == []
+
+
 def test_a_search_that_takes_too_long_is_refused_and_harms_nothing(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(find, "WITHIN", 0.05)
     monkeypatch.setattr(find, "WITHIN_ON_SQLITE", 0.05)
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {}) "
+    long = numbers.format(20_000_000) + "SELECT max(x) FROM n"
 
     def work(tx: Any) -> None:
         with find.bounded(tx):
-            tx.execute(text(endless))
+            tx.execute(text(long))
 
     with pytest.raises(SearchTooBroad):
         db.read(work)
     say(db, "s", "needle")
     assert ids(db, "needle") == ["s"]
-    slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000000) "
-    assert db.read(lambda tx: tx.scalar(text(f"{slow} SELECT max(x) FROM n"))) == 2_000_000
+    slow = numbers.format(1_000_000) + "SELECT max(x) FROM n"
+    assert db.read(lambda tx: tx.scalar(text(slow))) == 1_000_000, "others take as long as they do"
 
 
 def test_rows_of_older_processes_are_found_later(db: Database) -> None:

@@ -107,7 +107,7 @@ def test_a_session_of_another_owner_is_none(db: Database) -> None:
     for owner, name in (("you", "s"), (OWNER, "t")):
         for kind in ("json", "md"):
             with pytest.raises(NotFound):
-                export_session(db, owner, name, kind)  # type: ignore[arg-type]
+                export_session(db, owner, name, kind)
 
 
 HEAD = {"format": "holdfast.session", "version": 1, "messages": []}
