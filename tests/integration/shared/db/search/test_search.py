@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from shared.db.sessions.import_session import Chat, Step, import_some
 from shared.db.sessions.list_sessions import Filter, SessionPage, list_sessions
 from shared.db.sessions.titles import set_title
 from shared.errors import SearchTooBroad
+from tests.integration.shared.db.test_migrations import migrate_to
 from tests.support.rows import OWNER, add_run, add_session
 from tests.support.turns import ask, end, say
 
@@ -249,6 +251,21 @@ def test_rows_of_older_processes_are_found_later(db: Database) -> None:
     assert db.write(index_some) == 2
     assert db.write(index_some) == 0
     assert ids(db, "written") == ids(db, "untold") == ["s"]
+
+
+def test_sessions_of_the_version_before_are_listed_at_once_and_found_soon(
+    db: Database, database_url: str
+) -> None:
+    say(db, "s", "needle", "hay")
+    migrate_to(database_url, command.downgrade, "0006")
+    upgrade(database_url)
+    (listed,) = db.read(partial(list_sessions, owner=OWNER)).sessions
+    assert (listed.info["pinned"], listed.info["archived"]) == (False, False)
+    assert ids(db, "needle") == []
+    assert db.write(index_some) == 3
+    assert ids(db, "needle") == ids(db, "hay") == ["s"]
+    db.write(lambda tx: remove(tx, OWNER, "s", force=True))
+    assert ids(db, "needle") == []
 
 
 def test_a_row_that_is_indexed_twice_is_found_once(db: Database) -> None:
