@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check red chaos fuzz bench bench-smoke bench-sessions format lock wheel clean
+.PHONY: help env run test check gateways red chaos fuzz bench bench-smoke bench-sessions format lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ help: ## what can be made
 env: $(STAMP) ## the environment in .venv, from the lock
 
 run: $(STAMP) ## start Holdfast on this machine (options: make run UP="--web 3 --flower")
-	@$(BIN)/holdfast up $(UP)
+	@env -u PYTHONHOME -u PYTHONPATH $(BIN)/holdfast up $(UP)
 
 test: $(STAMP) ## all tests (a part of them: make test TESTS=tests/unit JOBS=0)
 	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(TESTS)
@@ -29,6 +29,10 @@ check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+gateways: $(STAMP) ## the tests of the real gateway, all of them with the oldest version as well
+	@HOLDFAST_GATEWAYS=all $(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile \
+		tests/contracts tests/acceptance/real_gateway
 
 red: $(STAMP) ## prove that the reliability tests can fail (a part: make red GUARDS="R16 frozen-batch")
 	@$(BIN)/python -m tests.reliability.red -j $(JOBS) $(GUARDS)

@@ -2,6 +2,8 @@
 # or removed, or when the folder was renamed or copied: its commands name the Python of the old one.
 venv=$1
 
+# What a shell says about another Python does not count.
+unset PYTHONHOME PYTHONPATH
 "$venv/bin/python" -P -c 'from importlib.metadata import version; version("holdfast")' \
     >/dev/null 2>&1 || exit 1
 

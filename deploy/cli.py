@@ -1,6 +1,8 @@
 """The command `holdfast`."""
 
 import argparse
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -11,6 +13,8 @@ from typing import Any
 
 from deploy.errors import DeployError
 from shared.errors import SettingsError
+from shared.library_variables import drop_library_variables
+from shared.log_setup import clean
 from shared.settings import Settings
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -19,15 +23,53 @@ AddCommand = Callable[..., argparse.ArgumentParser]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    drop_library_variables(os.environ)
+    _write_what_the_terminal_cannot()
     arguments = _parser().parse_args(argv)
     run: Command = arguments.run
     try:
-        return run(arguments, os.environ)
+        code = run(arguments, os.environ)
+        _flush()
+    except BrokenPipeError:  # `holdfast usage | head`
+        _give_up_output()
+        return 128 + signal.SIGPIPE
     except (DeployError, SettingsError) as error:
-        print(f"holdfast: {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
+    except OSError as error:  # of a file or folder, or of the output
+        _give_up_output()
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    return code
+
+
+def _fail(text: str) -> int:
+    shown = "\n".join(clean(line) for line in text.split("\n"))
+    with contextlib.suppress(OSError, ValueError):
+        print(f"holdfast: {shown}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _write_what_the_terminal_cannot() -> None:
+    """Names of files and sessions may have characters that the encoding of the terminal lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _give_up_output() -> None:
+    """What is still unwritten would fail once more when the process ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        _flush()
+        return
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _up(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -44,8 +86,11 @@ def _module(*module: str) -> Command:
     """A command that executes `python -m module` with the home's token in its environment."""
 
     def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+        from deploy.local.stack import python_path
+
         settings = _role_settings(environ)
-        environment = {**environ, "AUTH_TOKEN": _token(settings)}
+        own = {"AUTH_TOKEN": _token(settings), "PYTHONPATH": python_path(environ)}
+        environment = {**environ, **own}
         os.execve(sys.executable, [sys.executable, "-P", "-m", *module], environment)  # noqa: S606
 
     return run
@@ -60,8 +105,11 @@ def _flower(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _demo_gateway(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.local.stack import python_path
+
     command = [sys.executable, "-P", "-m", "deploy.demo_gateway", *arguments.options]
-    os.execve(sys.executable, command, dict(environ))  # noqa: S606
+    environment = {**environ, "PYTHONPATH": python_path(environ)}
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -69,7 +117,7 @@ def _migrate(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from deploy.local.home import open_home
 
     settings = Settings.load(environ)
-    if not environ.get("DATABASE_URL"):
+    if settings.database_is_own:
         open_home(settings.home)
     migrate(settings)
     return 0

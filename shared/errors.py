@@ -5,6 +5,8 @@ The first line of the docstring is the default message, and `code` goes to clien
 
 from typing import ClassVar
 
+from shared.log_setup import clean
+
 
 class HoldfastError(Exception):
     """Something went wrong in Holdfast."""
@@ -24,6 +26,7 @@ class SettingsError(HoldfastError):
     code = "settings"
 
     def __init__(self, faults: list[str]) -> None:
+        faults = [clean(fault) for fault in faults]  # they quote variables and files
         super().__init__("settings:\n" + "\n".join(f"  - {fault}" for fault in faults))
         self.faults = faults
 
@@ -167,6 +170,12 @@ class PostUncertain(GatewayError):
     It is sent again only after proof that the gateway does not have it (R2); without that proof the
     run fails.
     """
+
+    code = "post_uncertain"
+
+
+class PostConflict(GatewayError):
+    """The gateway has another attempt of this run, so it was not sent again."""
 
     code = "post_uncertain"
 

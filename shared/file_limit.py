@@ -5,6 +5,7 @@ import resource
 
 log = logging.getLogger(__name__)
 
+RESERVED = 200  # files for databases, Redis, logs, and connections that are being refused
 ENOUGH = 65_536  # more than the sockets of one web process; some systems have no limit at all
 
 
@@ -18,6 +19,11 @@ def raise_file_limit() -> int:
         except (OSError, ValueError) as error:  # macOS has a lower one that it does not tell
             log.warning("files.limit_not_raised error=%s", error)
     return file_limit()
+
+
+def connections_that_fit(wanted: int) -> int:
+    """How many of so many connections this process may have: others need files as well."""
+    return max(10, min(wanted, file_limit() - RESERVED))
 
 
 def file_limit() -> int:

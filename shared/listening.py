@@ -46,10 +46,27 @@ def _resolved(host: str, port: int) -> tuple[int, tuple[object, ...]]:
 
 def is_any(host: str) -> bool:
     """Whether the host means all addresses of this machine."""
+    address = as_address(host)
+    return address is not None and address.is_unspecified
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to that address."""
+    address = as_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def as_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that the text is, also in the spellings of inet_aton, such as `0` and
+    `127.1`; None for a name."""
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+        return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return False
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
 
 
 def url(host: str, port: int) -> str:

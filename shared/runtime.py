@@ -12,10 +12,12 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from shared import listening
 from shared.errors import SettingsError
+from shared.http_protocol import ConnectionSteps, HttpProtocol
+from shared.library_variables import drop_library_variables
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,9 @@ def patch() -> None:
     global _patched
     if _patched:
         return
+    drop_library_variables(os.environ)
     # Both are read when eventlet and psycopg are imported, hence the environment.
-    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+    os.environ["EVENTLET_NO_GREENDNS"] = "yes"
     os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
     warnings.filterwarnings("ignore", category=Warning, message=r"\s*Eventlet is deprecated")
     import eventlet
@@ -138,22 +141,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class ConnectionSteps(Protocol):
-    """What is told of one HTTP connection, step by step. None of it may wait."""
-
-    def awaits_request(self) -> None:
-        """The next request may begin."""
-
-    def request_begun(self) -> None:
-        """The first line of a request is there."""
-
-    def headers_read(self, environ: dict[str, Any], body_bytes: int) -> None:
-        """Its headers are there. `body_bytes`: what they announce, -1 for a chunked body."""
-
-    def answered(self, environ: dict[str, Any]) -> None:
-        """The application is done with the request."""
-
-
 class _Faults:
     """Logs what eventlet's server reports, except that a client broke its connection."""
 
@@ -178,7 +165,6 @@ def http_connections(
         listener,
         listener.getsockname(),
         app,
-        log=_Faults(),
         log_output=False,
         minimum_chunk_size=1,  # else events would wait until there are 4 KB of them
         keepalive=75,
@@ -186,45 +172,12 @@ def http_connections(
         debug=False,
     )
 
-    class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
-        """eventlet's parser, which says what it does and refuses two lengths of one body."""
+    server.log = _Faults()  # given as an argument it would log each request as well
 
-        def _read_request_line(self) -> Any:
-            self.conn_state[3].awaits_request()
-            line = super()._read_request_line()
-            if line:
-                self.conn_state[3].request_begun()
-            return line
+    class Protocol(HttpProtocol, wsgi.HttpProtocol):  # type: ignore[misc]
+        """eventlet's parser with our steps."""
 
-        def parse_request(self) -> bool:
-            if not super().parse_request():
-                return False
-            if len(self.headers.get_all("content-length", [])) > 1:
-                self.close_connection = True
-                self.send_error(400, "Two lengths of one body")
-                return False
-            return True
-
-        def handle_one_response(self) -> None:
-            environ = self.environ
-            chunked = environ["eventlet.input"].chunked_input
-            size = -1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
-            self.conn_state[3].headers_read(environ, size)
-            try:
-                super().handle_one_response()
-            finally:
-                self.conn_state[3].answered(environ)
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            finally:
-                self.rfile.close()  # left open when the client has broken the connection
-
-        def log_message(self, text: str, *args: Any) -> None:
-            """A client's fault is no line on stderr; the library writes one for each, with what the
-            client sent."""
-
+    Protocol.app = staticmethod(app)
     server.protocol = Protocol
 
     def serve(sock: socket.socket, address: Any, steps: ConnectionSteps) -> None:

@@ -6,13 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Final, TypeVar
+from urllib.parse import quote
 
 from shared import addresses
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.errors import SettingsError
+from shared.listening import is_loopback
 
 T = TypeVar("T")
+
+SHOWN: Final = 80  # characters of a wrong value
+MOST_SECONDS: Final = 10**9
+_QUOTED: Final = re.compile(r"""(["']).*\1""", re.DOTALL)
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER: Final = re.compile(
+    r"[+-]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,2})?", re.IGNORECASE
+)
+SHORTEST_TOKEN = 16  # characters, where other machines can connect
+SHORTEST_SECRET = 32  # bytes
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,16 @@ class Settings:
     auth_token: str = field(repr=False)
     auth_disabled: bool
     tokens_file: Path | None
+    jwt_secret: str = field(repr=False)
+    jwt_jwks_file: Path | None
+    jwt_jwks_url: str
+    jwt_issuer: str
+    jwt_audience: tuple[str, ...]
+    jwt_leeway: timedelta
+    jwt_role_claim: str
+    cookie_key: str = field(repr=False)
+    cookie_life: timedelta
+    recheck_every: timedelta
     hermes_url: str
     hermes_url_given: bool  # else the Hermes home may have another one
     hermes_api_key: str = field(repr=False)
@@ -80,9 +102,24 @@ class Settings:
         return self.log_redis_urls or (self.redis_url,)
 
     @property
+    def has_jwt(self) -> bool:
+        """Whether users may come with JWTs."""
+        return bool(self.jwt_secret or self.jwt_jwks_file or self.jwt_jwks_url)
+
+    @property
     def renew_every(self) -> timedelta:
         """Four renewals in a row may fail before the lease lapses (R35)."""
         return self.lease / 5
+
+    @property
+    def database_is_own(self) -> bool:
+        """Whether the database is the one in the home."""
+        return self.database_url == own_database(self.home)
+
+    @property
+    def has_short_token(self) -> bool:
+        """Whether there is a shared token that is guessed easily."""
+        return 0 < len(self.auth_token) < SHORTEST_TOKEN
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
@@ -96,17 +133,27 @@ class Settings:
             redis_url=read.parsed("REDIS_URL", "", addresses.redis_url),
             log_redis_urls=read.all_parsed("LOG_REDIS_URLS", addresses.redis_url),
             database_url=read.parsed("DATABASE_URL", "", addresses.database_url)
-            or f"sqlite:///{home / 'holdfast.db'}",
-            auth_token=read.text("AUTH_TOKEN", ""),
+            or own_database(home),
+            auth_token=read.token("AUTH_TOKEN"),
             auth_disabled=read.flag("AUTH_DISABLED"),
             tokens_file=read.optional_path("TOKENS_FILE"),
+            jwt_secret=read.token("JWT_SECRET"),
+            jwt_jwks_file=read.optional_path("JWT_JWKS_FILE"),
+            jwt_jwks_url=read.parsed("JWT_JWKS_URL", "", addresses.keys_url),
+            jwt_issuer=read.text("JWT_ISSUER", ""),
+            jwt_audience=read.words("JWT_AUDIENCE"),
+            jwt_leeway=read.seconds("JWT_LEEWAY", 30, 0),
+            jwt_role_claim=read.text("JWT_ROLE_CLAIM", "role"),
+            cookie_key=read.token("COOKIE_KEY"),
+            cookie_life=read.seconds("COOKIE_SECONDS", 12 * 3600, 60),
+            recheck_every=read.seconds("RECHECK_SECONDS", 20, 0.1),
             hermes_url=read.parsed("HERMES_URL", "http://127.0.0.1:8642", addresses.gateway_url),
             hermes_url_given=bool(read.text("HERMES_URL", "")),
             hermes_api_key=read.parsed("HERMES_API_KEY", "", addresses.api_key),
             hermes_home=read.path("HERMES_HOME", "~/.hermes"),
             profiles_file=read.optional_path("PROFILES_FILE"),
-            cors_origins=read.words("CORS_ORIGINS"),
-            allowed_hosts=read.words("ALLOWED_HOSTS"),
+            cors_origins=read.all_parsed("CORS_ORIGINS", addresses.origin),
+            allowed_hosts=read.all_parsed("ALLOWED_HOSTS", addresses.host_name),
             trusted_proxies=read.networks("TRUSTED_PROXIES"),
             token_guesses=read.integer("TOKEN_GUESSES", 20, 1, 10**6),
             transports=read.words("TRANSPORTS", "websocket,polling"),
@@ -155,14 +202,20 @@ class Settings:
             "TOKENS_FILE: nobody needs a token while AUTH_DISABLED is set; unset one of them",
         )
         read.require(
-            "?" not in str(home) or not settings.database_url.startswith(f"sqlite:///{home}"),
-            "HOLDFAST_HOME: its path may have no ?, which ends the path in the address of the "
-            "database; choose another folder, or set DATABASE_URL",
+            not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", str(home)),
+            "HOLDFAST_HOME: its path has a control character or one that is not in UTF-8; choose "
+            "another folder",
         )
         _require_access(read, settings)
+        _require_jwt(read, settings)
         _require_lease(read, settings)
         read.finish()
         return settings
+
+
+def own_database(home: Path) -> str:
+    """Return the address of the database in a home."""
+    return f"sqlite:///{quote(str(home / 'holdfast.db'), errors='replace')}"
 
 
 def _require_access(read: "_Reader", settings: Settings) -> None:
@@ -173,14 +226,51 @@ def _require_access(read: "_Reader", settings: Settings) -> None:
         f"AUTH_DISABLED: on HOST={settings.host} everybody who reaches this machine could use the "
         "agent; set OPEN_ACCESS=1 if that is meant",
     )
+    read.require(
+        not settings.has_short_token or is_loopback(settings.host) or open_access,
+        f"AUTH_TOKEN: on HOST={settings.host} it needs {SHORTEST_TOKEN} characters or more, or "
+        "guessing finds it; `openssl rand -hex 16` prints one",
+    )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to that address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _require_jwt(read: "_Reader", settings: Settings) -> None:
+    """Require what makes JWTs safe: a strong secret, and with published keys, whom they are for."""
+    secret, published = settings.jwt_secret, settings.jwt_jwks_file or settings.jwt_jwks_url
+    read.require(
+        not secret or (_bytes(secret) >= SHORTEST_SECRET and "-----" not in secret),
+        f"JWT_SECRET: needs {SHORTEST_SECRET} bytes or more, and is no public key; "
+        "for public keys there is JWT_JWKS_FILE",
+    )
+    read.require(
+        not (settings.jwt_jwks_file and settings.jwt_jwks_url),
+        "JWT_JWKS_URL: the keys are in JWT_JWKS_FILE already; unset one of them",
+    )
+    read.require(
+        not published or bool(settings.jwt_issuer and settings.jwt_audience),
+        "JWT_ISSUER, JWT_AUDIENCE: are needed with JWT_JWKS_FILE and JWT_JWKS_URL, whose keys sign "
+        "tokens for others, too",
+    )
+    read.require(
+        settings.has_jwt
+        or bool(read.text("JWT_JWKS_URL", ""))  # one that is wrong is named already
+        or not (settings.jwt_issuer or settings.jwt_audience),
+        "JWT_ISSUER, JWT_AUDIENCE: need JWT_SECRET, JWT_JWKS_FILE or JWT_JWKS_URL beside them",
+    )
+    read.require(
+        not (settings.auth_disabled and settings.has_jwt),
+        "AUTH_DISABLED: nobody needs a token while it is set; unset it, or the JWT settings",
+    )
+    read.require(settings.jwt_leeway.total_seconds() <= 600, "JWT_LEEWAY: at most 600 seconds")
+    read.require(settings.recheck_every.total_seconds() <= 60, "RECHECK_SECONDS: at most 60")
+    read.require(
+        not settings.cookie_key or _bytes(settings.cookie_key) >= SHORTEST_SECRET,
+        f"COOKIE_KEY: needs {SHORTEST_SECRET} bytes or more",
+    )
+
+
+def _bytes(secret: str) -> int:
+    """Its length; what is not in UTF-8 is named already."""
+    return len(secret.encode(errors="replace"))
 
 
 def _require_lease(read: "_Reader", settings: Settings) -> None:
@@ -216,12 +306,29 @@ class _Reader:
             self._faults.append(fault)
 
     def text(self, name: str, default: str) -> str:
-        return self._environ.get(name, "").strip() or default
+        """The value without the quotes that files of variables may keep around it."""
+        value = self._environ.get(name, "").strip()
+        if _QUOTED.fullmatch(value):
+            value = value[1:-1].strip()
+        return value or default
+
+    def token(self, name: str) -> str:
+        """A secret that others have to write in the same way, so nothing is taken off."""
+        value = self._environ.get(name, "").strip()
+        self.require(
+            not _QUOTED.fullmatch(value), f"{name}: has quotes around it; write it without them"
+        )
+        self.require(
+            not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value),
+            f"{name}: has a control character or one that is not in UTF-8; choose another",
+        )
+        return value
 
     def flag(self, name: str) -> bool:
         value = self.text(name, "0").lower()
         self.require(
-            value in {"0", "1", "true", "false"}, f"{name}: {value!r} is neither 1/true nor 0/false"
+            value in {"0", "1", "true", "false"},
+            f"{name}: {_shown(value)} is neither 1/true nor 0/false",
         )
         return value in {"1", "true"}
 
@@ -233,28 +340,42 @@ class _Reader:
             try:
                 ipaddress.ip_network(word, strict=False)
             except ValueError:
-                self._faults.append(f"{name}: {word!r} is no network; write it like 10.0.0.0/8")
+                self._faults.append(
+                    f"{name}: {_shown(word)} is no network; write it like 10.0.0.0/8"
+                )
         return words
 
     def name(self, name: str, default: str) -> str:
         value = self.text(name, default)
         self.require(
             bool(re.fullmatch(r"[a-z0-9]{1,12}", value)),
-            f"{name}: up to 12 of a-z and 0-9, not {value!r}",
+            f"{name}: up to 12 of a-z and 0-9, not {_shown(value)}",
         )
         return value
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, default).upper()
-        self.require(value in allowed, f"{name}: {value!r} is not one of {', '.join(allowed)}")
+        self.require(
+            value in allowed, f"{name}: {_shown(value)} is not one of {', '.join(allowed)}"
+        )
         return value
 
     def path(self, name: str, default: str) -> Path:
-        return Path(self.text(name, default)).expanduser()
+        return self._expanded(name, self.text(name, default))
 
     def optional_path(self, name: str) -> Path | None:
         value = self.text(name, "")
-        return Path(value).expanduser() if value else None
+        return self._expanded(name, value) if value else None
+
+    def _expanded(self, name: str, value: str) -> Path:
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            self._faults.append(
+                f"{name}: {_shown(value)}: there is no such account, or it has no folder; write "
+                "the whole path"
+            )
+            return Path(value)
 
     def all_parsed(self, name: str, parse: Callable[[str], str]) -> tuple[str, ...]:
         return tuple(self._parse(name, value, parse) for value in self.words(name))
@@ -271,21 +392,27 @@ class _Reader:
             return ""
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        value = self._convert(name, int, default)
+        value = self._convert(name, int, _INTEGER, default)
         self.require(low <= value <= high, f"{name}: {value} is not from {low} to {high}")
         return value
 
     def seconds(self, name: str, default: float, low: float) -> timedelta:
-        value = self._convert(name, float, default)
-        self.require(low <= value < 10**9, f"{name}: {value} seconds is below {low}")
-        return timedelta(seconds=value if low <= value < 10**9 else default)
+        value = self._convert(name, float, _NUMBER, default)
+        self.require(value >= low, f"{name}: {value:g} seconds is below {low:g}")
+        self.require(value < MOST_SECONDS, f"{name}: {value:g} seconds is too much")
+        return timedelta(seconds=value if low <= value < MOST_SECONDS else default)
 
-    def _convert(self, name: str, to: Callable[[Any], T], default: T) -> T:
+    def _convert(self, name: str, to: Callable[[str], T], syntax: re.Pattern[str], default: T) -> T:
         value = self.text(name, "")
         if not value:
             return default
-        try:
-            return to(value)
-        except ValueError:
-            self._faults.append(f"{name}: {value!r} is not a number")
+        if not syntax.fullmatch(value):
+            self._faults.append(
+                f"{name}: {_shown(value)} is not a number; write digits only, without a unit"
+            )
             return default
+        return to(value)
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")

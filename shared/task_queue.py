@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from shared.addresses import broker_url
 from shared.event_log.keys import BROKER_PREFIX
+from shared.library_variables import drop_library_variables
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def celery_app(settings: Settings) -> Celery:
     a message that comes twice is harmless and the reaper replaces one that is lost
     (docs/adr/0002).
     """
-    _drop_environment_of_celery()
+    drop_library_variables(os.environ)
     broker, tls = broker_url(settings.redis_url)
     # No fixups: they react to variables of Django.
     app = Celery("holdfast", broker=broker, amqp=_Amqp, set_as_current=False, fixups=())
@@ -87,13 +88,6 @@ def celery_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
     )
     return app
-
-
-def _drop_environment_of_celery() -> None:
-    """Celery prefers its own variables, such as CELERY_BROKER_URL, to what it is told, and takes
-    options of its commands from others. In a shell they are about another installation."""
-    for name in [name for name in os.environ if name.startswith("CELERY_")]:
-        del os.environ[name]
 
 
 def _tls(options: Mapping[str, str]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.gateways.hermes_install import HermesError, environment
+from tests.support.gateways.hermes_install import NEWEST, HermesError, environment
 from tests.support.servers.postgres import PostgresServer, find_binaries
 from tests.support.servers.processes import Processes
 from tests.support.servers.redis_server import RedisServer, binaries
@@ -86,11 +86,22 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 @pytest.fixture(scope="session")
-def hermes_installed() -> Path:
-    """The environment of the real gateway; without it tests are skipped, but under CI they fail."""
-    try:
-        return environment()
-    except HermesError as error:
-        if UNDER_CI:
-            raise
-        pytest.skip(f"the real gateway could not be installed: {error}")
+def hermes_environments() -> Callable[[str], Path]:
+    """The environment of a version of the real gateway; without it tests are skipped, but under CI
+    they fail."""
+
+    def find(version: str) -> Path:
+        try:
+            return environment(version)
+        except HermesError as error:
+            if UNDER_CI:
+                raise
+            pytest.skip(f"the real gateway could not be installed: {error}")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def hermes_installed(hermes_environments: Callable[[str], Path]) -> Path:
+    """The environment of the newest one."""
+    return hermes_environments(NEWEST)

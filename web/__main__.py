@@ -17,6 +17,7 @@ from shared.errors import SettingsError
 from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
 from shared.service import Service
+from shared.settings import SHORTEST_TOKEN as LEAST
 from shared.settings import Settings
 from web.app import build
 from web.server.http_server import HttpServer
@@ -36,6 +37,8 @@ def main() -> int:
         return 2
     log_setup.configure("web", settings.log_level)
     log.info("web.starting files=%s", raise_file_limit())
+    if settings.has_short_token:
+        log.warning("auth.short_token characters=%s least=%s", len(settings.auth_token), LEAST)
     tokens.preload()
     stopping = _stop_flag()
     try:
@@ -44,12 +47,15 @@ def main() -> int:
         log.error("web.incompatible_library library=%s missing=%s", error.library, error.missing)
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return 2
     try:
         listener = runtime.listen(settings.host, settings.port)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
-    server = HttpServer(listener, process.wsgi, process.table)
+    server = HttpServer(listener, process.wsgi, process.table, process.faults, process.body_max)
     process.start()
     gc_tuning.settle()
     server.service.start()
@@ -80,12 +86,17 @@ def _require(settings: Settings) -> None:
     faults = []
     if not settings.redis_url:
         faults.append("REDIS_URL: is missing; `holdfast up` brings a server of its own")
-    if not (settings.auth_token or settings.tokens_file or settings.auth_disabled):
+    ways = (settings.auth_token, settings.tokens_file, settings.has_jwt, settings.auth_disabled)
+    if not any(ways):
         faults.append("AUTH_TOKEN: is missing, so nobody could connect")
     if faults:
         raise SettingsError(faults)
     if settings.tokens_file is not None:
         user_tokens.read(settings.tokens_file)
+    if settings.jwt_jwks_file is not None:
+        from web.access.key_sources import read_key_file
+
+        read_key_file(settings.jwt_jwks_file)
 
 
 def _stop_flag() -> list[int]:

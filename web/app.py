@@ -9,13 +9,18 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from shared.db.database import Database
+from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
+from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
+from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from web.api.access import Access
 from web.api.approvals import Approvals
+from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
@@ -23,11 +28,13 @@ from web.api.http.live_run import LiveRuns
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
 from web.api.http_runs import add_run_route
+from web.api.request_auth import RequestAuth
+from web.api.request_body import MAX_BYTES
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
-from web.auth import Authenticator
 from web.front import Front
 from web.readers.opening import Opening
+from web.readers.reader import RunReader
 from web.readers.reader_emitter import ReaderEmitter
 from web.readers.readers import Readers
 from web.recovery.journal import RecoveryJournal
@@ -38,30 +45,31 @@ from web.recovery.store import RecoveryStore
 from web.relay.log_reader import LogReader
 from web.relay.relay import Relay
 from web.resume.membership import Membership
+from web.resume.notices import Notices
 from web.resume.resume import Resume
 from web.resume.resync import Resync
 from web.resume.session_reader import SessionReader
 from web.server.client_faults import ClientFaults
 from web.server.connection_table import ConnectionLimits, ConnectionTable
 from web.server.forwarded import Forwarded, parse_networks
-from web.server.guess_limit import GuessLimit
 from web.server.origins import LOOPBACK_HOSTS, Origins
 from web.sockets import json_codec
 from web.sockets.connections import Connections
 from web.sockets.drain import Drain
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
+from web.sockets.rate_limit import RateLimit
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
 from web.transport import engineio_socket
+from web.transport.engineio_socket import Common
 from web.transport.heartbeat import Heartbeat
 from web.transport.websocket_loop import WebSocketLoop
 
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
 DEADLINES_EVERY = 1.0  # seconds
-GUESS_REFILL = 60.0  # seconds until an address may try one more wrong token
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -72,6 +80,8 @@ class WebProcess:
 
     wsgi: Wsgi
     table: ConnectionTable
+    faults: ClientFaults
+    body_max: int  # bytes of a request
     connections: Connections
     drain: Drain
     db: Database
@@ -104,7 +114,21 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     server = SocketServer(socketio.server)
     loop = WebSocketLoop()
     faults = ClientFaults()
-    engineio_socket.install(server, loop, faults)
+    connections_max = connections_that_fit(settings.connections_max)
+    limits = ConnectionLimits(
+        connections_max,
+        settings.unauthenticated_max,
+        settings.unauthenticated_per_address,
+    )
+    engineio_socket.install(
+        server,
+        Common(
+            loop=loop,
+            faults=faults,
+            strangers=ConnectionTable(limits),
+            unsent_max=settings.socket_unsent_max_bytes,
+        ),
+    )
     heartbeat = Heartbeat(server, loop)
     connections = Connections()
     backoff = ReconnectBackoff()
@@ -112,19 +136,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         server, settings.socket_queue_max, settings.socket_unsent_max_bytes, backoff
     )
     emitter = Emitter(server, connections, slow_clients)
-    table = ConnectionTable(
-        ConnectionLimits(
-            settings.connections_max,
-            settings.unauthenticated_max,
-            settings.unauthenticated_per_address,
-        )
-    )
+    table = ConnectionTable(limits)
 
     def limit_connections() -> None:
         table.cut_overdue()
         loop.cut_largest(settings.unsent_max_bytes)
 
-    limits = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
+    limiter = periodic("connection-limits", limit_connections, DEADLINES_EVERY)
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
@@ -158,8 +176,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter=run_emitter,
         backoff=backoff,
         burst=burst,
+        notices=Notices(GatewayNotes(commands).without_transcript).of,
     )
-    services = [*loop.services, heartbeat.service, limits, store.service, *relay.services]
+    services = [*loop.services, heartbeat.service, limiter, store.service, *relay.services]
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
@@ -181,6 +200,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         emitter,
         handlers=events.by_event(),
         refused=refusal_event,
+        faults=faults,
         per_second=settings.requests_per_second,
     )
     request_queue.install()
@@ -196,10 +216,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     )
     recovery = Recovery(store=store, rejoin=rejoin, requests=request_queue, connections=connections)
     recovery.install(server)
-    authenticator = Authenticator(settings, GuessLimit(settings.token_guesses, GUESS_REFILL))
+    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
+    origins = _origins(settings, forwarded)
+    access = Access.build(settings, db, faults)
+    auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
+    access.watch.add(connections.all, emitter.close)
+    access.watch.add(readers.all, RunReader.end)
+    services += access.services
     ConnectHandler(
         server=server,
-        authenticator=authenticator,
+        auth=auth,
         connections=connections,
         membership=membership,
         emitter=emitter,
@@ -208,25 +234,42 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    add_run_route(app, authenticator, requests)
-    runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
+    rates = RateLimit(settings.requests_per_second)
+    add_run_route(app, auth, requests, rates)
+    AuthSession(auth, access.cookies, access.signed_out).install(app)
+    runs = Runs(db, requests, approvals, LiveRuns(db, event_log), rates)
     opening = Opening(
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, authenticator, [*run_routes(runs), *event_routes(run_events)], version())
+    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
-    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
     front = Front(
         app,
         server=server,
         drain=drain,
-        origins=Origins(settings.cors_origins, _hosts(settings), forwarded),
+        origins=origins,
         forwarded=forwarded,
         faults=faults,
-        sockets_max=settings.connections_max,
+        sockets_max=connections_max,
     )
-    return WebProcess(front, table, connections, drain, db, services)
+    return WebProcess(
+        wsgi=front,
+        table=table,
+        faults=faults,
+        body_max=max(settings.frame_max_bytes, MAX_BYTES),
+        connections=connections,
+        drain=drain,
+        db=db,
+        services=services,
+    )
+
+
+def _origins(settings: Settings, forwarded: Forwarded) -> Origins:
+    try:
+        return Origins(settings.cors_origins, _hosts(settings), forwarded)
+    except ValueError as error:
+        raise SettingsError([f"CORS_ORIGINS: {error}"]) from error
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -4,9 +4,8 @@ Refuses host names and origins that are not allowed, and new clients while the p
 stops; marks connections that poll for an authenticated socket; mends what libraries get wrong.
 """
 
-import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,20 +14,23 @@ from web.server.client_faults import ClientFaults
 from web.server.forwarded import Forwarded
 from web.server.http_server import ADDRESS, CONNECTION
 from web.server.origins import Origins
-from web.sockets.drain import Drain, is_new_client
-from web.sockets.engineio_internals import SocketServer, session_of
+from web.sockets.drain import Drain
+from web.sockets.engineio_internals import SocketServer, opens_connection, session_of
 
-log = logging.getLogger(__name__)
 
-# What pages of allowed other origins may send to the HTTP API, and read of its answers.
-_API_CORS = (
-    ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE, OPTIONS"),
-    (
-        "Access-Control-Allow-Headers",
-        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Hermes-Session-Id",
-    ),
-    ("Access-Control-Expose-Headers", "Idempotency-Replayed, Retry-After, X-Hermes-Session-Id"),
-    ("Access-Control-Max-Age", "600"),
+class _Pages(NamedTuple):
+    """What pages of allowed other origins may do: methods, and headers of requests and answers."""
+
+    methods: str
+    may_send: str
+    may_read: str
+
+
+_PAGES = _Pages("GET, POST, OPTIONS", "Authorization, Content-Type", "Retry-After")
+_API_PAGES = _Pages(
+    "GET, POST, PATCH, DELETE, OPTIONS",
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Hermes-Session-Id",
+    "Idempotency-Replayed, Retry-After, X-Hermes-Session-Id",
 )
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -63,27 +65,35 @@ class Front:
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         if environ.get("PATH_INFO") == "/socket.io":
             environ["PATH_INFO"] = "/socket.io/"
+        is_head = environ.get("REQUEST_METHOD") == "HEAD"
+        result = self._answer(environ, start_response)
+        return _without_body(result) if is_head else result
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         refusal = self._refusal(environ)
         if refusal is not None:
-            return _answer(environ, start_response, *refusal)
+            return _say(environ, start_response, *refusal)
         self._mark_polling(environ)
-        start = self._with_cors(environ, start_response)
-        if environ.get("REQUEST_METHOD") != "HEAD":
-            return self._app(environ, start)
-        return _without_body(self._app(environ, start))
+        start = _with_cors(environ, start_response)
+        if _is_preflight(environ):
+            return _say(environ, start, "204 No Content", "")
+        if self._is_full(environ):
+            self._faults.note("refused_full")
+            return _say(environ, start, "503 Service Unavailable", "Come back soon.")
+        return self._app(environ, start)
 
     def _refusal(self, environ: dict[str, Any]) -> tuple[str, str] | None:
         if not self._origins.allows_host(environ):
-            self._faults.note("unknown_host")
+            self._faults.note("unknown_host", environ.get("HTTP_HOST"))
             return "400 Bad Request", "This host name is not in ALLOWED_HOSTS."
         if not self._origins.allows_origin(environ):
-            if self._faults.note("refused_origin"):
-                log.info("origin.refused origin=%s", clean(environ.get("HTTP_ORIGIN", "")))
+            self._faults.note("refused_origin", environ.get("HTTP_ORIGIN"))
             return "403 Forbidden", "This origin is not allowed; see CORS_ORIGINS."
-        full = len(self._server.connection_ids()) >= self._sockets_max
-        if is_new_client(environ) and (full or self._drain.stopping):
-            return "503 Service Unavailable", ""
         return None
+
+    def _is_full(self, environ: dict[str, Any]) -> bool:
+        full = len(self._server.connection_ids()) >= self._sockets_max
+        return opens_connection(environ) and (full or self._drain.stopping)
 
     def _mark_polling(self, environ: dict[str, Any]) -> None:
         """A connection that polls for an authenticated socket is authenticated."""
@@ -94,27 +104,45 @@ class Front:
         if socket is not None and socket.is_authenticated:
             connection.mark_authenticated()
 
-    def _with_cors(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Let the page of an allowed other origin read the answer."""
-        origin = environ.get("HTTP_ORIGIN")
-        if origin is None:
-            return start_response
 
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            cors = [("Access-Control-Allow-Origin", str(origin)), ("Vary", "Origin")]
-            if is_api_path(environ.get("PATH_INFO", "")):
-                cors += _API_CORS
-            return start_response(status, [*headers, *cors], *more)
+def _with_cors(environ: dict[str, Any], start_response: Any) -> Any:
+    """Let the page of an allowed other origin read the answer, and ask what it may send."""
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is None:
+        return start_response
+    rule = _API_PAGES if is_api_path(environ.get("PATH_INFO", "")) else _PAGES
+    cors = [
+        ("Access-Control-Allow-Origin", str(origin)),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Expose-Headers", rule.may_read),
+        ("Vary", "Origin"),
+    ]
+    if _is_preflight(environ):
+        cors += [
+            ("Access-Control-Allow-Methods", rule.methods),
+            ("Access-Control-Allow-Headers", rule.may_send),
+            ("Access-Control-Max-Age", "600"),
+        ]
 
-        return start
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        return start_response(status, [*headers, *cors], *more)
+
+    return start
 
 
-def clean(text: object, most: int = 200) -> str:
-    """Text of a client for a log line: printable, on one line, short."""
-    return "".join(c if c.isprintable() else "?" for c in str(text)[:most])
+def _is_preflight(environ: dict[str, Any]) -> bool:
+    """Whether a browser asks, before a request of a page, if the page may send it."""
+    return (
+        environ.get("REQUEST_METHOD") == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
 
 
-def _answer(environ: dict[str, Any], start_response: Any, status: str, text: str) -> list[bytes]:
+def _say(environ: dict[str, Any], start_response: Any, status: str, text: str) -> list[bytes]:
+    if status.startswith("204"):
+        start_response(status, [])
+        return []
     body, kind = text.encode(), "text/plain; charset=utf-8"
     if is_api_path(environ.get("PATH_INFO", "")):
         code = "refused_origin" if status.startswith("403") else "unknown_host"

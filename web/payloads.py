@@ -1,6 +1,6 @@
 """What clients may send, checked. Everything wrong is InvalidPayload with a readable message."""
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from shared.conversation.content import clean_json, clean_text, input_text
 from shared.errors import InvalidPayload
 from shared.identifiers import LONGEST, is_fit
 
+MOST: Final = 2**53  # the largest number that clients in JavaScript can count with
 P = TypeVar("P", bound="Payload")
 
 
@@ -63,6 +64,13 @@ class RunPayload(Payload):
 
     @model_validator(mode="before")
     @classmethod
+    def _without_empty_choice(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("on_busy") == "":
+            return {name: value for name, value in values.items() if name != "on_busy"}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
     def _clean(cls, values: Any) -> Any:
         if isinstance(values, dict) and "input" in values:
             return {**values, "input": clean_json(values["input"])}
@@ -106,8 +114,8 @@ class _OfSessionOrRun(Payload):
 class ResumePayload(_OfSessionOrRun):
     """`resume`: of a session, or of a run without one; with a cursor only what came after it."""
 
-    epoch: Annotated[int, Field(ge=0)] | None = None
-    after_seq: Annotated[int, Field(ge=0)] | None = None
+    epoch: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    after_seq: Annotated[int, Field(ge=0, le=MOST)] | None = None
 
     @property
     def has_cursor(self) -> bool:
@@ -130,7 +138,7 @@ class ApprovalPayload(_OfSessionOrRun):
     """`approval`: without `approval_id` the oldest open question is meant."""
 
     choice: Literal["once", "session", "always", "deny"]
-    approval_id: Annotated[int, Field(ge=1)] | None = None
+    approval_id: Annotated[int, Field(ge=1, le=MOST)] | None = None
 
 
 def parse(model: type[P], args: tuple[Any, ...]) -> P:

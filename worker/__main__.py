@@ -1,12 +1,16 @@
 """Runs one role of the worker: `python -m worker runs | maintenance | beat`."""
 
+import os
 import sys
+
+from shared.library_variables import drop_library_variables
 
 ROLES = ("runs", "maintenance", "beat")
 
 
 def main() -> None:
     """Run the role that the first argument names until the process is stopped."""
+    drop_library_variables(os.environ)
     role = sys.argv[1] if len(sys.argv) > 1 else "runs"
     if role not in ROLES:
         sys.exit(f"usage: python -m worker {{{'|'.join(ROLES)}}}")
@@ -18,8 +22,6 @@ def main() -> None:
 
 
 def _run(role: str) -> None:
-    import os
-
     from shared.errors import SettingsError
     from shared.log_setup import configure
     from shared.settings import Settings

@@ -8,6 +8,7 @@ from shared.db.database import Database
 from shared.db.runs.lease import connect
 from shared.db.runs.ownership import still_owned
 from shared.event_log.clients import command_client
+from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
 from shared.settings import Settings
@@ -16,6 +17,7 @@ from worker.event_log.publisher import Publisher
 from worker.event_log.run_log import RunLog
 from worker.event_log.sharded_publisher import ShardedPublisher
 from worker.gateway.client_pool import ClientPool
+from worker.gateway.transcript_check import TranscriptCheck
 from worker.lease.keeper import LeaseKeeper
 from worker.services import Services
 from worker.turn import Turn
@@ -30,6 +32,7 @@ def build(settings: Settings) -> Services:
         settings.installation,
     )
     turns: dict[str, Turn] = {}
+    gateways = ClientPool(Profiles.load(settings), settings)
 
     def owns(run_log: RunLog) -> bool:
         turn = turns.get(run_log.keys.run_id)
@@ -45,7 +48,7 @@ def build(settings: Settings) -> Services:
         db=db,
         event_log=event_log,
         queue=TaskQueue(celery_app(settings)),
-        gateways=ClientPool(Profiles.load(settings), settings),
+        gateways=gateways,
         publisher=ShardedPublisher(
             event_log,
             lambda part: Publisher(
@@ -60,4 +63,5 @@ def build(settings: Settings) -> Services:
             lambda: connect(settings.database_url), settings.lease, settings.renew_every
         ),
         turns=turns,
+        transcripts=TranscriptCheck(gateways, GatewayNotes(command_client(settings.redis_url))),
     )

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.protocol.events import RUN_CANCELLED, RUN_COMPLETED
+from shared.protocol.events import RUN_COMPLETED, RUN_FAILED
 from shared.protocol.run_states import Reason, RunState
 from worker.gateway.models import RunStatus
 from worker.gateway.translate_events import GatewayEnd
+
+RUN_INTERRUPTED = "run.interrupted"  # newer gateways say so of what they work on at their end
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,14 @@ def timed_out(*, gateway_done: bool) -> Outcome:
     )
 
 
+def gave_up(end: GatewayEnd) -> bool:
+    """Whether the gateway stopped the run before it had completed or failed."""
+    return end.name not in (RUN_COMPLETED, RUN_FAILED)
+
+
 def of_gateway(end: GatewayEnd, *, stop_requested: bool, timed_out_run: bool) -> Outcome:
-    """What the gateway's own end means here (P5): its cancellation is an abort only if a person
-    requested the stop."""
+    """What the gateway's own end means here (P5): a run that it gave up was aborted if a person
+    requested the stop; else it has failed."""
     if end.name == RUN_COMPLETED:
         return Outcome(
             RunState.COMPLETED,
@@ -69,10 +76,13 @@ def of_gateway(end: GatewayEnd, *, stop_requested: bool, timed_out_run: bool) ->
             output=end.output,
             usage=end.usage,
         )
-    if end.name == RUN_CANCELLED and timed_out_run:
+    if gave_up(end) and timed_out_run:
         return timed_out(gateway_done=True)
-    if end.name == RUN_CANCELLED and stop_requested:
+    if gave_up(end) and stop_requested:
         return aborted(gateway_done=True)
+    if end.name == RUN_INTERRUPTED:
+        error = end.error or "The gateway was shut down in the middle of the run."
+        return failed(Reason.GATEWAY_LOST_RUN, error)
     error = end.error or f"The gateway ended the run ({end.name})."
     return failed(Reason.GATEWAY_ERROR, error)
 

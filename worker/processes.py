@@ -8,6 +8,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from shared import gc_tuning
 from shared.conversation import tokens
+from shared.errors import SettingsError
 from shared.event_log.clients import command_client
 from shared.settings import Settings
 from shared.task_queue import (
@@ -96,7 +97,11 @@ def run_beat(settings: Settings) -> None:
         "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
         "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
     }
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        fault = f"HOLDFAST_HOME: cannot create {settings.home}: {error.strerror}"
+        raise SettingsError([fault]) from error
     app.conf.beat_schedule_filename = str(settings.home / "beat-schedule")
     app.conf.beat_max_loop_interval = min(1.0, reap_every)
     app.conf.beat_scheduler = f"{beat_clock.__name__}:SteadyScheduler"
@@ -142,6 +147,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         services.publisher.start()
         services.leases.start()
         stop_listener.start()
+        services.transcripts.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:

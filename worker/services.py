@@ -13,6 +13,7 @@ from shared.settings import Settings
 from shared.task_queue import TaskQueue
 from worker.event_log.sharded_publisher import ShardedPublisher
 from worker.gateway.client_pool import ClientPool
+from worker.gateway.transcript_check import TranscriptCheck
 from worker.lease.keeper import LeaseKeeper
 from worker.turn import Turn
 
@@ -62,6 +63,7 @@ class Services:
     publisher: ShardedPublisher
     leases: LeaseKeeper
     turns: dict[str, Turn]
+    transcripts: TranscriptCheck
     draining: bool = False
 
     @property

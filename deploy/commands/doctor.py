@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from deploy.commands.doctor_checks import FAULT, NOTE, Finding, examine
+from deploy.commands.doctor_checks import examine
+from deploy.commands.doctor_finding import FAULT, NOTE, Finding
 from shared.errors import SettingsError
 from shared.settings import Settings
 

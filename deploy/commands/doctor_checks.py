@@ -2,38 +2,38 @@
 
 import os
 import platform
+import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 import redis
 from packaging.requirements import Requirement
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.commands.doctor_finding import FAULT, NOTE, OK, Finding
+from deploy.commands.doctor_gateways import gateway_findings
+from deploy.commands.doctor_limits import limits
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import NO_RETRY, find_binary
 from deploy.local.gateway_probe import probe
 from deploy.local.ports import obstacle
 from shared import user_tokens
+from shared.addresses import shown_database
 from shared.db import migrate
+from shared.db.sqlite_url import is_sqlite
 from shared.errors import SettingsError
 from shared.event_log.clients import tcp_options
 from shared.hermes.profiles import DEFAULT, Profiles
+from shared.log_setup import clean
 from shared.settings import Settings
+from web.access.fetch import fetch
+from web.access.key_sources import WITHIN, read_key_file
+from web.access.keys import MOST_BYTES, parse_keys
 
-OK, NOTE, FAULT = "ok", "note", "fault"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of a check. A note is advice; a fault keeps Holdfast from starting."""
-
-    subject: str
-    state: str
-    detail: str
-    advice: str = ""
+MOST_OF_AN_ERROR = 300  # characters
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -43,10 +43,13 @@ def examine(settings: Settings) -> list[Finding]:
         *_libraries(),
         _vocabulary(),
         _home(settings),
+        *limits(settings),
         *_users(settings),
+        *_keys(settings),
         *_redis(settings),
         _database(settings),
         _gateway(settings),
+        *gateway_findings(settings),
         _port(settings),
     ]
 
@@ -108,6 +111,25 @@ def _users(settings: Settings) -> Iterator[Finding]:
     yield from _limits(settings, file)
 
 
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """The public keys of JWTs, as a web process reads them."""
+    try:
+        if settings.jwt_jwks_file is not None:
+            keys, _ = read_key_file(settings.jwt_jwks_file)
+        elif settings.jwt_jwks_url:
+            keys = parse_keys(fetch(settings.jwt_jwks_url, seconds=WITHIN, most=MOST_BYTES))
+        else:
+            return
+    except SettingsError as error:
+        yield Finding("keys", FAULT, str(error), "correct JWT_JWKS_FILE")
+        return
+    except (OSError, ValueError) as error:
+        detail = f"JWT_JWKS_URL cannot be used ({type(error).__name__}: {error})"
+        yield Finding("keys", NOTE, detail, "until it can, users with JWTs are told to wait")
+        return
+    yield Finding("keys", OK, f"{len(keys)} of {', '.join(sorted({k.algorithm for k in keys}))}")
+
+
 def _limits(settings: Settings, file: user_tokens.UserFile) -> Iterator[Finding]:
     try:
         known = set(Profiles.load(settings).names())
@@ -119,22 +141,30 @@ def _limits(settings: Settings, file: user_tokens.UserFile) -> Iterator[Finding]
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:
-    if not settings.redis_url:
+    if settings.redis_url:
+        yield from _redis_server(settings.redis_url, "REDIS_URL")
+    else:
         yield _embedded_redis()
-        return
-    client = redis.Redis.from_url(
-        settings.redis_url, socket_timeout=3, retry=NO_RETRY, **tcp_options(settings.redis_url)
-    )
+    for number, url in enumerate(settings.log_redis_urls, 1):
+        yield from _redis_server(url, f"LOG_REDIS_URLS, address {number}")
+
+
+def _redis_server(url: str, where: str) -> Iterator[Finding]:
+    client = redis.Redis.from_url(url, socket_timeout=3, retry=NO_RETRY, **tcp_options(url))
     try:
         server = client.info("server")
-        yield Finding("redis", OK, f"version {server['redis_version']} at REDIS_URL")
+        yield Finding("redis", OK, f"version {server['redis_version']} at {where}")
         yield _redis_setting(client, "maxmemory-policy", "noeviction")
         yield _redis_setting(client, "appendonly", "yes")
-    except redis.RedisError as error:
-        detail = f"REDIS_URL does not answer ({type(error).__name__})"
+    except (redis.RedisError, OSError, ValueError) as error:  # also certificates that are not there
+        detail = f"{where} does not answer ({_in_a_line(error)})"
         yield Finding("redis", FAULT, detail, "start it, or unset REDIS_URL for an embedded one")
     finally:
         client.close()
+
+
+def _in_a_line(error: Exception) -> str:
+    return clean(f"{type(error).__name__}: {error}".rstrip(": "))[:MOST_OF_AN_ERROR]
 
 
 def _embedded_redis() -> Finding:
@@ -157,20 +187,40 @@ def _redis_setting(client: redis.Redis, name: str, wanted: str) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    url = make_url(settings.database_url)
-    shown = url.render_as_string(hide_password=True)
-    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):  # noqa: PTH110
-        return Finding("database", NOTE, f"{shown} does not exist yet", "`holdfast up` creates it")
+    shown = shown_database(settings.database_url)
+    if is_sqlite(settings.database_url):
+        file = Path(make_url(settings.database_url).database or "")
+        if fault := _cannot_be_database(file, ours=settings.database_is_own):
+            return Finding("database", FAULT, f"{shown} {fault}", "correct DATABASE_URL")
+        if not file.exists():
+            advice = "`holdfast up` creates it"
+            return Finding("database", NOTE, f"{shown} does not exist yet", advice)
     try:
         current = migrate.is_current(settings.database_url)
     except SQLAlchemyError as error:
-        detail = f"{shown} does not answer ({type(error).__name__})"
+        detail = f"{shown} does not answer ({_reason(error)})"
         return Finding("database", FAULT, detail, "start it, or correct DATABASE_URL")
     if not current:
         return Finding(
             "database", NOTE, f"{shown} has the schema of another version", "holdfast migrate"
         )
     return Finding("database", OK, f"{shown}, schema current")
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return _in_a_line(getattr(error, "orig", None) or error)
+
+
+def _cannot_be_database(file: Path, *, ours: bool) -> str | None:
+    """`ours`: its folder is the home, which is made at the first start."""
+    try:
+        if stat.S_ISREG(file.stat().st_mode):
+            return None
+        return "is not a file"
+    except FileNotFoundError:
+        return None if ours or file.parent.is_dir() else "is in a folder that does not exist"
+    except OSError as error:
+        return f"cannot be used: {error.strerror}"
 
 
 def _gateway(settings: Settings) -> Finding:

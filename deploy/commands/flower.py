@@ -1,6 +1,7 @@
 """`holdfast flower`: Flower, the web page of the task queues; its password is the token."""
 
 import os
+import re
 
 from deploy.errors import DeployError
 from shared.settings import Settings
@@ -8,6 +9,8 @@ from shared.task_queue import celery_app
 
 USER = "holdfast"
 MAX_TASKS = 10_000  # in memory; Flower's own default is ten times that
+# Variables of Flower that would let others in, or have it listen elsewhere.
+NOT_HEEDED = ("ADDRESS", "UNIX_SOCKET", "AUTH", "AUTH_PROVIDER", "UNAUTHENTICATED_API", "CONF")
 
 
 def run(settings: Settings, token: str) -> None:
@@ -17,8 +20,34 @@ def run(settings: Settings, token: str) -> None:
     """
     if "," in token:
         raise DeployError("Flower cannot use an AUTH_TOKEN with a comma in it; choose another")
+    port = _port()
+    _settle_variables()
     # In the environment: every user of the machine can read command lines.
     os.environ["FLOWER_BASIC_AUTH"] = f"{USER}:{token}"
     app = celery_app(settings)
-    options = ["--address=127.0.0.1", f"--max_tasks={MAX_TASKS}", "--logging=warning"]
-    app.start(argv=["flower", *options])
+    options = [
+        "--address=127.0.0.1",
+        f"--port={port}",
+        f"--max_tasks={MAX_TASKS}",
+        "--logging=warning",
+    ]
+    try:
+        app.start(argv=["flower", *options])
+    except ValueError as error:
+        raise DeployError(f"a variable FLOWER_… cannot be used: {error}") from error
+
+
+def _port() -> int:
+    """FLOWER_PORT. Raises DeployError."""
+    given = os.environ.get("FLOWER_PORT", "").strip() or "5555"
+    if not re.fullmatch(r"[0-9]{1,5}", given) or int(given) > 65535:
+        raise DeployError(f"FLOWER_PORT: {given[:80]!r} is not a port, from 0 to 65535")
+    return int(given)
+
+
+def _settle_variables() -> None:
+    """Empty ones count as not set."""
+    for name in list(os.environ):
+        kind = name.removeprefix("FLOWER_")
+        if kind != name and (kind in NOT_HEEDED or not os.environ[name].strip()):
+            del os.environ[name]

@@ -56,7 +56,7 @@ def import_sessions(settings: Settings, options: ImportOptions) -> int:
         raise DeployError(f"there is no {path}; set --home to the Hermes home")
     if fault := check_name(options.owner):
         raise DeployError(f"--owner: {fault}")
-    _check_profile(settings, options.profile)
+    _check_profile(settings, options)
     db = Database(settings.database_url)
     try:
         counts = _copy(db, path, options)
@@ -73,11 +73,12 @@ def import_sessions(settings: Settings, options: ImportOptions) -> int:
     return 0
 
 
-def _check_profile(settings: Settings, name: str) -> None:
+def _check_profile(settings: Settings, options: ImportOptions) -> None:
+    """The sessions could not go on with a profile that does not exist, or that is not theirs."""
     try:
-        Profiles.load(settings).get(name)
+        Profiles.load(settings).getter_for(options.owner)(options.profile)
     except UnknownProfile as error:
-        raise DeployError(str(error)) from error
+        raise DeployError(f"{error} (or {options.owner} may not use it)") from error
 
 
 def _copy(db: Database, path: Path, options: ImportOptions) -> Counts:

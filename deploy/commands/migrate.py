@@ -1,10 +1,10 @@
 """`holdfast migrate`: creates the database, or updates its schema to this version."""
 
 from alembic.util import CommandError
-from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from deploy.errors import DeployError
+from shared.addresses import shown_database
 from shared.db.migrate import upgrade
 from shared.settings import Settings
 
@@ -20,8 +20,7 @@ def migrate(settings: Settings) -> None:
 
 
 def _shown(settings: Settings) -> str:
-    url = make_url(settings.database_url)
-    return f"the database {url.render_as_string(hide_password=True)} cannot be used"
+    return f"the database {shown_database(settings.database_url)} cannot be used"
 
 
 def _reason(error: DBAPIError) -> str:

@@ -39,6 +39,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     add("--model", default="demo-model", help="name of its model (demo-model)")
     add("--journal", type=Path, help="file to append a line to for each thing it does")
     add("--replay", action="store_true", help="allow event streams to be read again")
+    add("--idempotent", action="store_true", help="keep the idempotency keys of posted runs")
+    add("--no-sessions", action="store_true", help="no /api/sessions, no counts, as the oldest")
     return parser.parse_args(arguments)
 
 
@@ -51,6 +53,8 @@ def main() -> None:
         keepalive=arguments.keepalive,
         session_delay=arguments.session_delay,
         replay=arguments.replay,
+        idempotent=arguments.idempotent,
+        no_sessions=arguments.no_sessions,
         model=arguments.model,
         journal=arguments.journal,
     )

@@ -45,6 +45,8 @@ def build_app(gateway: Gateway) -> web.Application:
     app[GATEWAY] = gateway
     app.router.add_get("/health", info.health)
     for method, path, handler, kind in _ROUTES:
+        if kind == "sessions" and gateway.options.no_sessions:
+            continue
         app.router.add_route(method, path, _guarded(handler, kind))
     return app
 

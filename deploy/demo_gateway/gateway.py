@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from deploy.demo_gateway.faults import Faults
+from deploy.demo_gateway.idempotency import IdempotencyKeys
 from deploy.demo_gateway.journal import Journal
 from deploy.demo_gateway.record import Record
 from deploy.demo_gateway.runs.runs import Runs
@@ -24,6 +25,8 @@ class Options:
     keepalive: float = 30.0
     session_delay: float = 0.15
     replay: bool = False
+    idempotent: bool = False
+    no_sessions: bool = False
     model: str = "demo-model"
     journal: Path | None = None
 
@@ -37,6 +40,7 @@ class Gateway:
     record: Record
     faults: Faults
     runs: Runs
+    keys: IdempotencyKeys
 
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
@@ -53,4 +57,4 @@ def build_gateway(options: Options) -> Gateway:
         session_delay=options.session_delay,
         replay=options.replay,
     )
-    return Gateway(options, sessions, record, Faults(), runs)
+    return Gateway(options, sessions, record, Faults(), runs, IdempotencyKeys())

@@ -14,6 +14,7 @@ from redis.retry import Retry
 from deploy.errors import DeployError
 from deploy.local.home import secret
 from deploy.local.ports import LOOPBACK, remembered_port
+from shared import plain_file
 
 NO_RETRY = Retry(NoBackoff(), 0)  # callers ask again or report
 
@@ -75,9 +76,8 @@ def binary_for(directory: Path) -> RedisBinary:
     An older server cannot read what a newer one wrote, so a redis-server that is installed later
     must not take over the data of the packaged one.
     """
-    file = directory / "server"
-    origin = file.read_text().strip() if file.exists() else ""
-    return packaged_binary() if origin == "embedded" else find_binary()
+    origin = plain_file.read_if_there(directory / "server").strip()
+    return packaged_binary() if origin == b"embedded" else find_binary()
 
 
 def _quoted(path: Path) -> str:
@@ -113,6 +113,8 @@ class EmbeddedRedis:
             binary, directory, remembered_port(directory / "port"), secret(directory / "password")
         )
         (directory / "server").write_text(f"{binary.origin}\n")
+        if server.configuration_file.is_fifo():  # it would wait for a reader
+            server.configuration_file.unlink()
         server.configuration_file.touch(mode=0o600)
         server.configuration_file.write_text(
             CONFIGURATION.format(
@@ -146,7 +148,7 @@ class EmbeddedRedis:
         )
         try:
             return bool(client.ping())
-        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
+        except redis.RedisError:  # also what another program answers on that port
             return False
         finally:
             client.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import DeployError, HomeBusyError
+from shared import plain_file, toml_file
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,12 @@ def secret(path: Path) -> str:
     """Return the secret in `path` (mode 0600), created at the first call; safe against races."""
     if not path.exists():
         _publish(path, secrets.token_urlsafe(32))
-    stored = path.read_text().strip()
-    if not stored:
-        raise DeployError(f"{path} is empty; delete it and start again")
+    try:
+        stored = toml_file.decode(plain_file.read(path)).strip()
+    except ValueError as error:
+        raise DeployError(f"{path} {error}; delete it and start again") from None
+    if not stored or not stored.isprintable():
+        raise DeployError(f"{path} is empty or damaged; delete it and start again")
     return stored
 
 

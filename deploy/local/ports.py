@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shared import plain_file
 from shared.listening import LOOPBACK, bound, reason
 
 __all__ = ["LOOPBACK", "free_port", "is_free", "obstacle", "remembered_port"]
@@ -30,8 +31,8 @@ def free_port(host: str = LOOPBACK) -> int:
 
 def remembered_port(file: Path) -> int:
     """Return the port stored in `file` if it is free, else a free one, which is then stored."""
-    stored = file.read_text().strip() if file.exists() else ""
-    if stored.isdecimal() and is_free(LOOPBACK, int(stored)):
+    stored = plain_file.read_if_there(file).strip()[:6]
+    if stored.isdigit() and 0 < int(stored) < 65536 and is_free(LOOPBACK, int(stored)):
         return int(stored)
     port = free_port()
     file.write_text(f"{port}\n")

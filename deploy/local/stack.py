@@ -1,5 +1,6 @@
 """Decides which processes make a whole Holdfast on this machine, and their environment."""
 
+import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from deploy import ROOT
 from deploy.demo_gateway import KEY_VARIABLE
 from deploy.errors import DeployError
 from deploy.local.embedded_redis import EmbeddedRedis, binary_for
@@ -21,7 +23,7 @@ from shared.settings import Settings
 SERVERS, ROLES = 0, 1  # stages: what the roles need, and the roles
 # Seconds for live runs to end after Ctrl-C, unless DRAIN_SECONDS is set: a person waits for it.
 # Longer runs go on at the next start.
-LOCAL_DRAIN_SECONDS = "5"
+LOCAL_DRAIN = timedelta(seconds=5)
 MARGIN = timedelta(seconds=10)  # for a process to hand over its work after its drain
 
 
@@ -52,6 +54,11 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", *arguments)
 
 
+def python_path(environ: Mapping[str, str]) -> str:
+    """PYTHONPATH for processes that are to find the packages of this one first."""
+    return os.pathsep.join(filter(None, [ROOT, environ.get("PYTHONPATH", "")]))
+
+
 def plan(
     settings: Settings, home: Home, environ: Mapping[str, str], choices: Choices
 ) -> LocalStack:
@@ -62,6 +69,7 @@ def plan(
     environment = {
         **environ,
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": python_path(environ),
         "HOLDFAST_HOME": str(home.path),
         "PORT": str(settings.port),
         "REDIS_URL": redis_server.url if redis_server else settings.redis_url,
@@ -69,7 +77,7 @@ def plan(
         "AUTH_TOKEN": token,
         "HERMES_URL": gateway_url,
         "HERMES_API_KEY": gateway_key,
-        "DRAIN_SECONDS": environ.get("DRAIN_SECONDS") or LOCAL_DRAIN_SECONDS,
+        "DRAIN_SECONDS": f"{_drain(settings, environ).total_seconds():g}",
     }
     roles = [demo] if demo else []
     if redis_server:
@@ -85,8 +93,12 @@ def plan(
         redis=f"{redis_server.binary.path.name}, data in {home.redis}"
         if redis_server
         else "REDIS_URL",
-        database="DATABASE_URL" if environ.get("DATABASE_URL") else f"SQLite in {home.path}",
+        database=f"SQLite in {home.path}" if settings.database_is_own else "DATABASE_URL",
     )
+
+
+def _drain(settings: Settings, environ: Mapping[str, str]) -> timedelta:
+    return settings.drain if environ.get("DRAIN_SECONDS", "").strip() else LOCAL_DRAIN
 
 
 def _redis(home: Home) -> EmbeddedRedis:
@@ -107,7 +119,7 @@ def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, 
     port, key = free_port(), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
     command = python("deploy.demo_gateway", "--port", str(port), "--max-runs", "0")
-    environment = {**environ, KEY_VARIABLE: key}
+    environment = {**environ, "PYTHONPATH": python_path(environ), KEY_VARIABLE: key}
     return (
         url,
         key,

@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from deploy.supervisor.sink import sink_of
+from shared.log_setup import visible
 
 COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")  # ANSI foregrounds
 OWN_NAME = "holdfast"
@@ -26,11 +27,11 @@ class PrefixedOutput:
         self._width = max(self._width, len(name))
 
     def write_line(self, name: str, text: str) -> None:
-        """Write one line of a role."""
+        """Write one line of a role: not all of them write what is safe for a terminal."""
         prefix = f"{name:{self._width}} |"
         if self._coloured:
             prefix = f"\x1b[{self._colours.get(name, '1')}m{prefix}\x1b[0m"
-        self._write(f"{prefix} {text}\n")
+        self._write(f"{prefix} {visible(text)}\n")
 
     def write_own_line(self, text: str) -> None:
         """Write one line of the supervisor itself."""

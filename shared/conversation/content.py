@@ -39,7 +39,8 @@ class ParsedContent:
 
 
 def parse_stringified(text: object) -> ParsedContent | None:
-    """Read an assistant's stringified blocks; None if `text` is anything else. Never raises.
+    """Read an assistant's stringified blocks; None if `text` is anything else. Never raises, and
+    gives clean texts: the literal may have escapes of what no database holds.
 
     Only a non-empty list whose every item is a known block counts (P27): an answer `[1, 2]` is an
     answer. JSON is tried first, then a Python literal; one more layer of quotes is taken off.
@@ -71,7 +72,8 @@ def read_blocks(blocks: object) -> ParsedContent | None:
                 calls.append(call)
             case _:
                 return None
-    return ParsedContent("".join(texts), "\n\n".join(filter(None, thoughts)), calls)
+    content, reasoning = "".join(texts), "\n\n".join(filter(None, thoughts))
+    return ParsedContent(clean_text(content), clean_text(reasoning), calls)
 
 
 def blocks_to_text(content: object) -> str:
@@ -166,9 +168,9 @@ def _tool_call(block: Mapping[str, Any]) -> ToolCall | None:
     except (TypeError, ValueError, RecursionError):
         return None  # a Python literal can hold what JSON cannot
     return {
-        "id": call_id if isinstance(call_id, str) else "",
+        "id": clean_text(call_id) if isinstance(call_id, str) else "",
         "type": "function",
-        "function": {"name": block["name"], "arguments": arguments},
+        "function": {"name": clean_text(block["name"]), "arguments": clean_text(arguments)},
     }
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from shared.conversation.content import blocks_to_text, parse_stringified
+from shared.conversation.content import blocks_to_text, clean_json, parse_stringified
 from shared.conversation.tool_pairs import pair
 
 Message: TypeAlias = dict[str, Any]
@@ -248,13 +248,15 @@ def arguments_text(function: Mapping[str, Any]) -> str:
 
 
 def _arguments(value: Any) -> Any:
-    """Parse the arguments of a call; `{}` if they are not JSON."""
+    """Parse the arguments of a call, in values that can be sent; `{}` if they are not JSON. Always
+    an object: strict models take nothing else."""
     if not value or not isinstance(value, str):
         return value or {}
     try:
-        return json.loads(value, parse_constant=_refuse)
+        found = clean_json(json.loads(value, parse_constant=_refuse))
     except (ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {"value": found}
 
 
 def _refuse(constant: str) -> Any:

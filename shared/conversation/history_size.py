@@ -30,7 +30,7 @@ Row: TypeAlias = Mapping[str, Any]
 REFUSED_MOST: Final = 2_000  # characters that are sent again of a prompt that a gateway refused
 TOO_LARGE: Final = "too_large"  # as `finish_reason` of such a prompt
 LEAST: Final = 1_000  # bytes; with less left, a message is left out rather than cut
-OF_ENTRY, OF_CALL = 160, 200  # bytes of an entry, and of a call with its result, beside their texts
+OF_ENTRY, OF_CALL = 160, 250  # bytes of an entry, and of a call with its result, beside their texts
 ARGUMENTS_MOST: Final = 1_000  # characters that stay of arguments in a message that is cut
 
 
@@ -120,6 +120,9 @@ def _within(row: Row, most: int) -> Row | None:
         small["tool_calls"] = [_with_short_arguments(call) for call in small["tool_calls"]]
     text = str(small.get("content") or "")
     room = most - size({**small, "content": ""}) - LEAST // 10  # for the mark
+    if room < LEAST and small.get("tool_calls"):
+        note = f"[{len(small['tool_calls']):,} tool calls left out]"
+        return _within({**small, "content": f"{note}\n{text}", "tool_calls": None}, most)
     if room < LEAST:
         return None
     return {**small, "content": cut_marked(text, _characters(text, room))}

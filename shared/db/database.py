@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from shared import runtime
-from shared.db.pooler import prepare_nothing_behind_a_pooler
+from shared.db.pooler import CONNECT, prepare_nothing_behind_a_pooler
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.db.without_data import HIDE, without_data
 from shared.errors import DatabaseUnavailable
@@ -163,7 +163,7 @@ def _engine(url: str, pool_size: int) -> Engine:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 5},
+            connect_args=CONNECT,
             **common,
         )
         event.listen(engine, "connect", prepare_nothing_behind_a_pooler)

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from shared.db.pooler import UNPREPARED
+from shared.db.pooler import CONNECT, UNPREPARED
 from shared.db.sqlite_url import is_sqlite
 from shared.db.without_data import HIDE
 
@@ -65,7 +65,9 @@ def is_current(database_url: str) -> bool:
 
 def _engine(database_url: str) -> Engine:
     return create_engine(
-        database_url, connect_args={} if is_sqlite(database_url) else UNPREPARED, **HIDE
+        database_url,
+        connect_args={} if is_sqlite(database_url) else {**CONNECT, **UNPREPARED},
+        **HIDE,
     )
 
 

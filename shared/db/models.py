@@ -334,3 +334,23 @@ class DeletionRow(Base):
     created_at: Mapped[float]
     updated_at: Mapped[float]
     next_attempt_at: Mapped[float]
+
+
+class InstallationSecretRow(Base):
+    """A secret that this installation made for itself, and that all its processes share."""
+
+    __tablename__ = "installation_secrets"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str]
+    created_at: Mapped[float]
+
+
+class SignedOutRow(Base):
+    """A browser's cookie that was signed out before its time."""
+
+    __tablename__ = "signed_out_cookies"
+    __table_args__ = (Index("signed_out_until", "until"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[float]  # when the cookie would have ended by itself

@@ -12,6 +12,8 @@ levels are in BEGIN.
 
 from typing import Any, Final
 
+#: Options of every connection of psycopg. Servers and variables may name another encoding.
+CONNECT: Final[dict[str, Any]] = {"connect_timeout": 5, "client_encoding": "utf8"}
 #: Options of psycopg for a connection that prepares nothing.
 UNPREPARED: Final[dict[str, Any]] = {"prepare_threshold": None}
 

@@ -17,6 +17,9 @@ LAST_TICK: Final = f"{PREFIX}:last-tick"
 #: String: written, with a short TTL, to see whether Redis takes writes before a run is accepted.
 WRITABLE: Final = f"{PREFIX}:writable"
 
+#: Set: the profiles whose gateways give no transcript, as workers have found out. No TTL.
+WITHOUT_TRANSCRIPT: Final = f"{PREFIX}:without-transcript"
+
 #: Prefix of channels: a relay publishes to itself here to see that it receives (FAILURES 29).
 RELAY_ECHO: Final = f"{PREFIX}:echo:"
 

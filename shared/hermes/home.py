@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import yaml
 
-from shared import toml_file
+from shared import plain_file, toml_file
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
 def _parsed(path: Path, changed: int, size: int, parse: Callable[[str], Any]) -> dict[str, Any]:
     """Cached per version of the file, so that a fault is logged once."""
     try:
-        value = parse(toml_file.decode(path.read_bytes()))
+        value = parse(toml_file.decode(plain_file.read(path)))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         log.warning("hermes_home.unreadable path=%s error=%s", path, type(error).__name__)
         return {}

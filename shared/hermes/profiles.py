@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from shared import addresses, toml_file
+from shared import addresses, plain_file, toml_file
 from shared.errors import SettingsError, UnknownProfile
 from shared.hermes.home import HermesEndpoint, main_endpoint, other_endpoints
 from shared.hermes.profile_access import ProfileAccess
 from shared.settings import Settings
+from shared.user_tokens import NOBODY
 
 HistoryFormat = Literal["auto", "anthropic", "openai", "text"]
 DEFAULT = "default"
@@ -66,7 +67,9 @@ class Profiles:
             profiles |= _read_file(settings, found | ({DEFAULT: main} if main else {}))
         _check_keys(profiles)
         _check_authorities(settings, profiles)
-        access = ProfileAccess(settings.tokens_file) if settings.tokens_file else None
+        access = None
+        if settings.tokens_file:
+            access = ProfileAccess(settings.tokens_file, has_others=settings.has_jwt)
         return cls({name: _completed(one, settings) for name, one in profiles.items()}, access)
 
     def get(self, name: str) -> Profile:
@@ -87,6 +90,12 @@ class Profiles:
             return self.get(name)
 
         return get
+
+    def may_still_use(self, owner: str, name: str) -> bool:
+        """Whether a run that was accepted may be posted now: the right may have been taken away
+        meanwhile. A process that could never read the file leaves that to those who accept runs."""
+        file = self._access.current() if self._access is not None else NOBODY
+        return file is NOBODY or file.may_use(owner, name)
 
     def names(self) -> list[str]:
         """Return all names, sorted."""
@@ -132,7 +141,7 @@ def _read_file(settings: Settings, found: Mapping[str, HermesEndpoint]) -> dict[
     assert settings.profiles_file is not None
     path = settings.profiles_file
     try:
-        file = toml_file.parse(path.read_bytes())
+        file = toml_file.parse(plain_file.read(path))
     except OSError as error:
         raise SettingsError([f"PROFILES_FILE: {path}: {error.strerror}"]) from error
     except ValueError as error:
@@ -175,7 +184,7 @@ def _profile(
         faults.append(f"PROFILES_FILE: profile {name}: history_format {history_format!r}")
     if not isinstance(table.get("home", ""), str):
         faults.append(f"{where}: home must be a path")
-    if max_runs != UNSET and not (type(max_runs) is int and max_runs >= 0):
+    if "max_runs" in table and not (type(max_runs) is int and max_runs >= 0):
         faults.append(f"PROFILES_FILE: profile {name}: max_runs must be a number, 0 for no limit")
     return Profile(
         name=name,
@@ -234,6 +243,7 @@ def _has_certificates(path: Path) -> bool:
     try:
         if path.is_dir():
             return True  # read as certificates are needed
+        plain_file.open_plain(path).close()
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ValueError):  # also ssl.SSLError
         return False

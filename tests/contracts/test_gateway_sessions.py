@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.contracts.conftest import RESULT, GatewayUnderTest, Plan, Real
 from tests.contracts.gateway_events import said, words
+from tests.support.clients.gateway_http_client import Object
 from tests.support.gateways.model_script import prompt_of, text_of
 
 
@@ -24,7 +27,7 @@ def test_the_transcript_has_the_tool_result_under_the_call_that_names_the_tool(
     assert RESULT in tool["content"]
     assert words(last["content"]) == ["t2", "t3"]
     assert last["finish_reason"] == "stop"
-    assert all(row["session_id"] == session_id for row in rows)
+    assert all(row.get("session_id", session_id) == session_id for row in rows)
     assert sorted(row["timestamp"] for row in rows) == [row["timestamp"] for row in rows]
 
 
@@ -53,6 +56,9 @@ def test_a_deleted_session_is_404_and_so_is_deleting_it_again(
 ) -> None:
     gateway.read(gateway.start(gateway.prompt(Plan()), session_id))
     answer = gateway.call("DELETE", f"/api/sessions/{session_id}")
+    if not gateway.modern:
+        assert (answer.status, answer.body) == (404, {}), "it has no sessions over HTTP at all"
+        return
     assert (answer.status, answer.body["deleted"], answer.body["id"]) == (200, True, session_id)
     for method, tail in (("GET", ""), ("GET", "/messages"), ("DELETE", "")):
         gone = gateway.call(method, f"/api/sessions/{session_id}{tail}")
@@ -98,3 +104,35 @@ def test_the_real_model_gets_instructions_history_and_input_in_this_order(real: 
     assert text_of(system).rstrip().endswith("Be brief.")
     assert [text_of(message) for message in rest] == ["a question", "an answer", prompt]
     assert prompt_of(body) == prompt
+
+
+def sent(real: Real, prompt: str) -> list[str]:
+    """The texts that the model was sent with this prompt, without the system prompt."""
+    (body,) = real.model.asked(prompt)
+    return [text_of(message) for message in body["messages"] if message["role"] != "system"]
+
+
+@pytest.mark.parametrize("named", ["anew", "again"])
+def test_a_history_beside_a_session_is_the_whole_context_in_every_turn(
+    real: Real, session_id: str, named: str
+) -> None:
+    """Also if the session is named again, whose messages the gateway could add."""
+    history: list[Object] = []
+    for turn in range(1, 5):
+        prompt = real.prompt(Plan(count=3))
+        name = session_id if named == "again" else f"{session_id}_{turn}"
+        fields = {"conversation_history": history} if history else {}
+        answer = real.read(real.start(prompt, name, **fields))[-1]["output"]
+        assert sent(real, prompt) == [*(m["content"] for m in history), prompt]
+        history += [
+            {"role": "user", "content": prompt},
+            {"role": "assistant", "content": answer},
+        ]
+
+
+def test_a_session_without_a_history_is_no_context_yet(real: Real, session_id: str) -> None:
+    """Newer gateways load the session then; Holdfast names each session once."""
+    first, second = real.prompt(Plan()), real.prompt(Plan())
+    real.read(real.start(first, session_id))
+    real.read(real.start(second, session_id))
+    assert sent(real, second) == [second]

@@ -1,10 +1,9 @@
-"""Runs and their streams: each test says what is true of the demo and of the real gateway."""
+"""Runs and their streams: each test says what is true of the demo and of the real gateways."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-
-import pytest
 
 from tests.contracts.conftest import LONG, RESULT, GatewayUnderTest, Plan
 from tests.contracts.gateway_events import named, said, words
@@ -125,6 +124,7 @@ def test_a_reader_that_leaves_takes_the_stream_with_it_but_not_the_run(
 def test_a_second_reader_right_after_the_first_never_learns_the_end(
     gateway: GatewayUnderTest,
 ) -> None:
+    """The oldest one may tell it, and gives both of them a part of the text."""
     run_id = gateway.start(gateway.prompt(Plan(count=60, rate=50)))
     with gateway.events(run_id) as first:
         first.take_deltas(3)
@@ -132,18 +132,20 @@ def test_a_second_reader_right_after_the_first_never_learns_the_end(
         gateway.wait_status(run_id)
         events = [] if second.status == 404 else _until_silence(second)
     assert second.status in (200, 404), "200 proves nothing"
-    assert not [event for event in events if event["event"].startswith("run.")]
+    if gateway.modern:
+        assert not [event for event in events if event["event"].startswith("run.")]
+    assert len(words(said(events))) < 60, "a part of the text at most"
 
 
 def _until_silence(reader: EventReader) -> list[Object]:
     reader.set_timeout(SILENCE)
     events: list[Object] = []
-    with pytest.raises(TimeoutError):
+    with contextlib.suppress(TimeoutError):
         events.extend(reader)
     return events
 
 
-def test_stop_ends_the_run_as_cancelled_and_keeps_the_partial_answer(
+def test_stop_ends_the_run_as_cancelled_and_newer_ones_keep_the_partial_answer(
     gateway: GatewayUnderTest, session_id: str
 ) -> None:
     run_id = gateway.start(gateway.prompt(LONG), session_id)
@@ -156,8 +158,14 @@ def test_stop_ends_the_run_as_cancelled_and_keeps_the_partial_answer(
     assert rest[-1]["event"] == "run.cancelled"
     assert gateway.wait_status(run_id)["status"] == "cancelled"
     streamed = words("".join(deltas) + said(rest))
-    user, partial = gateway.messages(session_id)
-    assert (user["role"], partial["role"]) == ("user", "assistant")
+    gateway.wait_prompt(session_id)  # the oldest one writes a moment after it has said the end
+    user, *rows = gateway.messages(session_id)
+    assert user["role"] == "user"
+    if not gateway.modern:
+        assert rows == [], "the oldest one keeps no partial answer: what was streamed is all"
+        return
+    (partial,) = rows
+    assert partial["role"] == "assistant"
     assert words(partial["content"])[:10] == streamed[:10]
 
 
@@ -165,9 +173,10 @@ def test_a_stop_before_any_text_leaves_no_answer_but_maybe_a_synthetic_line(
     gateway: GatewayUnderTest, session_id: str
 ) -> None:
     run_id = gateway.start(gateway.prompt(Plan(reasoning=500, rate=50)), session_id)
-    gateway.wait_prompt(session_id)
+    gateway.wait_busy(session_id)
     gateway.call("POST", f"/v1/runs/{run_id}/stop")
     assert gateway.wait_status(run_id)["status"] == "cancelled"
+    gateway.wait_prompt(session_id)
     user, *rest = gateway.messages(session_id)
     assert user["role"] == "user"
     assert all(row["content"].startswith("Operation interrupted") for row in rest)

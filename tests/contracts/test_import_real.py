@@ -11,8 +11,9 @@ from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import SessionRow
 from shared.db.sessions.read import read_conversation
-from tests.contracts.conftest import Plan, Real
+from tests.contracts.conftest import Plan, client_of, oldest_only
 from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import NEWEST, OLDEST
 from tests.support.gateways.model_server import ModelServer
 from tests.support.rows import OWNER
 
@@ -27,11 +28,30 @@ def test_a_real_home_is_imported(
     *,
     stopped: bool,
 ) -> None:
+    _assert_imported(NEWEST, model, database_url, tmp_path, monkeypatch, stopped=stopped)
+
+
+@oldest_only
+def test_a_real_home_of_the_oldest_one_is_imported(
+    hermes_library: Path, model: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database_url = f"sqlite:///{tmp_path / 'test.db'}"
+    _assert_imported(OLDEST, model, database_url, tmp_path, monkeypatch, stopped=False)
+
+
+def _assert_imported(
+    version: str,
+    model: ModelServer,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    stopped: bool,
+) -> None:
     home = tmp_path / "hermes"
     home.mkdir()
-    with HermesGateway.start(model.url, home) as gateway:
-        client = Real(gateway.url, gateway.key)
-        client.model = model
+    with HermesGateway.start(model.url, home, version=version) as gateway:
+        client = client_of(gateway, version, model)
         client.read(client.start(client.prompt(Plan(tool=True, reasoning=3)), "chat_one"))
         client.read(client.start(client.prompt(Plan()), "chat_one"))
         client.read(client.start(client.prompt(Plan()), "eph_hf_x"))
@@ -51,9 +71,11 @@ def test_a_real_home_is_imported(
     assert row is not None
     assert (row.model, row.started_at) == (about["model"], about["started_at"])
     assert (row.message_count, row.tool_call_count, row.next_turn) == (6, 1, 3)
-    for name in ("role", "content", "timestamp", "tool_call_id", "tool_name"):
+    for name in ("role", "content", "timestamp", "tool_call_id"):
         kept = [message.get(name) for message in found.messages]
         assert kept == [message[name] for message in shown]
+    (result,) = [message for message in found.messages if message["role"] == "tool"]
+    assert result["tool_name"] == "terminal", "the oldest one has the name at the call only"
     call, answer = found.messages[1], found.messages[3]
     assert call["tool_calls"][0]["id"] == shown[1]["tool_calls"][0]["id"]
     assert call["reasoning"] == shown[1]["reasoning"]

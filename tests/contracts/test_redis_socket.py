@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.commands.doctor_checks import OK, _redis
+from deploy.commands.doctor_checks import _redis
+from deploy.commands.doctor_finding import OK
 from shared.event_log.clients import command_client, database_of, pubsub_client
 from shared.event_log.keys import BROKER_PREFIX
 from shared.settings import Settings

@@ -9,8 +9,9 @@ import pytest
 
 from shared.errors import GatewayUnsupported
 from shared.hermes.profiles import Profile
-from tests.contracts.conftest import Plan, Real
+from tests.contracts.conftest import RESULT, Plan, Real, newest_only, oldest_only
 from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import NEWEST, OLDEST
 from worker.gateway import hermes_cli, hermes_state_db
 from worker.gateway.client import GatewayClient
 from worker.gateway.transcripts import read_transcript
@@ -58,6 +59,7 @@ db.update_token_counts("{child}", input_tokens=7, output_tokens=3)
 """
 
 
+@newest_only
 def test_row_and_messages_are_those_of_http(real: Real, profile: Profile, session_id: str) -> None:
     real.read(real.start(real.prompt(Plan(tool=True, reasoning=3)), session_id))
     gateway = client(profile)
@@ -67,15 +69,17 @@ def test_row_and_messages_are_those_of_http(real: Real, profile: Profile, sessio
     assert shown is not None
     assert found is not None
     assert found.usage == row
-    read = [{k: v for k, v in m.items() if k not in ONLY_THERE} for m in found.messages]
-    assert read == shown.messages
+    read, given = (
+        [{k: v for k, v in m.items() if k not in ONLY_THERE} for m in messages]
+        for messages in (found.messages, shown.messages)
+    )
+    assert read == given
     assert [m["role"] for m in read] == ["user", "assistant", "tool", "assistant"]
     assert found.session_ids == (session_id,)
 
 
-def test_a_gateway_without_sessions_is_read_from_its_home(
-    real: Real, profile: Profile, session_id: str
-) -> None:
+@newest_only
+def test_the_home_says_the_same_as_http(real: Real, profile: Profile, session_id: str) -> None:
     real.read(real.start(real.prompt(Plan(tool=True)), session_id))
     new = read_transcript(client(profile), profile, session_id)
     old = read_transcript(client(profile, OldClient), profile, session_id)
@@ -89,6 +93,24 @@ def test_a_gateway_without_sessions_is_read_from_its_home(
     assert [m["content"] for m in old.messages] == [m["content"] for m in new.messages]
 
 
+@oldest_only
+def test_the_oldest_gateway_is_read_from_its_home(
+    real: Real, profile: Profile, session_id: str
+) -> None:
+    real.read(real.start(real.prompt(Plan(tool=True, reasoning=3)), session_id))
+    found = read_transcript(client(profile), profile, session_id)
+    assert found is not None
+    assert [m["role"] for m in found.messages] == ["user", "assistant", "tool", "assistant"]
+    _, caller, result, _ = found.messages
+    assert len((caller["reasoning"] or "").split()) == 3
+    assert RESULT in result["content"]
+    assert found.usage is not None
+    assert (found.usage["output_tokens"] or 0) > 0
+    elsewhere = Profile("p", profile.url, profile.api_key)
+    assert read_transcript(client(profile), elsewhere, session_id) is None
+
+
+@newest_only
 def test_the_newest_rows_are_read_while_the_gateway_writes(
     real: Real, profile: Profile, session_id: str
 ) -> None:
@@ -104,15 +126,19 @@ def hermes_home(profile: Profile) -> Path:
     return profile.home
 
 
-@pytest.mark.parametrize("at_hand", [True, False])
+@pytest.mark.parametrize(
+    ("hermes_version", "at_hand"),
+    [(OLDEST, True), (NEWEST, True), (NEWEST, False)],
+    indirect=["hermes_version"],
+)
 def test_a_compressed_session_is_followed_to_its_end(
-    real: Real, profile: Profile, hermes_installed: Path, session_id: str, *, at_hand: bool
+    real: Real, profile: Profile, hermes_library: Path, session_id: str, *, at_hand: bool
 ) -> None:
     real.read(real.start(real.prompt(Plan()), session_id))
     first = real.session(session_id)
     child = f"20260101_{session_id}"
     program = COMPRESSED.format(parent=session_id, child=child)
-    in_hermes(hermes_installed, hermes_home(profile), program)
+    in_hermes(hermes_library, hermes_home(profile), program)
     here = profile if at_hand else Profile("default", profile.url, profile.api_key)
     found = read_transcript(client(profile), here, session_id)
     assert found is not None
@@ -127,7 +153,7 @@ def test_a_compressed_session_is_followed_to_its_end(
 
 
 def test_a_branch_or_another_agent_is_no_continuation(
-    real: Real, profile: Profile, hermes_installed: Path, session_id: str
+    real: Real, profile: Profile, hermes_library: Path, session_id: str
 ) -> None:
     real.read(real.start(real.prompt(Plan()), session_id))
     program = f"""
@@ -140,39 +166,45 @@ for mark in ("_branched_from", "_delegate_from"):
     db.append_message("{session_id}" + mark, "user", "not ours")
 db.end_session("{session_id}", "compression")
 """
-    in_hermes(hermes_installed, hermes_home(profile), program)
+    in_hermes(hermes_library, hermes_home(profile), program)
     found = hermes_state_db.read(hermes_home(profile), session_id)
     assert found is not None
     assert found.session_ids == (session_id,)
-    over_http = read_transcript(client(profile), Profile("p", profile.url), session_id)
-    assert over_http is not None
-    assert over_http.session_id == session_id
+    if real.modern:
+        over_http = read_transcript(client(profile), Profile("p", profile.url), session_id)
+        assert over_http is not None
+        assert over_http.session_id == session_id
 
 
 @pytest.mark.parametrize("prefix", ["", "-"])
 def test_the_command_of_the_real_one_deletes(
     real: Real,
     profile: Profile,
-    hermes_installed: Path,
+    hermes_library: Path,
     session_id: str,
     prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session_id = prefix + session_id
     real.read(real.start(real.prompt(Plan()), session_id))
-    monkeypatch.setenv("PATH", f"{hermes_installed / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{hermes_library / 'bin'}:/usr/bin:/bin")
     home = hermes_home(profile)
     assert hermes_cli.delete_session(home, session_id)
-    assert client(profile).session(session_id) is None
+    assert hermes_state_db.read(home, session_id) is None
     assert not hermes_cli.delete_session(home, session_id)
 
 
-def test_a_session_that_is_not_there_is_none_both_ways(profile: Profile) -> None:
+def test_a_session_that_is_not_there_is_none_both_ways(profile: Profile, real: Real) -> None:
     assert read_transcript(client(profile), profile, "eph_nobody") is None
     assert read_transcript(client(profile, OldClient), profile, "eph_nobody") is None
-    assert not client(profile).delete_session("eph_nobody")
+    if real.modern:
+        assert not client(profile).delete_session("eph_nobody")
+    else:
+        with pytest.raises(GatewayUnsupported):
+            client(profile).delete_session("eph_nobody")
 
 
+@newest_only
 def test_the_list_of_sessions_has_pages(real: Real, profile: Profile, session_id: str) -> None:
     for number in range(3):
         real.read(real.start(real.prompt(Plan()), f"{session_id}_{number}"))

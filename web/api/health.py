@@ -21,6 +21,7 @@ from web.relay.sharded_subscriber import ShardedSubscriber
 log = logging.getLogger(__name__)
 
 CACHE_FOR = 0.5  # seconds: many probes cost one round of questions
+STALE_FOR = 3.0  # seconds for which an answer counts while the next round is being asked
 
 
 class Health:
@@ -38,18 +39,29 @@ class Health:
         self._subscriber = subscriber
         self._services = services
         self._asked_at = 0.0
+        self._asking = False
         self._answer: dict[str, bool] = {}
 
     def dependencies(self) -> dict[str, bool]:
-        """Name -> whether it works."""
-        if time.monotonic() - self._asked_at > CACHE_FOR:
-            self._answer = {
-                "database": _works(lambda: self._db.read(lambda s: s.execute(text("SELECT 1")))),
-                "redis": _works(self._commands.ping),
-                "relay": self._subscriber.receives(),
-            }
-            self._asked_at = time.monotonic()
+        """Name -> whether it works. While one asks, others are told what was known before."""
+        age = time.monotonic() - self._asked_at
+        if self._asking and age < STALE_FOR:
+            return self._answer
+        if age > CACHE_FOR:
+            self._asking = True
+            try:
+                self._answer = self._ask()
+                self._asked_at = time.monotonic()
+            finally:
+                self._asking = False
         return self._answer
+
+    def _ask(self) -> dict[str, bool]:
+        return {
+            "database": _works(lambda: self._db.read(lambda s: s.execute(text("SELECT 1")))),
+            "redis": _works(self._commands.ping),
+            "relay": self._subscriber.receives(),
+        }
 
     def services(self) -> dict[str, bool]:
         """Name of each loop -> whether it still runs."""

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from web.access.principal import Principal
 from web.readers.place import Place
 from web.readers.replay import End
 from web.sockets.connections import Connection
@@ -17,20 +18,22 @@ Item = bytes | End
 
 
 class RunReader:
-    """`offer`, `lose` and `close` never wait, so they may be called under any lock."""
+    """`offer`, `lose`, `close` and `end` never wait, so they may be called under any lock."""
 
     def __init__(
         self,
         connection: Connection,
         run_id: str,
+        principal: Principal,
         *,
         most_chunks: int,
         most_bytes: int,
         cut: Callable[[], None],
     ) -> None:
-        """`cut` breaks the connection of a reader for whom too much waits."""
+        """`cut` breaks its connection."""
         self.connection = connection
         self.run_id = run_id
+        self.principal: Principal | None = principal  # by which it came in
         self.place = Place(0, 0)  # behind all that was offered
         self.is_lost = False
         self.is_closed = False
@@ -54,9 +57,7 @@ class RunReader:
             return
         if len(self._items) >= self._most_chunks or self._bytes >= self._most_bytes:
             self.was_slow = True
-            self._items.clear()
-            self.close()
-            self._cut()
+            self.end()
             return
         if chunk:
             self._items.append(chunk)
@@ -75,6 +76,12 @@ class RunReader:
         """Its stream is to end, after what waits."""
         self.is_closed = True
         self._there.set()
+
+    def end(self) -> None:
+        """End its stream now: it gets nothing more, not even what waits."""
+        self._items.clear()
+        self.close()
+        self._cut()
 
     def take(self, seconds: float) -> Sequence[Item]:
         """What waits, waiting for it at most so long."""

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from shared.errors import ClientError
+from web.access.principal import Principal
 from web.readers.reader import RunReader
 from web.resume.membership import Membership
 from web.sockets.connections import Connection, Connections
@@ -54,16 +55,24 @@ class Readers:
         """Whether new readers should go elsewhere."""
         return self._closing
 
-    def add(self, owner: str, profile: str, run_id: str, cut: Callable[[], None]) -> RunReader:
+    def all(self) -> list[RunReader]:
+        """The readers of this moment."""
+        return list(self._by_sid.values())
+
+    def add(
+        self, principal: Principal, profile: str, run_id: str, cut: Callable[[], None]
+    ) -> RunReader:
         """A new reader. Raises TooManyStreams."""
-        if self._connections.of_owner(owner) >= self._per_owner:
+        if self._connections.of_owner(principal.owner) >= self._per_owner:
             raise TooManyStreams
         sid = f"reader-{uuid.uuid4().hex}"
-        connection = Connection(sid, "", owner, profile, receives_own_aborts=True)
+        # It is the reader whose principal is watched, as its end is not that of a socket.
+        connection = Connection(sid, "", principal.owner, profile, receives_own_aborts=True)
         self._connections.add(connection)
         reader = self._by_sid[sid] = RunReader(
             connection,
             run_id,
+            principal,
             most_chunks=self._most_chunks,
             most_bytes=self._most_bytes,
             cut=cut,
@@ -90,7 +99,7 @@ class Readers:
         """End all streams, spread over half the time, so that their clients go elsewhere; return
         when they are over, or when the time is."""
         self._closing = True
-        readers = list(self._by_sid.values())
+        readers = self.all()
         deadline = time.monotonic() + within
         pause = min(0.01, within / 2 / max(len(readers), 1))
         for reader in readers:

@@ -2,12 +2,13 @@
 
 It never ends by itself while the run is live, except at a drain, when the session is deleted, or
 when the reader is too slow; then it ends without the comment that gateways close a stream with, and
-the client comes back with the id of the last event.
+the client comes back with the id of the last event. Each piece has a deadline by which the client
+has to read it, as other answers have as a whole.
 """
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from shared.errors import DatabaseUnavailable, HoldfastError, NotFound, Unavailable
 from web.readers.frames import CLOSED, KEEPALIVE, OPENED, end_frame
@@ -16,6 +17,7 @@ from web.readers.reader import RunReader
 from web.readers.readers import Readers
 from web.readers.replay import End, Start
 from web.resume.membership import Membership
+from web.server.http_server import ANSWER_WITHIN, RATE
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +37,25 @@ class EventStream:
         opening: Opening,
         readers: Readers,
         membership: Membership,
+        within: Callable[[float | None], None],
     ) -> None:
+        """`within(seconds)`: the client has so long to read the next piece; None: no limit."""
         self._reader = reader
         self._start = start
         self._opening = opening
         self._readers = readers
         self._membership = membership
+        self._within = within
         self._chunks = self._all()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._chunks)
+        self._within(None)  # what was given before is read
+        chunk = next(self._chunks)
+        self._within(ANSWER_WITHIN + len(chunk) / RATE)
+        return chunk
 
     def close(self) -> None:
         """The response is over, or the client has left."""

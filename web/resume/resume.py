@@ -27,6 +27,7 @@ from web.relay.feed_address import FeedAddress
 from web.relay.relay import Relay
 from web.resume.log_state import ended_runs, positions
 from web.resume.membership import Membership
+from web.resume.notices import no_notices
 from web.resume.resume_cursor import Replay, ResumeCursor, cursor_of, replay_after
 from web.resume.session_reader import SessionReader
 from web.resume.session_snapshot import build, build_aside, is_stale
@@ -51,6 +52,7 @@ class _Request:
 class _Rows:
     conversation: Conversation
     degraded: bool = False  # the database did not answer, so the conversation is empty
+    notices: Sequence[Payload] = ()
 
 
 class Resume:
@@ -65,14 +67,17 @@ class Resume:
         emitter: DeliverRuns,
         backoff: ReconnectBackoff,
         burst: int,
+        notices: Callable[[str], list[Payload]] = no_notices,
     ) -> None:
-        """`burst`: how many entries are replayed at most; more is sent as messages."""
+        """`burst`: how many entries are replayed at most; more is sent as messages. `notices`: what
+        there is to say of sessions of a profile."""
         self._sessions = sessions
         self._relay = relay
         self._membership = membership
         self._emitter = emitter
         self._backoff = backoff
         self._burst = burst
+        self._notices = notices
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
         """Send `resumed` and make the socket a member; run, session and state of the run that it
@@ -94,7 +99,7 @@ class Resume:
         Raises RedisUnavailable and DatabaseUnavailable.
         """
         request = _Request(connection, address, "session.resync")
-        self._show(request, lambda: _Rows(self._sessions.announced_conversation(address)))
+        self._show(request, lambda: self._announced(address))
 
     def wait_if_slow(self, address: FeedAddress) -> None:
         """Wait, if sockets of this session were too slow of late (R31)."""
@@ -102,10 +107,15 @@ class Resume:
 
     def _rows(self, address: FeedAddress) -> _Rows:
         try:
-            return _Rows(self._sessions.announced_conversation(address))
+            return self._announced(address)
         except DatabaseUnavailable:
             log.warning("resume.degraded database=unavailable")
             return _Rows(Conversation(), degraded=True)
+
+    def _announced(self, address: FeedAddress) -> _Rows:
+        conversation = self._sessions.announced_conversation(address)
+        profile = conversation.profile
+        return _Rows(conversation, notices=self._notices(profile) if profile else ())
 
     def _show(self, request: _Request, read: Callable[[], _Rows]) -> Payload:
         for tries_left in reversed(range(TRIES)):
@@ -198,7 +208,8 @@ class Resume:
 def _payload(
     address: FeedAddress, rows: _Rows, views: Sequence[LogView], replay: Replay | None
 ) -> Payload:
+    notices = {"notices": rows.notices} if rows.notices else {}
     if replay is None:
-        return build_aside(address, rows.conversation, views, degraded=rows.degraded)
+        return build_aside(address, rows.conversation, views, degraded=rows.degraded) | notices
     payload = build(address, rows.conversation, views, degraded=rows.degraded, with_messages=False)
-    return payload | {"replay": True}
+    return payload | notices | {"replay": True}

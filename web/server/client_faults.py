@@ -21,14 +21,18 @@ class ClientFaults:
         self._clock = clock
         self._logged: dict[str, tuple[float, int]] = {}  # when, and the count then
 
-    def note(self, kind: str) -> bool:
-        """A client did this; whether it was logged this time, so that the caller may say more."""
+    def note(self, kind: str, detail: object = "") -> None:
+        """A client did this. `detail`: what it sent, for the log; any text."""
         self.counts[kind] += 1
         now = self._clock()
         at, before = self._logged.get(kind, (float("-inf"), 0))
-        is_due = now - at >= EVERY
-        if is_due:
+        if now - at >= EVERY:
             count = self.counts[kind]
             self._logged[kind] = (now, count)
-            log.info("client.fault kind=%s count=%s total=%s", kind, count - before, count)
-        return is_due
+            shown = f" last={clean(detail)}" if detail else ""
+            log.info("client.fault kind=%s count=%s total=%s%s", kind, count - before, count, shown)
+
+
+def clean(text: object, most: int = 200) -> str:
+    """Text of a client for a log line: printable, on one line, short."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:most])

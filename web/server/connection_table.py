@@ -31,7 +31,15 @@ class ConnectionLimits:
 class ClientConnection:
     """One connection. Its methods may be called after it has ended."""
 
-    __slots__ = ("_cut", "_table", "address", "is_authenticated", "is_busy")
+    __slots__ = (
+        "_answered",
+        "_cut",
+        "_table",
+        "address",
+        "is_authenticated",
+        "is_busy",
+        "is_handed_over",
+    )
 
     def __init__(self, table: "ConnectionTable", address: str, cut: Callable[[], None]) -> None:
         self._table = table
@@ -39,6 +47,8 @@ class ClientConnection:
         self.address = address
         self.is_authenticated = False
         self.is_busy = False  # a request of it is being answered
+        self.is_handed_over = False  # the HTTP server is done with it
+        self._answered: Callable[[], None] = _nothing
 
     def within(self, seconds: float | None) -> None:
         """The next step must come within that time, or the connection is cut. None: no limit."""
@@ -51,6 +61,16 @@ class ClientConnection:
     def hand_over(self, cut: Callable[[], None]) -> None:
         """From now on somebody else has the connection, and cuts it like this."""
         self._cut = cut
+        self.is_handed_over = True
+
+    def when_answered(self, call: Callable[[], None]) -> None:
+        """Call this once the answer to the present request was sent, or never will be."""
+        self._answered = call
+
+    def answered(self) -> None:
+        """That is so."""
+        call, self._answered = self._answered, _nothing
+        call()
 
     def cut(self) -> None:
         """End the connection now. It must not wait."""
@@ -59,6 +79,10 @@ class ClientConnection:
     def remove(self) -> None:
         """The connection is over."""
         self._table.remove(self)
+
+
+def _nothing() -> None:
+    pass
 
 
 class ConnectionTable:

@@ -1,16 +1,19 @@
 """Which addresses have presented many wrong tokens of late. Pure but for the clock.
 
 Each network address may present `burst` wrong tokens and gets one back every `refill` seconds. The
-refusals of one that is over its limit are delayed. Right tokens are always accepted at once, so
+refusals of one that is over its limit are delayed, the more of them wait, the longer: guesses side
+by side are no faster than one after the other. Right tokens are always accepted at once, so
 somebody behind the same address (a proxy, a company) is not shut out by somebody else's guesses.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from web.server.connection_table import network_of
 
+DELAY = 1.0  # seconds for each refusal that waits
+LONGEST_DELAY = 5.0
 KEPT = 10_000  # addresses; the one that guessed longest ago is forgotten first
 
 
@@ -18,13 +21,33 @@ class GuessLimit:
     """Counts wrong tokens by address."""
 
     def __init__(
-        self, burst: int, refill: float, clock: Callable[[], float] = time.monotonic
+        self,
+        burst: int,
+        refill: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`burst`: wrong tokens at once; `refill`: seconds until one more is free."""
         self._burst = burst
         self._refill = refill
         self._clock = clock
+        self._sleep = sleep
+        self._waiting: Counter[str] = Counter()  # refusals that are being delayed
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # count, as of when
+
+    def delay(self, address: str) -> bool:
+        """Count a wrong token from this address, and wait if it is one too many; whether it is."""
+        if not self.is_over(address):
+            return False
+        network = network_of(address)
+        self._waiting[network] += 1
+        try:
+            self._sleep(min(self._waiting[network] * DELAY, LONGEST_DELAY))
+        finally:
+            self._waiting[network] -= 1
+            if not self._waiting[network]:
+                del self._waiting[network]
+        return True
 
     def is_over(self, address: str) -> bool:
         """Count a wrong token from this address; whether it is one too many."""

@@ -15,10 +15,12 @@ process ends (`web/__main__.py`), so that its supervisor starts it anew.
 import errno
 import logging
 import socket
+import time
 from typing import Any
 
 from shared import runtime
 from shared.service import Service
+from web.server.client_faults import ClientFaults
 from web.server.connection_table import ClientConnection, ConnectionTable
 
 log = logging.getLogger(__name__)
@@ -26,8 +28,10 @@ log = logging.getLogger(__name__)
 HEADERS_WITHIN = 15.0  # seconds for a request's line and headers, all together
 IDLE_WITHIN = 75.0  # seconds between two requests on one connection
 BODY_WITHIN = 30.0  # seconds for a request's body, and a second more
-BODY_RATE = 50_000  # for each so many bytes that it announces
+ANSWER_WITHIN = 30.0  # seconds for an answer to be read, and a second more
+RATE = 50_000  # for each so many bytes
 PAUSE = 0.05  # seconds after a failed accept
+LOOK = 1.0  # seconds after which the loop looks whether it is to stop, should nothing wake it
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 # The process or the machine is short of something; or the client left before it was accepted.
@@ -44,18 +48,38 @@ CONNECTION = "holdfast.connection"  # the connection, in a request's environment
 class HttpServer:
     """One listener. `service` is its loop."""
 
-    def __init__(self, listener: socket.socket, app: Any, table: ConnectionTable) -> None:
-        """`app`: a WSGI application, which finds its connection under `CONNECTION`."""
-        self.service = Service("http-server", self._accept_all, wake=self._close)
+    def __init__(
+        self,
+        listener: socket.socket,
+        app: Any,
+        table: ConnectionTable,
+        faults: ClientFaults,
+        body_max: int,
+    ) -> None:
+        """`app`: a WSGI application, which finds its connection under `CONNECTION`, and refuses a
+        body of more than `body_max` bytes without reading it."""
+        self.service = Service("http-server", self._accept_until_stopped, wake=self._wake)
         self._listener = listener
         self._table = table
-        self._closed = False
+        self._faults = faults
+        self._body_max = body_max
+        self._logged_shortage = float("-inf")
         self._serve = runtime.http_connections(listener, app)
+
+    def _accept_until_stopped(self) -> None:
+        listener = self._listener
+        listener.settimeout(LOOK)
+        try:
+            self._accept_all()
+        finally:
+            listener.close()
 
     def _accept_all(self) -> None:
         while not self.service.stopping:
             try:
                 sock, address = self._listener.accept()
+            except TimeoutError:
+                continue
             except OSError as error:
                 self._survive(error)
                 continue
@@ -63,14 +87,21 @@ class HttpServer:
 
     def _survive(self, error: OSError) -> None:
         """Raises what will not pass."""
-        if self._closed:
+        if self.service.stopping:
             return
         if error.errno not in PASSING:
             raise error
         if error.errno in SHORT_OF_FILES:
-            log.warning("http.short error=%s connections=%s", error.strerror, len(self._table))
+            self._log_shortage(error)
             self._table.make_room()
             self.service.wait(PAUSE)
+
+    def _log_shortage(self, error: OSError) -> None:
+        """Once a second: the log must not fill the disk as well."""
+        now = time.monotonic()
+        if now - self._logged_shortage >= 1.0:
+            self._logged_shortage = now
+            log.warning("http.short error=%s connections=%s", error.strerror, len(self._table))
 
     def _admit(self, sock: socket.socket, address: Any) -> None:
         connection = self._table.admit(str(address[0]), lambda: _shut(sock))
@@ -81,7 +112,7 @@ class HttpServer:
         runtime.spawn(self._serve_one, sock, address, connection)
 
     def _serve_one(self, sock: socket.socket, address: Any, connection: ClientConnection) -> None:
-        steps = _Steps(connection)
+        steps = _Steps(connection, self._faults, self._body_max)
         try:
             self._serve(sock, address, steps)
         except OSError as error:
@@ -89,24 +120,23 @@ class HttpServer:
         except Exception:  # the edge: one connection must not stop the others
             log.exception("http.failed")
         finally:
-            if not steps.is_handed_over:
+            if not connection.is_handed_over:
                 connection.remove()
 
-    def _close(self) -> None:
-        """Wake the loop, which waits in `accept`."""
-        if not self._closed:
-            self._closed = True
-            _shut(self._listener)
-            self._listener.close()
+    def _wake(self) -> None:
+        """End the wait for a connection. Only the loop may close the listener: a green thread that
+        waits for a file is not woken when another one closes it."""
+        _shut(self._listener)
 
 
 class _Steps:
     """Where a connection stands: sets its deadlines. See `runtime.ConnectionSteps`."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, faults: ClientFaults, body_max: int) -> None:
         self._connection = connection
+        self._faults = faults
+        self._body_max = body_max
         self._has_served = False
-        self.is_handed_over = False  # the connection became a WebSocket's
 
     def awaits_request(self) -> None:
         """The next request may begin."""
@@ -118,18 +148,27 @@ class _Steps:
         self._connection.is_busy = True
         self._connection.within(HEADERS_WITHIN)
 
+    def refused(self) -> None:
+        """It is none, or has two readings."""
+        self._faults.note("bad_request")
+
     def headers_read(self, environ: dict[str, Any], body_bytes: int) -> None:
-        """All its headers are there; `body_bytes`: what it announces, -1 if in chunks."""
+        """All its headers are there; `body_bytes`: what it announces."""
         environ[CONNECTION] = self._connection
         self._connection.is_busy = True
-        size = max(body_bytes, 0)
-        self._connection.within(BODY_WITHIN + size / BODY_RATE if body_bytes else None)
+        taken = body_bytes if body_bytes <= self._body_max else 0  # else it is refused unread
+        self._connection.within(BODY_WITHIN + taken / RATE if body_bytes else None)
+
+    def answers(self, environ: dict[str, Any], answer_bytes: int) -> None:
+        """The answer is sent, unless the connection is a WebSocket now."""
+        if not self._connection.is_handed_over:
+            self._connection.within(ANSWER_WITHIN + answer_bytes / RATE)
 
     def answered(self, environ: dict[str, Any]) -> None:
         """The application is done with it."""
         self._has_served = True
         self._connection.is_busy = False
-        self.is_handed_over = environ.get(CONNECTION) is None
+        self._connection.answered()
 
 
 def _shut(sock: socket.socket) -> None:

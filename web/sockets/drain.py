@@ -4,9 +4,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from web.sockets.engineio_internals import SocketServer
 from web.sockets.request_queue import RequestQueue
@@ -68,9 +67,3 @@ class Drain:
     def _is_busy(self, transport_id: str) -> bool:
         sid = self._server.sid(transport_id)
         return sid is not None and not self._requests.is_idle(sid)
-
-
-def is_new_client(environ: Mapping[str, Any]) -> bool:
-    """Whether the request opens an Engine.IO connection."""
-    query = f"&{environ.get('QUERY_STRING', '')}"
-    return "&EIO=" in query and "&sid=" not in query

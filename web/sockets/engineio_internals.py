@@ -11,10 +11,11 @@ source of web/ and fails when another module reaches into the libraries.
 """
 
 import inspect
-import queue
+import time
 from collections.abc import Callable, Collection, Mapping
 from importlib import metadata
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import engineio
 import engineio.packet
@@ -39,10 +40,12 @@ __all__ = [
     "IncompatibleLibrary",
     "Malformed",
     "Packet",
+    "QueueEmpty",
     "SocketIsClosedError",
     "SocketServer",
     "UnknownPacketError",
     "check",
+    "opens_connection",
     "parse_packet",
     "screen_message",
     "session_of",
@@ -50,10 +53,6 @@ __all__ = [
 
 #: Library -> the minor release whose undocumented names are known; pyproject.toml has the same.
 KNOWN_VERSIONS: Final = {"python-engineio": "4.15", "python-socketio": "5.18"}
-
-SEPARATOR: Final = "\x1e"  # between the packets of a polling request
-PACKETS_OF_POST: Final = 1000
-PACKETS_OF_POLL: Final = 16  # the Python client takes no more in one answer
 
 OnEvent = Callable[[str, list[Any], int | None], None]
 OnConnect = Callable[[str], Payload]
@@ -127,6 +126,17 @@ class SocketServer:
     def replace_environ(self, transport_id: str, environ: dict[str, Any]) -> None:
         """Keep this environment for the life of the connection."""
         self._server.environ[transport_id] = environ
+
+    def on_new_connection(self, call: Callable[[str, dict[str, Any]], None]) -> None:
+        """Have `call(transport_id, environ)` be called for each new Engine.IO connection."""
+        connect = self._engine.handlers["connect"]
+
+        def connected(transport_id: str, environ: dict[str, Any]) -> Any:
+            result = connect(transport_id, environ)
+            call(transport_id, environ)
+            return result
+
+        self._engine.handlers["connect"] = connected
 
     # -- sending -----------------------------------------------------------------------------
 
@@ -204,9 +214,24 @@ class EngineioConnection(engineio.socket.Socket):
     closing: bool
     closed: bool
     is_authenticated: bool  # ours
-    last_ping: float | None  # when a ping was sent that is not answered, time.time()
+    last_ping: float | None  # when a ping was sent that is not answered, time.monotonic()
     queue: Any
     server: Any
+
+    def __init__(self, server: Any, sid: str) -> None:
+        super().__init__(server, sid)
+        self.last_ping = time.monotonic()
+
+    def check_ping_timeout(self) -> bool:
+        """Close it if its last ping was not answered in time; False then. The library measures
+        with the wall clock, which may be set. Raises SocketIsClosedError."""
+        if self.closed:
+            raise SocketIsClosedError
+        sent = self.last_ping
+        if not sent or time.monotonic() - sent <= self.server.ping_timeout:
+            return True
+        self.close(wait=False, abort=False, reason=self.server.reason.PING_TIMEOUT)
+        return False
 
     def _upgrade_websocket(self, environ: Any, start_response: Any) -> Any:
         return self.open_websocket(environ, start_response)
@@ -217,41 +242,8 @@ class EngineioConnection(engineio.socket.Socket):
         super().close(wait=False, abort=abort, reason=reason)
 
     def unsent_bytes(self) -> int:
-        """Bytes that wait to be sent over its WebSocket; 0 while it polls."""
+        """Bytes that wait to be sent to its client."""
         return 0
-
-    def handle_post_request(self, environ: Any) -> None:
-        """Receive the packets of a polling POST: as many as a socket may ask at once, where the
-        library takes sixteen, and drops the rest while it answers 200."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > self.server.max_http_buffer_size:
-            raise UnknownPacketError
-        try:
-            packets = environ["wsgi.input"].read(length).decode().split(SEPARATOR)
-        except UnicodeDecodeError:
-            raise UnknownPacketError from None
-        if len(packets) > PACKETS_OF_POST:
-            raise UnknownPacketError
-        for packet in packets:
-            self.receive(parse_packet(packet))
-
-    def poll(self) -> list[Packet]:
-        """The queued packets, as soon as there is one: at most as many as clients take at once."""
-        try:
-            first = self.queue.get(timeout=self.server.ping_interval + self.server.ping_timeout)
-        except queue.Empty:
-            raise QueueEmpty from None
-        packets = [] if first is None else [first]
-        while first is not None and len(packets) < PACKETS_OF_POLL:
-            try:
-                packet = self.queue.get(block=False)
-            except queue.Empty:
-                break
-            if packet is None:
-                self.queue.put(None)
-                break
-            packets.append(packet)
-        return packets
 
     def open_websocket(self, environ: Any, start_response: Any) -> Any:
         """Serve the request of a WebSocket; the answer as the library expects it."""
@@ -289,11 +281,14 @@ class Malformed(UnknownPacketError):
 
 def session_of(environ: Mapping[str, Any]) -> str:
     """The id of the Engine.IO connection that a request belongs to; empty: of a new one."""
-    for part in str(environ.get("QUERY_STRING", "")).split("&"):
-        name, _, value = part.partition("=")
-        if name == "sid":
-            return value
-    return ""
+    query = parse_qs(str(environ.get("QUERY_STRING", "")))  # as the library reads it
+    return query.get("sid", [""])[0]
+
+
+def opens_connection(environ: Mapping[str, Any]) -> bool:
+    """Whether the request opens an Engine.IO connection."""
+    query = parse_qs(str(environ.get("QUERY_STRING", "")))
+    return "EIO" in query and "sid" not in query
 
 
 def parse_packet(encoded: str | bytes) -> Packet:
@@ -394,12 +389,14 @@ _USED: Final = (
     ("python-socketio", "manager", "sid_from_eio_sid(eio_sid, namespace)"),
     ("python-socketio", "manager", "eio_sid_from_sid(sid, namespace)"),
     ("python-socketio", "packet", "ACK", "CONNECT", "EVENT"),
-    ("python-engineio", "Server", "sockets", "_bad_request()"),
+    ("python-engineio", "Server", "sockets", "handlers", "_bad_request()"),
     ("python-engineio", "Server", "_log_error_once(message, message_key)"),
     ("python-engineio", "Server", "ping_interval", "ping_timeout", "max_http_buffer_size"),
     ("python-engineio", "server.socket", "Socket"),
     ("python-engineio", "Socket", "connected", "upgrading", "upgraded", "closing", "closed"),
     ("python-engineio", "Socket", "last_ping", "queue", "schedule_ping()", "check_ping_timeout()"),
+    ("python-engineio", "Socket", "handle_get_request(environ, start_response)"),
+    ("python-engineio", "Socket", "handle_post_request(environ)", "poll()"),
     ("python-engineio", "Socket", "receive(pkt)", "send(pkt)", "close(wait, abort, reason)"),
     ("python-engineio", "Socket", "_upgrade_websocket(environ, start_response)"),
     ("python-engineio", "packet", "Packet(packet_type, data, encoded_packet)"),

@@ -16,6 +16,7 @@ from typing import Any
 
 from shared.errors import ClientError, HoldfastError
 from shared.protocol.events import Payload, encode
+from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter_protocol import Deliver
 from web.sockets.engineio_internals import SocketServer
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 DRAINED = 1 << 16  # unsent bytes of a socket whose next request is served
 DRAIN_LOOK = 0.05  # seconds
+READING = frozenset({"resume"})  # requests that change nothing
 WAITING_MAX = 64  # requests of one socket, the one that is served included
 
 Handler = Callable[[Connection, tuple[Any, ...]], Payload]
@@ -63,10 +65,12 @@ class RequestQueue:
         *,
         handlers: Mapping[str, Handler],
         refused: Refused,
+        faults: ClientFaults,
         per_second: int = 50,
     ) -> None:
         """`refused(name, args, error)` is the event for a client that asked for no answer.
         `per_second`: requests of one socket, for ten seconds as many as it likes of these."""
+        self._faults = faults
         self._rates = RateLimit(per_second)
         self._server = server
         self._connections = connections
@@ -88,13 +92,17 @@ class RequestQueue:
         request = _Request(connection, packet_id, str(data[0]), tuple(data[1:]))
         waiting = self._waiting.get(sid)
         if not self._rates.allows(sid):
-            self._answer(request, _error(TooManyRequests()))
+            self._refuse(request)
         elif waiting is None:
             self.first(sid, partial(self._serve, request))
         elif len(waiting) < WAITING_MAX:
             waiting.append(partial(self._serve, request))
         else:
-            self._answer(request, _error(TooManyRequests()))
+            self._refuse(request)
+
+    def _refuse(self, request: _Request) -> None:
+        self._faults.note("request.too_many_requests")
+        self._answer(request, _error(TooManyRequests()))
 
     def first(self, sid: str, work: _Work) -> None:
         """Begin a queue of the socket with this work; call it only while there is none."""
@@ -126,6 +134,8 @@ class RequestQueue:
             time.sleep(DRAIN_LOOK)
 
     def _serve(self, request: _Request) -> None:
+        if request.connection.closed and request.name in READING:
+            return  # nobody is there to be shown anything; what changes something is done
         self._answer(request, self._result(request))
 
     def _result(self, request: _Request) -> Payload:
@@ -135,11 +145,17 @@ class RequestQueue:
                 raise UnknownEvent
             return {"ok": True, **handler(request.connection, request.args)}
         except HoldfastError as error:
-            log.info("request.refused event=%s code=%s", request.name[:50], error.code)
+            self._log_refusal(request.name[:50], error)
             return _error(error)
         except Exception:  # the edge: a bug answers `internal` and harms nobody else
             log.exception("request.failed event=%s", request.name[:50])
             return _error(HoldfastError("Something went wrong here; it has been logged."))
+
+    def _log_refusal(self, name: str, error: HoldfastError) -> None:
+        if isinstance(error, ClientError):
+            self._faults.note(f"request.{error.code}", name)
+        else:
+            log.info("request.refused event=%s code=%s", name, error.code)
 
     def _answer(self, request: _Request, result: Payload) -> None:
         if request.packet_id is not None:
@@ -151,7 +167,8 @@ class RequestQueue:
 
 
 def _error(error: HoldfastError) -> Payload:
-    return {"ok": False, "error": {"code": error.code, "message": str(error)}}
+    wait = {"retry_after": 1} if isinstance(error, TooManyRequests) else {}
+    return {"ok": False, "error": {"code": error.code, "message": str(error), **wait}}
 
 
 def refusal_event(name: str, args: tuple[Any, ...], error: Payload) -> bytes | None:

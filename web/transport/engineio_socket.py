@@ -8,20 +8,20 @@ Here `WebSocketLoop` reads and writes for all, and `Heartbeat` pings all. Pollin
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from shared import runtime
 from web.server.client_faults import ClientFaults
-from web.server.http_server import CONNECTION
+from web.server.connection_table import ClientConnection, ConnectionTable
+from web.server.http_server import ADDRESS, CONNECTION
 from web.sockets.engineio_internals import (
     MESSAGE,
     NOOP,
     PING,
     PONG,
     UPGRADE,
-    EngineioConnection,
-    EventPacket,
     Malformed,
     Packet,
     SocketIsClosedError,
@@ -30,92 +30,91 @@ from web.sockets.engineio_internals import (
     parse_packet,
     screen_message,
 )
-from web.transport.websocket import WebSocket
-from web.transport.websocket_frames import frame, text_frame
+from web.transport.outbox import Outbox, framed
+from web.transport.poll_queue import PollQueue
+from web.transport.polling import PollingConnection
+from web.transport.websocket import KNOWN, WebSocket
 from web.transport.websocket_loop import WebSocketLoop
 
 log = logging.getLogger(__name__)
 
 PONG_OF_CLIENT = str(PONG)
 CONNECT_WITHIN = 20.0  # seconds from the first request to a CONNECT with a valid token
+ANSWERS_MAX = 100  # packets that may wait for a client beside what is too much in bytes
 CLOSE_AFTER_REFUSAL = 3.0  # seconds for a client to try another token
 
 
 Screen = Callable[[object], str | None]  # see `screen_message`
 
 
-def install(
-    server: SocketServer,
-    loop: WebSocketLoop,
-    faults: ClientFaults,
-    screen: Screen = screen_message,
-) -> None:
+@dataclass(frozen=True)
+class Common:
+    """What the connections of a process share."""
+
+    loop: WebSocketLoop
+    faults: ClientFaults
+    strangers: ConnectionTable  # those of them that are not authenticated
+    unsent_max: int  # bytes that may wait for one of them
+    screen: Screen = screen_message
+
+
+def install(server: SocketServer, common: Common) -> None:
     """Make the server's connections `EngineioSocket`s. Build the server with
     `monitor_clients=False`, since `Heartbeat` does that. There is one server per process."""
-    server.replace_connections(partial(EngineioSocket, loop, faults, screen))
-    server.note_refusals(faults.note)
+    server.replace_connections(partial(EngineioSocket, common))
+    server.note_refusals(common.faults.note)
+    server.on_new_connection(partial(_give_place, server, common.strangers))
 
 
-def framed(packet: Packet) -> bytes:
-    """The packet's WebSocket frame, built once for all sockets that get it."""
-    built: bytes | None = getattr(packet, "frame", None)
-    if built is None:
-        is_event = isinstance(packet, EventPacket)
-        built = text_frame(packet.utf8) if is_event else frame(packet.encode())
-        packet.frame = built
-    return built
+def _give_place(
+    server: SocketServer, strangers: ConnectionTable, transport_id: str, environ: dict[str, Any]
+) -> None:
+    """A new connection takes the place of the oldest one that has no token, if there are many."""
+    connection = server.connection(transport_id)
+    if not isinstance(connection, EngineioSocket):
+        return
+
+    def cut() -> None:
+        connection.abandon()
+        connection.forget()
+
+    place = strangers.admit(str(environ.get(ADDRESS, "")), cut)
+    if place is not None:
+        connection.take_place(place)
 
 
-class Outbox:
-    """Replaces the connection's queue once its WebSocket is open. The order is kept."""
-
-    __slots__ = ("_websocket",)
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
-    def put(self, packet: Packet | None) -> None:
-        """Send it soon; None: close, after what was put before."""
-        if packet is None:
-            self._websocket.finish()
-        else:
-            self._websocket.put(framed(packet))
-
-    def qsize(self) -> int:
-        """How many packets no attempt was made to send yet."""
-        return self._websocket.waiting()
-
-    def unsent_bytes(self) -> int:
-        """How many bytes were not sent yet."""
-        return self._websocket.unsent
-
-    def join(self) -> None:
-        """Return at once: closing a connection does not wait for its client."""
-
-
-class EngineioSocket(EngineioConnection):
+class EngineioSocket(PollingConnection):
     """One Engine.IO connection, polling or WebSocket."""
 
-    def __init__(
-        self, loop: WebSocketLoop, faults: ClientFaults, screen: Screen, server: Any, sid: str
-    ) -> None:
-        super().__init__(server, sid)
-        self._faults = faults
-        self._screen = screen
-        self.is_authenticated = False
+    def __init__(self, common: Common, server: Any, sid: str) -> None:
+        super().__init__(server, sid, common.faults, self._count)
+        self._screen = common.screen
+        self._unsent_max = common.unsent_max
+        self._place: ClientConnection | None = None  # among those without a token
         self._connect_by = time.monotonic() + CONNECT_WITHIN
         self.websocket: WebSocket | None = None
-        self.ping_at = 0.0  # time.time()
-        self._loop = loop
+        self.ping_at = 0.0  # time.monotonic()
+        self._loop = common.loop
         self._probed = False
 
     # -- who it is ---------------------------------------------------------------------------
 
+    def take_place(self, place: ClientConnection) -> None:
+        """It has this place among the connections without a token, until one comes."""
+        self._place = place
+
     def mark_authenticated(self) -> None:
         """A token that came over it was valid."""
         self.is_authenticated = True
+        self._allowed.widen(*KNOWN)
+        self._leave_place()
         if self.websocket is not None:
-            self.websocket.mark_authenticated()
+            self.websocket.mark_authenticated(self.message_limit())
+
+    def _leave_place(self) -> None:
+        if self._place is not None:
+            self._place.remove()
+            self._place = None
 
     def mark_refused(self) -> None:
         """A token that came over it was wrong: it is closed soon, unless a valid one comes."""
@@ -127,7 +126,7 @@ class EngineioSocket(EngineioConnection):
         """The client has answered the last ping: send the next after the interval."""
         if self.last_ping:
             self.last_ping = None
-            self.ping_at = time.time() + self.server.ping_interval
+            self.ping_at = time.monotonic() + self.server.ping_interval
 
     def beat(self, now: float) -> None:
         """Ping it if that is due, close it if it does not answer. Called about every second."""
@@ -156,12 +155,11 @@ class EngineioSocket(EngineioConnection):
         if sock is None:
             return self.refuse()
         client = environ.pop(CONNECTION, None)
-        limit = self.server.max_http_buffer_size
-        self.websocket = self._loop.open(sock, self, limit, client)
+        self.websocket = self._loop.open(sock, self, self.message_limit(), client)
         if client is not None:
             client.within(None)
         if self.is_authenticated:
-            self.websocket.mark_authenticated()
+            self.websocket.mark_authenticated(self.message_limit())
         if self.connected:
             self._loop.end_within(
                 self.websocket, self.server.ping_interval + self.server.ping_timeout
@@ -178,6 +176,7 @@ class EngineioSocket(EngineioConnection):
         self.upgraded, self.upgrading = True, False
         while not waiting.empty():
             self.queue.put(waiting.get(block=False))
+        waiting.stop_counting()
 
     def received(self, websocket: WebSocket, messages: list[str | bytes], *, closed: bool) -> bool:
         """See `Owner`."""
@@ -199,6 +198,8 @@ class EngineioSocket(EngineioConnection):
 
     def _serve_one(self, websocket: WebSocket, message: str | bytes) -> bool:
         """False if the connection cannot go on."""
+        if self.closed:
+            return False
         try:
             packet = parse_packet(message)
             if not self.upgraded:
@@ -230,9 +231,29 @@ class EngineioSocket(EngineioConnection):
         elif answer:
             self.send(Packet(MESSAGE, answer))
 
+    def send(self, pkt: Packet) -> None:
+        """Queue a packet for the client. One that asks and does not read the answers is closed;
+        a few may follow one large event."""
+        super().send(pkt)
+        many = self.queue.qsize() > ANSWERS_MAX and self.unsent_bytes() > self._unsent_max
+        if many and not self.closed:
+            self._faults.note("answers_unread")
+            self.abandon()
+
     def unsent_bytes(self) -> int:
-        """Bytes that wait to be sent over its WebSocket; 0 while it polls."""
-        return self.websocket.unsent if self.upgraded and self.websocket is not None else 0
+        """Bytes that wait to be sent to its client."""
+        if self.upgraded and self.websocket is not None:
+            return self.websocket.unsent
+        return self.held
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for it while it polls."""
+        return self.queue.bytes_held if isinstance(self.queue, PollQueue) else 0
+
+    def _count(self, size: int) -> None:
+        self._loop.count_held(size)
+        self._loop.hold(self, self.held > 0)
 
     def _probe(self, websocket: WebSocket, packet: Packet) -> bool:
         """Try the WebSocket of a connection that polls; False if that has failed."""
@@ -255,6 +276,13 @@ class EngineioSocket(EngineioConnection):
             return
         self.close_as_lost()
         self.forget()
+
+    def close(self, wait: bool = True, abort: bool = False, reason: Any = None) -> None:
+        """See `EngineioConnection.close`."""
+        super().close(wait, abort, reason)
+        self._leave_place()
+        if isinstance(self.queue, PollQueue):
+            self.queue.stop_counting()
 
     def abandon(self) -> None:
         """Break the connection now, whatever is queued for a client that does not read."""

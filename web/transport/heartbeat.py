@@ -22,11 +22,12 @@ class Heartbeat:
         self.service: Service = periodic("heartbeat", self._beat_and_cut, EVERY)
 
     def _beat_and_cut(self) -> None:
-        self.beat(time.time())
-        self._loop.cut_late(time.monotonic())
+        now = time.monotonic()
+        self.beat(now)
+        self._loop.cut_late(now)
 
     def beat(self, now: float) -> None:
-        """Ping what is due, close what is late. `now`: as of time.time()."""
+        """Ping what is due, close what is late. `now`: as of time.monotonic()."""
         for number, connection in enumerate(self._server.connections(), 1):
             if number % YIELD_AFTER == 0:
                 time.sleep(0)

@@ -9,6 +9,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
 CLOSE_FRAME = b"\x88\x00"  # without a reason
+FRAMES_AT_ONCE = 256  # that are read before others get their turn
 
 _TEXT, _BINARY, _LAST = 0x1, 0x2, 0x80
 _SHORT, _MEDIUM = 125, 0xFFFF  # bytes
@@ -39,46 +40,54 @@ def _frame(kind: int, data: bytes) -> bytes:
 
 class ReceivedFrames(NamedTuple):
     """`pongs`: answers to pings. `close_frame`: the answer that ends the connection, if it is not
-    empty; what the client sends after that does not count."""
+    empty; what the client sends after that does not count. `frames`: how many were read.
+    `more`: there may be more in what was received; call `feed` again, with nothing."""
 
     messages: list[str | bytes]
     pongs: bytes
     close_frame: bytes
+    frames: int = 0
+    more: bool = False
 
 
 class FrameReader:
     """Puts the messages of one client together, whatever pieces their bytes come in."""
 
-    __slots__ = ("_connection", "_limit", "_message", "_size")
+    __slots__ = ("_connection", "_message", "limit", "size")
 
     def __init__(self, limit: int) -> None:
         """`limit`: bytes of one message, all its fragments together."""
         self._connection = Connection(ConnectionType.SERVER)
-        self._limit = limit
+        self.limit = limit
         self._message: io.StringIO | io.BytesIO | None = None  # begun, not finished
-        self._size = 0
+        self.size = 0  # bytes of it
 
     def feed(self, data: bytes) -> ReceivedFrames:
-        """The messages that these bytes complete."""
+        """The messages that these bytes complete, of the first frames."""
         messages: list[str | bytes] = []
-        pongs = b""
+        pongs = close_frame = b""
+        count = 0
         self._connection.receive_data(data)
         for event in self._connection.events():
+            count += getattr(event, "frame_finished", True)
             if isinstance(event, TextMessage | BytesMessage):
                 if not self._push(event.data):
-                    return ReceivedFrames(messages, pongs, self._close(_too_big(self._limit)))
-                if event.message_finished:
+                    close_frame = self._close(_too_big(self.limit))
+                elif event.message_finished:
                     messages.append(self._finished())
             elif isinstance(event, Ping):
                 pongs = self._connection.send(event.response())  # the last of many is enough
             elif isinstance(event, CloseConnection):
-                return ReceivedFrames(messages, pongs, self._close(event.response()))
-        return ReceivedFrames(messages, pongs, b"")
+                close_frame = self._close(event.response())
+            if close_frame or count == FRAMES_AT_ONCE:
+                break
+        more = count == FRAMES_AT_ONCE and not close_frame
+        return ReceivedFrames(messages, pongs, close_frame, count, more)
 
     def _push(self, part: Any) -> bool:
         """Whether the message is within the limit."""
-        self._size += _size(part)
-        if self._size > self._limit:
+        self.size += _size(part)
+        if self.size > self.limit:
             return False
         if self._message is None:
             self._message = io.StringIO() if isinstance(part, str) else io.BytesIO()
@@ -88,7 +97,7 @@ class FrameReader:
     def _finished(self) -> str | bytes:
         assert self._message is not None
         whole = self._message.getvalue()
-        self._message, self._size = None, 0
+        self._message, self.size = None, 0
         return whole
 
     def _close(self, event: CloseConnection) -> bytes:

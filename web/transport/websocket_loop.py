@@ -21,16 +21,27 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from shared import runtime
-from shared.service import Service
+from shared.service import Service, periodic
 from web.server.connection_table import ClientConnection
 from web.transport.websocket import Owner, WebSocket
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = 0.5  # seconds
+PAUSES_EVERY = 0.05  # seconds
 YIELD_AFTER = 64  # sockets that are looked at before other threads get a turn
+
+
+class Holder(Protocol):
+    """A connection that bytes are kept for."""
+
+    @property
+    def held(self) -> int: ...
+
+    def abandon(self) -> None: ...
 
 
 class WebSocketLoop:
@@ -40,12 +51,15 @@ class WebSocketLoop:
         self._selector = runtime.selector()
         self._open: set[WebSocket] = set()
         self._to_send: queue.Queue[WebSocket | None] = queue.Queue()  # each at most once
-        self.unsent = 0  # bytes that all of them have not sent yet
+        self.held = 0  # bytes that are kept for all connections, polling ones included
+        self._holders: set[Holder] = set()  # connections that poll, for which some are kept
+        self._pauses: dict[WebSocket, float] = {}  # when they are read again, time.monotonic()
         self._ends: dict[WebSocket, float] = {}  # when they must be closed, time.monotonic()
         self._wake_pipe: tuple[int, int] | None = None  # ends the reader's wait
         self._reader = Service("websocket-reader", self._read, wake=self._wake_reader)
         self._sender = Service("websocket-sender", self._send, wake=self._wake_sender)
-        self.services = [self._reader, self._sender]
+        self._unpauser = periodic("websocket-pauses", self.end_pauses, PAUSES_EVERY)
+        self.services = [self._reader, self._sender, self._unpauser]
 
     def open(
         self,
@@ -62,11 +76,26 @@ class WebSocketLoop:
         return websocket
 
     def cut_largest(self, most: int) -> None:
-        """Break the connections with the most unsent bytes until all have at most `most`."""
-        while self.unsent > most:
-            largest = max(self._open, key=lambda websocket: websocket.unsent)
-            log.warning("websocket.unsent_limit bytes=%s all=%s", largest.unsent, self.unsent)
+        """Break the connections that most bytes are kept for until they are `most` in all."""
+        while self.held > most:
+            largest = max([*self._open, *self._holders], key=lambda holder: holder.held)
+            log.warning("socket.memory_limit bytes=%s all=%s", largest.held, self.held)
             largest.abandon()
+
+    def hold(self, holder: "Holder", is_holding: bool) -> None:
+        """Bytes are kept for a connection that polls, or no more."""
+        (self._holders.add if is_holding else self._holders.discard)(holder)
+
+    def end_pauses(self) -> None:
+        """Read those again whose pause is over. To be called many times a second."""
+        now = time.monotonic()
+        for websocket in [websocket for websocket, at in self._pauses.items() if now >= at]:
+            _safely(websocket, partial(self._end_pause, websocket))
+
+    def _end_pause(self, websocket: WebSocket) -> None:
+        at = self._pauses.pop(websocket)
+        if not websocket.unpause():
+            self._pauses[websocket] = at
 
     def cut_late(self, now: float) -> None:
         """Break the connections that should have ended. `now`: as of time.monotonic()."""
@@ -138,14 +167,19 @@ class WebSocketLoop:
         else:
             self._selector.unregister(sock)
 
-    def count_unsent(self, size: int) -> None:
-        """So many more bytes wait to be sent."""
-        self.unsent += size
+    def pause(self, websocket: WebSocket, seconds: float) -> None:
+        """Call its `unpause` then."""
+        self._pauses[websocket] = time.monotonic() + seconds
+
+    def count_held(self, size: int) -> None:
+        """So many more bytes are kept."""
+        self.held += size
 
     def discard(self, websocket: WebSocket) -> None:
         """It is closed."""
         self._open.discard(websocket)
         self._ends.pop(websocket, None)
+        self._pauses.pop(websocket, None)
 
 
 def _repeat(service: Service, work: Callable[[], None]) -> None:

@@ -8,11 +8,19 @@ values, and say what becomes of odd ones.
 from collections.abc import Mapping
 from typing import Any
 
-from worker.gateway.boundary_json import count, decode, flag, name, take
+from shared.any_json import decode
+from worker.gateway.boundary_json import count, flag, name, take
 from worker.gateway.boundary_rows import messages, session, usage
 from worker.gateway.boundary_text import error_text, words
-from worker.gateway.models import GatewayTranscript, GatewayWork, RunStatus, SessionPage
+from worker.gateway.models import (
+    Capabilities,
+    GatewayTranscript,
+    GatewayWork,
+    RunStatus,
+    SessionPage,
+)
 
+_NO_SEGMENT = frozenset({".", ".."})  # names that no part of a URL can have
 PID_MOST = 2**31 - 1  # a column has no more
 
 Json = Mapping[str, Any]
@@ -34,6 +42,8 @@ def run_id(found: Json) -> str | None:
     """The id in the answer to the POST of a run, exactly as the gateway knows it."""
     value = found.get("run_id")
     known = name(value)
+    if known in _NO_SEGMENT:
+        return None
     return known if known == value or not isinstance(value, str) else None
 
 
@@ -44,6 +54,7 @@ def run_status(found: Json) -> RunStatus:
         output=take(found, "output", words, "run"),
         usage=usage(found.get("usage")),
         error=error_text(found.get("error")),
+        last_event=take(found, "last_event", name, "run"),
     )
 
 
@@ -84,7 +95,23 @@ def platform(found: Json) -> str | None:
     return take(found, "platform", name, "capabilities")
 
 
-def replays(found: Json) -> bool:
-    """Whether a gateway says that the streams of its runs may be read again."""
-    features = found.get("features")
-    return isinstance(features, dict) and features.get("run_events_replay") is True
+def capabilities(found: Json) -> Capabilities:
+    """The answer to `GET /v1/capabilities`. Only what is plainly said counts."""
+    given = found.get("features")
+    features: Json = given if isinstance(given, dict) else {}
+    keys = features.get("runs_idempotency")
+    return Capabilities(
+        platform=platform(found),
+        replays=features.get("run_events_replay") is True,
+        # Keys that a restart forgets would have a run done twice.
+        repeats=isinstance(keys, dict)
+        and keys.get("supported") is True
+        and keys.get("durable") is True,
+        steers=features.get("run_steer") is True,
+    )
+
+
+def error_code(found: Json) -> str | None:
+    """The code of an answer that is an error."""
+    error = found.get("error")
+    return take(error, "code", name, "error") if isinstance(error, dict) else None

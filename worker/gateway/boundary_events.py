@@ -6,9 +6,20 @@ Deltas that are as nearly all are do not come here: `translate_events` knows the
 from collections.abc import Mapping
 from typing import Any
 
+from shared.conversation.content import clean_text
 from shared.protocol.events import Payload
-from worker.gateway.boundary_json import LEVELS, NAME_MOST, amount, bounded, key, name, take
+from worker.gateway.boundary_json import (
+    LEVELS,
+    NAME_MOST,
+    amount,
+    bounded,
+    key,
+    name,
+    stamp,
+    take,
+)
 from worker.gateway.boundary_text import shown, words
+from worker.gateway.stream.split_characters import text_fields
 
 FIELDS_MOST = 100  # of an event
 FIELD_LEVELS = LEVELS - 2  # of nesting, in a field of it
@@ -27,13 +38,17 @@ _TOOL_FIELDS: Mapping[str, Any] = {
 def event_name(found: Json) -> str | None:
     """The name of an event, `message` without one; None if it cannot be one."""
     value = found.get("event") or "message"
-    return value if isinstance(value, str) and len(value) <= NAME_MOST else None
+    return clean_text(value) if isinstance(value, str) and len(value) <= NAME_MOST else None
 
 
 def payload(kind: str, found: Json) -> Payload:
     """The fields of an event that is no delta, without those that are ours to set."""
     kept = [(field, value) for field, value in found.items() if field not in OURS][:FIELDS_MOST]
     fields: Payload = {key(field): bounded(value, FIELD_LEVELS) for field, value in kept}
+    if "timestamp" in fields and (at := take(found, "timestamp", stamp, "event")) is not None:
+        fields["timestamp"] = at
+    else:
+        fields.pop("timestamp", None)
     if kind in _TOOL_EVENTS:
         for field in _TOOL_FIELDS.keys() & fields.keys():
             fields[field] = take(fields, field, _TOOL_FIELDS[field], kind)
@@ -43,7 +58,7 @@ def payload(kind: str, found: Json) -> Payload:
 def delta(kind: str, found: Json) -> Payload | None:
     """The fields of a delta, its text in the one field that clients know (P11): `delta`, of
     reasoning also `text`. None if it has no text."""
-    order = ("delta", "text") if kind == "message.delta" else ("text", "delta")
+    order = text_fields(kind)
     for field in order:
         if said := shown(found.get(field)):
             rest = {one: value for one, value in found.items() if one not in order}

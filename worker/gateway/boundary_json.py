@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import orjson
-
 from shared.conversation.content import clean_text
 
 T = TypeVar("T")
@@ -30,25 +28,7 @@ KEY_MOST = 500  # characters of a key
 COUNT_MOST = 10**12  # tokens; sums of millions of runs must stay below 2**63
 AMOUNT_MOST = 10.0**12  # of money
 STAMP_MOST = 2.0**53  # epoch seconds, or milliseconds
-DIGITS_MOST = 20  # of an integer; more are beyond 64 bits in any case
 NAME_MOST = 255  # characters; columns for ids have no more
-
-
-def decode(data: bytes | str) -> Any:
-    """The JSON value, read leniently: NaN, halves of characters and numbers of any length are
-    accepted. None for what is no JSON, or nested too deeply to be read."""
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(data, parse_int=_integer)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= DIGITS_MOST else digits
 
 
 def bounded(value: object, levels: int = LEVELS) -> Any:

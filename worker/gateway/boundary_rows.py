@@ -6,19 +6,19 @@ Each field has its type in a table here; see `boundary_json` for what becomes of
 from collections.abc import Mapping
 from typing import Any, cast
 
+from shared.any_json import decode
 from worker.gateway.boundary_json import (
     LEVELS,
     amount,
     bounded,
     count,
-    decode,
     key,
     name,
     stamp,
     stored_json,
     take,
 )
-from worker.gateway.boundary_text import shown, words
+from worker.gateway.boundary_text import result, shown, words
 from worker.gateway.models import GatewayMessage, GatewaySession, ToolCall
 
 CALLS_MOST = 1_000  # tool calls of one message
@@ -89,8 +89,17 @@ def _message(found: object) -> GatewayMessage | None:
     row: dict[str, Any] = {
         field: take(found, field, convert, "message") for field, convert in _MESSAGE_FIELDS.items()
     }
-    said, calls = shown(found.get("content")), tool_calls(found.get("tool_calls"))
+    content = found.get("content")
+    said = result(content) if role == "tool" else shown(content)
+    calls = tool_calls(found.get("tool_calls")) or _calls_in(content)
     return cast("GatewayMessage", {"role": role, "content": said, "tool_calls": calls, **row})
+
+
+def _calls_in(content: object) -> list[ToolCall]:
+    """The calls among the blocks of a content."""
+    blocks = content if isinstance(content, list) else []
+    uses = [item for item in blocks if isinstance(item, dict) and item.get("type") == "tool_use"]
+    return tool_calls(uses)
 
 
 def tool_calls(found: object) -> list[ToolCall]:

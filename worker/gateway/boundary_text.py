@@ -18,6 +18,7 @@ _KNOWN_BLOCKS = frozenset(
     {"text", "input_text", "output_text", "image", "image_url", "input_image", "document", "file"}
     | {"input_file", "tool_result", "thinking", "redacted_thinking", "reasoning", "tool_use"}
 )
+_HIDDEN = frozenset({"thinking", "redacted_thinking", "reasoning", "tool_use"})
 
 
 def shown(value: object) -> str:
@@ -33,6 +34,18 @@ def shown(value: object) -> str:
     return "" if value in (None, [], {}) else whole_json(value)
 
 
+def result(value: object) -> str:
+    """The readable text of a tool's result, in which no block is left out on purpose."""
+    return shown(value) or (whole_json(value) if _has_hidden(value) else "")
+
+
+def _has_hidden(value: object) -> bool:
+    """Whether there is a block that `shown` leaves out, since it is no text of an answer."""
+    items = value if isinstance(value, list) else [value]
+    kinds = [item.get("type") for item in items if isinstance(item, dict)]
+    return any(isinstance(kind, str) and kind in _HIDDEN for kind in kinds)
+
+
 def _is_block(item: object) -> bool:
     if not isinstance(item, dict):
         return False
@@ -42,7 +55,8 @@ def _is_block(item: object) -> bool:
 
 def _block(item: object) -> str:
     if not isinstance(item, dict) or not _is_block(item):
-        return text(item) or ("" if item is None else whole_json(item))
+        found = text(item)
+        return ("" if item is None else whole_json(item)) if found is None else found
     found = clean_text(blocks_to_text([item])) or _plain_text(item)
     if found:
         return found
@@ -66,7 +80,7 @@ def _error(value: object, levels: int) -> str | None:
     if plain is not None or value in (None, [], {}, False):
         return plain
     if levels and isinstance(value, dict):
-        names = ("message", "detail", "error", "msg", "description", "title")
+        names = ("message", "detail", "error", "msg", "description", "text", "title")
         inside = (_error(value.get(name), levels - 1) for name in names)
         if found := next(filter(None, inside), None):
             return found

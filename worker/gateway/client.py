@@ -24,13 +24,19 @@ from shared.hermes.profiles import Profile
 from worker.gateway import boundary, boundary_rows
 from worker.gateway.exchange import Answer, Exchanges, NoAnswer
 from worker.gateway.models import (
+    Capabilities,
     GatewaySession,
     GatewayTranscript,
     GatewayWork,
     RunStatus,
     SessionPage,
 )
-from worker.gateway.responses import read_answer, started_run, unsent_or_uncertain
+from worker.gateway.responses import (
+    is_replayed,
+    read_answer,
+    started_run,
+    unsent_or_uncertain,
+)
 from worker.gateway.stream import raw_connection
 from worker.gateway.stream.event_stream import SILENCE, EventStream
 from worker.gateway.stream.raw_connection import RawResponse
@@ -65,6 +71,7 @@ class GatewayClient:
         """`connections`: how many stay open between requests. Timeouts in seconds. `max_event`:
         bytes that a stream may send without an end of event. `gather`: seconds between two reads of
         a busy stream."""
+        self.profile = profile
         self._url = profile.url
         self._connect = connect_timeout
         self._post_timeout = post_timeout
@@ -88,14 +95,18 @@ class GatewayClient:
         """POST a run once, with `run_id` as idempotency key; returns the gateway's id of the run.
 
         Raises GatewayUnreachable or GatewayBusy when the gateway certainly does not have the run,
-        PostUncertain when it may have it, GatewayError when it rejected the request.
+        PostUncertain when it may have it, PostConflict when it has another request of the run,
+        GatewayError when it rejected the request for another reason.
         """
         headers = {"Idempotency-Key": run_id}
         try:
             answer = self._ask("POST", "/v1/runs", self._post_timeout, body, headers)
         except NoAnswer as error:
             raise unsent_or_uncertain(error) from error
-        return started_run(answer)
+        gateway_run_id = started_run(answer)
+        if is_replayed(answer):
+            log.info("post.replayed run_id=%s gateway_run_id=%s", run_id, gateway_run_id)
+        return gateway_run_id
 
     def events(self, gateway_run_id: str) -> EventStream:
         """Open the run's event stream; a gateway without replay lets it be read once (R1).
@@ -196,10 +207,14 @@ class GatewayClient:
         """The gateway's process id and number of running jobs. Raises GatewayError."""
         return boundary.work(self._request("GET", "/health/detailed") or {})
 
+    def capabilities(self) -> Capabilities:
+        """What the gateway says that it offers, asked anew each time. Raises GatewayError."""
+        return boundary.capabilities(self._request("GET", "/v1/capabilities") or {})
+
     def replays(self) -> bool:
         """Whether a run's stream may be opened again and then starts from the beginning (R1)."""
         try:
-            return boundary.replays(self._request("GET", "/v1/capabilities") or {})
+            return self.capabilities().replays
         except GatewayError:
             return False
 

@@ -20,6 +20,10 @@ class ClientPool:
         """The profile of that name. Raises UnknownProfile."""
         return self._profiles.get(name)
 
+    def may_still_use(self, owner: str, name: str) -> bool:
+        """Whether a run of that owner may be posted with the profile now."""
+        return self._profiles.may_still_use(owner, name)
+
     def names(self) -> list[str]:
         """The names of all profiles."""
         return self._profiles.names()

@@ -11,6 +11,7 @@ request to one address, and `NoAnswer.sent` is False only if no byte of it left.
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,9 +21,15 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from worker.gateway.stream.cut_after import cut_after
+from worker.gateway.stream.raw_connection import named
 from worker.gateway.stream.timed_response import Deadline, TimedResponse
 
 PIECE = 65_536  # bytes sent or read at once
+# Codes of OpenSSL: an authority that is not known, or none.
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+# The handshake of TLS 1.3 ends with it after the request has left; it was not read then.
+_WANTS_A_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
 TRUST = "Name its authority with GATEWAY_CA_FILE, or with ca_file of the profile."
 
 
@@ -36,8 +43,8 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """There is no answer. `sent`: the gateway may have got the request. `untrusted`: its
-    certificate is not trusted, as the message says, so that it did not."""
+    """There is no answer. `sent`: the gateway may have got the request. `untrusted`: it did not,
+    since one side has no certificate that the other one takes, as the message says."""
 
     def __init__(self, why: str, *, sent: bool, untrusted: bool = False) -> None:
         super().__init__(why)
@@ -104,11 +111,20 @@ def _body(response: requests.Response, most: int) -> bytes:
 
 
 def _no_answer(error: Exception, *, sent: bool) -> NoAnswer:
-    refused = next((e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None)
+    tls = [one for one in _causes(error) if isinstance(one, ssl.SSLError)]
+    refused = next((one for one in tls if isinstance(one, ssl.SSLCertVerificationError)), None)
     if refused is not None:
-        why = f"the gateway's certificate is not trusted ({refused.verify_message}). {TRUST}"
-        return NoAnswer(why, sent=False, untrusted=True)
-    return NoAnswer(type(error).__name__, sent=sent)
+        return NoAnswer(_untrusted(refused), sent=False, untrusted=True)
+    if any(one.reason in _WANTS_A_CERTIFICATE for one in tls):
+        return NoAnswer("the gateway wants a client certificate", sent=False, untrusted=True)
+    is_tls = bool(tls) and isinstance(error, requests.exceptions.SSLError)
+    return NoAnswer(named(tls[0] if is_tls else error), sent=sent)
+
+
+def _untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with the gateway's certificate, and what to do about it."""
+    why = f"the gateway's certificate is not trusted ({error.verify_message.rstrip('.')})."
+    return f"{why} {TRUST}" if error.verify_code in _UNKNOWN_AUTHORITY else why
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -148,7 +164,13 @@ class _Timed:
         return super().getresponse()  # type: ignore[misc]
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
+        with ExitStack() as self._shaking_hands:
+            super().connect()  # type: ignore[misc]
+
+    def _new_conn(self) -> Any:
+        sock = super()._new_conn()  # type: ignore[misc]
+        self._shaking_hands.enter_context(cut_after(sock, sock.gettimeout() or 0.0))
+        return sock
 
 
 class _Adapter(HTTPAdapter):

@@ -6,7 +6,6 @@ have are None. What `read` returns has passed the boundary, as an answer does: a
 hold any type.
 """
 
-import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
 
+from shared.any_json import decode
 from shared.conversation.content import clean_json
 from worker.gateway import boundary_rows
 from worker.gateway.models import GatewayMessage, GatewaySession, GatewayTranscript
@@ -90,6 +90,20 @@ def read(home: Path, session_id: str) -> GatewayTranscript | None:
         return None
     sessions = [session for row in chain if (session := boundary_rows.session(row)) is not None]
     return transcript_of(sessions, boundary_rows.messages(messages)) if sessions else None
+
+
+def is_usable(home: Path) -> bool:
+    """Whether sessions can be read there, or will be: a new home has no database yet."""
+    path = home / "state.db"
+    if not path.exists():
+        return home.is_dir()
+    try:
+        with closing(open_read_only(path)) as db:
+            db.execute("SELECT id FROM sessions LIMIT 1").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        log.warning("state_db.unreadable path=%s error=%s", path, error)
+        return False
+    return True
 
 
 def transcript_of(
@@ -187,7 +201,8 @@ def _message(row: sqlite3.Row) -> Row:
     message = pick(row, MESSAGE_COLUMNS)
     content = message["content"]
     if isinstance(content, str) and content.startswith(JSON_CONTENT):
-        message["content"] = _json(content.removeprefix(JSON_CONTENT))
+        stored = content.removeprefix(JSON_CONTENT)
+        message["content"] = stored if (found := decode(stored)) is None else found
     if message["tool_calls"]:
         message["tool_calls"] = _json(message["tool_calls"])
     cleaned: Row = clean_json(message)
@@ -201,7 +216,4 @@ def pick(row: sqlite3.Row, names: Iterable[str]) -> Row:
 
 
 def _json(text: object) -> Any:
-    try:
-        return json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return None
+    return decode(text) if isinstance(text, str | bytes) else None

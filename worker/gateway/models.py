@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
+# The states of a run. `interrupted`: the gateway was shut down in the middle of it.
+TERMINAL = frozenset({"completed", "failed", "cancelled", "interrupted"})
+ENDS = frozenset(f"run.{state}" for state in TERMINAL)  # the events that say so
+WORKING = frozenset({"queued", "started", "running", "waiting_for_approval", "stopping"})
 
 
 class CalledFunction(TypedDict):
@@ -72,18 +75,38 @@ class GatewaySession(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class Capabilities:
+    """What a gateway says that it offers, besides what all of them do.
+
+    `replays`: the stream of a run may be read again from its start (R1). `repeats`: a POST that is
+    sent again with its key gets the run that it got before, also after a restart (R2). `steers`: a
+    run that works takes further input.
+    """
+
+    platform: str | None = None
+    replays: bool = False
+    repeats: bool = False
+    steers: bool = False
+
+
+@dataclass(frozen=True)
 class RunStatus:
-    """The state of a run as its gateway reports it."""
+    """The state of a run as its gateway reports it. `last_event`: the name of the latest event."""
 
     status: str
     output: str | None
     usage: dict[str, Any] | None
     error: str | None
+    last_event: str | None = None
 
     @property
     def terminal(self) -> bool:
-        """Whether the gateway has finished the run."""
-        return self.status in TERMINAL
+        """Whether the gateway has finished the run. A state that is not known here is an end if
+        the event of that name was the last one, as it is for all ends that are known."""
+        if self.status in TERMINAL:
+            return True
+        known = self.status in WORKING or not self.status
+        return not known and self.last_event == f"run.{self.status}"
 
 
 @dataclass(frozen=True)

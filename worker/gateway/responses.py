@@ -6,6 +6,7 @@ answer, is PostUncertain.
 
 import re
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from shared.errors import (
     GatewayTooLarge,
     GatewayUnreachable,
     GatewayUnsupported,
+    PostConflict,
     PostUncertain,
 )
 from worker.gateway import boundary
@@ -74,9 +76,9 @@ def _redirect(answer: Answer) -> str:
 
 
 def unsent_or_uncertain(error: NoAnswer) -> GatewayError:
-    """The error of a POST that got no answer: GatewayError when the gateway's certificate is not
-    trusted, GatewayUnreachable when nothing was sent for another reason, PostUncertain for anything
-    later (R2)."""
+    """The error of a POST that got no answer: GatewayError when one side does not trust the other's
+    certificate, GatewayUnreachable when nothing was sent for another reason, PostUncertain for
+    anything later (R2)."""
     if error.untrusted:
         return GatewayError(f"The run was not sent: {error}")
     if not error.sent:
@@ -88,7 +90,8 @@ def started_run(answer: Answer) -> str:
     """The gateway's id of the run that was posted.
 
     Raises GatewayBusy or GatewayError when the answer proves that the gateway does not have the run
-    (GatewayError: it never will), PostUncertain when it may have it.
+    (GatewayError: it never will), PostUncertain when it may have it, PostConflict when it has
+    another attempt of it.
     """
     code = answer.status
     if code in (429, 503):
@@ -98,6 +101,8 @@ def started_run(answer: Answer) -> str:
     if 300 <= code < 400:
         raise GatewayError(f"The run was not sent: {_redirect(answer)}.")
     found = json_object(answer) or {}
+    if code == 409 and boundary.error_code(found) == "idempotency_key_conflict":
+        raise PostConflict()
     if 400 <= code < 500:
         said = boundary.error_of(found) or "no reason given"
         kind = GatewayTooLarge if code == 413 else GatewayError
@@ -106,6 +111,12 @@ def started_run(answer: Answer) -> str:
     if run_id is None:
         raise PostUncertain(f"POST: HTTP {code} without run_id")
     return run_id
+
+
+def is_replayed(answer: Answer) -> bool:
+    """Whether the gateway had the run already, from the same request sent before."""
+    said = answer.headers.get("Idempotency-Replayed", "")
+    return said.strip().lower() == "true"
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -122,8 +133,9 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def _date(value: str) -> float | None:
-    """Epoch seconds of an HTTP date."""
+    """Epoch seconds of an HTTP date; its old form has no zone, and means GMT."""
     try:
-        return parsedate_to_datetime(value).timestamp()
+        found = parsedate_to_datetime(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None

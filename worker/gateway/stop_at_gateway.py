@@ -37,12 +37,13 @@ def stop_and_wait(gateway: GatewayClient, gateway_run_id: str, run_id: str, seco
     """Whether the run is over at the gateway, or unknown to it, within so many seconds."""
     deadline = time.monotonic() + seconds
     try:
-        known = stop_at_gateway(gateway, gateway_run_id, run_id)
-        while known and time.monotonic() < deadline:
-            status = gateway.status(gateway_run_id)
-            known = status is not None and not status.terminal
+        # Whether it knew the run says nothing: old gateways forget how to stop long runs.
+        stop_at_gateway(gateway, gateway_run_id, run_id)
+        while (status := gateway.status(gateway_run_id)) is not None and not status.terminal:
+            if time.monotonic() > deadline:
+                return False
             time.sleep(POLL)
     except GatewayError as error:
         log.warning("stop.failed run_id=%s error=%s", run_id, error)
         return False
-    return not known
+    return True

@@ -7,6 +7,7 @@ depends on the gateway's version.
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from shared import runtime
 from shared.errors import GatewayNoResponse, GatewayUnsupported
@@ -40,6 +41,15 @@ def read_transcript(
         return _from_home(profile, session_id)
 
 
+def read_steps(gateway: GatewayClient, session_id: str) -> GatewayTranscript | None:
+    """What the session has so far, in one request; None if there is no such session, or no way to
+    read it. Raises GatewayError."""
+    try:
+        return gateway.transcript(session_id)
+    except GatewayUnsupported:
+        return _from_home(gateway.profile, session_id)
+
+
 def _from_home(profile: Profile, session_id: str) -> GatewayTranscript | None:
     if profile.home is None:
         return None
@@ -60,7 +70,10 @@ def _over_http(
     whole = _from_home(profile, session_id)
     if whole is not None:
         return whole
-    chain = _chain(gateway, first, transcript.session_id, until)
+    told = transcript.session_id
+    chain = _chain(gateway, first, told, until)
+    if chain is None:  # it names another conversation, which is none of this turn
+        return replace(transcript_of([first], transcript.messages), session_id=told)
     return transcript_of(chain, _messages(gateway, chain, transcript, until))
 
 
@@ -71,16 +84,18 @@ def _check_time(until: float) -> None:
 
 def _chain(
     gateway: GatewayClient, first: GatewaySession, tip_id: str, until: float
-) -> list[GatewaySession]:
+) -> list[GatewaySession] | None:
     if tip_id == first["id"]:
         return _forward(gateway, first, until)
-    return [first, *reversed(_backward(gateway, tip_id, first["id"], until))]
+    back = _backward(gateway, tip_id, first["id"], until)
+    return [first, *reversed(back)] if back is not None else None
 
 
 def _backward(
     gateway: GatewayClient, tip_id: str, first_id: str, until: float
-) -> list[GatewaySession]:
-    """The sessions from the last one back to the requested one, without that."""
+) -> list[GatewaySession] | None:
+    """The sessions from the last one back to the requested one, without that, as far as they are
+    known; None if they began elsewhere."""
     rows: list[GatewaySession] = []
     wanted: str | None = tip_id
     while wanted and wanted != first_id and len(rows) < LONGEST_CHAIN:
@@ -90,7 +105,7 @@ def _backward(
             break
         rows.append(row)
         wanted = row.get("parent_session_id")
-    return rows
+    return rows if wanted else None
 
 
 def _forward(gateway: GatewayClient, first: GatewaySession, until: float) -> list[GatewaySession]:

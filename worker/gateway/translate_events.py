@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.protocol.events import DELTAS, RESERVED, TERMINAL, Payload
+from shared.protocol.events import DELTAS, RESERVED, Payload
 from worker.event_log.stream_position import delta_field
 from worker.gateway import boundary_events
-from worker.gateway.boundary_json import json_text
+from worker.gateway.boundary_json import STAMP_MOST, json_text
 from worker.gateway.boundary_rows import usage
 from worker.gateway.boundary_text import error_text
+from worker.gateway.models import ENDS
 
 _CAPPED_CHARS = 4_000  # what remains of each long string in an event that is too large
 
 
 @dataclass(frozen=True)
 class GatewayEnd:
-    """The end of a run as its gateway reports it; `name` is one of `TERMINAL`."""
+    """The end of a run as its gateway reports it; `name` is `run.` and its state."""
 
     name: str
     output: str | None
@@ -32,7 +33,7 @@ class GatewayEnd:
 def gateway_end(event: Mapping[str, Any]) -> GatewayEnd | None:
     """The end of the run, if this event is one."""
     name = event.get("event")
-    if not isinstance(name, str) or name not in TERMINAL:
+    if not isinstance(name, str) or name not in ENDS:
         return None
     return GatewayEnd(
         name=name,
@@ -68,6 +69,7 @@ def _delta(name: str, event: Mapping[str, Any], max_bytes: int) -> Sequence[tupl
         and type(text) is str
         and text
         and type(stamp) is float
+        and 0.0 < stamp <= STAMP_MOST
         and "run_id" in event
     ):
         # As nearly all are: it has nothing that the boundary would change.

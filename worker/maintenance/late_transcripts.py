@@ -13,6 +13,7 @@ from shared.db.runs.gateway_orphans import Orphan
 from shared.event_log.session_events import publish_session_event
 from shared.protocol.run_states import RunState
 from worker.gateway.models import GatewayTranscript
+from worker.gateway.transcript_check import Source, transcript_source
 from worker.gateway.transcripts import read_transcript
 from worker.services import Services
 from worker.transcript.collect_transcript import count_rows, usage_of
@@ -27,7 +28,8 @@ _FINISH_REASONS = {RunState.ABORTED: "aborted", RunState.FAILED: "error"}
 def fetch_late_transcript(services: Services, orphan: Orphan) -> bool:
     """Fetch the transcript and store it in the run's turn; False if it is not there yet.
 
-    True as well if there is nothing to add it to. Raises GatewayError, DatabaseUnavailable.
+    True as well if there is nothing to add it to, or no way to have it. Raises GatewayError,
+    DatabaseUnavailable.
     """
     turn = services.db.read(lambda tx: unsynced_turn(tx, orphan.run_id))
     if turn is None:
@@ -35,6 +37,8 @@ def fetch_late_transcript(services: Services, orphan: Orphan) -> bool:
     gateway = services.gateways.client(orphan.profile)
     profile = services.gateways.profile(orphan.profile)
     stored = read_transcript(gateway, profile, orphan.ephemeral_id)
+    if stored is None and transcript_source(gateway, profile) is Source.NONE:
+        return True  # it will never be there
     finish_reason = _FINISH_REASONS.get(turn.state, "stop")
     stopped = turn.state is not RunState.COMPLETED
     messages = reconcile(turn.rows, stored, orphan.ephemeral_id, finish_reason, stopped=stopped)

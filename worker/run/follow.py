@@ -9,10 +9,9 @@ stop that was not heeded, or when the gateway is away for too long.
 """
 
 from shared.db.runs.stop import is_stop_asked
-from shared.protocol.events import RUN_CANCELLED
 from shared.protocol.run_states import Reason
 from worker.gateway.translate_events import GatewayEnd
-from worker.outcome import Outcome, aborted, failed, of_gateway, timed_out
+from worker.outcome import Outcome, aborted, failed, gave_up, of_gateway, timed_out
 from worker.run.poll_status import poll_status
 from worker.run.read_stream import can_replay, read_stream
 from worker.run.watchdog import Limits, RunClock, Watchdog
@@ -53,7 +52,7 @@ def _read_watched(services: Services, turn: Turn, watchdog: Watchdog) -> Gateway
 
 
 def _outcome(services: Services, turn: Turn, end: GatewayEnd) -> Outcome:
-    stopped = end.name == RUN_CANCELLED and _was_stop_requested(services, turn)
+    stopped = gave_up(end) and _was_stop_requested(services, turn)
     return of_gateway(end, stop_requested=stopped, timed_out_run=turn.timed_out)
 
 

@@ -14,6 +14,7 @@ from shared.errors import GatewayError
 from shared.protocol.events import Payload
 from shared.protocol.run_states import Reason
 from worker.gateway.models import RunStatus
+from worker.gateway.transcripts import read_steps
 from worker.gateway.translate_events import GatewayEnd
 from worker.outcome import Outcome, aborted, end_of_status, failed, timed_out
 from worker.run.watchdog import Limits, RunClock, is_stop_overdue, is_waiting, send_stop
@@ -76,17 +77,18 @@ def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
 
 
 def show_tail(turn: Turn, *, stopped: bool) -> bool:
-    """Add what the gateway's transcript has beyond the log (R5); False if there is none."""
+    """Add what the gateway's transcript has beyond the log (R5); False if it has no answer yet."""
     if turn.ephemeral_id is None or not turn.run_log.wait_settled(SETTLE_SECONDS):
         return False
     try:
-        transcript = turn.gateway.transcript(turn.ephemeral_id)
+        transcript = read_steps(turn.gateway, turn.ephemeral_id)
     except GatewayError:
         return False
     if transcript is None or transcript.session_id != turn.ephemeral_id:
         return False
     _show(turn, tail(_shown(turn), transcript.messages, stopped=stopped))
-    return True
+    # An old gateway writes the whole turn at its end.
+    return any(message.get("role") != "user" for message in transcript.messages)
 
 
 def _shown(turn: Turn) -> list[Payload]:

@@ -4,7 +4,8 @@
     open     worker/run/open_log.py        the run's log and lease, in this process
     takeover worker/run/takeover.py        what did earlier owners have the gateway do?
     submit   worker/run/submit.py          post the run, once
-    prove    worker/run/uncertain_post.py   the POST was not answered: did the gateway get it?
+    repeat   worker/run/repeat_post.py      the POST was not answered: send it again with its key
+    prove    worker/run/uncertain_post.py   or: did the gateway get it?
     follow   worker/run/follow.py          read or poll the gateway until the run has ended
     finish   worker/run/finish.py          write the end, announce it, start the next run
     put back worker/run_queue.py           or: the gateway has no capacity, try again later
@@ -26,7 +27,7 @@ from worker.run.finish import end_unopened, finish
 from worker.run.follow import follow
 from worker.run.open_log import close_turn, open_turn
 from worker.run.session_events import notify_turn_started
-from worker.run.submit import submit
+from worker.run.submit import submit, submit_again
 from worker.run.takeover import MOST_TAKEOVERS, Takeover, take_over
 from worker.run.uncertain_post import prove_absent
 from worker.run_queue import PutBack, claim_run, enqueue_permitted, put_back
@@ -61,6 +62,7 @@ def run_turn(services: Services, run_id: str) -> None:
         close_turn(services, turn)
     if ended:
         enqueue_permitted(services, turn.claim.profile)
+        services.transcripts.check_used(turn.claim.profile)
 
 
 def _open(services: Services, claim: Claim, claimed_at: float) -> Turn | None:
@@ -118,7 +120,9 @@ def _go_on(services: Services, turn: Turn) -> Outcome | None:
     found = take_over(services, turn)
     if found is Takeover.TOO_MANY:
         return failed(Reason.WORKER_LOST, TOO_MANY, gateway_done=False)
-    return prove_absent(services, turn) if found is Takeover.UNANSWERED else None
+    if found is Takeover.UNANSWERED and not submit_again(services, turn):
+        return prove_absent(services, turn)
+    return None
 
 
 def _submit(services: Services, turn: Turn) -> Outcome | None:

@@ -4,7 +4,8 @@ Problem: a POST cannot be taken back, its answer may be lost, and this process m
 moment while another one takes the run over. Idea: write the intent down, then post, then write the
 gateway's id down; a later owner reads from these rows what may have happened. The POST leaves only
 with so much of the lease remaining that the run is not taken over while it is on its way.
-Invariant: one owner posts at most once, and never without a row that says so before. An id that
+Invariant: one owner posts at most once, and never without a row that says so before; only a
+gateway that keeps the key of a POST is sent it again (`repeat_post`). An id that
 can no longer be written down belongs to a run that was one too many, and it is stopped at once.
 """
 
@@ -15,7 +16,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shared.db.runs.attempts import note_attempt, note_double_post, record_intent, repeats
+from shared.db.runs.attempts import (
+    note_attempt,
+    note_double_post,
+    record_intent,
+    repeats,
+    unanswered,
+)
 from shared.db.runs.gateway_orphans import STOP, track_orphan
 from shared.db.sessions.compressions import seconds_of
 from shared.db.sessions.history_rows import mark_refused
@@ -25,12 +32,14 @@ from shared.errors import (
     GatewayTooLarge,
     GatewayUnreachable,
     OwnershipLost,
+    PostConflict,
     PostUncertain,
 )
 from shared.protocol.run_states import Reason
 from worker.gateway.ephemeral_sessions import ephemeral_id
 from worker.gateway.stop_at_gateway import try_stop
 from worker.outcome import Outcome, failed
+from worker.run.repeat_post import post_again
 from worker.run.request_body import request_body
 from worker.run_queue import PutBack
 from worker.services import Services
@@ -39,6 +48,7 @@ from worker.turn import Turn
 log = logging.getLogger(__name__)
 
 MIN_LEASE = 2 / 3  # of a lease, at most 10 s, must remain right before sending (R3)
+NOT_ANY_MORE = "The profile {!r} may not be used any more."
 RETRY_FIRST, RETRY_MOST = 1.0, 15.0  # seconds between tries at a gateway that has no capacity
 
 
@@ -49,6 +59,8 @@ def submit(services: Services, turn: Turn) -> Outcome | None:
     Raises PutBack to try again later, PostUncertain if it is not known whether the gateway has it,
     OwnershipLost when the run has another owner, DatabaseUnavailable.
     """
+    if not services.gateways.may_still_use(turn.claim.owner, turn.claim.profile):
+        return failed(Reason.GATEWAY_ERROR, NOT_ANY_MORE.format(turn.claim.profile))
     attempt = ephemeral_id("eph", services.settings.installation)
     turn.ephemeral_id = attempt
     body = request_body(services, turn, attempt)
@@ -63,16 +75,52 @@ def submit(services: Services, turn: Turn) -> Outcome | None:
         _note(services, turn, never_sent=True)
         return _put_back_or_fail(services, turn, error)
     except PostUncertain:
-        raise
+        again = post_again(services, turn, body)
+        if again is None:
+            raise
+        gateway_run_id = again
+    except PostConflict as error:
+        _note(services, turn, never_sent=True)
+        return failed(Reason.POST_UNCERTAIN, str(error), gateway_done=False)
     except GatewayError as error:
         _note(services, turn, never_sent=True)
         if isinstance(error, GatewayTooLarge):
             services.patient_db.write(lambda tx: mark_refused(tx, turn.claim))
         return failed(Reason.GATEWAY_ERROR, str(error))
+    _started(services, turn, gateway_run_id)
+    return None
+
+
+def submit_again(services: Services, turn: Turn) -> bool:
+    """Whether the turn has the gateway's run of an earlier owner's POST that was not answered: the
+    gateway keeps its key, so that the same request got the same run (R2).
+
+    Raises OwnershipLost, DatabaseUnavailable.
+    """
+    pending = services.patient_db.read(lambda tx: unanswered(tx, turn.run_id))
+    if len(pending) != 1 or turn.stop_requested or not _keeps_keys(turn):
+        return False
+    ephemeral = pending[0].ephemeral_id
+    body = request_body(services, turn, ephemeral)
+    gateway_run_id = post_again(services, turn, body)
+    if gateway_run_id is None:
+        return False
+    turn.ephemeral_id = ephemeral
+    _started(services, turn, gateway_run_id)
+    return True
+
+
+def _keeps_keys(turn: Turn) -> bool:
+    try:
+        return turn.gateway.capabilities().repeats
+    except GatewayError:
+        return False
+
+
+def _started(services: Services, turn: Turn, gateway_run_id: str) -> None:
     _record_id(services, turn, gateway_run_id)
     status = {"status": "started", "attempt": turn.claim.takeovers + 1}
     turn.run_log.add("run.started", {**status, "gateway_run_id": gateway_run_id})
-    return None
 
 
 def _wait_for_lease(services: Services, turn: Turn) -> None:

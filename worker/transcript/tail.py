@@ -62,13 +62,40 @@ def tail(
 
 def output_tail(shown: Sequence[Mapping[str, Any]], output: str) -> Tail:
     """The same for a run of which only `output`, its last message, is known: it continues the text
-    that was shown last, or comes after the tool that was shown last."""
+    that was shown last, or comes after it, or after the tool that was shown last. What was between
+    the two is not known, and the answer is not to be lost with it."""
     result = Tail()
-    if shown and shown[-1]["role"] == "assistant":
-        _continue_text(str(shown[-1]["content"]), output, False, result)
-    elif shown:
+    if not shown or not output.strip():
+        return result
+    if shown[-1]["role"] != "assistant":
         _add_text(output, result)
+        return result
+    seen = str(shown[-1]["content"])
+    if _squeezed(seen).endswith(_squeezed(output)):
+        return result
+    rest = _rest_after(seen, output)
+    if rest is None:
+        _add_text(f"\n\n{output.lstrip()}", result)
+    else:
+        _add_text(rest.lstrip() if seen != seen.rstrip() else rest, result)
     return result
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _rest_after(begun: str, whole: str) -> str | None:
+    """The rest of a text that begins with what `begun` says, white space aside; None if it does
+    not."""
+    position = 0
+    for char in _squeezed(begun):
+        while whole[position : position + 1].isspace():
+            position += 1
+        if whole[position : position + 1] != char:
+            return None
+        position += 1
+    return whole[position:]
 
 
 def pieces(text: str) -> list[str]:

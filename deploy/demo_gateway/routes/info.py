@@ -73,14 +73,16 @@ async def health_detailed(request: web.Request) -> web.Response:
         "gateway": {"status": "ok", "state": "running", "connected_platforms": 1, "platforms": 1},
         "background_queues": {"status": "ok", **queues},
     }
+    old = request.app[GATEWAY].options.no_sessions
+    readiness = {} if old else {"readiness": {"status": "ok", "checks": checks}}
     return web.json_response(
         {
             "status": "ok",
-            "readiness": {"status": "ok", "checks": checks},
+            **readiness,
             **_SELF,
             "gateway_state": "running",
             "platforms": {"api_server": {"state": "connected"}},
-            "active_agents": active,
+            "active_agents": 0 if old else active,
             "gateway_busy": active > 0,
             "gateway_drainable": True,
             "exit_reason": None,
@@ -122,8 +124,12 @@ async def capabilities(request: web.Request) -> web.Response:
     )
 
 
-def _features(gateway: Gateway) -> dict[str, bool]:
-    features = dict.fromkeys(_SUPPORTED, True) | dict.fromkeys(_UNSUPPORTED, False)
+def _features(gateway: Gateway) -> dict[str, Any]:
+    features: dict[str, Any] = dict.fromkeys(_SUPPORTED, True) | dict.fromkeys(_UNSUPPORTED, False)
     if gateway.options.replay:
         features["run_events_replay"] = True
+    if gateway.options.idempotent:
+        features["runs_idempotency"] = {"supported": True, "durable": True}
+    if gateway.options.no_sessions:
+        del features["session_resources"]
     return features

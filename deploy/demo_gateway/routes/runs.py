@@ -11,6 +11,7 @@ from aiohttp import web
 from deploy.demo_gateway import replies
 from deploy.demo_gateway.faults import Fault
 from deploy.demo_gateway.gateway import GATEWAY, Gateway
+from deploy.demo_gateway.idempotency import KeyConflict
 from deploy.demo_gateway.runs.run_requests import read_order
 from deploy.demo_gateway.runs.runs import Order, Run
 
@@ -31,10 +32,39 @@ async def post_run(request: web.Request) -> web.StreamResponse:
     except replies.BadBody as error:
         gateway.record.refused_posts += 1
         return replies.error(400, str(error))
+    order = replace(order, key=_key(request, gateway))
+    known = _posted_before(gateway, order)
+    if known is not None:
+        return known
     fault = gateway.faults.take("post", order.session_id or "")
     if fault is None:
-        return _started(gateway.runs.start(order))
+        return _started(_start(gateway, order))
     return await _post_with_fault(request, gateway, order, fault)
+
+
+def _key(request: web.Request, gateway: Gateway) -> str:
+    return request.headers.get("Idempotency-Key", "") if gateway.options.idempotent else ""
+
+
+def _posted_before(gateway: Gateway, order: Order) -> web.Response | None:
+    """The answer to a request that came before with the same key."""
+    try:
+        run_id = gateway.keys.find(order.key, order.body)
+    except KeyConflict:
+        gateway.record.refused_posts += 1
+        message = "Idempotency-Key was already used with a different request payload"
+        return replies.error(409, message, code="idempotency_key_conflict")
+    run = gateway.runs.find(run_id) if run_id is not None else None
+    if run is None:
+        return None
+    answer = {"run_id": run.run_id, "status": run.status["status"], "replayed": True}
+    return web.json_response(answer, status=202, headers={"Idempotency-Replayed": "true"})
+
+
+def _start(gateway: Gateway, order: Order) -> Run:
+    run = gateway.runs.start(order)
+    gateway.keys.keep(order.key, order.body, run.run_id)
+    return run
 
 
 async def _post_with_fault(
@@ -43,7 +73,7 @@ async def _post_with_fault(
     if fault.script is not None:
         order = replace(order, script=fault.script)
     await asyncio.sleep(fault.post_hold_seconds or 0)
-    run = gateway.runs.start(order) if fault.accepts else None
+    run = _start(gateway, order) if fault.accepts else None
     gateway.record.refused_posts += run is None
     await asyncio.sleep((fault.post_hang_seconds or 0) + fault.latency_ms / 1000)
     if fault.post_status is not None:

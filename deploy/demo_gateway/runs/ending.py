@@ -21,6 +21,8 @@ def end_turn(turn: Turn, end: str) -> None:
         _fail(run)
     elif end == "cancelled":
         _cancel(turn)
+    elif end == "interrupted":
+        _interrupt(turn)
     else:
         _complete(turn, announced=end == "completed")
     run.record.seal()
@@ -50,6 +52,15 @@ def _cancel(turn: Turn) -> None:
     turn.close(turn.text.strip() or NOTHING_SAID, None)
     turn.run.set_status("cancelled", last_event="run.cancelled")
     turn.run.send_event("run.cancelled")
+
+
+def _interrupt(turn: Turn) -> None:
+    """The partial answer is kept."""
+    error = "Gateway shutdown interrupted the run."
+    if turn.text.strip():
+        turn.close(turn.text.strip(), None)
+    turn.run.set_status("interrupted", error=error, last_event="run.interrupted")
+    turn.run.send_event("run.interrupted", error=error)
 
 
 def _usage(run: Run) -> dict[str, int]:

@@ -23,13 +23,13 @@ STREAM_TTL = 300.0
 STATUS_TTL = 3600.0
 SWEEP_EVERY = 60.0
 
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
+TERMINAL = frozenset({"completed", "failed", "cancelled", "interrupted"})
 COUNTED_AS_ACTIVE = frozenset({"queued", "running", "waiting_for_approval"})
 
 
 @dataclass(frozen=True)
 class Order:
-    """A valid `POST /v1/runs`; `size` is that of its body in bytes."""
+    """A valid `POST /v1/runs`; `size` is that of its body in bytes, `key` the idempotency key."""
 
     content: str | list[Any]
     text: str
@@ -38,6 +38,7 @@ class Order:
     script: Script
     body: dict[str, Any]
     size: int
+    key: str = ""
 
 
 @dataclass

@@ -20,7 +20,7 @@ CLOSING = "]]"
 
 Position = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
-End = Literal["completed", "failed", "cancelled", "hang", "no_end", "silent"]
+End = Literal["completed", "failed", "cancelled", "interrupted", "hang", "no_end", "silent"]
 Junk = Literal["broken_json", "not_utf8", "not_an_object", "no_field", "unknown_event"]
 
 
@@ -91,8 +91,10 @@ class Script(_Part):
     nul, surrogate  one delta with a NUL character, with a lone surrogate, before the text
     cut             drop the reader's connection after that many deltas; the run goes on
     cut_bytes       the same after that many bytes, in the middle of a line
-    end             `hang`: works until stopped; `no_end`: completed, but the stream closes without
-                    saying so; `silent`: completed, but the stream neither says so nor closes
+    end             `interrupted`: as newer gateways end what they work on when they are shut
+                    down; `hang`: works until stopped; `no_end`: completed, but the stream closes
+                    without saying so; `silent`: completed, but the stream neither says so nor
+                    closes
     output          the final answer that status, event and transcript give, if not the text
     stop_delay      from `/stop` to the end
     session_delay   from the start to the session's existence; default: the gateway's option

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import make_url
 
 from shared.db.models import LIVE_STATES
-from shared.db.pooler import prepare_nothing_behind_a_pooler
+from shared.db.pooler import CONNECT, prepare_nothing_behind_a_pooler
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 
 
@@ -93,8 +93,9 @@ class _Postgresql:
             def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
                 return waiting.wait_c(gen, self.pgconn.socket, interval, timeout)
 
-        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection = Native.connect(dsn, autocommit=True, connect_timeout=5)
+        made = make_url(url)
+        _, options = made.get_dialect()().create_connect_args(made)
+        self._connection = Native.connect(**{**options, **CONNECT}, autocommit=True)
         prepare_nothing_behind_a_pooler(self._connection)
 
     def renew(self, leases: Sequence[tuple[str, int, int]], seconds: float) -> list[Renewed]:

@@ -25,6 +25,7 @@ class RunInfo:
     state: RunState
     turn_no: int | None
     announced: bool
+    profile: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -46,6 +47,12 @@ class Conversation:
     input_tokens: int = 0
     output_tokens: int = 0
     queue: list[Message] = field(default_factory=list)
+
+    @property
+    def profile(self) -> str:
+        """The profile of the newest run; empty without runs."""
+        newest = next(reversed(self.runs.values()), None)
+        return newest.profile if newest is not None else ""
 
     def unannounced_runs(self) -> list[str]:
         """Return the ended runs whose ends are not announced."""
@@ -98,7 +105,7 @@ def read_run(tx: Session, owner: str, run_id: str) -> Conversation:
     )
     if row is None:
         return Conversation()
-    info = RunInfo(row.id, RunState(row.state), row.turn_no, row.announced_at is not None)
+    info = _run(row)
     texts = [("user", input_text(row.input)), ("assistant", row.output or "")]
     messages: list[Message] = [
         {
@@ -126,7 +133,7 @@ def _recent() -> Any:
     )
     first = select(func.min(newest.c.queue_no)).scalar_subquery()
     return (
-        select(RunRow.id, RunRow.state, RunRow.turn_no, RunRow.announced_at)
+        select(RunRow.id, RunRow.state, RunRow.turn_no, RunRow.announced_at, RunRow.profile)
         .where(*mine, (RunRow.queue_no >= first) | RunRow.state.in_([*OPEN]))
         .order_by(RunRow.queue_no)
     )
@@ -135,8 +142,9 @@ def _recent() -> Any:
 _RECENT = _recent()
 
 
-def _run(row: Row[Any]) -> RunInfo:
-    return RunInfo(row.id, RunState(row.state), row.turn_no, row.announced_at is not None)
+def _run(row: Row[Any] | RunRow) -> RunInfo:
+    announced = row.announced_at is not None
+    return RunInfo(row.id, RunState(row.state), row.turn_no, announced, row.profile)
 
 
 def _total(tx: Session, owner: str, session_id: str) -> int:

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from shared.db.models import AttemptRow
 from shared.db.runs.attempts import attempts
 from tests.acceptance.conftest import Clients, JsClients
 from tests.acceptance.model_steps import FIRST, LAST, PACES, PRINTED, SPOKEN, script
+from tests.acceptance.real_gateway.conftest import NEW, OLD_AT_HOME, Kind, only_with
 from tests.support.clients.js_client import JsClient
 from tests.support.clients.socket_client import SocketClient
 from tests.support.gateways.hermes import HermesGateway
@@ -27,11 +29,14 @@ from tests.support.recording import Recording
 from tests.support.servers.processes import RunningProcess, wait_until
 from tests.support.servers.stack import Stack
 
+# Without a transcript steps are lost: tests/integration/worker/run/test_run_faults.py.
+pytestmark = only_with(NEW, everywhere=[NEW, OLD_AT_HOME])
+
 REATTACHED_WITHIN = 20.0  # seconds after the kill, with the default settings
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ModelServer]:
+def model(kind: Kind) -> Iterator[ModelServer]:
     """What the gateway thinks with."""
     with ModelServer() as server:
         server.by_prompt.update({name: script(pace) for name, pace in PACES.items()})
@@ -39,9 +44,9 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def usual(hermes: HermesGateway) -> Iterator[Stack]:
+def usual(hermes: HermesGateway, told: dict[str, Any]) -> Iterator[Stack]:
     """Two workers, all settings as they are."""
-    made = Stack(gateway=(hermes.url, hermes.key), workers=2)
+    made = Stack(gateway=(hermes.url, hermes.key), workers=2, **told)
     try:
         yield made.start()
     finally:
@@ -49,9 +54,10 @@ def usual(hermes: HermesGateway) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def hasty(hermes: HermesGateway) -> Iterator[Stack]:
+def hasty(hermes: HermesGateway, told: dict[str, Any]) -> Iterator[Stack]:
     """Two workers that take over from each other after three seconds."""
-    made = Stack(gateway=(hermes.url, hermes.key), workers=2, LEASE_SECONDS=3, REAP_SECONDS=0.5)
+    hurry: dict[str, Any] = {"LEASE_SECONDS": 3, "REAP_SECONDS": 0.5}
+    made = Stack(gateway=(hermes.url, hermes.key), workers=2, **hurry, **told)
     try:
         yield made.start()
     finally:

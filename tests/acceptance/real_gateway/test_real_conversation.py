@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import Clients
+from tests.acceptance.real_gateway.conftest import NEW, OLD_AT_HOME, Kind, only_with
 from tests.support.gateways.model_script import ToolCall, Turn, calling
 from tests.support.gateways.model_server import ModelServer
 from tests.support.servers.stack import Stack
+
+pytestmark = only_with(NEW, OLD_AT_HOME)
 
 LOOK = ToolCall("terminal", {"command": "echo the-colour-is-$(echo green)"}, id="call_look")
 
@@ -22,7 +27,7 @@ def dangerous(victim: Path) -> ToolCall:
 
 
 @pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def victims(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders that the agent will want to remove."""
     folder = tmp_path_factory.mktemp("victims")
     made = {name: folder / name for name in ("allowed", "forbidden")}
@@ -32,7 +37,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def model(victims: dict[str, Path]) -> Iterator[ModelServer]:
+def model(kind: Kind, victims: dict[str, Path]) -> Iterator[ModelServer]:
     with ModelServer() as server:
         server.by_prompt["look it up"] = calling(LOOK, Turn(text=("It's 'green', I \"think\".",)))
         server.by_prompt["my name is"] = lambda body: Turn(text=("Hello, Ada.",))
@@ -49,26 +54,31 @@ def hermes_settings() -> Mapping[str, object]:
 
 
 def texts(request: dict[str, Any]) -> list[tuple[str, str]]:
-    """Role and text of each message that the model was sent, without the system prompt."""
+    """Role and text of each message that the model was sent, without the system prompt. Newer
+    gateways join messages of the same role, which is done here for all."""
     messages = [m for m in request["messages"] if m["role"] != "system"]
     assert all(isinstance(m["content"], str) for m in messages), messages
-    return [(m["role"], m["content"]) for m in messages]
+    runs = [(role, list(group)) for role, group in groupby(messages, itemgetter("role"))]
+    return [(role, "\n".join(m["content"] for m in group)) for role, group in runs]
 
 
 def test_the_third_turn_reads_the_first_two_as_people_would(
-    real: Stack, connect: Clients, model: ModelServer, session_id: str
+    real: Stack, connect: Clients, model: ModelServer, session_id: str, kind: Kind
 ) -> None:
     client = connect(real)
-    for prompt in ("Hello, my name is Ada.", "Please look it up.", "Now put it together."):
+    prompts = ("Hello, my name is Ada.", "Please look it up.", "Now put it together.")
+    for prompt in prompts:
         end = client.end(client.run(prompt, session_id), within=60)
         assert end["status"] == "completed"
     (asked,) = model.asked("Now put it together.")
     said = texts(asked)
     assert [role for role, _ in said] == ["user", "assistant", "user", "assistant", "user"]
+    for part in (*prompts, "Hello, Ada.", 'I "think".'):
+        assert sum(text.count(part) for _, text in said) == 1, part
     assert said[0][1] == "Hello, my name is Ada."
     assert said[1][1] == "Hello, Ada."
     assert said[2][1] == "Please look it up."
-    assert "the-colour-is-green" in said[3][1]
+    assert ("the-colour-is-green" in said[3][1]) is kind.has_transcript
     assert "It's 'green', I \"think\"." in said[3][1]
     assert said[4][1] == "Now put it together."
     assert "[{'type'" not in json.dumps(asked["messages"])
@@ -81,6 +91,7 @@ def test_a_dangerous_command_is_done_or_not_as_the_person_says(
     connect: Clients,
     victims: dict[str, Path],
     session_id: str,
+    kind: Kind,
     name: str,
     choice: str,
 ) -> None:
@@ -97,4 +108,5 @@ def test_a_dangerous_command_is_done_or_not_as_the_person_says(
     assert victims[name].exists() is (choice == "deny")
     tool = [m for m in client.resume(session_id)["messages"] if m["role"] == "tool"]
     assert len(tool) == 1
-    assert ("denied" in tool[0]["content"].lower()) is (choice == "deny")
+    denied = "denied" in tool[0]["content"].lower()
+    assert denied is (choice == "deny" and kind.has_transcript)

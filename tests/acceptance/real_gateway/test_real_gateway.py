@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.acceptance.conftest import Clients
+from tests.acceptance.real_gateway.conftest import Kind
 from tests.support.gateways.model_script import ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
+from tests.support.paths import ROOT
 from tests.support.recording import answer
 from tests.support.servers.stack import Stack
 
@@ -19,7 +24,7 @@ WORDS = 60
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ModelServer]:
+def model(kind: Kind) -> Iterator[ModelServer]:
     """What the gateway thinks with."""
     with ModelServer() as server:
         final = Turn(text=("The tool ", "said it."), reasoning=("Now I know.",))
@@ -31,7 +36,7 @@ def model() -> Iterator[ModelServer]:
 
 
 def test_a_turn_with_reasoning_and_a_tool_is_shown_with_the_call_and_its_result(
-    real: Stack, connect: Clients, session_id: str
+    real: Stack, connect: Clients, session_id: str, kind: Kind
 ) -> None:
     client = connect(real)
     run_id = client.run("Please use the tool.", session_id)
@@ -47,25 +52,30 @@ def test_a_turn_with_reasoning_and_a_tool_is_shown_with_the_call_and_its_result(
         assert names.index(one) < len(names) - 1 - names[::-1].index(other), names
     seqs = client.seqs(run_id)
     assert seqs == list(range(1, len(seqs) + 1))
-    user, caller, result, final = client.resume(session_id)["messages"]
+    resumed = client.resume(session_id)
+    user, caller, result, final = resumed["messages"]
     assert (user["role"], user["content"]) == ("user", "Please use the tool.")
     assert caller["content"].strip() == "Let me look."
+    assert (result["role"], result["tool_name"]) == ("tool", "terminal")
+    assert final["content"].strip() == "The tool said it."
+    assert end["inputTokens"] > 0
+    assert end["outputTokens"] > 0
+    assert end["usage"]["output_tokens"] == 40
+    assert ("notices" in resumed) is not kind.has_transcript
+    if not kind.has_transcript:
+        return
     assert caller["reasoning"] == "I should run it."
     (call,) = caller["tool_calls"]
     assert (call["type"], call["function"]["name"]) == ("function", "terminal")
     assert json.loads(call["function"]["arguments"]) == CALL.arguments
-    assert (result["role"], result["tool_call_id"]) == ("tool", call["id"])
-    assert result["tool_name"] == "terminal"
+    assert result["tool_call_id"] == call["id"]
     assert PRINTED in result["content"]
     assert final["content"] == "The tool said it."
     assert final["reasoning"] == "Now I know."
-    assert end["inputTokens"] > 0
-    assert end["outputTokens"] > 0
-    assert end["usage"]["output_tokens"] == 40
 
 
 def test_the_next_turn_knows_the_one_before_it(
-    real: Stack, connect: Clients, model: ModelServer, session_id: str
+    real: Stack, connect: Clients, model: ModelServer, session_id: str, kind: Kind
 ) -> None:
     client = connect(real)
     client.end(client.run("Please use the tool.", session_id), within=60)
@@ -74,7 +84,28 @@ def test_the_next_turn_knows_the_one_before_it(
     said = json.dumps(asked["messages"])
     assert "Please use the tool." in said
     assert "The tool said it." in said
-    assert PRINTED in said
+    assert (PRINTED in said) is kind.has_transcript
+
+
+def test_the_operator_is_told_what_there_is(real: Stack, kind: Kind) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "doctor"],
+        cwd=ROOT,
+        env={**os.environ, **real.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    (line,) = [line for line in done.stdout.splitlines() if "transcripts" in line]
+    (worker,) = real.workers
+    if kind.has_transcript:
+        assert ("state.db" if kind.at_home else "over HTTP") in line
+        worker.wait_for_log("transcript.source profile=default", within=20)
+    else:
+        assert line.startswith("note")
+        assert "HERMES_HOME" in done.stdout
+        worker.wait_for_log("transcript.none profile=default", within=20)
 
 
 def test_a_client_that_joins_in_the_middle_sees_the_whole_answer(

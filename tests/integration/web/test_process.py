@@ -396,6 +396,16 @@ def test_it_stops_quickly_and_its_clients_come_back(
     assert "Traceback" not in process.log()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_at_once_when_nobody_ever_connected(
+    web: Web, number: signal.Signals, processes: Processes, tmp_path: Path
+) -> None:
+    _, process = start_web(processes, web.redis_url, web.stand.db.url, tmp_path)
+    process.signal(number)
+    assert process.wait(within=10) == 0
+    assert "service.not_joined" not in process.log()
+
+
 def shown(client: ChatClient) -> str:
     """What a client shows that knows nothing of seq."""
     text = ""

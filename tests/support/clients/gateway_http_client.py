@@ -88,7 +88,7 @@ class GatewayHttpClient:
             response = connection.getresponse()
             raw = response.read()
             names = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, names, json.loads(raw))
+            return Answer(response.status, names, _object(raw))
         finally:
             connection.close()
 
@@ -144,6 +144,10 @@ class GatewayHttpClient:
             assert time.monotonic() < deadline, session_id
             time.sleep(0.02)
 
+    def wait_busy(self, session_id: str) -> None:
+        """Until the agent of the session's run is at work."""
+        self.wait_prompt(session_id)
+
     def messages(self, session_id: str) -> list[Object]:
         """The session's transcript."""
         answer = self.call("GET", f"/api/sessions/{session_id}/messages")
@@ -162,3 +166,12 @@ class GatewayHttpClient:
 
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=DEADLINE)
+
+
+def _object(raw: bytes) -> Object:
+    """The JSON object; empty for an answer that is none, as of an endpoint that does not exist."""
+    try:
+        found: Object = json.loads(raw)
+    except ValueError:
+        return {}
+    return found

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.gateways.hermes_install import HermesError, environment
+from tests.support.gateways.hermes_install import NEWEST, HermesError, environment
 
 START_DEADLINE = 60.0  # seconds; 1.5 s is usual, a cold disk on a busy machine takes longer
 STOP_DEADLINE = 15.0  # seconds from SIGTERM to SIGKILL
@@ -83,6 +83,7 @@ class HermesGateway:
         settings: Mapping[str, object] | None = None,
         port: int | None = None,
         key: str | None = None,
+        version: str = NEWEST,
     ) -> Self:
         """Start `hermes gateway run` in `home` and wait until `/health` answers.
 
@@ -90,7 +91,7 @@ class HermesGateway:
         sections of `config`. `port` and `key` are chosen if not given. Raises HermesError with
         the tail of its log if it does not come up.
         """
-        hermes = environment() / "bin" / "hermes"
+        hermes = environment(version) / "bin" / "hermes"
         for folder in ("home", "tmp"):
             (home / folder).mkdir(parents=True, exist_ok=True)
         chosen = config(model_url, max_concurrent_runs) | dict(settings or {})

@@ -2,13 +2,19 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.cli import main
+from deploy.commands import flower
 from deploy.local.ports import free_port
 from deploy.supervisor.prefixed_output import PrefixedOutput
+from shared.settings import Settings
 from tests.support.paths import ROOT
 
 
@@ -114,6 +120,131 @@ def test_after_migrate_the_doctor_finds_the_schema_current(
     assert main(["migrate"]) == 0
     assert main(["doctor"]) == 0
     assert "schema current" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["token", "up.lock", "redis", "redis/port", "redis/server"])
+def test_a_folder_in_the_place_of_a_file_of_the_home_is_said_in_a_line(
+    name: str, empty_machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = empty_machine / "home" / name
+    path.mkdir(parents=True)
+    if name == "redis":
+        path.rmdir()
+        path.touch()
+    assert main(["up"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"holdfast: {path}")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\xfd", b"", b"a\nb\n", b"\0" * 40])
+def test_a_damaged_token_is_said_in_a_line(
+    content: bytes, empty_machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (empty_machine / "home").mkdir()
+    (empty_machine / "home" / "token").write_bytes(content)
+    assert main(["up"]) == 1
+    assert "delete it and start again" in capsys.readouterr().err
+
+
+def command(*arguments: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command of the shell that ends with `holdfast …`."""
+    line = f"{before} exec {sys.executable} -P -m deploy.cli {' '.join(arguments)}"
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False, **options
+    )
+
+
+@pytest.mark.parametrize("call", ["doctor", "doctor --json", "version", "token alice"])
+def test_output_that_cannot_be_written_is_no_traceback(call: str) -> None:
+    """C21: a full disk, a closed output, and a reader that has gone."""
+    full = command(call, ">/dev/full")
+    assert (full.returncode, full.stderr) == (1, "holdfast: No space left on device\n")
+    closed = command(call, ">&-")
+    assert "Traceback" not in closed.stderr
+    gone = command(call, "> >(exec true)", before="sleep 0.2 | true;")
+    assert "Traceback" not in gone.stderr
+
+
+@pytest.mark.parametrize("name", ["shared", "web", "worker"])
+def test_packages_of_the_same_names_elsewhere_are_not_imported(
+    name: str, monkeypatch: pytest.MonkeyPatch, empty_machine: Path
+) -> None:
+    """C20: PYTHONPATH of another project."""
+    other = empty_machine / "project" / name
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise RuntimeError('not this one')")
+    monkeypatch.setenv("PYTHONPATH", f"{other.parent}:{ROOT}")
+    assert command("doctor", before=f"cd {other.parent};").returncode == 0
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("PROFILES_FILE", "/nowhere")
+    for role in ("web", "worker"):
+        done = command(role, before=f"cd {other.parent};")
+        assert "PROFILES_FILE: /nowhere" in done.stderr
+        assert "not this one" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "65536", "1.5", "\u0663", "5 5"])
+def test_a_port_that_flower_cannot_have_is_said_in_a_line(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("FLOWER_PORT", port)
+    assert main(["flower"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("holdfast: FLOWER_PORT: ")
+    assert said.count("\n") == 1
+
+
+def test_no_variable_of_flower_lets_others_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C20."""
+    names = ("ADDRESS", "UNIX_SOCKET", "AUTH", "AUTH_PROVIDER", "UNAUTHENTICATED_API", "CONF")
+    for name in names:
+        monkeypatch.setenv(f"FLOWER_{name}", "0.0.0.0")
+    monkeypatch.setenv("FLOWER_URL_PREFIX", "jobs")
+    monkeypatch.setenv("FLOWER_PORT", "")
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "x:y")
+    started: list[list[str]] = []
+    monkeypatch.setattr("celery.Celery.start", lambda self, argv: started.append(argv))
+    flower.run(Settings.load({"REDIS_URL": "redis://h"}), "token")
+    assert {"--address=127.0.0.1", "--port=5555"} <= {*started[0]}
+    left = {name for name in os.environ if name.startswith("FLOWER_")}
+    assert left == {"FLOWER_URL_PREFIX", "FLOWER_BASIC_AUTH"}
+    assert os.environ["FLOWER_BASIC_AUTH"] == "holdfast:token"
+
+
+def test_names_that_a_terminal_cannot_show_are_written_out(
+    monkeypatch: pytest.MonkeyPatch, empty_machine: Path
+) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(empty_machine / "hömé"))
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = command("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "h\\xf6m\\xe9" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////dev/zero", "sqlite:////nowhere/x.db", f"sqlite:////{'x' * 300}"]
+)
+def test_the_doctor_sees_what_can_be_no_database(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert main(["doctor"]) == 1
+    assert "FAULT  database" in capsys.readouterr().out
+
+
+def test_the_doctor_looks_at_every_redis_server_and_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"redis://:hidden@127.0.0.1:{free_port()}"
+    monkeypatch.setenv("LOG_REDIS_URLS", f"{url},{url}/1")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/d?password=hidden")
+    assert main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "LOG_REDIS_URLS, address 1 does not answer" in shown
+    assert "LOG_REDIS_URLS, address 2 does not answer" in shown
+    assert "hidden" not in shown
 
 
 def test_lines_carry_the_name_of_their_role() -> None:

@@ -1,6 +1,7 @@
 """Addresses in the spellings that people use: they work, or a line says what to do (C19)."""
 
 import ssl
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,7 @@ from shared.addresses import (
     database_url,
     gateway_url,
     redis_url,
+    shown_database,
 )
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
@@ -39,6 +41,15 @@ SECRET = "swordfish"
         ("SQLite:////var/data.db?timeout=2", "sqlite:////var/data.db?timeout=2"),
         ("sqlite+aiosqlite:////a#b/data.db", "sqlite:////a#b/data.db"),
         ("sqlite:///data.db?check_same_thread=false", "sqlite:///data.db"),
+        ("sqlite:////a b/data.db", "sqlite:////a b/data.db"),
+        ("postgresql+psycopg_async://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql://u:p@a:1,b:2/d", "postgresql+psycopg://u:p@/d?host=a:1&host=b:2"),
+        (
+            "postgresql://a,[::1]:2/d?sslmode=prefer",
+            "postgresql+psycopg:///d?host=a&host=[::1]:2&sslmode=prefer",
+        ),
+        ("postgresql://u@%2Frun%2Fpg/d", "postgresql+psycopg://u@/d?host=/run/pg"),
+        ("postgres://a,b", "postgresql+psycopg:///?host=a&host=b"),
     ],
 )
 def test_databases(given: str, understood: str) -> None:
@@ -57,6 +68,8 @@ def test_databases(given: str, understood: str) -> None:
         ("sqlite:///file:data.db?uri=true", "three slashes"),
         ("sqlite://data.db", "three slashes"),
         ("sqlite:///data.db?mode=ro", "timeout"),
+        ("sqlite:///data.db\n", "control"),
+        ("sqlite:////\udcff.db", "UTF-8"),
         ("postgresql://h/d?ssl=require", "sslmode"),
         (f"postgresql://u:a/{SECRET}@h/d", "%2F"),
         (f"postgresql://u:1#{SECRET}@h/d", "%23"),
@@ -87,6 +100,9 @@ def test_databases_that_cannot_be(given: str, advice: str) -> None:
         ("unix:///run/r.sock?db=3", "unix:///run/r.sock?db=3"),
         ("unix://:pw@/run/r.sock", "unix://:pw@/run/r.sock"),
         ("redis+socket:///run/r.sock?virtual_host=3", "unix:///run/r.sock?db=3"),
+        ("valkey://h/1", "redis://h/1"),
+        ("VALKEYS://h", "rediss://h"),
+        ("redis://h/1?db=3", "redis://h/1?db=3"),
     ],
 )
 def test_redis_servers(given: str, understood: str) -> None:
@@ -110,6 +126,16 @@ def test_redis_servers(given: str, understood: str) -> None:
         ("unix://", "three slashes"),
         ("unix:///r?socket_keepalive=1", "socket"),
         ("redis://h /0", "space"),
+        ("redis://h?db=1.5", "number"),
+        ("redis://h?db=-1", "number"),
+        ("redis://h/\u0663", "number"),
+        ("redis://h?health_check_interval=1.5", "number"),
+        ("redis://h?client_name=a%20b", "spaces"),
+        ("rediss://h?ssl_min_version=1", "TLS"),
+        ("redis://a..b", "host"),
+        ("redis://*", "host"),
+        (f"redis://{'a' * 64}.org", "host"),
+        ("redis://a:1,b:2", "URL"),
     ],
 )
 def test_redis_servers_that_cannot_be(given: str, advice: str) -> None:
@@ -204,6 +230,11 @@ def test_any_password_reaches_redis_and_celery(password: str) -> None:
         ("HTTP://h:8642/v1//", "http://h:8642"),
         ("https://h/agent/v1/", "https://h/agent"),
         ("https://h/v12", "https://h/v12"),
+        ("http://h/V1/", "http://h"),
+        ("http://h/v1/chat/completions", "http://h"),
+        ("http://h/a/v1/runs", "http://h/a"),
+        ("http://[fe80::1%25eth0]:81", "http://[fe80::1%25eth0]:81"),
+        ("http://bücher.example", "http://bücher.example"),
         ("http://[::1]:8642", "http://[::1]:8642"),
     ],
 )
@@ -216,6 +247,8 @@ def test_gateways(given: str, understood: str) -> None:
     [
         *("localhost:8642", "h", "ftp://h", "http://", "http://h:x", "http://[::1"),
         *("http://h?key=1", "http://h#a", "http://user:pw@h", "http://h\n.evil", "http://h b"),
+        *("http://a..b", "http://*", "http://.", "http://h:0", "http://%31", "http://h:\u0663"),
+        f"http://{'a' * 64}.org",
     ],
 )
 def test_gateways_that_cannot_be(given: str) -> None:
@@ -228,6 +261,20 @@ def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=r"ASCII"):
         api_key(key)
     assert api_key(" key\n") == "key"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"postgresql+psycopg://u:{SECRET}@h:1/d", "postgresql+psycopg://u:***@h:1/d"),
+        (f"postgresql://h/d?password={SECRET}&user=u", "postgresql://h/d?password=***&user=u"),
+        (f"postgresql://h/d?sslpassword={SECRET}", "postgresql://h/d?sslpassword=***"),
+        (f"postgresql://u:{SECRET}@/d?host=/run", "postgresql://u:***@/d?host=/run"),
+        ("sqlite:////a b/x.db?timeout=2", "sqlite:////a b/x.db?timeout=2"),
+    ],
+)
+def test_a_shown_database_has_no_secrets(url: str, shown: str) -> None:
+    assert shown_database(url) == shown
 
 
 def test_all_faults_are_named_at_once_and_without_the_values() -> None:
@@ -244,7 +291,17 @@ def test_all_faults_are_named_at_once_and_without_the_values() -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_a_home_that_the_address_of_a_database_cannot_have() -> None:
+@pytest.mark.parametrize("name", ["a b", "100%", "%20", "what?", "a#b", "é", ":memory:", "a&b=c"])
+def test_the_database_of_any_home(name: str, tmp_path: Path) -> None:
+    home = tmp_path / name
+    settings = Settings.load({"HOLDFAST_HOME": str(home)})
+    assert settings.database_is_own
+    assert make_url(settings.database_url).database == str(home / "holdfast.db")
+    handed_on = Settings.load({"DATABASE_URL": settings.database_url})
+    assert handed_on.database_url == settings.database_url
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1bb", "\udcff"])
+def test_a_home_that_no_file_of_configuration_can_name(name: str) -> None:
     with pytest.raises(SettingsError, match="HOLDFAST_HOME"):
-        Settings.load({"HOLDFAST_HOME": "/tmp/what?"})
-    Settings.load({"HOLDFAST_HOME": "/tmp/what?", "DATABASE_URL": "postgresql://h/d"})
+        Settings.load({"HOLDFAST_HOME": f"/tmp/{name}"})

@@ -91,3 +91,8 @@ def test_a_listener_on_one_kind_of_address_is_found_by_the_other() -> None:
     with bound("127.0.0.1", port) as listener:
         listener.listen()
         assert not is_free("::", port)
+
+
+@pytest.mark.parametrize("host", ["0", "0.0.0.0", "0x0", "[::]", "::"])
+def test_a_client_here_reaches_all_addresses_at_the_own_one(host: str) -> None:
+    assert url(host, 80) == "http://127.0.0.1:80"

@@ -81,7 +81,7 @@ def test_another_origin_is_refused_and_the_log_says_which(
     caplog.set_level(logging.INFO)
     refused = Asked(HTTP_ORIGIN="https://evil.example\nrun.ended")
     assert (refused.status, refused.seen) == ("403", {})
-    assert "origin.refused origin=https://evil.example?run.ended" in caplog.text
+    assert "kind=refused_origin count=1 total=1 last=https://evil.example?run.ended" in caplog.text
     assert Asked(HTTP_ORIGIN="http://h").status == "200"
 
 
@@ -141,8 +141,55 @@ def test_refusals_below_the_api_have_its_envelope(
 
 
 def test_pages_of_allowed_origins_may_use_the_headers_of_the_api() -> None:
-    origin = "https://app.example.org"
-    named = "Access-Control-Allow-Headers"
-    api = Asked(allowed=(origin,), HTTP_ORIGIN=origin, PATH_INFO="/v1/runs")
-    assert "Last-Event-ID" in dict(api.headers)[named]
-    assert named not in dict(Asked(allowed=(origin,), HTTP_ORIGIN=origin, PATH_INFO="/").headers)
+    page = "https://app.example"
+    asks: Any = {"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "DELETE"}
+    asked = Asked(allowed=(page,), HTTP_ORIGIN=page, PATH_INFO="/v1/runs", **asks)
+    assert (asked.status, asked.seen) == ("204", {})
+    assert "Last-Event-ID" in asked.headers["Access-Control-Allow-Headers"]
+    assert "DELETE" in asked.headers["Access-Control-Allow-Methods"]
+    answer = Asked(allowed=(page,), HTTP_ORIGIN=page, PATH_INFO="/v1/runs")
+    assert "X-Hermes-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Headers" not in answer.headers
+    other = Asked(allowed=(page,), HTTP_ORIGIN=page, PATH_INFO="/")
+    assert other.headers["Access-Control-Expose-Headers"] == "Retry-After"
+
+
+def test_the_page_of_an_allowed_origin_may_ask_what_it_may_send() -> None:
+    asks: Any = {"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+    page = "https://app.example"
+    answer = Asked(HTTP_ORIGIN=page, allowed=(page,), **asks)
+    assert (answer.status, answer.seen, answer.body) == ("204", {}, b"")
+    assert answer.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    refused = Asked(HTTP_ORIGIN="https://evil.example", allowed=(page,), **asks)
+    assert refused.status == "403"
+    assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def test_a_page_may_read_that_the_process_is_full() -> None:
+    page = "https://app.example"
+    full = Asked(NEW, sockets=2, HTTP_ORIGIN=page, allowed=(page,))
+    assert (full.status, full.headers["Access-Control-Allow-Origin"]) == ("503", page)
+
+
+def test_a_refused_head_has_no_body_either() -> None:
+    assert Asked(REQUEST_METHOD="HEAD", HTTP_HOST="x", hosts=("h",)).body == b""
+
+
+@pytest.mark.parametrize("query", ["E%49O=4&transport=polling", "x=1&EIO=4", "EIO=4&si%64x=1"])
+def test_a_new_client_is_one_however_its_query_is_written(query: str) -> None:
+    assert Asked(query, sockets=2).status == "503"
+
+
+@pytest.mark.parametrize("query", ["EIO=4&s%69d=a", "sid=a&EIO=4", "EIO=4&transport=polling&sid=a"])
+def test_a_known_client_is_one_however_its_query_is_written(query: str) -> None:
+    assert Asked(query, sockets=2).status == "200"
+
+
+def test_refused_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    faults = ClientFaults()
+    for number in range(100):
+        faults.note("refused_origin", f"https://{number}.example")
+    assert len(caplog.records) == 1
+    assert faults.counts["refused_origin"] == 100

@@ -73,6 +73,13 @@ def test_a_run_may_carry_text_blocks_or_messages(sent: dict[str, Any], text: str
         (ResumePayload, ({"session_id": True},), "session_id"),
         (ResumePayload, ({"session_id": "s", "after_seq": "3"},), "after_seq"),
         (ResumePayload, ({"session_id": "s", "after_seq": -1},), "after_seq"),
+        (ResumePayload, ({"session_id": "s", "after_seq": 2**63},), "after_seq"),
+        (ResumePayload, ({"session_id": "s", "epoch": 10**30},), "epoch"),
+        (
+            ApprovalPayload,
+            ({"run_id": "r", "choice": "once", "approval_id": 2**63},),
+            "approval_id",
+        ),
         (AbortPayload, ({},), "session_id"),
         (AbortPayload, ("s",), "object"),
         (CancelPayload, ({"session_id": "s"},), "run_id"),
@@ -132,3 +139,39 @@ def test_the_codec_reads_what_orjson_refuses(text: str) -> None:
 
 def test_the_codec_writes_lone_surrogates() -> None:
     assert json_codec.loads(json_codec.dumps(["\ud800"], separators=(",", ":"))) == ["\ud800"]
+
+
+WITHOUT = [
+    (RunPayload, {"input": "a"}),
+    (ResumePayload, {"session_id": "s"}),
+    (ResumePayload, {"run_id": "r"}),
+    (AbortPayload, {"session_id": "s"}),
+    (AbortPayload, {"run_id": "r"}),
+    (CancelPayload, {"run_id": "r"}),
+    (ApprovalPayload, {"session_id": "s", "choice": "deny"}),
+]
+
+
+@pytest.mark.parametrize(("model", "least"), WITHOUT)
+def test_null_in_any_optional_field_is_the_same_as_no_field(
+    model: type[Payload], least: dict[str, Any]
+) -> None:
+    """C13."""
+    optional = [name for name in model.model_fields if name not in least]
+    plain = parse(model, (least,))
+    for name in optional:
+        assert parse(model, ({**least, name: None},)) == plain
+    assert parse(model, ({**least, **dict.fromkeys(optional)},)) == plain
+
+
+@pytest.mark.parametrize("name", ["model", "instructions", "on_busy"])
+def test_an_empty_text_is_the_same_as_no_field(name: str) -> None:
+    assert parse(RunPayload, ({"input": "a", name: ""},)) == parse(RunPayload, ({"input": "a"},))
+
+
+@pytest.mark.parametrize("value", ["-", "0", "null", "None", "default", "*", " ", "undefined", "s"])
+def test_no_legal_id_means_something_else(value: str) -> None:
+    """C12."""
+    sent = {"input": "a", "session_id": value, "client_request_id": value}
+    found = parse(RunPayload, (sent,))
+    assert (found.session_id, found.client_request_id) == (value, value)

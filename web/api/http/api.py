@@ -10,7 +10,7 @@ from web.api.http.openapi import document
 from web.api.http.routes import Header, Result, Route, add_routes
 from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
-from web.auth import Authenticator
+from web.api.request_auth import RequestAuth
 
 BODY = (400, 413, 415)  # statuses of what may be wrong with a body
 
@@ -84,14 +84,12 @@ def event_routes(events: RunEvents) -> list[Route]:
     ]
 
 
-def add_api(
-    app: Flask, authenticator: Authenticator, routes: Sequence[Route], version: str
-) -> None:
+def add_api(app: Flask, auth: RequestAuth, routes: Sequence[Route], version: str) -> None:
     """Serve the routes and their description."""
     description = orjson.dumps(document(routes, version))
 
     def openapi() -> Response:
         return Response(description, mimetype="application/json")
 
-    add_routes(app, authenticator, routes)
+    add_routes(app, auth, routes)
     app.add_url_rule("/openapi.json", view_func=openapi)

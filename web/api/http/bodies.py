@@ -1,18 +1,15 @@
-"""Reads bodies and queries of requests: strict JSON of a bounded size, checked by a model."""
+"""Bodies and queries of requests, checked by a model."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-import orjson
-from flask import request
 from pydantic import BaseModel, ValidationError
 
 from shared.conversation.content import clean_text
 from web.api.http.errors import ApiError
+from web.api.request_body import NotJson, OtherType, TooLarge, json_body
 
 M = TypeVar("M", bound=BaseModel)
-
-MAX_BYTES: Final = 8_000_000  # of a body; gateways take 10 MB, with the history
 
 
 def body_of(model: type[M]) -> M:
@@ -22,28 +19,17 @@ def body_of(model: type[M]) -> M:
 
 def json_object() -> dict[str, Any]:
     """The object in the body of the current request. Raises ApiError."""
-    # A page of another origin can send any other type without asking first.
-    if request.mimetype != "application/json":
-        raise ApiError(415, "unsupported_media_type", "Send the body as application/json.")
     try:
-        found = orjson.loads(_read())
-    except orjson.JSONDecodeError:
-        raise ApiError(400, "invalid_json", "The body is not JSON.") from None
+        found = json_body()
+    except OtherType as error:
+        raise ApiError(415, "unsupported_media_type", str(error)) from None
+    except TooLarge as error:
+        raise ApiError(413, "body_too_large", str(error)) from None
+    except NotJson as error:
+        raise ApiError(400, "invalid_json", str(error)) from None
     if not isinstance(found, dict):
         raise ApiError(400, "invalid_json", "The body is not a JSON object.")
     return found
-
-
-def _read() -> bytes:
-    """The body, whether its length was announced or it comes in chunks."""
-    length = request.content_length
-    if length is not None and length <= MAX_BYTES:
-        return request.get_data(cache=False)
-    chunked = length is None and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    body: bytes = request.environ["wsgi.input"].read(MAX_BYTES + 1) if chunked else b""
-    if len(body) > MAX_BYTES or (length or 0) > MAX_BYTES:
-        raise ApiError(413, "body_too_large", f"The body has more than {MAX_BYTES} bytes.")
-    return body
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M:

@@ -17,7 +17,8 @@ from shared.errors import (
     SessionTooLarge,
     Unavailable,
 )
-from web.auth import Unauthenticated
+from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
+from web.sockets.request_queue import TooManyRequests
 
 INVALID: Final = "invalid_request_error"
 RATE: Final = "rate_limit_error"
@@ -75,13 +76,17 @@ class Fault:
 
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
+    (TooManyGuesses, 429),
     (Unauthenticated, 401),
+    (Forbidden, 403),
+    (ForeignOrigin, 403),
     (NotFound, 404),
     (RequestConflict, 409),
     (IdempotencyConflict, 409),
     (SessionBusy, 409),
     (Expired, 409),
     (QueueFull, 429),
+    (TooManyRequests, 429),
     (SessionTooLarge, 413),
     (Unavailable, 503),
     (ClientError, 400),
@@ -102,9 +107,10 @@ def fault_of(error: HoldfastError) -> Fault:
     else:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         code, param = error.code, None
+    retry_after = RETRY_AFTER if status in (429, 503) else None
     if isinstance(error, Unauthenticated):  # as the gateway says it
-        return Fault(401, "invalid_api_key", "Invalid API key")
-    return Fault(status, code, str(error), param, RETRY_AFTER if status in (429, 503) else None)
+        return Fault(status, "invalid_api_key", "Invalid API key", retry_after=retry_after)
+    return Fault(status, code, str(error), param, retry_after)
 
 
 def fault_of_routing(error: HTTPException) -> Fault:

@@ -9,12 +9,13 @@ from pydantic.json_schema import models_json_schema
 from web.api.http.routes import EVENT_STREAM, Route
 
 VERSION: Final = "3.1.0"
-EVERYWHERE: Final = (401, 500, 503)  # statuses of errors that every route may answer
+EVERYWHERE: Final = (401, 403, 429, 500, 503)  # statuses of errors that every route may answer
 
 _REFERENCE = "#/components/schemas/{model}"
 _MEANING: Final = {
     400: "What was sent makes no sense; `param` names the field.",
     401: "The token is missing or wrong.",
+    403: "The page of another origin sent it, with a cookie.",
     404: "There is no such thing, or it is somebody else's.",
     405: "The path has no such method.",
     409: "The state of the run does not allow it.",

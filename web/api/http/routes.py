@@ -14,10 +14,10 @@ from werkzeug.exceptions import HTTPException
 
 from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
+from web.access.principal import Principal
 from web.api.http import errors
 from web.api.http.errors import Fault
-from web.api.http.principal import authenticated
-from web.auth import Authenticator
+from web.api.request_auth import RequestAuth
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +46,16 @@ class Result:
 class Call:
     """One request, authenticated."""
 
-    owner: str
+    principal: Principal
     profile: str
     path: Mapping[str, str]
     headers: Headers
     arguments: Mapping[str, str]
+
+    @property
+    def owner(self) -> str:
+        """Whose request it is."""
+        return self.principal.owner
 
 
 @dataclass(frozen=True)
@@ -91,25 +96,24 @@ class Route:
         return _PARAMETER.sub(r"<\1>", self.path)
 
 
-def add_routes(app: Flask, authenticator: Authenticator, routes: Sequence[Route]) -> None:
+def add_routes(app: Flask, auth: RequestAuth, routes: Sequence[Route]) -> None:
     """Serve the routes, and give all errors below their prefixes the one envelope."""
     for route in routes:
         app.add_url_rule(
             route.rule,
             endpoint=f"{route.method} {route.path}",
-            view_func=_view(authenticator, route),
+            view_func=_view(auth, route),
             methods=[route.method],
         )
     app.register_error_handler(HTTPException, _routing_error)
 
 
-def _view(authenticator: Authenticator, route: Route) -> Callable[..., Response]:
+def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         try:
-            principal = authenticated(authenticator)
             call = Call(
-                owner=principal.owner,
-                profile=request.args.get("profile") or DEFAULT,
+                principal=auth.of_request(request.environ),
+                profile=request.args.get("profile", "").strip() or DEFAULT,
                 path=path,
                 headers=Headers(request.headers),
                 arguments=request.args.to_dict(),

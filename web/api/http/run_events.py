@@ -15,6 +15,7 @@ from web.readers.replay import BeyondTheEnd, PositionGone
 from web.readers.stream import EventStream
 from web.relay.feed_address import FeedAddress
 from web.resume.membership import Membership
+from web.server.connection_table import ClientConnection
 from web.server.http_server import CONNECTION
 
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -50,10 +51,9 @@ class RunEvents:
         return Response(stream, mimetype=EVENT_STREAM, headers=HEADERS)
 
     def _opened(self, call: Call, run_id: str, cursor: Cursor) -> EventStream:
-        connection = request.environ.get(CONNECTION)
-        cut = connection.cut if connection is not None else lambda: None
+        connection: ClientConnection = request.environ[CONNECTION]
         try:
-            reader = self._readers.add(call.owner, call.profile, run_id, cut)
+            reader = self._readers.add(call.principal, call.profile, run_id, connection.cut)
         except TooManyStreams as error:
             raise ApiError(429, error.code, str(error)) from None
         try:
@@ -68,6 +68,7 @@ class RunEvents:
             opening=self._opening,
             readers=self._readers,
             membership=self._membership,
+            within=connection.within,
         )
 
 

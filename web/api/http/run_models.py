@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.errors import ClientError
+from web.api.http.bodies import checked
 from web.api.http.errors import ApiError
-from web.payloads import Identifier, Payload, RunPayload
+from web.payloads import MOST, Identifier, Payload, RunPayload
 
 Status = Literal[
     "queued",
@@ -49,7 +50,7 @@ class RunBody(RunPayload):
                     "session_id, or conversation_history.",
                 )
             fields["input"] = [*_history(self.conversation_history), _last_message(self.input)]
-        return RunPayload.model_validate({**fields, "session_id": named})
+        return checked(RunPayload, {**fields, "session_id": named})
 
 
 def _unsupported(param: str, message: str) -> ClientError:
@@ -97,7 +98,7 @@ class ApprovalBody(Payload):
     `all`, or `resolve_all`, answers every open one."""
 
     choice: Annotated[Choice, BeforeValidator(_choice)]
-    approval_id: Annotated[int, Field(ge=1)] | None = None
+    approval_id: Annotated[int, Field(ge=1, le=MOST)] | None = None
     all: Annotated[bool, BeforeValidator(_truth)] = False
     resolve_all: Annotated[bool, BeforeValidator(_truth)] = False
 

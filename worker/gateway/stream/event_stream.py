@@ -109,13 +109,14 @@ class EventStream:
         except Exception as error:  # noqa: BLE001 - `follow` raises it in the run's thread
             self._end(error)
             return
-        if is_enough or not data or self._body.over:
+        if not is_enough and self._body.fault is not None:
+            self._end(self._body.fault)
+        elif is_enough or not data or self._body.over:
             self._end(self._error)
 
     def _parse(self, data: bytes) -> list[dict[str, Any]]:
-        """The events that `data` completes; `data` is b"" when the connection has ended. If it ends
-        in a fault, its whole events are lost too: the run is replayed from its stream position, or
-        polled."""
+        """The events that `data` completes, up to a fault in it; `data` is b"" when the connection
+        has ended."""
         if data:
             events = self._events.feed(self._body.feed(data))
         else:

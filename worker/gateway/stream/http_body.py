@@ -14,9 +14,10 @@ class Body(Protocol):
     """A decoder: `feed` it everything that the connection brings after the head."""
 
     over: bool  # the body is complete
+    fault: StreamBroken | None  # its framing is invalid after what was given
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the body that `data` contains. Raises StreamBroken for invalid framing."""
+        """The bytes of the body that `data` contains, up to the `fault` if it has one."""
 
     def closed(self) -> None:
         """Note the end of the connection. Raises StreamBroken if the body is not complete."""
@@ -27,6 +28,7 @@ class Chunked:
 
     def __init__(self) -> None:
         self.over = False
+        self.fault: StreamBroken | None = None
         self._rest = b""  # the beginning of a line
         self._missing = 0  # bytes of the chunk that have not come yet
         self._is_first = True  # no chunk has to be closed
@@ -37,13 +39,17 @@ class Chunked:
             data, self._rest = self._rest + data, b""
         pieces: list[bytes] = []
         at = 0
-        while at < len(data) and not self.over:
+        while at < len(data) and not self.over and self.fault is None:
             if self._missing:
                 pieces.append(data[at : at + self._missing])
                 at += self._missing
                 self._missing = max(0, at - len(data))
                 continue
-            after = self._begin_chunk(data, at)
+            try:
+                after = self._begin_chunk(data, at)
+            except StreamBroken as error:
+                self.fault = error
+                break
             if after is None:
                 self._rest = data[at:]
                 break
@@ -78,6 +84,8 @@ class Chunked:
 class Sized:
     """A body with a Content-Length."""
 
+    fault: StreamBroken | None = None
+
     def __init__(self, length: int) -> None:
         self._missing = length
         self.over = length == 0
@@ -98,6 +106,7 @@ class UntilClosed:
     """A body that ends with the connection."""
 
     over = False
+    fault: StreamBroken | None = None
 
     def feed(self, data: bytes) -> bytes:
         """See `Body`."""

@@ -20,6 +20,7 @@ import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.errors import StreamBroken
+from worker.gateway.stream.cut_after import cut_after
 from worker.gateway.stream.http_body import Body, Chunked, Sized, UntilClosed
 from worker.gateway.stream.timed_response import Deadline, TimedResponse
 
@@ -96,15 +97,20 @@ def get(
             connection.close()
             raise
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise StreamBroken(f"stream: {type(error).__name__}") from error
+        raise StreamBroken(f"stream: {named(error)}") from error
+
+
+def named(error: BaseException) -> str:
+    """The kind of an error, and of one of TLS what is wrong."""
+    reason = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+    is_tls = isinstance(error, ssl.SSLError) and isinstance(reason, str)
+    return f"{type(error).__name__}: {reason}" if is_tls else type(error).__name__
 
 
 def _connect(url: str, verify: Verify, timeout: float) -> http.client.HTTPConnection:
     address = urlsplit(url)
     connection = (
-        http.client.HTTPSConnection(
-            address.hostname or "", address.port, timeout=timeout, context=tls_context(verify)
-        )
+        _TlsConnection(address.hostname or "", address.port, tls_context(verify), timeout)
         if address.scheme == "https"
         else http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout)
     )
@@ -114,6 +120,24 @@ def _connect(url: str, verify: Verify, timeout: float) -> http.client.HTTPConnec
         connection.close()
         raise
     return connection
+
+
+class _TlsConnection(http.client.HTTPConnection):
+    """A connection with TLS, whose handshake has a total time."""
+
+    default_port = http.client.HTTPS_PORT
+
+    def __init__(
+        self, host: str, port: int | None, context: ssl.SSLContext, seconds: float
+    ) -> None:
+        super().__init__(host, port, timeout=seconds)
+        self._context = context
+        self._seconds = seconds
+
+    def connect(self) -> None:
+        super().connect()
+        with cut_after(self.sock, self._seconds):
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
 
 
 @lru_cache(maxsize=32)  # reading a bundle of authorities takes 40 ms

@@ -1,12 +1,14 @@
-"""Parses server-sent events: bytes to JSON objects with clean texts, whatever they mean. Pure."""
+"""Parses server-sent events: bytes to JSON objects, whatever they mean. Pure.
 
-import json
+The texts of deltas are clean; whatever else an object has, the boundary takes on.
+"""
+
 from typing import Any
 
 import orjson
 from sseclient import SSEClient
 
-from shared.conversation.content import clean_json
+from shared.any_json import decode
 from shared.errors import StreamBroken
 from worker.gateway.stream.split_characters import SplitCharacters
 
@@ -32,7 +34,9 @@ class EventParser:
 
         Raises StreamBroken for an event that is too large.
         """
-        block = self._block(chunk)
+        if self._begin is not None:
+            chunk = self._after_mark(chunk)
+        block = self._block(chunk) if chunk else b""
         return self._events(block) if block else []
 
     def end(self) -> list[dict[str, Any]]:
@@ -49,10 +53,10 @@ class EventParser:
     def _block(self, chunk: bytes) -> bytes:
         """The whole events that have arrived, with LF as line end, up to an empty line; b"" for
         none."""
-        if self._begin is not None:
-            chunk = self._after_mark(chunk)
         if self._ended_in_cr or b"\r" in chunk:
             chunk, self._ended_in_cr = _with_lf(chunk, self._ended_in_cr), chunk.endswith(b"\r")
+            if not chunk:
+                return b""
         overlap = self._rest[-1][-1:] if self._rest else b""
         end = (overlap + chunk).rfind(EVENT_END)
         if end < 0:
@@ -103,30 +107,12 @@ def plain_events(block: bytes) -> list[dict[str, Any]] | None:
 
 
 def any_events(block: bytes) -> list[dict[str, Any]]:
-    """The events of any block; their texts may have NUL and lone surrogates."""
+    """The events of any block; no text of theirs is clean yet."""
     text = block.decode("utf-8", "replace").encode()
     parsed = [_object(event.data) for event in SSEClient(iter([text])).events()]
     return [event for event in parsed if event is not None]
 
 
-def parse(data: str) -> dict[str, Any] | None:
-    """An event's data as a dict with clean texts; None for anything else (P12)."""
-    event = _object(data)
-    cleaned: dict[str, Any] | None = clean_json(event)
-    return cleaned
-
-
 def _object(data: str) -> dict[str, Any] | None:
-    """The JSON object, also one that orjson refuses: lone surrogates, NaN."""
-    try:
-        event = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        event = _lenient(data)
+    event = decode(data)
     return event if isinstance(event, dict) else None
-
-
-def _lenient(data: str) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -34,6 +35,7 @@ from web.payloads import ResumePayload
 from web.recovery.recovery import Recovery
 from web.recovery.rejoin import Rejoin
 from web.recovery.store import RecoveryStore
+from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
 from web.sockets.request_queue import RequestQueue
 
@@ -71,11 +73,12 @@ class Process:
         )
         self.relay, self.membership, self.resume = built.relay, built.membership, built.resume
         self._requests = RequestQueue(
-            None,  # type: ignore[arg-type]
+            SimpleNamespace(connection=lambda _: None),  # type: ignore[arg-type]
             self.connections,
             self.recorded,  # type: ignore[arg-type]
             handlers={},
             refused=lambda *_: None,
+            faults=ClientFaults(),
         )
         rejoin = Rejoin(
             sessions=built.sessions,

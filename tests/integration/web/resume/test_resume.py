@@ -408,3 +408,22 @@ def test_a_stopping_run_says_so(stand: WebStand) -> None:
     stand.db.write(lambda s: stops.ask_stop(s, OWNER, "s", None))
     assert stand.db.read(lambda s: s.get_one(RunRow, run.keys.run_id)).state == "stopping"
     assert resume(stand, stand.socket())["status"] == "stopping"
+
+
+def test_what_the_session_will_not_have_is_said_with_and_without_messages(stand: WebStand) -> None:
+    def notices(profile: str) -> list[dict[str, Any]]:
+        return [{"code": "no_transcript", "about": profile}]
+
+    run = stand.begin("s")
+    run.say("one ", "two ")
+    socket = stand.socket()
+    before = resume(stand, socket)
+    assert "notices" not in before
+    stand.resume._notices = notices
+    shown = resume(stand, socket)
+    told = [{"code": "no_transcript", "about": "default"}]
+    assert shown["notices"] == told
+    cursor = {"run_id": run.keys.run_id, "epoch": shown["epoch"], "after_seq": shown["seq"]}
+    replayed = resume(stand, socket, **cursor)
+    assert (replayed["replay"], replayed["notices"]) == (True, told)
+    assert "notices" not in resume(stand, socket, session_id="without-runs")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.servers.processes import wait_until
 from web.server import http_server
+from web.server.client_faults import ClientFaults
 from web.server.connection_table import ConnectionLimits, ConnectionTable
 from web.server.http_server import CONNECTION, HttpServer
 
@@ -24,8 +25,11 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     body = environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/known":
         environ[CONNECTION].mark_authenticated()
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [str(len(body)).encode()]
+    headers = [("Content-Type", "text/plain")]
+    if environ["PATH_INFO"] == "/bye":
+        headers.append(("Connection", "close"))
+    start_response("200 OK", headers)
+    return [b"x" * 1_000_000 if environ["PATH_INFO"] == "/long" else str(len(body)).encode()]
 
 
 @pytest.fixture
@@ -41,7 +45,7 @@ def start() -> Iterator[Start]:
         table = ConnectionTable(ConnectionLimits(**wanted))
         listener = socket.create_server(("127.0.0.1", 0))
         address = listener.getsockname()
-        server = HttpServer(listener, app, table)
+        server = HttpServer(listener, app, table, ClientFaults(), body_max=1000)
         server.service.start()
         servers.append(server)
         return server, table, address
@@ -165,7 +169,8 @@ def test_it_goes_on_after_an_accept_that_fails(
 
 
 def test_a_server_that_ended_is_not_healthy(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    server, _, address = start()
+    monkeypatch.setattr(http_server, "LOOK", 0.1)
+    server, _, _ = start()
 
     class Broken:
         def accept(self) -> Any:
@@ -173,15 +178,144 @@ def test_a_server_that_ended_is_not_healthy(start: Start, monkeypatch: pytest.Mo
 
     real = server._listener
     monkeypatch.setattr(server, "_listener", Broken())
-    with connected(address, HELLO) as client:
-        client.recv(1000)
     wait_until(lambda: not server.service.healthy, what="health sees it")
     monkeypatch.setattr(server, "_listener", real)
 
 
-@pytest.mark.parametrize("second", [b"3", b"30"])
-def test_two_lengths_of_one_body_are_refused(start: Start, second: bytes) -> None:
+def test_stopping_ends_the_wait_and_closes_the_listener(start: Start) -> None:
+    server, _, address = start()
+    began = time.monotonic()
+    server.service.stop()
+    assert time.monotonic() - began < 3
+    with pytest.raises(ConnectionRefusedError):
+        connected(address)
+
+
+NEXT = b"GET /known HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"Content-Length: 3\r\nContent-Length: 3", 400),
+        (b"Content-Length: 3\r\nContent-Length: 30", 400),
+        (b"Content-Length: 3, 3", 400),
+        (b"Content-Length: +3", 400),
+        (b"Content-Length: -3", 400),
+        (b"Content-Length: 3_0", 400),
+        (b"Content-Length: 0x3", 400),
+        (b"Content-Length: 3.0", 400),
+        (b"Content-Length: " + b"9" * 30, 400),
+        (b"Content-Length : 3", 400),
+        (b"Content-Length\t: 3", 400),
+        (b"X: 1\r\n Content-Length: 3", 400),
+        (b"no header\r\nContent-Length: 3", 400),
+        (b"X: a\x00b", 400),
+        (b"X: " + b"a" * 9000, 400),
+        (b"\r\n".join(b"X-%d: 1" % n for n in range(200)), 431),
+        (b"\r\n".join(b"X-%d: %s" % (n, b"a" * 8000) for n in range(20)), 400),
+        (b"Transfer-Encoding: chunked", 411),
+        (b"Transfer-Encoding: gzip, chunked", 411),
+        (b"Transfer-Encoding: identity", 411),
+        (b"Content-Length: 3\r\nTransfer-Encoding: chunked", 411),
+        (b"Host: y", 400),
+    ],
+)
+def test_what_has_two_readings_is_refused_and_nothing_after_it_is_served(
+    start: Start, headers: bytes, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server, table, address = start()
+    said = b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + NEXT
+    with connected(address, said) as client:
+        got = everything(client)
+    assert got.startswith((b"HTTP/1.1 %d" % status, b"HTTP/1.0 %d" % status)), got
+    assert got.count(b"HTTP/1.") == 1
+    assert server._faults.counts["bad_request"] == 1
+    wait_until(lambda: len(table) == 0, what="it has left")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\r\n\r\n",
+        b"x\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n",
+        b"\xff\xfe\x00 \x1b[31m \x07\n\n",
+    ],
+)
+def test_what_is_no_request_ends_the_connection_without_a_line_on_stderr(
+    start: Start, said: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server, table, address = start()
+    with connected(address, said) as client:
+        assert b" 200 " not in everything(client)
+    wait_until(lambda: len(table) == 0, what="it has left")
+    assert server._faults.counts["bad_request"] == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_a_body_over_the_limit_gets_no_longer_deadline(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "BODY_WITHIN", 0.2)
+    monkeypatch.setattr(http_server, "RATE", 1)
+    _, table, address = start()
+    said = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\nabc"
+    with connected(address, said) as client:
+        wait_until(lambda: cuts(table) == 1, what="it is cut", within=5)
+        client.close()
+
+
+def test_an_answer_that_is_not_read_has_a_deadline(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr(http_server, "RATE", 10**9)
+    _, table, address = start()
+    many = HELLO.replace(b"/ ", b"/long ") * 20
+    with connected(address, many) as client:
+        wait_until(lambda: cuts(table) == 1, what="it is cut", within=5)
+        client.close()
+
+
+def test_an_answer_that_says_close_closes(start: Start) -> None:
     _, _, address = start()
-    said = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: " + second
-    with connected(address, said + b"\r\n\r\nabc") as client:
-        assert b" 400 " in client.recv(1000).split(b"\r\n")[0]
+    with connected(address, HELLO.replace(b"/ ", b"/bye ") + NEXT) as client:
+        got = everything(client)
+    assert got.count(b"HTTP/1.1 ") == 1
+    assert got.lower().count(b"connection: close") == 1
+
+
+def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
+    _, _, address = start()
+    posts = [b"a" * size for size in (1, 20, 300)]
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
+    with connected(address, b"".join(head % (len(body), body) for body in posts)) as client:
+        wait_for = [b"\r\n\r\n1", b"\r\n\r\n20", b"\r\n\r\n300"]
+        got = b""
+        client.settimeout(5)
+        while wait_for[-1] not in got:
+            got += client.recv(1000)
+    assert [got.index(part) for part in wait_for] == sorted(got.index(part) for part in wait_for)
+
+
+def cuts(table: ConnectionTable) -> int:
+    """How many connections have missed a deadline."""
+    table.cut_overdue()
+    return table.cut_late
+
+
+def everything(client: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    client.settimeout(5)
+    got = b""
+    try:
+        while piece := client.recv(4096):
+            got += piece
+    except ConnectionResetError:
+        pass
+    return got

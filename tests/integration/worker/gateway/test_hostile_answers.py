@@ -11,11 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 import trustme
 
 from shared.errors import (
@@ -28,6 +32,8 @@ from shared.errors import (
 from shared.hermes.profiles import Profile
 from worker.gateway import client as client_module
 from worker.gateway.client import GatewayClient
+from worker.gateway.exchange import _no_answer
+from worker.gateway.responses import unsent_or_uncertain
 
 Say = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -218,6 +224,27 @@ def test_an_answer_that_is_too_large_is_none(kind: str) -> None:
         client(gateway.url).status("run_x")
 
 
+BOMB = gzip.compress(gzip.compress(bytes(2**28)))  # some hundred bytes
+
+
+@pytest.mark.parametrize(
+    "coding", [b"gzip", b"gzip, gzip", b"deflate", b"gzip, deflate, gzip", b"br", b"zstd", b"x"]
+)
+@pytest.mark.parametrize("data", [BOMB, gzip.decompress(BOMB), BIG[:99]])
+def test_a_body_in_any_coding_takes_little_memory_and_time(coding: bytes, data: bytes) -> None:
+    head = OK + b"Connection: close\r\nContent-Encoding: " + coding + b"\r\n\r\n"
+    with serving(sends(head + data)) as gateway:
+        tracemalloc.start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(GatewayError):
+                client(gateway.url).status("run_x")
+            assert tracemalloc.get_traced_memory()[1] < 20_000_000
+            assert time.monotonic() - began < 5
+        finally:
+            tracemalloc.stop()
+
+
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_its_target_is_named(code: int) -> None:
     target = b"https://user:secret@other.example/v2?key=secret\r\n"
@@ -274,6 +301,92 @@ def test_a_private_authority_is_named_and_the_run_was_not_sent(authority: trustm
         with pytest.raises(GatewayNoResponse, match="certificate"):
             client(gateway.url).status("run_x")
     assert gateway.requests == []
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("of", "why"),
+    [
+        ({"not_after": datetime.now(UTC) - DAY}, "has expired"),
+        ({"not_before": datetime.now(UTC) + DAY}, "not yet valid"),
+        ({"identity": "other.example"}, "not valid for 'localhost'"),
+        ({"identity": "127.0.0.1"}, "not valid for 'localhost'"),
+    ],
+)
+def test_each_fault_of_a_certificate_is_named_and_certain(
+    authority: trustme.CA, ca_file: Path, of: dict[str, Any], why: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(of.pop("identity", "localhost"), **of).configure_cert(context)
+    with serving(sends(ACCEPTED), context) as gateway:
+        with pytest.raises(GatewayError, match=why) as refused:
+            client(gateway.url, ca_file).post_run("run_x", {"input": "hi"})
+        assert not isinstance(refused.value, PostUncertain | GatewayUnreachable)
+        assert "GATEWAY_CA_FILE" not in str(refused.value)
+        with pytest.raises(StreamBroken, match=why):
+            client(gateway.url, ca_file).events("run_x")
+    assert gateway.requests == []
+
+
+def test_a_gateway_that_wants_a_client_certificate_never_had_the_run() -> None:
+    alert = ssl.SSLError(1, "alert")
+    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    error = unsent_or_uncertain(_no_answer(requests.exceptions.SSLError(alert), sent=True))
+    assert "client certificate" in str(error)
+    assert not isinstance(error, PostUncertain | GatewayUnreachable)
+
+
+@pytest.mark.parametrize(
+    ("say", "why"),
+    [
+        (sends(b"220 mail.example ESMTP\r\n" * 9), "SSLError: WRONG_VERSION_NUMBER"),
+        (sends(b"\x15\x03\x03\x00\x02\x02\x28"), "SSLError: .*HANDSHAKE_FAILURE"),
+        (sends(b"\x16\x03\x03\xff\xff"), r"SSL\w*Error|ConnectionError"),
+        (lambda _: None, r"SSL\w*Error|ConnectionError"),
+    ],
+)
+def test_a_handshake_that_fails_is_named_and_certain(say: Say, why: str) -> None:
+    with serving(say) as gateway, pytest.raises(GatewayUnreachable, match=why):
+        client(gateway.url.replace("http:", "https:")).post_run("run_x", {"input": "hi"})
+
+
+HELLO = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0"  # the beginning of a long one
+GREEN_HANDSHAKE = """
+from shared import runtime
+runtime.patch()
+import sys
+from tests.integration.worker.gateway.test_hostile_answers import shakes_hands
+print(*shakes_hands(sys.argv[1]))
+"""
+
+
+def shakes_hands(url: str) -> list[str]:
+    """What becomes of a POST and of the opening of a stream, and whether that was in time."""
+    found: list[str] = []
+    asks: list[Callable[[GatewayClient], object]]
+    asks = [lambda gateway: gateway.post_run("run_x", {}), lambda gateway: gateway.events("run_x")]
+    for ask in asks:
+        began = time.monotonic()
+        try:
+            ask(client(url, post_timeout=1.0))
+        except GatewayError as error:
+            found.append(f"{type(error).__name__} {time.monotonic() - began < 5}")
+    return found
+
+
+@pytest.mark.parametrize("green", [False, True])
+def test_a_handshake_that_drips_ends_in_time(*, green: bool) -> None:
+    expected = ["GatewayUnreachable True", "StreamBroken True"]
+    with serving(drips(HELLO + b"\0" * 1000)) as gateway:
+        url = gateway.url.replace("http:", "https:")
+        if not green:
+            assert shakes_hands(url) == expected
+            return
+        command = [sys.executable, "-c", GREEN_HANDSHAKE, url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == " ".join(expected).split(), done.stderr
 
 
 def test_a_certificate_for_another_name_is_named(authority: trustme.CA, ca_file: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from shared.conversation import tokens
-from shared.db.models import MessageRow, SessionRow
+from shared.db.models import MessageRow, RunRow, SessionRow
 from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import scripted
 from tests.support.rows import add_run, messages
@@ -75,3 +75,16 @@ def test_a_history_that_is_never_too_long_is_not_compressed_again_for_four_messa
     run_id = stand.run()
     assert "compression.started" not in stand.names(run_id)
     assert len(stand.history()) == 4
+
+
+def test_no_two_posts_name_the_same_session_of_the_gateway(stand: WorkerStand) -> None:
+    """A gateway may add what its session holds already: the model would read it twice."""
+    stand.conversation(turns=1)
+    stand.gateway.faults(post_status=429, accepted=True, count=1)
+    run_id = stand.queue()
+    run_turn(stand.services, run_id)
+    stand.db.write(lambda tx: tx.execute(update(RunRow).values(not_before=None)))
+    run_turn(stand.services, run_id)
+    stand.run()
+    named = [post["session_id"] for post in stand.posts("eph")]
+    assert len(set(named)) == len(named) == 3

@@ -222,6 +222,47 @@ def test_without_a_transcript_the_rest_of_the_answer_is_shown(
     assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
 
 
+@pytest.mark.parametrize("script", [{}, {"cut": 3}], ids=["streamed", "polled"])
+def test_a_run_that_the_gateway_interrupts_fails_and_keeps_its_text(
+    make_stand: Callable[..., WorkerStand], script: dict[str, int]
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30)
+    run_id = waiting_run(stand, tokens=20, rate=100, end="interrupted", **script)
+    began = time.monotonic()
+    run_turn(stand.services, run_id)
+    assert time.monotonic() - began < 20, "it is an end, not a state to wait in"
+    row = run_row(stand.db, run_id)
+    assert (row.state, row.reason) == ("failed", "gateway_lost_run")
+    assert "".join(deltas(stand, run_id)).split() == numbered(20).split()
+    (answer,) = stand.db.read(
+        lambda tx: list(
+            tx.execute(
+                select(MessageRow.content, MessageRow.finish_reason).where(
+                    MessageRow.run_id == run_id, MessageRow.role == "assistant"
+                )
+            )
+        )
+    )
+    assert answer.content.split() == numbered(20).split()
+    assert answer.finish_reason == "error"
+
+
+def test_without_a_transcript_an_answer_after_a_lost_step_is_shown(
+    make_stand: Callable[..., WorkerStand],
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30)
+    tool = {"after": 40, "name": "terminal", "output": "x"}
+    run_id = waiting_run(stand, tokens=60, rate=60, cut=10, tools=[tool], output="The answer.")
+    stand.gateway.faults(sessions_error=404)
+    try:
+        run_turn(stand.services, run_id)
+    finally:
+        stand.gateway.clear_faults()
+    said = "".join(deltas(stand, run_id))
+    assert said.endswith("\n\nThe answer.")
+    assert numbered(60).startswith(said.removesuffix("\n\nThe answer."))
+
+
 # --- what is left -------------------------------------------------------------------------------
 
 

@@ -141,6 +141,27 @@ def test_no_text_makes_the_reader_raise(text: str) -> None:
     parse_stringified(f"[{{'type': 'text', 'text': '{text}'}}]")
 
 
+UNCLEAN = ["\ud83d", "a\x00b", "\ude00\ud83d", "\udfff", "\x00"]
+
+
+@pytest.mark.parametrize("text", UNCLEAN)
+@pytest.mark.parametrize("form", [ascii, json.dumps, lambda blocks: json.dumps(ascii(blocks))])
+def test_escapes_of_what_no_database_holds_become_replacements(form: Any, text: str) -> None:
+    blocks = [
+        {"type": "text", "text": text},
+        {"type": "thinking", "thinking": text},
+        {"type": "tool_use", "id": text, "name": text, "input": {text: text}},
+    ]
+    parsed = parse_stringified(form(blocks))
+    assert parsed is not None
+    assert parsed.content == parsed.reasoning == clean_text(text)
+    (call,) = parsed.tool_calls
+    assert call["id"] == call["function"]["name"] == clean_text(text)
+    told = json.dumps([parsed.content, parsed.reasoning, call], ensure_ascii=False)
+    assert "\x00" not in told
+    told.encode()  # no half of a character
+
+
 def test_the_text_of_an_input_is_found_in_each_of_its_shapes() -> None:
     image = {"type": "image_url", "image_url": {"url": "data:"}}
     blocks = [{"type": "text", "text": "What is"}, image, {"type": "input_text", "text": "this?"}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from shared.conversation.history import (
@@ -93,6 +94,30 @@ def test_a_turn_in_the_anthropic_format_carries_no_reasoning() -> None:
 def test_arguments_that_are_no_json_become_an_empty_input(arguments: str) -> None:
     converted = build([assistant("", call("c1", "ls", arguments))], "anthropic")
     assert converted[0]["content"][0]["input"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"), [("[1]", [1]), ("5", 5), ('"x"', "x"), ("null", None), ("[]", [])]
+)
+def test_arguments_that_are_no_object_are_put_into_one(arguments: str, value: Any) -> None:
+    converted = build([assistant("", call("c1", "ls", arguments))], "anthropic")
+    assert converted[0]["content"][0]["input"] == {"value": value}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        r'{"a": "\ud83d"}',
+        r'{"\u0000": 1}',
+        '{"a": 1e999}',
+        '{"a": 123456789012345678901234567890}',
+        '{"a": ' + "[" * 300 + "]" * 300 + "}",
+    ],
+)
+@pytest.mark.parametrize("format", FORMATS)
+def test_arguments_of_any_value_can_be_sent(format: Format, arguments: str) -> None:  # noqa: A002
+    turn = [user("x"), assistant("", call("c1", "ls", arguments)), tool("a", "ls", "c1")]
+    orjson.dumps(build(turn, format))
 
 
 def test_a_turn_in_the_text_format_is_readable() -> None:

@@ -81,6 +81,30 @@ def test_large_arguments_and_blocks_are_cut_to_what_is_still_json() -> None:
     assert orjson.loads(made["function"]["arguments"])["cut"].endswith("characters]")
 
 
+@pytest.mark.parametrize("count", [8, 100, 3_000])
+@pytest.mark.parametrize("most", [10_000, 200_000])
+def test_a_message_of_many_calls_does_not_push_out_what_came_before(count: int, most: int) -> None:
+    calls = [{**call('{"x": "' + "y" * 5_000 + '"}'), "id": f"c{n}"} for n in range(count)]
+    rows = [row("user", "before"), row("assistant", "", tool_calls=calls), row("user", "after")]
+    shown = fit(rows, most)
+    assert [one["content"] for one in (shown[0], shown[-1])] == ["before", "after"]
+    assert sum(map(size, shown)) <= most
+    for form in FORMATS:
+        assert len(orjson.dumps(build(shown, form))) <= most
+
+
+@pytest.mark.parametrize("character", ["x", "é", "漢", "😀", "\\", '"', "\n"])
+@pytest.mark.parametrize("role", ["user", "assistant", "tool"])
+def test_one_message_larger_than_everything_is_cut_to_what_fits(role: str, character: str) -> None:
+    rows = [row("user", "before"), row(role, character * 300_000, tool_call_id="c1")]
+    shown = fit(rows, 20_000)
+    assert shown[0]["content"] == "before"
+    assert len(shown[1]["content"]) > 1_000
+    assert "characters]" in shown[1]["content"]
+    for form in FORMATS:
+        assert len(orjson.dumps(build(shown, form))) <= 20_000
+
+
 _texts = st.one_of(
     st.text(max_size=30),
     st.builds(lambda c, n: c * n, st.sampled_from('x\n\x01é漢😀"\\'), st.integers(0, 60_000)),

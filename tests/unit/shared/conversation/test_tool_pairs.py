@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from typing import Any, Literal
 
 import pytest
@@ -16,8 +18,8 @@ Strict = Literal["openai", "anthropic"]
 Message = dict[str, Any]
 
 
-def call(call_id: str, name: str = "ls") -> Message:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+def call(call_id: str, name: str = "ls", arguments: str = "{}") -> Message:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def assistant(content: str, *calls: Message) -> Message:
@@ -44,11 +46,37 @@ def faults(history: list[Message], form: Strict) -> list[str]:
             before = ids(history[at - 1], form)[0] if at else []
         found += [f"result {r} has no call right before it" for r in results if r not in before]
         found += [f"call {c} comes twice" for c in calls if c in seen]
+        found += [f"call {c} has an unfit id" for c in calls if not FIT_ID.fullmatch(c)]
+        found += [f"function {f} is unfit" for f in functions(message, form) if not is_fit(f)]
+        found += ["a blank block" for block in texts(message) if not block.strip()]
         seen.update(calls)
         following = answered_after(history, at, form) if calls else []
         if sorted(following) != sorted(calls):
             found.append(f"calls {calls} are answered by {following}")
     return found
+
+
+FIT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+FIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def is_fit(function: tuple[str, Any]) -> bool:
+    name, arguments = function
+    return FIT_NAME.fullmatch(name) is not None and isinstance(arguments, dict)
+
+
+def functions(message: Message, form: Strict) -> list[tuple[str, Any]]:
+    """The names and the parsed arguments of the calls of an entry."""
+    if form == "openai":
+        made = [c["function"] for c in message.get("tool_calls") or []]
+        return [(f["name"], json.loads(f["arguments"])) for f in made]
+    blocks = message["content"] if isinstance(message["content"], list) else []
+    return [(b["name"], b["input"]) for b in blocks if b.get("type") == "tool_use"]
+
+
+def texts(message: Message) -> list[str]:
+    blocks = message["content"] if isinstance(message["content"], list) else []
+    return [b["text"] for b in blocks if b.get("type") == "text"]
 
 
 def ids(message: Message, form: Strict) -> tuple[list[str], list[str]]:
@@ -74,12 +102,30 @@ def answered_after(history: list[Message], at: int, form: Strict) -> list[str]:
     return results
 
 
-_texts = st.sampled_from(["", "x", "some text"])
-_ids = st.sampled_from(["c1", "c2", "c3", None])
-_calls = st.lists(st.sampled_from(["c1", "c2", "c3"]), max_size=3)
+ODD_IDS = ["call|fc_1", "call fc 1", "é", "x" * 90, "x" * 91, "c1_2", "0", "null"]
+_texts = st.sampled_from(["", "x", "some text", " \n"])
+_ids = st.sampled_from(["c1", "c2", "c3", None, *ODD_IDS])
+_names = st.sampled_from(["ls", "mcp.server/tool", "a b", "n" * 99])
+_arguments = st.sampled_from(["", "{}", '{"a": 1}', '{"a": ', "[1]", "null", '"x"', "7", "NaN"])
+_calls = st.lists(
+    st.builds(call, st.sampled_from(["c1", "c2", "c3", *ODD_IDS]), _names, _arguments), max_size=3
+)
+_blocks = st.lists(
+    st.sampled_from(
+        [
+            {"type": "text", "text": ""},
+            {"type": "text", "text": "block"},
+            {"type": "image", "source": {}},
+            {"type": "tool_use", "id": "c1", "name": "rm", "input": {}},
+            {"type": "tool_result", "tool_use_id": "c1", "content": " "},
+        ]
+    ),
+    max_size=3,
+)
 _messages = st.one_of(
     st.builds(user, _texts),
-    st.builds(lambda text, calls: assistant(text, *map(call, calls)), _texts, _calls),
+    st.builds(user, _texts, _blocks),
+    st.builds(lambda text, calls: assistant(text, *calls), _texts, _calls),
     st.builds(tool, _texts, _ids),
 )
 
@@ -100,11 +146,15 @@ def test_whatever_is_stored_each_call_is_answered_and_each_result_has_a_call(
 @pytest.mark.parametrize("form", ["openai", "anthropic"])
 @given(messages=st.lists(_messages, max_size=12))
 def test_no_text_is_lost(form: Strict, messages: list[Message]) -> None:
-    numbered = [{**m, "content": f"text <{n}>"} for n, m in enumerate(messages)]
+    numbered = [
+        {**m, "content": f"text <{n}>"}
+        for n, m in enumerate(messages)
+        if not m.get("content_blocks")
+    ]
     sent = str(build(numbered, form))
-    for n, message in enumerate(numbered):
+    for message in numbered:
         if message["role"] != "tool" or message["tool_call_id"]:
-            assert f"text <{n}>" in sent
+            assert message["content"] in sent
 
 
 STOPPED = [user("Look."), assistant("Looking.", call("c1"), call("c2")), tool("x.py", "c1")]

@@ -12,13 +12,11 @@ def test_a_flood_of_faults_is_a_line_a_second_of_each_kind(
 ) -> None:
     now = [0.0]
     faults = ClientFaults(lambda: now[0])
-    logged = 0
     with caplog.at_level(logging.INFO):
         for number in range(10_000):
             now[0] = number / 1000
-            logged += faults.note("malformed_packet")
+            faults.note("malformed_packet")
             faults.note("bad-sid")
-    assert logged == 10
     assert len(caplog.messages) == 20
     assert faults.counts == {"malformed_packet": 10_000, "bad-sid": 10_000}
     assert caplog.messages[-1].endswith("count=1000 total=9001")

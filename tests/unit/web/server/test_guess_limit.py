@@ -23,3 +23,20 @@ def test_only_so_many_addresses_are_remembered() -> None:
     for number in range(guess_limit.KEPT + 5):
         limit.is_over(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(limit._spent) == guess_limit.KEPT
+
+
+def test_guesses_side_by_side_wait_longer_each_and_those_of_others_do_not() -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) < 4:
+            limit.delay("192.0.2.1")  # the next one comes meanwhile
+            limit.delay("192.0.2.2")
+
+    limit = GuessLimit(1, 10.0, Clock(), sleep)
+    assert not limit.delay("192.0.2.1")
+    assert limit.delay("192.0.2.1")
+    assert slept[:4] == [1.0, 2.0, 3.0, 4.0]
+    assert max(slept) <= guess_limit.LONGEST_DELAY
+    assert not limit._waiting

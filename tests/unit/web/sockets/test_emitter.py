@@ -13,7 +13,7 @@ from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import EngineioConnection, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.slow_clients import SlowClients
-from web.transport.engineio_socket import framed
+from web.transport.outbox import framed
 
 
 class Stand:

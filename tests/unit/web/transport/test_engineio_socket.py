@@ -2,6 +2,7 @@
 
 import io
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,17 @@ from wsproto.events import CloseConnection, Message, TextMessage
 
 from shared import runtime
 from web.server.client_faults import ClientFaults
+from web.server.connection_table import ConnectionLimits, ConnectionTable
 from web.sockets.engineio_internals import SocketServer
 from web.transport import engineio_socket
-from web.transport.engineio_socket import EngineioSocket, framed
+from web.transport.engineio_socket import (
+    CLOSE_AFTER_REFUSAL,
+    CONNECT_WITHIN,
+    Common,
+    EngineioSocket,
+)
 from web.transport.heartbeat import Heartbeat
+from web.transport.outbox import framed
 from web.transport.websocket_loop import WebSocketLoop
 
 INTERVAL, TIMEOUT = 25, 20
@@ -40,6 +48,7 @@ class Stand:
             del self.server.handlers[event]  # there is no Socket.IO above it here
         self.received: list[Any] = []
         self.reasons: list[str] = []
+        self.server.on("connect", lambda *_: None)
         self.server.on("message", lambda _sid, data: self.received.append(data))
         self.server.on("disconnect", lambda _sid, reason: self.reasons.append(reason))
         monkeypatch.setattr(self.server, "start_background_task", lambda task, *args: task(*args))
@@ -47,7 +56,9 @@ class Stand:
         self.loop = WebSocketLoop()
         self.heartbeat = Heartbeat(SocketServer(socket_server), self.loop)
         self.faults = ClientFaults()
-        engineio_socket.install(SocketServer(socket_server), self.loop, self.faults, lambda _: None)
+        self.strangers = ConnectionTable(ConnectionLimits(100, 100, 100))
+        common = Common(self.loop, self.faults, self.strangers, 1_000_000, lambda _: None)
+        engineio_socket.install(SocketServer(socket_server), common)
         self.ask("GET", "EIO=4&transport=polling")
         (self.transport,) = self.server.sockets.values()
         assert isinstance(self.transport, EngineioSocket)
@@ -64,7 +75,7 @@ class Stand:
         return ours
 
     def ask(self, method: str, query: str, body: bytes = b"", **headers: str) -> bytes:
-        environ = {
+        environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "QUERY_STRING": query,
             "CONTENT_LENGTH": str(len(body)),
@@ -226,15 +237,37 @@ def test_a_client_that_does_not_answer_is_closed_after_the_timeout(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(stand)
+    stand.transport.mark_authenticated()
     due = stand.transport.ping_at
     stand.heartbeat.beat(due)
     for late, gone in ((TIMEOUT - 1, False), (TIMEOUT + 1, True)):
-        monkeypatch.setattr("time.time", lambda late=late: due + late)
+        monkeypatch.setattr("time.monotonic", lambda late=late: due + late)
         stand.heartbeat.beat(due + late)
         assert stand.transport.closed == gone
     assert stand.reasons == ["ping timeout"]
     stand.heartbeat.beat(due + TIMEOUT + 2)
     assert stand.server.sockets == {}
+
+
+@pytest.mark.parametrize("jump", [-(10**8), -3600, -61, 61, 3600, 10**8])
+def test_a_wall_clock_that_is_set_changes_no_ping(
+    jump: int, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C5: set before, while, and after a ping waits for its answer."""
+    opened(stand)
+    now = time.time()
+    due = stand.transport.ping_at
+    monkeypatch.setattr("time.time", lambda: now + jump)
+    stand.heartbeat.beat(due - 1)
+    assert stand.got() == []
+    stand.heartbeat.beat(due)
+    assert stand.got() == ["2"]
+    monkeypatch.setattr("time.time", lambda: now)
+    stand.server.send(stand.transport.sid, "text")
+    assert stand.got() == ["4text"]
+    stand.say("3")
+    assert abs(stand.transport.ping_at - time.monotonic() - stand.server.ping_interval) < 5
+    assert not stand.transport.closed
 
 
 def test_polling_clients_are_pinged_too(stand: Stand) -> None:
@@ -270,3 +303,46 @@ def opened(stand: Stand) -> None:
     stand.say(PROBE)
     stand.say("5")
     assert stand.got() == [PROBED, "6"]
+
+
+def test_a_stranger_has_some_seconds_to_connect_and_fewer_after_a_refusal(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.monotonic()
+    for refused, seconds in ((False, CONNECT_WITHIN), (True, CLOSE_AFTER_REFUSAL)):
+        stand.ask("GET", "EIO=4&transport=polling")
+        late = list(stand.server.sockets.values())[-1]
+        if refused:
+            late.mark_refused()
+        for later, is_closed in ((-1, False), (1, True)):
+            with monkeypatch.context() as patched:
+                patched.setattr("time.monotonic", lambda at=began + seconds + later: at)
+                stand.heartbeat.beat(0)
+            assert late.closed == is_closed
+    assert stand.faults.counts["no_connect"] >= 2
+
+
+def test_who_has_connected_may_stay(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.transport.mark_authenticated()
+    late = time.monotonic() + 10 * CONNECT_WITHIN
+    monkeypatch.setattr("time.monotonic", lambda: late)
+    stand.heartbeat.beat(0)
+    assert not stand.transport.closed
+    assert stand.strangers.unauthenticated() == 0
+
+
+def test_a_place_is_free_again_when_a_stranger_leaves(stand: Stand) -> None:
+    assert stand.strangers.unauthenticated() == 1
+    stand.poll("POST", b"1")
+    assert stand.strangers.unauthenticated() == 0
+    assert len(stand.strangers) == 0
+
+
+def test_the_connection_that_most_is_kept_for_ends_when_memory_is_short(stand: Stand) -> None:
+    stand.ask("GET", "EIO=4&transport=polling")
+    small, large = stand.server.sockets.values()
+    stand.server.send(small.sid, "x" * 100)
+    stand.server.send(large.sid, "x" * 50_000)
+    stand.loop.cut_largest(20_000)
+    assert (small.closed, large.closed) == (False, True)
+    assert 100 < stand.loop.held < 2_000

@@ -7,7 +7,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from web.transport.websocket_frames import CLOSE_FRAME, FrameReader, frame
+from web.transport.websocket_frames import CLOSE_FRAME, FRAMES_AT_ONCE, FrameReader, frame
 
 LIMIT = 100_000
 
@@ -63,7 +63,7 @@ def test_fragments_are_one_message_and_a_ping_among_them_is_answered() -> None:
     data = in_fragments("abcdef", 3)
     half = len(data) // 2
     incoming = FrameReader(LIMIT)
-    assert incoming.feed(data[:half]) == ([], b"", b"")
+    assert incoming.feed(data[:half])[:3] == ([], b"", b"")
     pongs = incoming.feed(client().send(Ping(b"there?"))).pongs
     reader = client()
     reader.receive_data(pongs)
@@ -108,6 +108,11 @@ def test_a_goodbye_is_answered_with_its_code() -> None:
         (b"\x80\x81\0\0\0\0x", 1002),  # a continuation of nothing
         (b"\x81\x81\0\0\0\0\xff", 1007),  # no text
         (b"\x88\x81\0\0\0\0x", 1002),  # a goodbye with half a code
+        (b"\x89\xfe\0\x7e\0\0\0\0" + b"x" * 126, 1002),  # a ping of 126 bytes
+        (b"\x8a\xff\0\0\0\0\0\1\0\0\0\0\0\0", 1002),  # a pong of 65,536
+        (b"\x09\x80\0\0\0\0", 1002),  # a ping in fragments
+        (b"\x81\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 1002),  # more bytes than there are numbers for
+        (b"\x01\x81\0\0\0\0x\x81\x81\0\0\0\0y", 1002),  # a message within a message
     ],
 )
 def test_what_no_client_may_send_ends_the_connection(data: bytes, code: int) -> None:
@@ -135,3 +140,25 @@ def code_of(goodbye: bytes) -> int:
     (event,) = reader.events()
     assert isinstance(event, CloseConnection)
     return int(event.code)
+
+
+def test_of_many_frames_some_are_read_at_once_and_none_is_lost() -> None:
+    incoming = FrameReader(LIMIT)
+    sender = client()
+    sent = [str(number) for number in range(3 * FRAMES_AT_ONCE)]
+    got = incoming.feed(b"".join(sender.send(TextMessage(text)) for text in sent))
+    heard = got.messages
+    assert (len(heard), got.frames, got.more) == (FRAMES_AT_ONCE, FRAMES_AT_ONCE, True)
+    while got.more:
+        got = incoming.feed(b"")
+        heard += got.messages
+    assert heard == sent
+
+
+def test_a_message_that_is_not_complete_has_a_size() -> None:
+    incoming = FrameReader(LIMIT)
+    data = in_fragments("x" * 5000, 1000)
+    incoming.feed(data[: len(data) // 2])
+    assert 1000 < incoming.size < 4000
+    incoming.feed(data[len(data) // 2 :])
+    assert incoming.size == 0

@@ -12,7 +12,7 @@ from wsproto.events import CloseConnection, Ping, TextMessage
 
 from tests.support.servers.processes import wait_until
 from web.transport.websocket import WebSocket
-from web.transport.websocket_frames import CLOSE_FRAME, FrameReader
+from web.transport.websocket_frames import CLOSE_FRAME, FRAMES_AT_ONCE, FrameReader
 from web.transport.websocket_loop import WebSocketLoop
 
 LIMIT = 1000
@@ -202,3 +202,53 @@ def test_services_that_never_started_can_be_stopped(line: Line) -> None:
         service.stop()
         service.start()
         assert service.name not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_flood_of_frames_is_read_in_portions_and_its_rest_later(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    texts = [str(number) for number in range(300)]
+    line.say(*texts)
+    line.turn()
+    assert len(line.owner.messages) == FRAMES_AT_ONCE
+    line.loop.end_pauses()
+    assert len(line.owner.messages) == FRAMES_AT_ONCE, "it has to wait"
+    now += 60
+    line.loop.end_pauses()
+    assert line.owner.messages == texts
+
+
+def test_a_socket_that_waits_can_be_cut(line: Line) -> None:
+    line.say(*"x" * 300)
+    line.turn()
+    line.websocket.cut()
+    line.turn()
+    assert line.websocket not in line.loop
+    assert (line.owner.ends, line.loop.held) == (1, 0)
+    line.loop.end_pauses()
+
+
+def test_messages_that_are_not_complete_are_counted_with_what_is_not_sent(line: Line) -> None:
+    begun = bytearray(line.protocol.send(TextMessage("x" * 500)))
+    begun[0] &= 0x7F  # more fragments follow
+    line.client.sendall(begun)
+    line.turn()
+    line.websocket.put(b"y" * 100)
+    assert (line.websocket.held, line.loop.held) == (600, 600)
+    line.loop.cut_largest(599)
+    line.turn()
+    assert (line.websocket in line.loop, line.loop.held) == (False, 0)
+
+
+def test_a_socket_that_is_cut_while_its_owner_works_is_closed_at_once(line: Line) -> None:
+    line.owner.done = False
+    line.say("a")
+    line.turn()
+    line.websocket.cut()
+    line.turn()
+    assert line.ours.fileno() == -1
+    assert line.owner.ends == 1
+    line.websocket.resume()
+    assert line.websocket not in line.loop

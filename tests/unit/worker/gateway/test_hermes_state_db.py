@@ -64,7 +64,7 @@ def test_calls_and_content_are_objects_again_and_odd_ones_are_none(tmp_path: Pat
     )
     found = hermes_state_db.read(tmp_path, "s")
     assert found is not None
-    assert [m["content"] for m in found.messages] == ["it's", "", ""]
+    assert [m["content"] for m in found.messages] == ["it's", "", "["]
     assert [len(m["tool_calls"]) for m in found.messages] == [0, len(calls), 0]
 
 

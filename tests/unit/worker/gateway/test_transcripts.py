@@ -7,9 +7,11 @@ import pytest
 
 from shared.errors import GatewayNoResponse, GatewayUnsupported
 from shared.hermes.profiles import Profile
+from tests.support.gateways.hermes_home import said as said_at
+from tests.support.gateways.hermes_home import write_state
 from worker.gateway.client import GatewayClient
 from worker.gateway.models import GatewaySession, GatewayTranscript, SessionPage
-from worker.gateway.transcripts import read_transcript
+from worker.gateway.transcripts import read_steps, read_transcript
 
 Row = GatewaySession
 PROFILE = Profile("default", "http://127.0.0.1:1")
@@ -94,6 +96,14 @@ def test_a_gap_in_the_chain_leaves_what_is_known() -> None:
     assert (found.session_id, found.session_ids) == ("c", ("a", "c"))
 
 
+def test_another_conversation_that_a_gateway_names_is_none_of_the_turn() -> None:
+    found = read(Gateway(session("a"), session("b"), session("c", "b"), follows=True))
+    assert found.session_id == "c"  # so that its messages are not taken for the turn's
+    assert found.session_ids == ("a",)  # those that are deleted with the turn
+    assert found.usage is not None
+    assert found.usage["input_tokens"] == 10
+
+
 def test_nothing_there_is_none() -> None:
     assert read_transcript(Gateway(session("b")), PROFILE, "a") is None
 
@@ -107,3 +117,25 @@ def test_without_sessions_over_http_and_without_a_home_it_is_none(tmp_path: Path
 def test_a_gateway_that_fails_is_told() -> None:
     with pytest.raises(GatewayNoResponse):
         read_transcript(Gateway(error=GatewayNoResponse()), PROFILE, "a")
+
+
+def test_what_a_polled_run_has_so_far_is_read_from_the_home_of_an_old_gateway(
+    tmp_path: Path,
+) -> None:
+    gateway = Gateway(error=GatewayUnsupported())
+    assert read_steps(gateway, "a") is None
+    gateway.profile = Profile("default", PROFILE.url, home=tmp_path)
+    assert read_steps(gateway, "a") is None
+    write_state(tmp_path, [{"id": "a"}], [said_at(1, "a", "assistant", "from the home")])
+    found = read_steps(gateway, "a")
+    assert found is not None
+    assert said(found) == ["from the home"]
+
+
+def test_it_is_asked_for_over_http_where_that_is_offered(tmp_path: Path) -> None:
+    gateway = Gateway(session("a"))
+    gateway.profile = Profile("default", PROFILE.url, home=tmp_path)
+    write_state(tmp_path, [{"id": "a"}], [said_at(1, "a", "assistant", "from the home")])
+    found = read_steps(gateway, "a")
+    assert found is not None
+    assert said(found) == ["of a"]

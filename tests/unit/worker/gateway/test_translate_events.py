@@ -3,7 +3,6 @@
 import pytest
 
 from shared.protocol.events import RESERVED, encode
-from worker.gateway.stream.sse_parser import parse
 from worker.gateway.translate_events import gateway_end, translate
 
 
@@ -64,13 +63,3 @@ def test_ends_are_told_apart_and_read_leniently() -> None:
     end = gateway_end({"event": "run.completed", "output": 5, "usage": "x", "finish_reason": ""})
     assert end is not None
     assert (end.output, end.usage, end.finish_reason) == ("5", None, None)
-
-
-@pytest.mark.parametrize("data", ["", "[1]", "5", "{broken", '"text"', "null"])
-def test_data_that_is_no_object_is_skipped(data: str) -> None:
-    assert parse(data) is None
-
-
-def test_unstorable_characters_are_replaced() -> None:
-    assert parse('{"delta": "a\\u0000b\\ud83dc"}') == {"delta": "a\ufffdb\ufffdc"}
-    assert parse('{"delta": "\\ud83d\\ude00"}') == {"delta": "\U0001f600"}

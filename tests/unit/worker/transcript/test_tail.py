@@ -118,7 +118,11 @@ def test_a_giant_tail_comes_in_pieces() -> None:
     [
         ([("assistant", "Hello ")], "Hello world.", "world."),
         ([("assistant", "Hello")], "Hello", ""),
-        ([("assistant", "Other")], "Hello", ""),
+        ([("assistant", "Let me look.")], "Found it.", "\n\nFound it."),
+        ([("assistant", "Let me look. Found it.")], " Found  it.\n", ""),
+        ([("assistant", "Yes, I look.")], "Yes", "\n\nYes"),
+        ([("assistant", "a\nb")], " a b c", " c"),
+        ([("assistant", "Hello")], " ", ""),
         ([("assistant", "Look"), ("tool", "x")], "Found it.", "Found it."),
         ([("tool", "x"), ("assistant", "\n\nFound")], "Found it.", " it."),
         ([], "Hello", ""),
@@ -130,3 +134,10 @@ def test_without_a_transcript_the_output_continues_the_open_text(
     messages = [{"role": role, "content": content} for role, content in shown]
     events = output_tail(messages, output).events
     assert "".join(payload["delta"] for _, payload in events) == rest
+
+
+@given(st.text("ab \n", min_size=1), st.text("ab \n"))
+def test_the_output_is_at_the_end_of_what_is_shown_then(seen: str, output: str) -> None:
+    messages = [{"role": "assistant", "content": seen}]
+    added = "".join(payload["delta"] for _, payload in output_tail(messages, output).events)
+    assert "".join((seen + added).split()).endswith("".join(output.split()))

@@ -352,6 +352,16 @@ def test_more_streams_than_a_user_may_have_are_429(api: Api, session_id: str) ->
         stream.close()
     assert set(statuses) == {200, 429}
     assert 200 <= statuses.count(200) <= 250
+    wait_until(
+        lambda: _has_room(api, run), what="those that left are noticed when they are sent to"
+    )
+
+
+def _has_room(api: Api, run: LiveRun) -> bool:
+    run.say("a")
+    stream = api.alice.events(run.keys.run_id)
+    stream.close()
+    return stream.response.status_code == 200
 
 
 def raw_reader(api: Api, run_id: str) -> socket.socket:

@@ -222,6 +222,22 @@ def test_a_connection_that_ends_too_early_breaks_the_stream(answer: str) -> None
         received(url)
 
 
+def test_what_came_before_a_fault_in_the_framing_is_received() -> None:
+    seen: list[Event] = []
+
+    def consume(events: list[Event]) -> bool:
+        seen.extend(events)
+        return False
+
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    whole = b"%x\r\n" % len(BODY) + BODY + b"\r\n"
+    with serving(in_pieces(head + whole + b"no chunk\r\n", 10**7)) as url:
+        stream = client(url).events("run_x")
+        with pytest.raises(StreamBroken):
+            stream.follow(consume)
+    assert len(seen) == BODY.count(b"\n\n")
+
+
 def test_an_authority_that_is_not_trusted_breaks_the_stream(
     tls: tuple[ssl.SSLContext, str],
 ) -> None:

@@ -71,8 +71,20 @@ def test_a_chunk_is_passed_on_before_it_is_whole(pieces: list[bytes], sizes: lis
 )
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_what_is_no_chunk_breaks_it(data: bytes, size: int) -> None:
-    with pytest.raises(StreamBroken):
-        fed(Chunked(), data, [size] * len(data))
+    body = Chunked()
+    fed(body, data, [size] * len(data))
+    assert isinstance(body.fault, StreamBroken)
+
+
+@given(PIECES, SIZES, st.sampled_from([b"x\r\n", b"-1\r\nx", b"1\r\nxx", b"1" * 16 + b"\r\n"]))
+def test_what_came_before_a_fault_is_passed_on(
+    pieces: list[bytes], sizes: list[int], fault: bytes
+) -> None:
+    body = Chunked()
+    begun = b"x" if fault.startswith(b"1\r") else b""
+    assert fed(body, chunked(pieces, end=fault), sizes) == b"".join(pieces) + begun
+    assert not body.over
+    assert body.feed(b"1\r\ny\r\n") == b""
 
 
 @given(st.binary(max_size=60), st.binary(max_size=20), SIZES)

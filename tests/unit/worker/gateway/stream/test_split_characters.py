@@ -113,3 +113,10 @@ def test_a_byte_order_mark_in_several_reads_is_none(size: int, marked: bool) -> 
     body = (b"\xef\xbb\xbf" if marked else b"") + frame({"event": "message.delta", "delta": "a"})
     reads = [body[n : n + size] for n in range(0, len(body), size)]
     assert told(reads) == {"message.delta": "a"}
+
+
+def test_halves_are_joined_in_the_field_whose_text_is_shown() -> None:
+    both = [{"delta": half, "text": half} for half in (HIGH, LOW)]
+    for name in ("message.delta", "reasoning.delta"):
+        frames = [frame({"event": name, **event}) for event in both]
+        assert told(frames) == {name: "\U0001f600"}

@@ -49,7 +49,7 @@ def test_reads_of_any_size_and_line_ends_of_any_kind_give_the_same_events(
         at += size
     chunks.append(body[at:])
     sent = [item for item in items if isinstance(item, dict)]
-    assert [e for e in read(chunks) if "event" in e] == clean(sent)
+    assert clean([e for e in read(chunks) if "event" in e]) == clean(sent)
 
 
 def clean(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -58,6 +58,65 @@ def clean(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {k: v.replace("\0", "\ufffd") if isinstance(v, str) else v for k, v in event.items()}
         for event in events
     ]
+
+
+FEW = b"".join(
+    item.replace(b"\n", b"\r\n")
+    for item in (
+        frame({"event": "message.delta", "delta": "a\U0001f600é"}),
+        b": keepalive\n\n",
+        b'data: {"event": "tool.started",\ndata: "tool": "ls"}\n\n',
+        frame({"event": "reasoning.delta", "text": "\u0000\u20ac"}),
+    )
+)
+ONCE = read([FEW])
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
+def test_a_cut_at_any_offset_or_two_and_reads_of_nothing_change_nothing(
+    mark: bytes, end: bytes
+) -> None:
+    body = mark + FEW.replace(b"\r\n", end)
+    for at in range(len(body) + 1):
+        assert fed([body[:at], b"", body[at:], b""]) == ONCE
+        assert fed([body[:at], b"", b"", body[at : at + 1], b"", body[at + 1 :]]) == ONCE
+    assert fed([piece for n in range(len(body)) for piece in (body[n : n + 1], b"")]) == ONCE
+
+
+def fed(chunks: list[bytes]) -> list[dict[str, Any]]:
+    """Of whole events nothing waits for what follows: `end` has none."""
+    parser = EventParser(10_000)
+    return [event for chunk in chunks for event in parser.feed(chunk)]
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.integers(1, 9))
+def test_bytes_of_any_kind_between_events_do_no_harm(noise: bytes, size: int) -> None:
+    body = frame({"a": 1}) + noise + b"\n\n" + frame({"b": 2})
+    found = read([body[n : n + size] for n in range(0, len(body), size)])
+    assert [found[0], found[-1]] == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize("data", ["", "[1]", "5", "{broken", '"text"', "null"])
+def test_data_that_is_no_object_is_skipped(data: str) -> None:
+    assert read([f"data: {data}\n\n".encode()]) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (rb'{"delta": "a\u0000b\ud83dc"}', "a\ufffdb\ufffdc"),
+        (rb'{"delta": "\ud83d\ude00"}', "\U0001f600"),
+        (b'{"delta": "a\tb\xff"}', "a\tb\ufffd"),
+        (b'{"delta": "x", "n": ' + b"9" * 5000 + b"}", "x"),
+        (b'{"delta": "x", "n": [NaN, -Infinity, 1e999]}', "x"),
+        (b'{"delta": "x", "n": ' + b"[" * 5000 + b"]" * 5000 + b"}", "x"),
+    ],
+)
+def test_a_text_beside_anything_is_kept_and_can_be_stored(data: bytes, text: str) -> None:
+    (event,) = read([b"data: " + data + b"\n\n"])
+    ((_, payload),) = translate({"event": "message.delta", **event}, 10_000)
+    assert payload["delta"] == text
 
 
 @given(st.lists(EVENT, min_size=1, max_size=10))
