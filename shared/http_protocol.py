@@ -41,6 +41,7 @@ class HttpProtocol(_Parser):  # type: ignore[misc]
     """Serves the requests of one connection. `conn_state[3]` is its `ConnectionSteps`."""
 
     app: ClassVar[Any]
+    application: Any
     environ: Any
 
     def _read_request_line(self) -> Any:
@@ -100,6 +101,7 @@ class HttpProtocol(_Parser):  # type: ignore[misc]
             super().finish()
         finally:
             self.rfile.close()  # left open when the client has broken the connection
+            self.environ = self.application = None  # they refer to this object: a cycle
 
     def log_message(self, text: str, *args: Any) -> None:
         """A client's fault is no line on stderr."""

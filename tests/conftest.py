@@ -2,13 +2,15 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.gateways.hermes_install import NEWEST, HermesError, environment
+from tests.support.reports import sendable
 from tests.support.servers.postgres import PostgresServer, find_binaries
 from tests.support.servers.processes import Processes
 from tests.support.servers.redis_server import RedisServer, binaries
@@ -18,6 +20,12 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 UNDER_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Make each report one that can be sent between test processes."""
+    return sendable((yield))
 
 
 @pytest.hookimpl(trylast=True)

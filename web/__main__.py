@@ -16,6 +16,7 @@ from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
+from shared.malloc_tuning import give_large_blocks_back
 from shared.service import Service
 from shared.settings import SHORTEST_TOKEN as LEAST
 from shared.settings import Settings
@@ -39,6 +40,7 @@ def main() -> int:
     log.info("web.starting files=%s", raise_file_limit())
     if settings.has_short_token:
         log.warning("auth.short_token characters=%s least=%s", len(settings.auth_token), LEAST)
+    give_large_blocks_back()
     tokens.preload()
     stopping = _stop_flag()
     try:

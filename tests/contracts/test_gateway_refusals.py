@@ -13,7 +13,7 @@ from worker.gateway.models import GatewayWork
 def test_at_the_cap_a_run_is_refused_with_429_and_retry_after(
     gateway: GatewayUnderTest,
 ) -> None:
-    endless = Plan(count=3000, rate=50)  # as long as a busy machine needs to start them all
+    endless = Plan(count=600, rate=10)  # as long as a busy machine needs to start them all
     runs = [gateway.start(gateway.prompt(endless)) for _ in range(gateway.cap)]
     refused = gateway.call("POST", "/v1/runs", {"input": gateway.prompt(Plan())})
     assert refused.status == 429

@@ -104,6 +104,13 @@ def add_routes(app: Flask, health: Health) -> None:
         answer = jsonify(status=status, **_words(dependencies), services=_words(services))
         return answer, 200 if ready else 503
 
+    def taken() -> ResponseReturnValue:
+        return "", 404  # sockets are served in front of Flask
+
     app.add_url_rule("/", view_func=index)
+    # Each connect and disconnect is a request to Flask, which would keep the error that there is no
+    # such route, and with it all frames of the connect, until the garbage collector finds them.
+    for websocket in (True, False):
+        app.add_url_rule("/socket.io/", f"socket-{websocket}", taken, websocket=websocket)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)

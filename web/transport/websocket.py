@@ -241,6 +241,7 @@ class WebSocket:
         self._drop_unsent()
         if self._client is not None:
             self._client.remove()
+            self._client = None  # it refers to this object: a cycle
         self._watch()
         self._socket.close()
         self._pass_on([], closed=True)
