@@ -82,6 +82,24 @@ class SessionBusy(ClientError):
     code = "session_busy"
 
 
+class SessionExists(ClientError):
+    """There is a session with this id; choose another one."""
+
+    code = "session_exists"
+
+
+class InvalidTitle(ClientError):
+    """A session cannot have this title."""
+
+    code = "invalid_title"
+
+
+class SearchTooBroad(ClientError):
+    """The search takes too long, since too much is found; use longer or more words."""
+
+    code = "search_too_broad"
+
+
 class Expired(ClientError):
     """The question was answered before, or the agent no longer waits for an answer."""
 

@@ -8,6 +8,7 @@ from sqlalchemy import Row, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from shared.conversation.search_terms import VERSION
 from shared.db.clock import DbNow
 from shared.db.database import Database
 from shared.db.models import NO_SESSION, MessageRow, RunRow
@@ -15,6 +16,7 @@ from shared.db.runs import idempotency
 from shared.db.runs.idempotency import IdempotencyKey
 from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
+from shared.db.search.index import index_prompt
 from shared.db.sessions.stored_bytes import json_size, size_of
 from shared.db.sessions.upsert import find_or_make, touch
 from shared.errors import QueueFull, RequestConflict, SessionBusy, SessionTooLarge
@@ -254,7 +256,7 @@ def _queue_no(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
 # Built once. Core rather than ORM: nothing is read back.
 _WAITING = insert_run(created_at=DbNow())
 _STARTING = _WAITING.values(enqueued_at=DbNow())
-_PROMPT = insert(MessageRow).values(timestamp=DbNow())
+_PROMPT = insert(MessageRow).values(timestamp=DbNow(), indexed_by=VERSION)
 
 
 def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now: bool) -> None:
@@ -287,3 +289,4 @@ def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now
                 "token_count": new.token_count,
             },
         )
+        index_prompt(tx, new.owner, new.run_id, new.text)
