@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.conftest import LONG, Plan, Real
+from tests.contracts.conftest import LONG, Plan, Real, Servers, newest_only
 from tests.support.clients.gateway_http_client import Object
-from tests.support.gateways.hermes import HermesGateway
+from tests.support.gateways.hermes_install import NEWEST
 from tests.support.gateways.model_server import ModelServer
 from tests.support.paths import ROOT
 from tests.support.servers.stack import TOKEN, Stack
@@ -24,8 +24,9 @@ Shape = dict[str, str]  # path -> type
 
 
 @pytest.fixture(scope="module")
-def stack(hermes_server: HermesGateway) -> Iterator[Stack]:
-    """Holdfast in front of the real gateway."""
+def stack(hermes_servers: Servers) -> Iterator[Stack]:
+    """Holdfast in front of the newest real gateway."""
+    hermes_server = hermes_servers(NEWEST)
     made = Stack(gateway=(hermes_server.url, hermes_server.key))
     try:
         yield made.start()
@@ -159,6 +160,7 @@ def found() -> set[str]:
     return set()
 
 
+@newest_only
 @pytest.mark.parametrize("ask", ASKED, ids=lambda ask: ask.__name__)
 def test_a_client_of_the_gateway_sees_no_difference_that_is_not_listed(
     real: Real,
