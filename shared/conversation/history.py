@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from shared.conversation.content import blocks_to_text, clean_json, parse_stringified
-from shared.conversation.tool_pairs import pair
+from shared.conversation.tool_pairs import pair, strict_json
 
 Message: TypeAlias = dict[str, Any]
 Format: TypeAlias = Literal["anthropic", "openai", "text"]
@@ -253,14 +253,10 @@ def _arguments(value: Any) -> Any:
     if not value or not isinstance(value, str):
         return value or {}
     try:
-        found = clean_json(json.loads(value, parse_constant=_refuse))
+        found = clean_json(strict_json(value))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {"value": found}
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _as_text(value: Any) -> str:

@@ -123,10 +123,15 @@ def _fit_function(function: Mapping[str, Any]) -> Message:
 def _object(text: str) -> str:
     """The arguments as a JSON object, an empty one for what is no JSON, such as half of it."""
     try:
-        found = json.loads(text, parse_constant=_refuse)
+        found = strict_json(text)
     except (ValueError, RecursionError):
         return "{}"
     return text if isinstance(found, dict) else f'{{"value":{text}}}'
+
+
+def strict_json(text: str) -> Any:
+    """Parse JSON as models do: NaN and Infinity are none. Raises ValueError and RecursionError."""
+    return json.loads(text, parse_constant=_refuse)
 
 
 def _refuse(constant: str) -> Any:
