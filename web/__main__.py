@@ -45,15 +45,11 @@ def main() -> int:
     stopping = _stop_flag()
     try:
         process = build(settings, profiles)
+        listener = runtime.listen(settings.host, settings.port)
     except IncompatibleLibrary as error:
         log.error("web.incompatible_library library=%s missing=%s", error.library, error.missing)
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
-    except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
-        return 2
-    try:
-        listener = runtime.listen(settings.host, settings.port)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
         return 2
