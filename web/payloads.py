@@ -31,6 +31,10 @@ def _nothing_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def _queue_if_empty(value: object) -> object:
+    return "queue" if value == "" else value
+
+
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST), AfterValidator(_fit_for_an_id)
 ]
@@ -60,14 +64,9 @@ class RunPayload(Payload):
     model: Annotated[ShortText | None, BeforeValidator(_nothing_if_empty)] = None
     instructions: Annotated[LongText | None, BeforeValidator(_nothing_if_empty)] = None
     client_request_id: Identifier | None = None
-    on_busy: Literal["queue", "reject", "interrupt"] = "queue"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_choice(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("on_busy") == "":
-            return {name: value for name, value in values.items() if name != "on_busy"}
-        return values
+    on_busy: Annotated[
+        Literal["queue", "reject", "interrupt"], BeforeValidator(_queue_if_empty)
+    ] = "queue"
 
     @model_validator(mode="before")
     @classmethod
