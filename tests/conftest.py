@@ -43,6 +43,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"CI: {len(skipped)} skipped, none may be", red=True)
 
 
+@pytest.fixture(autouse=True)
+def umask_is_kept() -> Iterator[None]:
+    """No test changes what later ones in its process can read of the files that they write."""
+    before = umask()
+    yield
+    found = umask()
+    os.umask(before)
+    assert found == before, f"this test left the umask {found:o}, it was {before:o}"
+
+
+def umask() -> int:
+    """The umask of this process."""
+    os.umask(now := os.umask(0o077))
+    return now
+
+
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """One server for the whole run. Tests use keys of their own."""

@@ -51,6 +51,7 @@ class PgBouncer:
             )
         )
         self._directory.chmod(0o755)
+        configuration.chmod(0o644)  # whatever the umask is: it runs under another account
         with (self._directory / "pgbouncer.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [program, str(configuration)],

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
-def empty_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def empty_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     for name in ("REDIS_URL", "DATABASE_URL", "AUTH_TOKEN", "HERMES_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HERMES_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("PORT", "0")
-    return tmp_path
+    os.umask(before := os.umask(0o077))
+    yield tmp_path
+    os.umask(before)  # `up` makes its files private
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
