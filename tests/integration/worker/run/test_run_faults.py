@@ -291,11 +291,11 @@ def test_after_many_runs_everything_is_as_it_was(
     stand.services.event_log._ttl = 2
     do_runs(stand, BEGIN)
     before = measure(stand)
+    threads = threading.enumerate()
     do_runs(stand, RUNS - BEGIN)
     with redis_server.client() as redis:
         wait_until(lambda: not _keys(redis), what="no key is left")
-    ended = lambda: threading.active_count() <= before["threads"]  # noqa: E731
-    wait_until(ended, what="the threads of the last runs have ended")
+    assert still_alive([thread for thread in threading.enumerate() if thread not in threads]) == []
     after = measure(stand)
     assert after["held"] == before["held"] == 0
     assert after["memory"] < 1.1 * before["memory"]
@@ -312,8 +312,16 @@ def do_runs(stand: WorkerStand, count: int) -> None:
             pass
 
 
+def still_alive(threads: Sequence[threading.Thread], within: float = 10.0) -> list[str]:
+    """The names of those that have not ended `within` seconds."""
+    deadline = time.monotonic() + within
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread.name for thread in threads if thread.is_alive()]
+
+
 def measure(stand: WorkerStand) -> dict[str, int]:
-    """What the process holds of runs: objects, threads, memory in bytes."""
+    """What the process holds of runs: objects, memory in bytes."""
     gc.collect()
     (publisher,), leases = stand.services.publisher.shards, stand.services.leases
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -322,7 +330,6 @@ def measure(stand: WorkerStand) -> dict[str, int]:
         + len(publisher._open)
         + len(publisher._pending)
         + len(leases.held()),
-        "threads": threading.active_count(),
         "memory": pages * 4096,
     }
 
