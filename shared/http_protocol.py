@@ -1,4 +1,4 @@
-"""What is ours in the parsing of HTTP: steps are told, and what has two readings is refused.
+"""What is ours in the parsing of HTTP: steps are reported, and what has two readings is refused.
 
 The parser is `eventlet.wsgi.HttpProtocol`, which `shared/runtime.py` puts below this class.
 """
@@ -13,7 +13,7 @@ LINGER_BYTES = 1 << 20  # that it may have sent meanwhile
 
 
 class ConnectionSteps(Protocol):
-    """What is told of one HTTP connection, step by step. None of it may wait."""
+    """The steps of one HTTP connection, as they happen. None of it may wait."""
 
     def awaits_request(self) -> None:
         """The next request may begin."""
@@ -79,7 +79,7 @@ class HttpProtocol(_Parser):  # type: ignore[misc]
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             kept = [header for header in headers if not _says_close(header)]
-            self.close_connection |= len(kept) < len(headers)  # else only the client is told
+            self.close_connection |= len(kept) < len(headers)  # else only the client knows of it
             return start_response(status, kept, *more)
 
         result = self.app(environ, start)

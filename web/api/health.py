@@ -43,7 +43,7 @@ class Health:
         self._answer: dict[str, bool] = {}
 
     def dependencies(self) -> dict[str, bool]:
-        """Name -> whether it works. While one asks, others are told what was known before."""
+        """Name -> whether it works. While one asks, others get the answer before."""
         age = time.monotonic() - self._asked_at
         if self._asking and age < STALE_FOR:
             return self._answer

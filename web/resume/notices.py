@@ -1,4 +1,4 @@
-"""What a page is told about the gateway of its session (`notices` of `resumed`)."""
+"""What there is to say of a session's gateway (`notices` of `resumed`)."""
 
 import logging
 import time

@@ -1,8 +1,9 @@
 """Decides that a client reads too slowly, and closes its socket (R31).
 
-What a client has not read yet waits on the queue of its socket. A full queue means that the client
-reads less than its sessions produce. Its socket is closed: the client reconnects and resumes, and
-`ReconnectBackoff` makes it wait the longer, the more often in a row that happens.
+What a client has not read yet waits on the queue of its socket. A queue that is full, in packets or
+in bytes, means that the client reads less than its sessions produce. Its socket is closed: the
+client reconnects and resumes, and `ReconnectBackoff` makes it wait the longer, the more often in a
+row that happens.
 """
 
 import logging

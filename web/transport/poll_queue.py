@@ -13,7 +13,7 @@ OBJECTS = 200  # bytes that a packet takes beside its text
 
 
 class PollQueue(queue.Queue[Packet | None]):
-    """Replaces the queue of an Engine.IO connection. `count(size)` is told of each change."""
+    """Replaces the queue of an Engine.IO connection. `count(size)` is called with each change."""
 
     def __init__(self, count: Callable[[int], None]) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class PollingConnection(EngineioConnection):
         faults: ClientFaults,
         count: Callable[[int], None],
     ) -> None:
-        """`count` is told how many more bytes are kept for the client."""
+        """`count` is called with how many more bytes are kept for the client."""
         super().__init__(server, sid)
         self.queue = PollQueue(count)
         self.is_authenticated = False

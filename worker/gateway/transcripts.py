@@ -70,10 +70,10 @@ def _over_http(
     whole = _from_home(profile, session_id)
     if whole is not None:
         return whole
-    told = transcript.session_id
-    chain = _chain(gateway, first, told, until)
+    named = transcript.session_id
+    chain = _chain(gateway, first, named, until)
     if chain is None:  # it names another conversation, which is none of this turn
-        return replace(transcript_of([first], transcript.messages), session_id=told)
+        return replace(transcript_of([first], transcript.messages), session_id=named)
     return transcript_of(chain, _messages(gateway, chain, transcript, until))
 
 
