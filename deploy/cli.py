@@ -155,7 +155,9 @@ def _import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     settings = Settings.load(environ)
     home = arguments.home or settings.hermes_home
-    options = ImportOptions(home, arguments.profile, arguments.owner, arguments.dry_run)
+    options = ImportOptions(
+        home, arguments.profile, arguments.owner, arguments.dry_run, arguments.file
+    )
     return import_sessions(settings, options)
 
 
@@ -250,6 +252,7 @@ def _add_data_commands(command: AddCommand) -> None:
     fetch.add_argument(
         "--home", type=_path, help="the Hermes home (default: HERMES_HOME, ~/.hermes)"
     )
+    fetch.add_argument("--file", type=_path, help="a session exported as JSON, instead of a home")
     fetch.add_argument(
         "--profile", default="default", help="profile of the imported sessions (default: default)"
     )

@@ -8,6 +8,8 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
+from shared.listening import is_loopback
+
 ENCODE: Final = "characters like / ? # @ in a password are written as %2F %3F %23 %40"
 
 POSTGRESQL: Final = ("postgresql", "postgres")
@@ -186,6 +188,21 @@ def gateway_url(text: str) -> str:
         raise ValueError("the key is given on its own, not in the address")
     path = re.sub(MODEL_PATHS, "", parts.path.rstrip("/"))
     return f"{scheme}://{parts.netloc}{path}"
+
+
+def keys_url(text: str) -> str:
+    """Return the address of a set of public keys. Who can change an answer on its way can be any
+    user, so it needs TLS unless it stays on this machine."""
+    scheme, parts = _split(text)
+    if scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise ValueError("needs a URL that begins with https://")
+    if not _is_host(parts.hostname) or parts.port == 0:
+        raise ValueError("has no name or address of a host behind its ://, or port 0")
+    if scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("needs https://; http:// is for addresses of this machine only")
+    if parts.username is not None:
+        raise ValueError("needs an address without user and password")
+    return text
 
 
 def _is_host(name: str) -> bool:

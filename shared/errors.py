@@ -58,6 +58,12 @@ class RequestConflict(ClientError):
     code = "request_conflict"
 
 
+class IdempotencyConflict(ClientError):
+    """This Idempotency-Key was used before with another body; choose a new one."""
+
+    code = "idempotency_key_conflict"
+
+
 class QueueFull(ClientError):
     """Too many messages of this session are waiting; send it again when some are done."""
 
@@ -74,6 +80,24 @@ class SessionBusy(ClientError):
     """The session has a run that is not done, and the request has on_busy=reject."""
 
     code = "session_busy"
+
+
+class SessionExists(ClientError):
+    """There is a session with this id; choose another one."""
+
+    code = "session_exists"
+
+
+class InvalidTitle(ClientError):
+    """A session cannot have this title."""
+
+    code = "invalid_title"
+
+
+class SearchTooBroad(ClientError):
+    """The search takes too long, since too much is found; use longer or more words."""
+
+    code = "search_too_broad"
 
 
 class Expired(ClientError):

@@ -50,6 +50,12 @@ def is_any(host: str) -> bool:
     return address is not None and address.is_unspecified
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to that address."""
+    address = as_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
 def as_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that the text is, also in the spellings of inet_aton, such as `0` and
     `127.1`; None for a name."""

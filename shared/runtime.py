@@ -5,9 +5,11 @@ called `patch()` first (web and worker) these are green; in the maintenance work
 are real. To leave eventlet, this file has to be rewritten (docs/adr/0003).
 """
 
+import logging
 import os
 import selectors
 import socket
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,6 +18,8 @@ from shared import listening
 from shared.errors import SettingsError
 from shared.http_protocol import ConnectionSteps, HttpProtocol
 from shared.library_variables import drop_library_variables
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -137,6 +141,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Faults:
+    """Logs what eventlet's server reports, except that a client broke its connection."""
+
+    def info(self, text: str, *args: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            log.error(text, *args)
+
+    def debug(self, text: str, *args: Any) -> None:
+        log.debug(text, *args)
+
+    error = info
+
+
 def http_connections(
     listener: socket.socket, app: Any
 ) -> Callable[[socket.socket, Any, ConnectionSteps], None]:
@@ -149,10 +166,13 @@ def http_connections(
         listener.getsockname(),
         app,
         log_output=False,
+        minimum_chunk_size=1,  # else events would wait until there are 4 KB of them
         keepalive=75,
         socket_timeout=60,
         debug=False,
     )
+
+    server.log = _Faults()  # given as an argument it would log each request as well
 
     class Protocol(HttpProtocol, wsgi.HttpProtocol):  # type: ignore[misc]
         """eventlet's parser with our steps."""

@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from shared import addresses, listening
+from shared import addresses
 from shared.db.sqlite_url import busy_seconds, is_sqlite
+from shared.listening import is_loopback
 from shared.variable_reader import VariableReader
 
 SHORTEST_TOKEN = 16  # characters, where other machines can connect
+SHORTEST_SECRET = 32  # bytes
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,16 @@ class Settings:
     auth_token: str = field(repr=False)
     auth_disabled: bool
     tokens_file: Path | None
+    jwt_secret: str = field(repr=False)
+    jwt_jwks_file: Path | None
+    jwt_jwks_url: str
+    jwt_issuer: str
+    jwt_audience: tuple[str, ...]
+    jwt_leeway: timedelta
+    jwt_role_claim: str
+    cookie_key: str = field(repr=False)
+    cookie_life: timedelta
+    recheck_every: timedelta
     hermes_url: str
     hermes_url_given: bool  # else the Hermes home may have another one
     hermes_api_key: str = field(repr=False)
@@ -79,6 +91,11 @@ class Settings:
         return self.log_redis_urls or (self.redis_url,)
 
     @property
+    def has_jwt(self) -> bool:
+        """Whether users may come with JWTs."""
+        return bool(self.jwt_secret or self.jwt_jwks_file or self.jwt_jwks_url)
+
+    @property
     def renew_every(self) -> timedelta:
         """Four renewals in a row may fail before the lease lapses (R35)."""
         return self.lease / 5
@@ -109,6 +126,16 @@ class Settings:
             auth_token=read.token("AUTH_TOKEN"),
             auth_disabled=read.flag("AUTH_DISABLED"),
             tokens_file=read.optional_path("TOKENS_FILE"),
+            jwt_secret=read.token("JWT_SECRET"),
+            jwt_jwks_file=read.optional_path("JWT_JWKS_FILE"),
+            jwt_jwks_url=read.parsed("JWT_JWKS_URL", "", addresses.keys_url),
+            jwt_issuer=read.text("JWT_ISSUER", ""),
+            jwt_audience=read.words("JWT_AUDIENCE"),
+            jwt_leeway=read.seconds("JWT_LEEWAY", 30, 0),
+            jwt_role_claim=read.text("JWT_ROLE_CLAIM", "role"),
+            cookie_key=read.token("COOKIE_KEY"),
+            cookie_life=read.seconds("COOKIE_SECONDS", 12 * 3600, 60),
+            recheck_every=read.seconds("RECHECK_SECONDS", 20, 0.1),
             hermes_url=read.parsed("HERMES_URL", "http://127.0.0.1:8642", addresses.gateway_url),
             hermes_url_given=bool(read.text("HERMES_URL", "")),
             hermes_api_key=read.parsed("HERMES_API_KEY", "", addresses.api_key),
@@ -169,6 +196,7 @@ class Settings:
             "another folder",
         )
         _require_access(read, settings)
+        _require_jwt(read, settings)
         _require_lease(read, settings)
         read.finish()
         return settings
@@ -194,10 +222,44 @@ def _require_access(read: VariableReader, settings: Settings) -> None:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to that address."""
-    address = listening.as_address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
+def _require_jwt(read: VariableReader, settings: Settings) -> None:
+    """Require what makes JWTs safe: a strong secret, and with published keys, whom they are for."""
+    secret, published = settings.jwt_secret, settings.jwt_jwks_file or settings.jwt_jwks_url
+    read.require(
+        not secret or (_bytes(secret) >= SHORTEST_SECRET and "-----" not in secret),
+        f"JWT_SECRET: needs {SHORTEST_SECRET} bytes or more, and is no public key; "
+        "for public keys there is JWT_JWKS_FILE",
+    )
+    read.require(
+        not (settings.jwt_jwks_file and settings.jwt_jwks_url),
+        "JWT_JWKS_URL: the keys are in JWT_JWKS_FILE already; unset one of them",
+    )
+    read.require(
+        not published or bool(settings.jwt_issuer and settings.jwt_audience),
+        "JWT_ISSUER, JWT_AUDIENCE: are needed with JWT_JWKS_FILE and JWT_JWKS_URL, whose keys sign "
+        "tokens for others, too",
+    )
+    read.require(
+        settings.has_jwt
+        or bool(read.text("JWT_JWKS_URL", ""))  # one that is wrong is named already
+        or not (settings.jwt_issuer or settings.jwt_audience),
+        "JWT_ISSUER, JWT_AUDIENCE: need JWT_SECRET, JWT_JWKS_FILE or JWT_JWKS_URL beside them",
+    )
+    read.require(
+        not (settings.auth_disabled and settings.has_jwt),
+        "AUTH_DISABLED: nobody needs a token while it is set; unset it, or the JWT settings",
+    )
+    read.require(settings.jwt_leeway.total_seconds() <= 600, "JWT_LEEWAY: at most 600 seconds")
+    read.require(settings.recheck_every.total_seconds() <= 60, "RECHECK_SECONDS: at most 60")
+    read.require(
+        not settings.cookie_key or _bytes(settings.cookie_key) >= SHORTEST_SECRET,
+        f"COOKIE_KEY: needs {SHORTEST_SECRET} bytes or more",
+    )
+
+
+def _bytes(secret: str) -> int:
+    """Its length; what is not in UTF-8 is named already."""
+    return len(secret.encode(errors="replace"))
 
 
 def _require_lease(read: VariableReader, settings: Settings) -> None:

@@ -49,6 +49,7 @@ CHECK_ORPHANS: Final = "holdfast.check_orphaned_runs"
 CHECK_ORPHANS_FORMER: Final = "holdfast.chase"
 DELETE_EPHEMERAL: Final = "holdfast.delete_ephemeral"
 SWEEP_EPHEMERAL: Final = "holdfast.sweep_ephemeral"
+ADD_SEARCH_TERMS: Final = "holdfast.add_search_terms"
 
 
 def celery_app(settings: Settings) -> Celery:

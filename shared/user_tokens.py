@@ -8,26 +8,34 @@ bob = "<64 hex digits>"
 bob = ["default"]
 "*" = ["default", "work"]
 
+[roles]
+alice = "admin"
+
 Only those who are named in `[profiles]` are limited to some; "*" stands for all who are not named.
+Those who are not named in `[roles]` are users.
 """
 
 import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from shared import toml_file
 from shared.errors import SettingsError
 from shared.plain_file import MOST_BYTES, open_plain
+from shared.roles import Role, role_named
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 SHARED_OWNER: Final = "default"  # of all connections with the one shared token
 OTHERS: Final = "*"  # in [profiles]: users who are not named there
+SETTLED_NS: Final = 2_000_000_000
+TABLES: Final = frozenset({"users", "profiles", "roles"})
 FORBIDDEN: Final = 0o027  # the group may read, since secrets are mounted so; others nothing
 
 
@@ -43,20 +51,28 @@ class Stamp:
     def of(cls, status: os.stat_result) -> "Stamp":
         return cls(max(status.st_mtime_ns, status.st_ctime_ns), status.st_size, status.st_ino)
 
+    def if_settled(self) -> "Stamp | None":
+        """None while the file is so young that it may change again without a new stamp."""
+        return self if time.time_ns() - self.changed_ns > SETTLED_NS else None
+
 
 @dataclass(frozen=True)
 class UserFile:
-    """What the file says: digest -> owner, and owner -> the only profiles that they may use."""
+    """What the file says: digest -> owner, owner -> the only profiles that they may use, and owner
+    -> role."""
 
     owners: dict[str, str]
     profiles: dict[str, frozenset[str]]
+    roles: dict[str, Role] = field(default_factory=dict)
+    has_others: bool = False  # there are users who are not in the file: those with JWTs
 
     def may_use(self, owner: str, profile: str) -> bool:
         """Whether the user may use the profile. Where users are limited, one who is not in the file
         any more may use none."""
         if not self.profiles:
             return True
-        if owner != SHARED_OWNER and owner not in self.owners.values():
+        is_known = owner == SHARED_OWNER or owner in self.owners.values()
+        if not is_known and not self.has_others:
             return False
         allowed = self.profiles.get(owner, self.profiles.get(OTHERS))
         return allowed is None or profile in allowed
@@ -98,7 +114,8 @@ def read_all(path: Path) -> tuple[UserFile, Stamp]:
     except ValueError as error:
         raise SettingsError([f"TOKENS_FILE: {path} {error}"]) from error
     owners = _owners(tables)
-    return UserFile(owners, _profiles(tables, set(owners.values()))), Stamp.of(status)
+    users = set(owners.values())
+    return UserFile(owners, _profiles(tables, users), _roles(tables, users)), Stamp.of(status)
 
 
 def check_name(name: str) -> str | None:
@@ -110,8 +127,9 @@ def check_name(name: str) -> str | None:
 
 def _owners(tables: Mapping[str, object]) -> dict[str, str]:
     users = tables.get("users")
-    if not isinstance(users, Mapping) or set(tables) - {"users", "profiles"}:
-        raise SettingsError(["TOKENS_FILE: needs the table [users], and no other but [profiles]"])
+    if not isinstance(users, Mapping) or set(tables) - TABLES:
+        others = "[profiles] and [roles]"
+        raise SettingsError([f"TOKENS_FILE: needs the table [users], and no other but {others}"])
     faults: list[str] = []
     owners: dict[str, str] = {}
     for name, value in users.items():
@@ -140,3 +158,21 @@ def _profiles(tables: Mapping[str, object], users: set[str]) -> dict[str, frozen
     if faults:
         raise SettingsError(faults)
     return {name: frozenset(value) for name, value in table.items()}
+
+
+def _roles(tables: Mapping[str, object], users: set[str]) -> dict[str, Role]:
+    table = tables.get("roles", {})
+    if not isinstance(table, Mapping):
+        raise SettingsError(["TOKENS_FILE: [roles] is a table: user = name of a role"])
+    faults: list[str] = []
+    roles: dict[str, Role] = {}
+    for name, value in table.items():
+        if name not in {*users, SHARED_OWNER}:
+            faults.append(f"TOKENS_FILE: [roles]: there is no user {name[:100]!r}")
+        if (role := role_named(value)) is None:
+            faults.append(f"TOKENS_FILE: [roles]: {name[:100]!r} needs one of {', '.join(Role)}")
+        else:
+            roles[name] = role
+    if faults:
+        raise SettingsError(faults)
+    return roles

@@ -84,12 +84,17 @@ def _require(settings: Settings) -> None:
     faults = []
     if not settings.redis_url:
         faults.append("REDIS_URL: is missing; `holdfast up` brings a server of its own")
-    if not (settings.auth_token or settings.tokens_file or settings.auth_disabled):
+    ways = (settings.auth_token, settings.tokens_file, settings.has_jwt, settings.auth_disabled)
+    if not any(ways):
         faults.append("AUTH_TOKEN: is missing, so nobody could connect")
     if faults:
         raise SettingsError(faults)
     if settings.tokens_file is not None:
         user_tokens.read(settings.tokens_file)
+    if settings.jwt_jwks_file is not None:
+        from web.access.key_sources import read_key_file
+
+        read_key_file(settings.jwt_jwks_file)
 
 
 def _stop_flag() -> list[int]:

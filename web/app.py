@@ -18,14 +18,25 @@ from shared.hermes.profiles import Profiles
 from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from web.api.access import Access
 from web.api.approvals import Approvals
+from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
-from web.api.health import Health, add_routes
-from web.api.http_runs import MAX_BYTES, add_run_route
+from web.api.health import Health, add_routes, version
+from web.api.http.api import add_api, event_routes, run_routes
+from web.api.http.live_run import LiveRuns
+from web.api.http.run_events import RunEvents
+from web.api.http.runs import Runs
+from web.api.http_runs import add_run_route
+from web.api.request_auth import RequestAuth
+from web.api.request_body import MAX_BYTES
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
-from web.auth import Authenticator
 from web.front import Front
+from web.readers.opening import Opening
+from web.readers.reader import RunReader
+from web.readers.reader_emitter import ReaderEmitter
+from web.readers.readers import Readers
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
@@ -41,13 +52,13 @@ from web.resume.session_reader import SessionReader
 from web.server.client_faults import ClientFaults
 from web.server.connection_table import ConnectionLimits, ConnectionTable
 from web.server.forwarded import Forwarded, parse_networks
-from web.server.guess_limit import GuessLimit
 from web.server.origins import LOOPBACK_HOSTS, Origins
 from web.sockets import json_codec
 from web.sockets.connections import Connections
 from web.sockets.drain import Drain
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
+from web.sockets.rate_limit import RateLimit
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
@@ -59,7 +70,6 @@ from web.transport.websocket_loop import WebSocketLoop
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
 DEADLINES_EVERY = 1.0  # seconds
-GUESS_REFILL = 60.0  # seconds until an address may try one more wrong token
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -136,14 +146,22 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
 
     # Events of runs, with offsets for the sockets that can be recovered.
     store = RecoveryStore(commands)
+    readers = Readers(
+        connections,
+        backoff,
+        per_owner=settings.sockets_per_owner,
+        most_chunks=settings.socket_queue_max,
+        most_bytes=settings.socket_unsent_max_bytes,
+    )
     run_emitter = OffsetEmitter(emitter, store.trackers)
+    all_emitter = ReaderEmitter(run_emitter, readers.by_sid)
     sessions = SessionReader(db, event_log)
     relay = Relay(
         event_log,
         log_commands,
         [pubsub_client(url) for url in settings.log_servers],
-        run_emitter,
-        resync=Resync(sessions, LogReader(event_log), run_emitter).send,
+        all_emitter,
+        resync=Resync(sessions, LogReader(event_log), all_emitter).send,
         burst=burst,
     )
 
@@ -174,7 +192,8 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         queue_cap=settings.queue_cap,
         session_max_bytes=settings.session_max_bytes,
     )
-    events = SocketEvents(requests, resume, Approvals(db, event_log, queue))
+    approvals = Approvals(db, event_log, queue)
+    events = SocketEvents(requests, resume, approvals)
     request_queue = RequestQueue(
         server,
         connections,
@@ -197,10 +216,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     )
     recovery = Recovery(store=store, rejoin=rejoin, requests=request_queue, connections=connections)
     recovery.install(server)
-    authenticator = Authenticator(settings, GuessLimit(settings.token_guesses, GUESS_REFILL))
+    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
+    origins = _origins(settings, forwarded)
+    access = Access.build(settings, db, faults)
+    auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
+    access.watch.add(connections.all, emitter.close)
+    access.watch.add(readers.all, RunReader.end)
+    services += access.services
     ConnectHandler(
         server=server,
-        authenticator=authenticator,
+        auth=auth,
         connections=connections,
         membership=membership,
         emitter=emitter,
@@ -209,14 +234,21 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    add_run_route(app, authenticator, requests, settings.requests_per_second)
-    drain = Drain(server, request_queue, settings.web_drain)
-    forwarded = Forwarded(parse_networks(settings.trusted_proxies))
+    rates = RateLimit(settings.requests_per_second)
+    add_run_route(app, auth, requests, rates)
+    AuthSession(auth, access.cookies, access.signed_out).install(app)
+    runs = Runs(db, requests, approvals, LiveRuns(db, event_log), rates)
+    opening = Opening(
+        db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
+    )
+    run_events = RunEvents(runs, opening, readers, membership)
+    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
+    drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,
         server=server,
         drain=drain,
-        origins=_origins(settings, forwarded),
+        origins=origins,
         forwarded=forwarded,
         faults=faults,
         sockets_max=connections_max,

@@ -5,14 +5,33 @@ stops; marks connections that poll for an authenticated socket; mends what libra
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
+
+from web.api.http.errors import Fault, is_api_path
 from web.server.client_faults import ClientFaults
 from web.server.forwarded import Forwarded
 from web.server.http_server import ADDRESS, CONNECTION
 from web.server.origins import Origins
 from web.sockets.drain import Drain
 from web.sockets.engineio_internals import SocketServer, opens_connection, session_of
+
+
+class _Pages(NamedTuple):
+    """What pages of allowed other origins may do: methods, and headers of requests and answers."""
+
+    methods: str
+    may_send: str
+    may_read: str
+
+
+_PAGES = _Pages("GET, POST, OPTIONS", "Authorization, Content-Type", "Retry-After")
+_API_PAGES = _Pages(
+    "GET, POST, PATCH, DELETE, OPTIONS",
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Hermes-Session-Id",
+    "Idempotency-Replayed, Retry-After, X-Hermes-Session-Id",
+)
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -53,14 +72,14 @@ class Front:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         refusal = self._refusal(environ)
         if refusal is not None:
-            return _say(start_response, *refusal)
+            return _say(environ, start_response, *refusal)
         self._mark_polling(environ)
         start = _with_cors(environ, start_response)
         if _is_preflight(environ):
-            return _say(start, "204 No Content", "")
+            return _say(environ, start, "204 No Content", "")
         if self._is_full(environ):
             self._faults.note("refused_full")
-            return _say(start, "503 Service Unavailable", "Come back soon.")
+            return _say(environ, start, "503 Service Unavailable", "Come back soon.")
         return self._app(environ, start)
 
     def _refusal(self, environ: dict[str, Any]) -> tuple[str, str] | None:
@@ -91,16 +110,17 @@ def _with_cors(environ: dict[str, Any], start_response: Any) -> Any:
     origin = environ.get("HTTP_ORIGIN")
     if origin is None:
         return start_response
+    rule = _API_PAGES if is_api_path(environ.get("PATH_INFO", "")) else _PAGES
     cors = [
         ("Access-Control-Allow-Origin", str(origin)),
         ("Access-Control-Allow-Credentials", "true"),
-        ("Access-Control-Expose-Headers", "Retry-After"),
+        ("Access-Control-Expose-Headers", rule.may_read),
         ("Vary", "Origin"),
     ]
     if _is_preflight(environ):
         cors += [
-            ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
-            ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+            ("Access-Control-Allow-Methods", rule.methods),
+            ("Access-Control-Allow-Headers", rule.may_send),
             ("Access-Control-Max-Age", "600"),
         ]
 
@@ -119,12 +139,16 @@ def _is_preflight(environ: dict[str, Any]) -> bool:
     )
 
 
-def _say(start_response: Any, status: str, text: str) -> list[bytes]:
+def _say(environ: dict[str, Any], start_response: Any, status: str, text: str) -> list[bytes]:
     if status.startswith("204"):
         start_response(status, [])
         return []
-    body = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
+    body, kind = text.encode(), "text/plain; charset=utf-8"
+    if is_api_path(environ.get("PATH_INFO", "")):
+        code = "refused_origin" if status.startswith("403") else "unknown_host"
+        body = orjson.dumps(Fault(int(status[:3]), code, text).envelope)
+        kind = "application/json"
+    headers = [("Content-Type", kind), ("Connection", "close")]
     if status.startswith("503"):
         headers.append(("Retry-After", "5"))
     start_response(status, [*headers, ("Content-Length", str(len(body)))])

@@ -12,6 +12,7 @@ from shared.errors import SettingsError
 from shared.event_log.clients import command_client
 from shared.settings import Settings
 from shared.task_queue import (
+    ADD_SEARCH_TERMS,
     CHECK_ORPHANS_FORMER,
     DELETE_EPHEMERAL,
     MAINTENANCE,
@@ -33,6 +34,7 @@ from worker.tasks import register_maintenance_tasks, register_run_tasks
 CHECK_ORPHANS_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
 SWEEP_EVERY = 24 * 3600.0
+ADD_TERMS_EVERY = 60.0
 MAINTENANCE_THREADS = 4
 COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
@@ -96,6 +98,7 @@ def run_beat(settings: Settings) -> None:
         "check_orphaned_runs": _entry(CHECK_ORPHANS_FORMER, CHECK_ORPHANS_EVERY),
         "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
         "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
+        "add_search_terms": _entry(ADD_SEARCH_TERMS, ADD_TERMS_EVERY),
     }
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)

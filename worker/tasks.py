@@ -4,6 +4,7 @@ from celery import Celery
 
 from shared.errors import GatewayError, Unavailable
 from shared.task_queue import (
+    ADD_SEARCH_TERMS,
     ANSWER,
     CHECK_ORPHANS,
     CHECK_ORPHANS_FORMER,
@@ -18,6 +19,7 @@ from worker.maintenance.approval_delivery import answer_approval
 from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.maintenance.gateway_session_cleanup import delete_due, sweep
 from worker.maintenance.reaper import Reaper
+from worker.maintenance.search_index import add_search_terms
 from worker.maintenance.standby_reaper import LastTick
 from worker.maintenance.stop_run import stop_run
 from worker.queue_admission import QueueAdmission
@@ -68,6 +70,10 @@ def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastT
     @app.task(name=SWEEP_EPHEMERAL)
     def _sweep_ephemeral() -> None:
         sweep(services)
+
+    @app.task(name=ADD_SEARCH_TERMS)
+    def _add_search_terms() -> None:
+        add_search_terms(services)
 
     @app.task(name=ANSWER)
     def _answer(run_id: str, approval_id: int) -> None:

@@ -29,6 +29,9 @@ from shared.event_log.clients import tcp_options
 from shared.hermes.profiles import DEFAULT, Profiles
 from shared.log_setup import clean
 from shared.settings import Settings
+from web.access.fetch import fetch
+from web.access.key_sources import WITHIN, read_key_file
+from web.access.keys import MOST_BYTES, parse_keys
 
 MOST_OF_AN_ERROR = 300  # characters
 
@@ -42,6 +45,7 @@ def examine(settings: Settings) -> list[Finding]:
         _home(settings),
         *limits(settings),
         *_users(settings),
+        *_keys(settings),
         *_redis(settings),
         _database(settings),
         _gateway(settings),
@@ -105,6 +109,25 @@ def _users(settings: Settings) -> Iterator[Finding]:
     detail = f"{count} with {len(file.owners)} tokens in {settings.tokens_file}"
     yield Finding("users", OK, detail)
     yield from _limits(settings, file)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """The public keys of JWTs, as a web process reads them."""
+    try:
+        if settings.jwt_jwks_file is not None:
+            keys, _ = read_key_file(settings.jwt_jwks_file)
+        elif settings.jwt_jwks_url:
+            keys = parse_keys(fetch(settings.jwt_jwks_url, seconds=WITHIN, most=MOST_BYTES))
+        else:
+            return
+    except SettingsError as error:
+        yield Finding("keys", FAULT, str(error), "correct JWT_JWKS_FILE")
+        return
+    except (OSError, ValueError) as error:
+        detail = f"JWT_JWKS_URL cannot be used ({type(error).__name__}: {error})"
+        yield Finding("keys", NOTE, detail, "until it can, users with JWTs are told to wait")
+        return
+    yield Finding("keys", OK, f"{len(keys)} of {', '.join(sorted({k.algorithm for k in keys}))}")
 
 
 def _limits(settings: Settings, file: user_tokens.UserFile) -> Iterator[Finding]:

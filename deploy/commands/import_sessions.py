@@ -1,4 +1,5 @@
-"""`holdfast import`: copies the conversations of a Hermes home into this installation (P29)."""
+"""`holdfast import`: copies the conversations of a Hermes home, or an exported session, into this
+installation (P29)."""
 
 import hashlib
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from deploy.commands.hermes_import import EPHEMERAL, read_chat, session_ids
+from deploy.commands.import_file import read_file
 from deploy.errors import DeployError
 from shared.db.database import Database
 from shared.db.sessions.import_session import Chat, Step, complete, import_some
@@ -22,12 +24,14 @@ from shared.user_tokens import check_name
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Source home, target profile and owner; `dry_run`: count only."""
+    """Source home, target profile and owner; `dry_run`: count only. `file`: an exported session,
+    which is imported instead of the home."""
 
     home: Path
     profile: str
     owner: str
     dry_run: bool
+    file: Path | None = None
 
 
 @dataclass
@@ -52,14 +56,15 @@ class Counts:
 def import_sessions(settings: Settings, options: ImportOptions) -> int:
     """Copy the sessions that are not here yet and print the counts. Raises DeployError."""
     path = options.home / "state.db"
-    if not path.is_file():
+    if options.file is None and not path.is_file():
         raise DeployError(f"there is no {path}; set --home to the Hermes home")
     if fault := check_name(options.owner):
         raise DeployError(f"--owner: {fault}")
     _check_profile(settings, options)
+    chat = read_file(options.file, options.profile) if options.file is not None else None
     db = Database(settings.database_url)
     try:
-        counts = _copy(db, path, options)
+        counts = _copy_one(db, chat, options) if chat else _copy(db, path, options)
     except sqlite3.Error as error:
         raise DeployError(f"{path} cannot be read: {error}") from error
     except (DatabaseUnavailable, DBAPIError) as error:
@@ -93,6 +98,16 @@ def _copy(db: Database, path: Path, options: ImportOptions) -> Counts:
             counts.messages += len(chat.rows)
         else:
             counts.present += 1
+    return counts
+
+
+def _copy_one(db: Database, chat: Chat, options: ImportOptions) -> Counts:
+    counts = Counts()
+    present = db.read(lambda tx: complete(tx, options.owner))
+    if chat.id not in present and (options.dry_run or _write(db, options.owner, chat)):
+        counts.sessions, counts.messages = 1, len(chat.rows)
+    else:
+        counts.present = 1
     return counts
 
 

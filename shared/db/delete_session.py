@@ -27,6 +27,7 @@ from shared.db.models import (
     UsageRow,
 )
 from shared.db.runs.gateway_orphans import STOP, UNCERTAIN_POST, track_attempt
+from shared.db.runs.idempotency import forget
 from shared.db.runs.stop import ABORTED, open_runs, request_stop
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
@@ -139,6 +140,7 @@ def _delete_rows(tx: Session, owner: str, session_id: str) -> int:
     ids = select(RunRow.id).where(*_runs(owner, session_id))
     tx.execute(delete(AttemptRow).where(AttemptRow.run_id.in_(ids)))
     tx.execute(delete(ApprovalRow).where(ApprovalRow.run_id.in_(ids)))
+    forget(tx, ids)
     tx.execute(delete(OrphanRow).where(OrphanRow.run_id.in_(ids), OrphanRow.done_at.is_not(None)))
     tx.execute(delete(RunRow).where(*_runs(owner, session_id)))
     here = (MessageRow.owner == owner, MessageRow.session_id == session_id)

@@ -19,6 +19,7 @@ SESSION_COLUMNS: Final = (
     SessionRow.profile,
     SessionRow.source,
     SessionRow.model,
+    SessionRow.title,
     SessionRow.workspace,
     SessionRow.next_turn,
     SessionRow.stored_bytes,

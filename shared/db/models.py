@@ -8,17 +8,20 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Double,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     String,
     Text,
+    false,
     func,
     literal_column,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from shared.db.search.terms_type import Terms
 from shared.protocol.run_states import LIVE, RunState
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER counts up by itself there
@@ -27,6 +30,8 @@ LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # a
 # What stands for "no session" where NULL cannot: the only text that is no session's id. As SQL, so
 # that the database recognises the expression of its index in queries.
 NO_SESSION: ColumnElement[str] = literal_column("''")
+UNINDEXED: ColumnElement[bool] = literal_column("indexed_by IS NULL")
+UNINDEXED_TITLE: ColumnElement[bool] = literal_column("title_indexed_by IS NULL AND title <> ''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 
 
@@ -42,9 +47,22 @@ class Base(DeclarativeBase):
 
 
 class SessionRow(Base):
-    """One conversation of one owner. Its row is locked before its runs or messages change (R11)."""
+    """One conversation of one owner. Its row is locked before its runs or messages change (R11).
+
+    `title_indexed_by`: the version of the rules by which the title was made searchable; NULL: it
+    was not, because a process of the version before wrote it.
+    """
 
     __tablename__ = "sessions"
+    __table_args__ = (
+        Index("sessions_by_activity", "owner", "pinned", "last_active", "id", "archived"),
+        Index(
+            "sessions_unindexed",
+            "owner",
+            sqlite_where=UNINDEXED_TITLE,
+            postgresql_where=UNINDEXED_TITLE,
+        ),
+    )
 
     owner: Mapped[str] = mapped_column(Id, primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -72,10 +90,17 @@ class SessionRow(Base):
     cost_status: Mapped[str | None]
     next_turn: Mapped[int] = mapped_column(default=1)
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    pinned: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    archived: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    parent_session_id: Mapped[str | None] = mapped_column(Id)  # it was copied from; may be gone
+    title_indexed_by: Mapped[int | None]
 
 
 class MessageRow(Base):
-    """One message. `turn_no` is NULL while the run that will answer it is queued (R23)."""
+    """One message. `turn_no` is NULL while the run that will answer it is queued (R23).
+
+    `indexed_by`: the version of the rules by which it was made searchable; NULL: not yet.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -84,6 +109,7 @@ class MessageRow(Base):
         ),
         Index("messages_in_order", "owner", "session_id", "turn_no", "idx"),
         Index("messages_of_run", "run_id"),
+        Index("messages_unindexed", "id", sqlite_where=UNINDEXED, postgresql_where=UNINDEXED),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
@@ -105,6 +131,41 @@ class MessageRow(Base):
     reasoning_details: Mapped[str | None]
     reasoning_content: Mapped[str | None]
     codex_reasoning_items: Mapped[str | None]
+    indexed_by: Mapped[int | None]
+
+
+class MessageTermsRow(Base):
+    """The terms by which a message is found (shared/conversation/search_terms.py).
+
+    The migration makes what searches them, since it differs: on PostgreSQL a GIN index, on SQLite
+    the FTS5 table `message_fts`, which triggers keep.
+    """
+
+    __tablename__ = "message_terms"
+
+    message_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    owner: Mapped[str] = mapped_column(Id)
+    session_id: Mapped[str] = mapped_column(Id)
+    terms: Mapped[str] = mapped_column(Terms)
+
+
+class TitleTermsRow(Base):
+    """The terms by which a session is found by its title; kept as those of messages are."""
+
+    __tablename__ = "title_terms"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["owner", "session_id"], ["sessions.owner", "sessions.id"], ondelete="CASCADE"
+        ),
+        Index("title_terms_of_session", "owner", "session_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    owner: Mapped[str] = mapped_column(Id)
+    session_id: Mapped[str] = mapped_column(Id)
+    terms: Mapped[str] = mapped_column(Terms)
 
 
 class RunRow(Base):
@@ -128,6 +189,7 @@ class RunRow(Base):
             unique=True,
         ),
         Index("runs_of_session", "owner", "session_id", "queue_no"),
+        Index("runs_by_time", "owner", "created_at", "id"),
         Index(
             "runs_not_done",
             "state",
@@ -174,6 +236,19 @@ class RunRow(Base):
     terminal_seq: Mapped[int | None]
     announced_at: Mapped[float | None]
     gateway_synced: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class IdempotencyKeyRow(Base):
+    """The run that was made for an `Idempotency-Key` of an owner; `key` is its hash."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("idempotency_keys_of_run", "run_id"),)
+
+    owner: Mapped[str] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    run_id: Mapped[str] = mapped_column(Id)
+    created_at: Mapped[float]
 
 
 class AttemptRow(Base):
@@ -320,3 +395,23 @@ class DeletionRow(Base):
     created_at: Mapped[float]
     updated_at: Mapped[float]
     next_attempt_at: Mapped[float]
+
+
+class InstallationSecretRow(Base):
+    """A secret that this installation made for itself, and that all its processes share."""
+
+    __tablename__ = "installation_secrets"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str]
+    created_at: Mapped[float]
+
+
+class SignedOutRow(Base):
+    """A browser's cookie that was signed out before its time."""
+
+    __tablename__ = "signed_out_cookies"
+    __table_args__ = (Index("signed_out_until", "until"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[float]  # when the cookie would have ended by itself

@@ -67,7 +67,9 @@ class Profiles:
             profiles |= _read_file(settings, found | ({DEFAULT: main} if main else {}))
         _check_keys(profiles)
         _check_authorities(settings, profiles)
-        access = ProfileAccess(settings.tokens_file) if settings.tokens_file else None
+        access = None
+        if settings.tokens_file:
+            access = ProfileAccess(settings.tokens_file, has_others=settings.has_jwt)
         return cls({name: _completed(one, settings) for name, one in profiles.items()}, access)
 
     def get(self, name: str) -> Profile:

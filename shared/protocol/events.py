@@ -87,6 +87,11 @@ SESSION_EVENTS: Final = (
     EventDef("messages.updated", "run_id", "Stored messages were replaced: resume to read them."),
     EventDef("message.added", "message", "A prompt's turn has started; for other tabs."),
     EventDef("approval.expired", "run_id, approval_id", "An answer came too late."),
+    EventDef(
+        "session.updated",
+        "title?, pinned, archived, workspace?, model?",
+        "Somebody renamed it, or changed something else of it; this is how it is now.",
+    ),
     EventDef("session.deleted", "", "The session is gone, with its runs and messages."),
 )
 
@@ -95,7 +100,7 @@ SOCKET_EVENTS: Final = (
     EventDef(
         "resumed",
         "messages, total, hasMore, isWorking, events, queue, inputTokens, outputTokens, "
-        "run_id, epoch, seq, status, notices?",
+        "run_id, epoch, seq, status, title?, notices?",
         "The answer to `resume`: everything so far; what follows is live.",
     ),
     EventDef("session.resync", "as resumed", "Your view cannot be continued: take this instead."),

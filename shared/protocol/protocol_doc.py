@@ -23,10 +23,13 @@ Holdfast speaks Socket.IO (protocol 5, clients of version 4) on the namespace `{
 tables hold every event of it; what is not served yet is listed in
 [ARCHITECTURE](ARCHITECTURE.md#what-is-not-here-yet).
 
-**Handshake.** `auth.token` is the installation's token. `profile` in the query names the gateway
-profile (default `default`); it counts for sessions that do not exist yet. `protocol=2`, in the
-query or in `auth`, keeps a socket that sends `abort` listening to the run that it stopped. A wrong
-token is answered by `connect_error` with the message `Authentication failed`.
+**Handshake.** `auth.token` is the installation's token, that of a user, or a JSON Web Token. The
+server's own page needs none once it has signed in (`POST /auth/session`). `profile` in the query
+names the gateway profile (default `default`); it counts for sessions that do not exist yet.
+`protocol=2`, in the query or in `auth`, keeps a socket that sends `abort` listening to the run that
+it stopped. A wrong token is answered by `connect_error` with the message `Authentication failed`.
+When a token ends, its sockets are closed as by a lost network, so that clients can come back with
+another one.
 
 **Recovery.** socket.io-client 4.6 and later is recovered after a lost connection: on any web
 process it is back in its sessions, and is sent what it missed, or `session.resync` where that is

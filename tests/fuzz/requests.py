@@ -11,7 +11,8 @@ PATHS = (
     "/", "/socket.io/", "/socket.io", "/socket.io/?EIO=4&transport=polling",
     "/socket.io/?EIO=4&transport=websocket", "/socket.io/?EIO=3&transport=polling",
     "/socket.io/?EIO=4&transport=polling&sid=nobody", "/socket.io/?EIO=4&transport=%00", "/runs",
-    "/runs?profile=", "/healthz", "/readyz", "/%2e%2e/%2e%2e/etc/passwd", "//a//b",
+    "/runs?profile=", "/auth/session", "/auth/session", "/healthz", "/readyz",
+    "/%2e%2e/%2e%2e/etc/passwd", "//a//b",
     "/" + "a" * 9000,
     "http://elsewhere/healthz", "*", "/\xff\xfe", "",
 )  # fmt: skip
@@ -25,6 +26,8 @@ HEADERS = (
     "Expect: 100-continue", "Authorization: Bearer token", "Authorization: Bearer wrong",
     "Authorization: Basic \xff", "Content-Type: application/json", "Origin: null", "Origin: http://a",
     "X: " + "y" * 9000, "no colon", ": empty", "A\0B: c", " folded: a", "Cookie: a=b; c",
+    "Cookie: holdfast-hf=token",
+    "Cookie: holdfast-hf=.eJw.x.y", "Sec-Fetch-Site: same-origin",
     "X-Forwarded-For: 1.2.3.4", "Accept-Encoding: gzip", "Range: bytes=0-",
 )  # fmt: skip
 BODIES = (b"", b"x", b"5\r\nhello\r\n0\r\n\r\n", b"fffffffff\r\n", b"-1\r\n", b"zz\r\n", b"0\r\n")

@@ -98,6 +98,12 @@ class LiveRun:
         self.log.append([Batch(self.keys, self.fence, self.head, entries)])
         self.head += len(entries)
 
+    def append(self, name: str, **fields: Any) -> None:
+        """Append an event."""
+        entry = self._entry(name, self.head + 1, **fields)
+        self.log.append([Batch(self.keys, self.fence, self.head, (entry,))])
+        self.head += 1
+
     def end(self, *, terminal_seq: int | None = None) -> None:
         """Announce the end."""
         last = terminal_seq or self.head + 2

@@ -111,12 +111,12 @@ def test_every_name_that_a_page_places_in_a_file_is_there(page: Path) -> None:
     assert not missing
 
 
-def test_the_architecture_answers_twenty_questions_with_a_file_that_exists() -> None:
+def test_the_architecture_answers_its_questions_with_files_that_exist() -> None:
     page = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
     section = page.partition("\n## Where is …?\n")[2].partition("\n## ")[0]
     rows = [*QUESTION.finditer(section)]
-    assert [int(row["number"]) for row in rows] == [*range(1, 21)]
-    assert len({row["question"] for row in rows}) == 20
+    assert [int(row["number"]) for row in rows] == [*range(1, len(rows) + 1)]
+    assert len({row["question"] for row in rows}) == len(rows) >= 20
     for row in rows:
         files = re.findall(r"`([\w./]+)`", row["answer"])
         assert files, row["question"]

@@ -16,6 +16,8 @@ from shared.task_queue import TaskQueue
 from web.payloads import ApprovalPayload
 from web.sockets.connections import Connection
 
+_MATTERS = (b'["approval.', b'["run.')  # the beginnings of entries that open or close questions
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -35,12 +37,16 @@ class Approvals:
         self._queue = queue
 
     def answer(self, connection: Connection, payload: ApprovalPayload) -> Answered:
+        """As `answer_of`, of the connection's owner."""
+        return self.answer_of(connection.owner, payload)
+
+    def answer_of(self, owner: str, payload: ApprovalPayload) -> Answered:
         """Answer the run's oldest open question, or the one that is named if it is that.
 
         Raises NotFound (no such live run), Expired (no open question, or it was answered).
         """
         run = self._db.read(
-            lambda tx: approvals.live_run(tx, connection.owner, payload.session_id, payload.run_id)
+            lambda tx: approvals.live_run(tx, owner, payload.session_id, payload.run_id)
         )
         if run is None:
             raise NotFound("There is no live run that could be answered.")
@@ -53,10 +59,23 @@ class Approvals:
         self._queue.answer_approval(run.id, approval_id)
         return Answered(run.id, run.session_id, approval_id)
 
+    def answer_all(self, owner: str, run_id: str, choice: str) -> list[Answered]:
+        """Answer all open questions of the run alike, oldest first: gateways take them in any order
+        then. Raises NotFound, Expired, as `answer_of`."""
+        payload = ApprovalPayload.model_validate({"run_id": run_id, "choice": choice})
+        answered: list[Answered] = []
+        while True:
+            try:
+                answered.append(self.answer_of(owner, payload))
+            except (Expired, NotFound):
+                if not answered:
+                    raise
+                return answered
+
     def _oldest_open(self, run: RunRow) -> int:
         tag = feed_tag(run.owner, run.session_id, run.id)
         view = self._event_log.read([(RunKeys(tag, run.id), 0)])[0]
-        asked = _open_questions(view) if view is not None else []
+        asked = open_questions(view) if view is not None else []
         answered = self._db.read(lambda tx: approvals.answered(tx, run.id))
         still_open = [seq for seq in asked if seq not in answered]
         if not still_open:
@@ -64,11 +83,12 @@ class Approvals:
         return still_open[0]
 
 
-def _open_questions(view: LogView) -> list[int]:
+def open_questions(view: LogView) -> list[int]:
     """The seqs of the questions without an answer in the log, oldest first."""
     state = StateEvents()
     if view.checkpoint is not None:
         state = StateEvents.from_state(orjson.loads(view.checkpoint)["state_events"])
     for entry in view.entries:
-        state.apply(decode(entry)[1])
+        if entry.startswith(_MATTERS):
+            state.apply(decode(entry)[1])
     return [request["seq"] for request in state.open_approvals()]

@@ -9,14 +9,14 @@ from flask import request
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import SocketIO
 
-from shared.errors import RedisUnavailable
+from shared.errors import RedisUnavailable, Unavailable
 from shared.hermes.profiles import DEFAULT
 from shared.protocol.events import NAMESPACE
-from web.auth import Authenticator, Unauthenticated
+from web.access.principal import ForeignOrigin, Principal, Unauthenticated
+from web.api.request_auth import PRINCIPAL, RequestAuth
 from web.recovery.recovery import Recovery
 from web.resume.membership import Membership
 from web.server.client_faults import ClientFaults
-from web.server.http_server import ADDRESS
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
@@ -54,7 +54,7 @@ class ConnectHandler:
         self,
         *,
         server: SocketServer,
-        authenticator: Authenticator,
+        auth: RequestAuth,
         connections: Connections,
         membership: Membership,
         emitter: Emitter,
@@ -66,7 +66,7 @@ class ConnectHandler:
         self._faults = faults
         self._recovery = recovery
         self._server = server
-        self._authenticator = authenticator
+        self._auth = auth
         self._connections = connections
         self._membership = membership
         self._emitter = emitter
@@ -81,10 +81,13 @@ class ConnectHandler:
         `run` (P16)."""
         given = auth if isinstance(auth, Mapping) else {}
         try:
-            address = request.environ.get(ADDRESS, "")
-            principal = self._authenticator.authenticate(given.get("token"), address)
-        except Unauthenticated as error:
+            principal = self._auth.of_socket(request.environ, given.get("token"))
+        except (Unauthenticated, ForeignOrigin) as error:
             self._refuse(str(error))
+        except Unavailable as error:
+            log.warning("socket.closed_at_connect sid=%s error=%s", request.sid, error.code)  # type: ignore[attr-defined]
+            self._server.abandon(self._server.transport_id(request.sid))  # type: ignore[attr-defined]
+            return
         if self._connections.of_owner(principal.owner) >= self._sockets_per_owner:
             self._refuse("Too many sockets of this user; close some first.")
         sid: str = request.sid  # type: ignore[attr-defined]
@@ -94,6 +97,7 @@ class ConnectHandler:
             owner=principal.owner,
             profile=request.args.get("profile", "").strip() or DEFAULT,
             receives_own_aborts=_protocol(given) == PROTOCOL_WITH_OWN_ABORTS,
+            principal=principal,
         )
         if wants_recovery(given):
             try:
@@ -110,7 +114,7 @@ class ConnectHandler:
         if transport is not None:
             transport.mark_authenticated()
         self._connections.add(connection)
-        self._server.replace_environ(connection.transport_id, _kept(environ))
+        self._server.replace_environ(connection.transport_id, _kept(environ, principal))
 
     def _refuse(self, message: str) -> NoReturn:
         """Refuse the CONNECT. Its connection is closed soon, unless a valid one comes."""
@@ -142,10 +146,12 @@ def wants_recovery(auth: Mapping[str, Any]) -> bool:
     )
 
 
-def _kept(environ: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(environ: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     """What Flask and a later CONNECT on the same connection need of the request. It lives as long
-    as the connection, so its buffers and most of its headers are left out."""
-    return {name: environ[name] for name in ENVIRON_KEPT if name in environ}
+    as the connection, so its buffers and most of its headers are left out, and of a cookie only
+    whom it stood for is kept."""
+    kept = {name: environ[name] for name in ENVIRON_KEPT if name in environ}
+    return kept | {PRINCIPAL: principal} if principal.credential.cookie else kept
 
 
 def _protocol(auth: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ def _words(works: dict[str, bool]) -> dict[str, str]:
     return {name: "ok" if it_works else "failed" for name, it_works in works.items()}
 
 
-def _version() -> str:
+def version() -> str:
     try:
         return metadata.version("holdfast")
     except metadata.PackageNotFoundError:
@@ -92,7 +92,7 @@ def add_routes(app: Flask, health: Health) -> None:
     """`/`, `/healthz` (the process answers) and `/readyz` (it can serve; 503 says what cannot)."""
 
     def index() -> ResponseReturnValue:
-        return jsonify(service="holdfast", version=_version(), namespace=NAMESPACE)
+        return jsonify(service="holdfast", version=version(), namespace=NAMESPACE)
 
     def healthz() -> ResponseReturnValue:
         return jsonify(status="ok", pid=os.getpid())  # for the supervisor of several on one port

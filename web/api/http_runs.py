@@ -4,99 +4,35 @@ The answer is the acknowledgement. A client that wants to watch the run sends `r
 before or after.
 """
 
-from typing import Any, Final
-
-import orjson
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from shared.errors import (
-    ClientError,
-    HoldfastError,
-    InvalidPayload,
-    QueueFull,
-    RequestConflict,
-    SessionBusy,
-    SessionTooLarge,
-    Unavailable,
-)
+from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
+from web.api.http_answers import refused
+from web.api.request_auth import RequestAuth
+from web.api.request_body import json_body
 from web.api.run_requests import RunRequests
-from web.auth import Authenticator, TooManyGuesses, Unauthenticated
 from web.payloads import RunPayload, parse
-from web.server.http_server import ADDRESS, CONNECTION
 from web.sockets.rate_limit import RateLimit
 from web.sockets.request_queue import TooManyRequests
 
-RETRY_AFTER: Final = "2"  # seconds
-MAX_BYTES: Final = 8_000_000  # of the body; gateways take 10 MB, with the history
 
-_STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
-    (TooManyGuesses, 429),
-    (Unauthenticated, 401),
-    (RequestConflict, 409),
-    (SessionBusy, 409),
-    (QueueFull, 429),
-    (TooManyRequests, 429),
-    (SessionTooLarge, 413),
-    (Unavailable, 503),
-    (ClientError, 400),
-    (HoldfastError, 500),
-)
-
-
-class TooLarge(ClientError):
-    """The body is larger than this server takes."""
-
-    code = "too_large"
-
-
-def add_run_route(
-    app: Flask, authenticator: Authenticator, requests: RunRequests, per_second: int
-) -> None:
+def add_run_route(app: Flask, auth: RequestAuth, requests: RunRequests, rates: RateLimit) -> None:
     """202 `{ok, run_id, session_id?, status}`, or an error's status with `{ok, error}`.
-    `per_second`: requests of one user, on average over ten seconds."""
-    rates = RateLimit(per_second)
+    `rates`: of the requests of one user."""
 
     def post_run() -> ResponseReturnValue:
         try:
-            principal = authenticator.authenticate(_token(), request.environ.get(ADDRESS, ""))
-            connection = request.environ.get(CONNECTION)
-            if connection is not None:
-                connection.mark_authenticated()
+            principal = auth.of_request(request.environ)
             if not rates.allows(principal.owner):
                 raise TooManyRequests
             profile = request.args.get("profile", "").strip() or DEFAULT
-            accepted = requests.accept(principal.owner, profile, parse(RunPayload, (_body(),)))
+            payload = parse(RunPayload, (json_body(),))
+            accepted = requests.accept(principal.owner, profile, payload)
         except HoldfastError as error:
-            refusal = {"code": error.code, "message": str(error)}
-            status = _status(error)
-            headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else {}
-            return jsonify(ok=False, error=refusal), status, headers
+            return refused(error)
         named = {"session_id": accepted.session_id} if accepted.session_id is not None else {}
         return jsonify(ok=True, run_id=accepted.run_id, status=accepted.status, **named), 202
 
     app.add_url_rule("/runs", view_func=post_run, methods=["POST"])
-
-
-def _token() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _body() -> Any:
-    # A page of another origin can send any other type without asking first.
-    if request.mimetype != "application/json":
-        raise InvalidPayload("Send the payload as application/json.")
-    if request.content_length is None or request.content_length > MAX_BYTES:
-        raise TooLarge(f"Send at most {MAX_BYTES} bytes, with their Content-Length.")
-    try:
-        return orjson.loads(request.get_data(cache=False))
-    except orjson.JSONDecodeError:
-        raise InvalidPayload("The body is not JSON.") from None
-
-
-def _status(error: HoldfastError) -> int:
-    if isinstance(error, TooLarge):
-        return 413
-    return next(status for kind, status in _STATUS if isinstance(error, kind))

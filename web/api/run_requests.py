@@ -5,12 +5,15 @@ import json
 import logging
 import time
 import uuid
+from dataclasses import replace
+from typing import Any
 
 from shared import runtime
 from shared.conversation import tokens
 from shared.db.database import Database
 from shared.db.runs import accept as intake
 from shared.db.runs import stop as stops
+from shared.db.runs.idempotency import key_of
 from shared.db.sessions import read as conversation
 from shared.errors import DatabaseUnavailable, InvalidPayload, NotFound, RedisUnavailable
 from shared.event_log.clients import Commands, RedisError, ResponseError
@@ -18,6 +21,7 @@ from shared.event_log.keys import WRITABLE
 from shared.event_log.session_events import publish_session_event
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
+from shared.protocol.run_states import ENDED
 from shared.run_end import announce
 from shared.task_queue import TaskQueue
 from web.payloads import AbortPayload, CancelPayload, RunPayload
@@ -29,6 +33,8 @@ log = logging.getLogger(__name__)
 
 COUNT_ASIDE = 50_000  # characters; counting more would hold all requests for milliseconds
 READ_BACK_TRIES = 3
+
+_MAKES_A_DIFFERENCE = {"input", "model", "instructions", "on_busy"}
 
 
 class RunRequests:
@@ -72,10 +78,15 @@ class RunRequests:
         self._after(new, accepted)
         return accepted
 
-    def accept(self, owner: str, profile: str, payload: RunPayload) -> intake.Accepted:
-        """Accept a run of a client that has no socket here."""
+    def accept(
+        self, owner: str, profile: str, payload: RunPayload, *, key: str | None = None
+    ) -> intake.Accepted:
+        """Accept a run of a client that has no socket here. `key`: by which the client would
+        recognise the request, if it sent it again, whatever the session."""
         self._require_redis()
         new = self._new_run(owner, profile, payload)
+        if key is not None:
+            new = replace(new, key=key_of(key, _hash_of_all(payload)))
         accepted = self._write(new)
         self._after(new, accepted)
         return accepted
@@ -89,7 +100,15 @@ class RunRequests:
             raise NotFound("There is nothing to stop.")
         if not connection.receives_own_aborts:
             self._membership.mute(connection, _address(connection, stopped), stopped.run_id)
-        self._stop(connection, stopped)
+        self._stop(connection.owner, stopped)
+        return stopped
+
+    def stop(self, owner: str, run_id: str) -> stops.Stopped:
+        """Stop this run, for a client that has no socket here. Raises NotFound."""
+        stopped = self._db.write(lambda tx: stops.ask_stop(tx, owner, None, run_id))
+        if stopped is None or (stopped.status in ENDED and not stopped.ended):
+            raise NotFound
+        self._stop(owner, stopped)
         return stopped
 
     def cancel(self, connection: Connection, payload: CancelPayload) -> stops.Stopped:
@@ -97,7 +116,7 @@ class RunRequests:
         stopped = self._db.write(
             lambda tx: stops.cancel(tx, connection.owner, payload.session_id, payload.run_id)
         )
-        self._stop(connection, stopped)
+        self._stop(connection.owner, stopped)
         return stopped
 
     # -- starting ---------------------------------------------------------------------------
@@ -204,7 +223,7 @@ class RunRequests:
 
     # -- stopping ----------------------------------------------------------------------------
 
-    def _stop(self, connection: Connection, stopped: stops.Stopped) -> None:
+    def _stop(self, owner: str, stopped: stops.Stopped) -> None:
         log.info("run.stop_asked run_id=%s status=%s", stopped.run_id, stopped.status)
         if not stopped.ended:
             self._notify_workers(stopped.run_id)
@@ -216,7 +235,7 @@ class RunRequests:
         if stopped.next_run is not None:
             self._enqueue(stopped.next_run)
         if stopped.session_id is not None:
-            self._publish_queue(connection.owner, stopped.session_id)
+            self._publish_queue(owner, stopped.session_id)
 
     def _notify_workers(self, run_id: str) -> None:
         """Two hints: the row has the stop, and workers look at it with every renewal (R9)."""
@@ -245,7 +264,15 @@ def _address(connection: Connection, stopped: stops.Stopped) -> FeedAddress:
 
 def _hash(payload: RunPayload) -> str:
     """The hash of what makes two requests different; id and session are in the index."""
-    parts = payload.model_dump(exclude={"client_request_id", "session_id"})
+    return _hashed(payload.model_dump(include=_MAKES_A_DIFFERENCE))
+
+
+def _hash_of_all(payload: RunPayload) -> str:
+    """The hash of all that the request says."""
+    return _hashed(payload.model_dump())
+
+
+def _hashed(parts: dict[str, Any]) -> str:
     try:
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):

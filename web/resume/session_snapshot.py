@@ -79,6 +79,8 @@ def build(
     }
     if address.session_id is not None:
         payload["session_id"] = address.session_id
+    if conversation.title:
+        payload["title"] = conversation.title
     if with_messages:
         folds = [fold(view, address.session_id) for view in unstored]
         _add_messages(payload, conversation, folds)

@@ -84,6 +84,16 @@ class Origins:
         origin = parse_origin(str(text))
         return origin is not None and (origin in self._allowed or origin == self._own(environ))
 
+    def is_own_page(self, environ: Mapping[str, Any]) -> bool:
+        """Whether this server's own page sent the request: not one of `allowed`, and no program.
+        Browsers leave `Origin` out of a GET for their own page; `Sec-Fetch-Site` says it then,
+        which no page can write itself."""
+        text = environ.get("HTTP_ORIGIN")
+        if text is None:
+            return environ.get("HTTP_SEC_FETCH_SITE") == "same-origin"
+        origin = parse_origin(str(text))
+        return origin is not None and origin == self._own(environ)
+
     def _own(self, environ: Mapping[str, Any]) -> Origin | None:
         scheme, host = self._forwarded.scheme(environ), self._forwarded.host(environ)
         return parse_origin(f"{scheme}://{host}")

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from web.access.principal import Principal
+
 
 @dataclass(eq=False)
 class Connection:
@@ -15,6 +17,7 @@ class Connection:
     receives_own_aborts: bool  # said protocol=2: goes on receiving runs that it aborted (P5)
     feeds: set[str] = field(default_factory=set)  # tags of the feeds it is a member of
     closed: bool = False
+    principal: Principal | None = None  # by which it came in
 
 
 class Connections:
@@ -45,6 +48,10 @@ class Connections:
     def of_owner(self, owner: str) -> int:
         """How many sockets of this owner are connected here."""
         return self._by_owner[owner]
+
+    def all(self) -> list[Connection]:
+        """The sockets that are connected now."""
+        return list(self._by_sid.values())
 
     def __len__(self) -> int:
         return len(self._by_sid)

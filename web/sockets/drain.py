@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from web.sockets.engineio_internals import SocketServer
@@ -19,8 +20,16 @@ POLL_EVERY = 0.02  # seconds
 class Drain:
     """Transports are closed, as by a lost network: a DISCONNECT would end clients for good (P2)."""
 
-    def __init__(self, server: SocketServer, requests: RequestQueue, within: timedelta) -> None:
-        """`within`: all is closed by then, answered or not."""
+    def __init__(
+        self,
+        server: SocketServer,
+        requests: RequestQueue,
+        within: timedelta,
+        close_others: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`within`: all is closed by then, answered or not. `close_others(seconds)` closes within
+        that time what is connected without a socket."""
+        self._close_others = close_others
         self._server = server
         self._requests = requests
         self._within = within.total_seconds()
@@ -41,6 +50,7 @@ class Drain:
         ]
         for closer in closers:
             closer.start()
+        self._close_others(self._within)
         for closer in closers:
             closer.join()
         time.sleep(FLUSH if closers else 0)

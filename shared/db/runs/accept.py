@@ -8,11 +8,15 @@ from sqlalchemy import Row, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from shared.conversation.search_terms import VERSION
 from shared.db.clock import DbNow
 from shared.db.database import Database
 from shared.db.models import NO_SESSION, MessageRow, RunRow
+from shared.db.runs import idempotency
+from shared.db.runs.idempotency import IdempotencyKey
 from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
+from shared.db.search.index import index_prompt
 from shared.db.sessions.stored_bytes import json_size, size_of
 from shared.db.sessions.upsert import find_or_make, touch
 from shared.errors import QueueFull, RequestConflict, SessionBusy, SessionTooLarge
@@ -37,6 +41,7 @@ class NewRun:
     client_request_id: str | None
     payload_hash: str
     on_busy: OnBusy = "queue"
+    key: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,15 @@ def accept(
     check_profile: Callable[[str], object],
     max_bytes: int | None = None,
 ) -> Accepted:
-    """Store session, prompt and run. A repeated `client_request_id` gives the first run again.
+    """Store session, prompt and run. A repeated key or `client_request_id` gives the first run.
 
     `max_bytes`: how much the session may hold. Raises UnknownProfile (from `check_profile`),
-    RequestConflict, SessionTooLarge, QueueFull, SessionBusy. Requests of one session wait for each
-    other; of two first ones at once, one makes the session.
+    RequestConflict, IdempotencyConflict, SessionTooLarge, QueueFull, SessionBusy. Requests of one
+    session wait for each other; of two first ones at once, one makes the session.
     """
+    known = _known(tx, new)
+    if known is not None:
+        return known
     size = _size(new)
     conversation, is_fresh = _conversation(tx, new, size)
     before = _earlier(tx, new)
@@ -83,6 +91,8 @@ def accept(
         raise QueueFull()
     interrupted = _interrupt(tx, ahead) if new.on_busy == "interrupt" else None
     _insert(tx, new, profile, _queue_no(new, waiting, last), starts_now=not ahead)
+    if new.key is not None:
+        idempotency.store(tx, new.owner, new.key, new.run_id)
     if conversation is not None and not is_fresh:
         touch(tx, conversation, text=new.text, model=new.model, size=size)
     return Accepted(
@@ -183,6 +193,12 @@ def _check_size(size: int, max_bytes: int) -> None:
         raise SessionTooLarge()
 
 
+def _known(tx: Session, new: NewRun) -> Accepted | None:
+    """The run of an earlier request with the same key, before anything is made for this one."""
+    run = idempotency.first_run(tx, new.owner, new.key) if new.key is not None else None
+    return Accepted(run.id, run.session_id, run.state, repeated=True) if run is not None else None
+
+
 def _earlier(tx: Session, new: NewRun) -> Accepted | None:
     if new.client_request_id is None:
         return None
@@ -240,7 +256,7 @@ def _queue_no(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
 # Built once. Core rather than ORM: nothing is read back.
 _WAITING = insert_run(created_at=DbNow())
 _STARTING = _WAITING.values(enqueued_at=DbNow())
-_PROMPT = insert(MessageRow).values(timestamp=DbNow())
+_PROMPT = insert(MessageRow).values(timestamp=DbNow(), indexed_by=VERSION)
 
 
 def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now: bool) -> None:
@@ -273,3 +289,4 @@ def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now
                 "token_count": new.token_count,
             },
         )
+        index_prompt(tx, new.owner, new.run_id, new.text)

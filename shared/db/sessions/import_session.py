@@ -12,8 +12,10 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from shared.conversation.search_terms import VERSION
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, SessionRow, UsageRow
+from shared.db.search.index import index_messages, index_title
 from shared.db.sessions.stored_bytes import sum_of
 from shared.db.sessions.summaries import context_tokens
 from shared.db.usage_report import session_totals
@@ -63,8 +65,10 @@ def import_some(tx: Session, owner: str, chat: Chat, usage_id: str) -> Step:
         select(func.count()).select_from(MessageRow).where(*here, MessageRow.run_id.is_(None))
     )
     rows = all_rows[stored or 0 :][:ROWS]
-    tx.add_all(MessageRow(owner=owner, session_id=chat.id, **row) for row in rows)
+    added = [MessageRow(owner=owner, session_id=chat.id, **row, indexed_by=VERSION) for row in rows]
+    tx.add_all(added)
     tx.flush()
+    index_messages(tx, owner, chat.id, [(row.id, row.content) for row in added])
     if (stored or 0) + len(rows) < len(all_rows):
         return Step.MORE
     _complete(tx, conversation, chat, usage_id)
@@ -109,11 +113,13 @@ def _complete(tx: Session, conversation: Row[Any], chat: Chat, usage_id: str) ->
     count = select(func.count()).where(*here, MessageRow.turn_no.is_not(None))
     tools = select(func.count()).where(*here, MessageRow.role == "tool")
     tokens = context_tokens(tx, owner, chat.id)
+    index_title(tx, owner, chat.id, chat.columns.get("title"))
     tx.execute(
         update(SessionRow)
         .where(SessionRow.owner == owner, SessionRow.id == chat.id)
         .values(
             source=chat.columns["source"],
+            title_indexed_by=VERSION,
             next_turn=max(conversation.next_turn, _turns(chat) + 1),
             message_count=count.scalar_subquery(),
             tool_call_count=tools.scalar_subquery(),

@@ -7,7 +7,7 @@ from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from shared.conversation.content import input_text
-from shared.db.models import MessageRow, RunRow
+from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.db.sessions.summaries import context_tokens
 from shared.protocol.run_states import ENDED, LIVE, OPEN, RunState
@@ -39,7 +39,8 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A session at one moment. `messages`: the newest, in order, without prompts of queued runs."""
+    """A session at one moment. `messages`: the newest, in order, without prompts of queued runs.
+    `title`: None as long as it has none."""
 
     runs: dict[str, RunInfo] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Conversation:
     input_tokens: int = 0
     output_tokens: int = 0
     queue: list[Message] = field(default_factory=list)
+    title: str | None = None
 
     @property
     def profile(self) -> str:
@@ -62,13 +64,15 @@ class Conversation:
 def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAGE) -> Conversation:
     """Read the session, with at most `limit` messages; empty if there is none."""
     input_tokens, output_tokens = context_tokens(tx, owner, session_id)
+    total, title = _total_and_title(tx, owner, session_id)
     return Conversation(
         runs=recent_runs(tx, owner, session_id),
         messages=_messages(tx, owner, session_id, limit) if limit else [],
-        total=_total(tx, owner, session_id),
+        total=total,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         queue=waiting(tx, owner, session_id),
+        title=title,
     )
 
 
@@ -147,8 +151,12 @@ def _run(row: Row[Any] | RunRow) -> RunInfo:
     return RunInfo(row.id, RunState(row.state), row.turn_no, announced, row.profile)
 
 
-def _total(tx: Session, owner: str, session_id: str) -> int:
-    return tx.scalar(select(func.count()).where(*_shown(owner, session_id))) or 0
+def _total_and_title(tx: Session, owner: str, session_id: str) -> tuple[int, str | None]:
+    here = (SessionRow.owner == owner, SessionRow.id == session_id)
+    title = select(SessionRow.title).where(*here).scalar_subquery()
+    total = select(func.count()).where(*_shown(owner, session_id)).scalar_subquery()
+    row = tx.execute(select(total, title)).one()
+    return row[0], row[1]
 
 
 def _messages(tx: Session, owner: str, session_id: str, limit: int) -> list[Message]:

@@ -5,9 +5,11 @@ from typing import Any, Final
 from sqlalchemy import Row, String, bindparam, func, update
 from sqlalchemy.orm import Session
 
+from shared.conversation.search_terms import VERSION
 from shared.db.clock import DbNow
 from shared.db.locks import SESSION_COLUMNS, lock_session
 from shared.db.models import SessionRow
+from shared.db.search.index import index_first_title, index_title
 from shared.db.upserts import Upsert
 
 TITLE_LENGTH: Final = 100  # characters
@@ -25,6 +27,7 @@ def _making(insert: Any) -> Any:
         "started_at": DbNow(),
         "last_active": DbNow(),
         "stored_bytes": bindparam("size"),
+        "title_indexed_by": VERSION,
     }
     made = insert(SessionRow).values(values).on_conflict_do_nothing()
     return made.returning(*SESSION_COLUMNS)
@@ -47,16 +50,18 @@ def find_or_make(
     found = lock_session(tx, owner, session_id)
     if found is not None:
         return found, False
+    title = title_of(text)
     columns = {
         "owner": owner,
         "session_id": session_id,
         "profile": profile,
         "model": model,
-        "title": title_of(text),
+        "title": title,
         "size": size,
     }
     made = tx.connection().execute(_MADE.on(tx), columns).first()
     if made is not None:
+        index_first_title(tx, owner, session_id, title)
         return made, True
     return lock_session(tx, owner, session_id), False
 
@@ -73,6 +78,11 @@ _TOUCHED = (
         stored_bytes=SessionRow.stored_bytes + bindparam("size"),
     )
 )
+_TITLE_INDEXED = (
+    update(SessionRow)
+    .where(SessionRow.owner == bindparam("of_owner"), SessionRow.id == bindparam("of_session"))
+    .values(title_indexed_by=VERSION)
+)
 
 
 def touch(
@@ -88,6 +98,9 @@ def touch(
         "size": size,
     }
     tx.connection().execute(_TOUCHED, values)
+    if not conversation.title and values["text"]:
+        index_title(tx, conversation.owner, conversation.id, values["text"])
+        tx.connection().execute(_TITLE_INDEXED, values)
 
 
 def title_of(text: str) -> str:

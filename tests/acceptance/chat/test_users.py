@@ -17,6 +17,7 @@ from shared.user_tokens import digest
 from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.conftest import Clients
 from tests.support.clients.socket_client import SocketClient
+from tests.support.jwts import RULES, SECRET, secret_token
 from tests.support.recording import Payload, Recording
 from tests.support.servers.stack import TOKEN, Stack
 
@@ -40,6 +41,7 @@ def shared() -> Iterator[Stack]:
     """A stack with a file of users, beside the shared token."""
     made = Stack()
     made.environment["TOKENS_FILE"] = str(made.folder / "users.toml")
+    made.environment |= {"RECHECK_SECONDS": "1", "JWT_SECRET": SECRET, **RULES}
     write_users(made, EVERYBODY)
     try:
         yield made.start()
@@ -48,14 +50,22 @@ def shared() -> Iterator[Stack]:
         made.stop()
 
 
-@pytest.fixture
-def alice(shared: Stack, connect: Clients) -> SocketClient:
-    return connect(shared, token="token-of-alice", who="alice")
+@pytest.fixture(params=["file", "jwt"])
+def way(request: pytest.FixtureRequest) -> str:
+    """By what the two come in: tokens of the file, or JWTs."""
+    return str(request.param)
 
 
 @pytest.fixture
-def bob(shared: Stack, connect: Clients) -> SocketClient:
-    return connect(shared, token="token-of-bob", who="bob")
+def alice(shared: Stack, connect: Clients, way: str) -> SocketClient:
+    token = "token-of-alice" if way == "file" else secret_token(sub="alice")
+    return connect(shared, token=token, who="alice")
+
+
+@pytest.fixture
+def bob(shared: Stack, connect: Clients, way: str) -> SocketClient:
+    token = "token-of-bob" if way == "file" else secret_token(sub="bob")
+    return connect(shared, token=token, who="bob")
 
 
 @pytest.fixture
@@ -283,6 +293,7 @@ def test_both_tokens_of_a_user_open_the_same_sessions(
 
 def test_tokens_come_and_go_while_the_server_runs(shared: Stack, connect: Clients) -> None:
     old = connect(shared, token="token-of-alice")
+    stays = connect(shared, token="new-token-of-alice")
     try:
         write_users(shared, {"alice": ["new-token-of-alice"], "carol": ["token-of-carol"]})
         for gone in ("token-of-alice", "token-of-bob"):
@@ -290,7 +301,8 @@ def test_tokens_come_and_go_while_the_server_runs(shared: Stack, connect: Client
                 connect(shared, token=gone)
         for name in ("new-token-of-alice", "token-of-carol", TOKEN):
             connect(shared, token=name)
-        assert old.call("resume", {"session_id": "what-is-open-stays-open"})["ok"]
+        old.wait_for("disconnect")
+        assert stays.call("resume", {"session_id": "of-a-token-that-is-valid"})["ok"]
     finally:
         write_users(shared, EVERYBODY)
     connect(shared, token="token-of-bob")

@@ -38,7 +38,13 @@ class Web:
 
 
 def start_web(
-    processes: Processes, redis_url: str, database_url: str, home: Path, **environ: str
+    processes: Processes,
+    redis_url: str,
+    database_url: str,
+    home: Path,
+    *,
+    name: str = "web",
+    **environ: str,
 ) -> tuple[str, RunningProcess]:
     environment = {
         "REDIS_URL": redis_url,
@@ -48,7 +54,7 @@ def start_web(
         "PORT": "0",
         **environ,
     }
-    process = processes.start_module("web", "web", environment=environment)
+    process = processes.start_module(name, "web", environment=environment)
     process.wait_for_log("web.listening")
     found = re.search(r"web\.listening url=(\S+)", process.log())
     assert found is not None

@@ -29,7 +29,7 @@ TOKEN = "the-token-of-the-tests"
 LOG_SHOWN = 5_000  # characters of each process when a test fails
 # The variables that change what Holdfast does; the caller's own must not reach it.
 OURS = re.compile(
-    r"^(HOLDFAST_|HERMES_|AUTH_|REDIS_URL|DATABASE_URL|PORT$|PROFILES_FILE|TOKENS_FILE)"
+    r"^(HOLDFAST_|HERMES_|AUTH_|JWT_|COOKIE_|REDIS_URL|DATABASE_URL|PORT$|PROFILES_FILE|TOKENS_FILE)"
 )
 ACCIDENT = re.compile(r"^(  \| )?Traceback|\b(ERROR|CRITICAL)\b", re.MULTILINE)
 

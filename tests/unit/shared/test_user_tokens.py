@@ -8,8 +8,8 @@ import pytest
 from deploy.cli import main
 from shared.errors import SettingsError
 from shared.settings import Settings
-from shared.user_tokens import Stamp, digest, new_token, read
-from web.auth import SETTLED_NS, Authenticator, Unauthenticated
+from shared.user_tokens import SETTLED_NS, Stamp, digest, new_token, read
+from web.auth import Authenticator, Unauthenticated
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def test_a_file_that_does_not_change_is_not_read_again(
 ) -> None:
     write(file, "[users]\n" + line("alice", "a"))
     later = time.time_ns() + SETTLED_NS + 1
-    monkeypatch.setattr("web.auth.time.time_ns", lambda: later)
+    monkeypatch.setattr("shared.user_tokens.time.time_ns", lambda: later)
     door = authenticator(file)
-    monkeypatch.setattr("shared.user_tokens.read", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("shared.user_tokens.read_all", lambda path: pytest.fail("read again"))
     for _ in range(3):
         assert door.authenticate("a").owner == "alice"
 
@@ -113,6 +113,11 @@ def test_a_file_that_is_spoilt_later_changes_nothing_but_the_log(
         ("[users]\n[profiles]\ndefault = 'secret'\n", "a list of names"),
         ("[users]\n[profiles]\ndefault = [5]\n", "a list of names"),
         ("profiles = 5\n[users]\n", "is a table"),
+        ("roles = 5\n[users]\n", "is a table"),
+        ("[users]\n[roles]\nalice = 'admin'\n", "there is no user"),
+        ("[users]\n[roles]\ndefault = 'secret'\n", "one of user, operator, admin"),
+        ("[users]\n[roles]\ndefault = ['admin']\n", "one of user, operator, admin"),
+        ("[users]\n[roles]\ndefault = 5\n", "one of user, operator, admin"),
         ("[users]\nalice = ['secret']\n", "64 hex digits"),
         ("[users]\nalice = [5]\n", "64 hex digits"),
         ("[users]\n" + line("al ice", "a"), "letters, digits"),
@@ -127,6 +132,36 @@ def test_a_faulty_file_prevents_the_start_and_the_error_shows_none_of_it(
         read(file)
     assert "secret" not in str(raised.value)
     assert digest("a") not in str(raised.value)
+
+
+def test_a_role_is_that_of_the_table_and_else_the_lowest(file: Path) -> None:
+    users = "[users]\n" + line("alice", "a") + line("bob", "b")
+    write(file, users)
+    door = authenticator(file, AUTH_TOKEN="shared")
+    assert [door.authenticate(t).role for t in ("a", "b", "shared")] == ["user"] * 3
+    write(file, users + '[roles]\nalice = "admin"\ndefault = "operator"\n')
+    assert [door.authenticate(t).role for t in ("a", "b", "shared")] == [
+        "admin", "user", "operator",
+    ]  # fmt: skip
+
+
+def test_a_principal_is_asked_for_again_without_its_token(file: Path) -> None:
+    users = "[users]\n" + line("bob", "b")
+    write(file, users + line("alice", "a"))
+    door = authenticator(file, AUTH_TOKEN="shared")
+    alice, shared = door.authenticate("a"), door.authenticate("shared")
+    assert (door.renew(alice), door.renew(shared)) == (alice, shared)
+    write(file, users + line("alice", "a", "c") + '[roles]\nalice = "admin"\n')
+    door.refresh()
+    now = door.renew(alice)
+    assert now is not None
+    assert (now.owner, now.role) == ("alice", "admin")
+    write(file, users + line("alice", "c"))
+    door.refresh()
+    assert (door.renew(alice), door.renew(shared)) == (None, shared)
+    write(file, users + line("carol", "a"))
+    door.refresh()
+    assert door.renew(alice) is None
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o602, 0o604])

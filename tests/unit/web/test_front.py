@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
 from types import SimpleNamespace
@@ -119,6 +120,38 @@ def test_a_connection_that_polls_counts_as_authenticated_with_its_socket(
     socket = SimpleNamespace(is_authenticated=is_authenticated)
     Asked(KNOWN, socket=socket, connection=connection)
     assert connection.is_authenticated is is_authenticated
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status", "code"),
+    [
+        ("HTTP_ORIGIN", "https://evil.example", "403", "refused_origin"),
+        ("HTTP_HOST", "evil.example", "400", "unknown_host"),
+    ],
+)
+def test_refusals_below_the_api_have_its_envelope(
+    header: str, value: str, status: str, code: str
+) -> None:
+    environ: dict[str, Any] = {"PATH_INFO": "/v1/runs", header: value}
+    asked = Asked(hosts=("h",), **environ)
+    assert asked.status.startswith(status)
+    error = json.loads(asked.body)["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["code"] == code
+
+
+def test_pages_of_allowed_origins_may_use_the_headers_of_the_api() -> None:
+    page = "https://app.example"
+    asks: Any = {"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "DELETE"}
+    asked = Asked(allowed=(page,), HTTP_ORIGIN=page, PATH_INFO="/v1/runs", **asks)
+    assert (asked.status, asked.seen) == ("204", {})
+    assert "Last-Event-ID" in asked.headers["Access-Control-Allow-Headers"]
+    assert "DELETE" in asked.headers["Access-Control-Allow-Methods"]
+    answer = Asked(allowed=(page,), HTTP_ORIGIN=page, PATH_INFO="/v1/runs")
+    assert "X-Hermes-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Headers" not in answer.headers
+    other = Asked(allowed=(page,), HTTP_ORIGIN=page, PATH_INFO="/")
+    assert other.headers["Access-Control-Expose-Headers"] == "Retry-After"
 
 
 def test_the_page_of_an_allowed_origin_may_ask_what_it_may_send() -> None:

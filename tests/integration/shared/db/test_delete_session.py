@@ -17,8 +17,16 @@ from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
 from shared.db.gateway_sessions import HOLD, queue_deletion
 from shared.db.migrate import upgrade
-from shared.db.models import Base, CompressionRow, DeletionRow, OrphanRow, RunRow, SnapshotRow
-from shared.db.runs import approvals, attempts, ownership
+from shared.db.models import (
+    Base,
+    CompressionRow,
+    DeletionRow,
+    OrphanRow,
+    RunRow,
+    SessionRow,
+    SnapshotRow,
+)
+from shared.db.runs import approvals, attempts, idempotency, ownership
 from shared.db.runs import claim as claims
 from shared.db.runs.accept import NewRun, accept
 from shared.db.runs.claim import Claim, Refusal, Refused
@@ -26,8 +34,9 @@ from shared.db.runs.complete import Closing, close, replace_late
 from shared.db.runs.gateway_orphans import SYNC, track_orphan
 from shared.db.runs.stop import ask_stop
 from shared.db.runs.terminal import mark_announced
+from shared.db.sessions.titles import set_title
 from shared.delete_session import SessionDeleter
-from shared.errors import NotFound, OwnershipLost
+from shared.errors import NotFound, OwnershipLost, RedisUnavailable
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.keys import feed_tag
 from shared.event_log.store import EventLog
@@ -94,6 +103,8 @@ def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
 
     def work(tx: Session) -> None:
         approvals.answer(tx, run_id, 1, "once")
+        set_title(tx, owner, session_id, "a title")
+        idempotency.store(tx, owner, idempotency.key_of(run_id, ""), run_id)
         track_orphan(
             tx,
             run_id=run_id,
@@ -139,8 +150,8 @@ def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
 
 
 def counts(db: Database) -> dict[str, int]:
-    """Rows per table, without what works at the gateway."""
-    tables = [table for table in Base.metadata.sorted_tables if table.name != DELETIONS]
+    """Rows per table, without what works at the gateway and what is of the installation."""
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in OTHERS]
 
     def work(tx: Session) -> dict[str, int]:
         return {t.name: tx.scalar(select(func.count()).select_from(t)) or 0 for t in tables}
@@ -148,7 +159,7 @@ def counts(db: Database) -> dict[str, int]:
     return db.read(work)
 
 
-DELETIONS = "pending_session_deletes"
+OTHERS = {"pending_session_deletes", "installation_secrets", "signed_out_cookies"}
 
 
 def removed(db: Database, *, force: bool = False) -> Removed | None:
@@ -428,6 +439,44 @@ def test_a_live_run_that_does_not_end_is_removed_and_stopped_at_its_gateway(
     assert keys(commands) == []
     check_orphaned_runs(stand.services)
     stand.wait_for_stop(stand.posts("eph")[-1]["run_id"])
+
+
+def test_several_are_deleted_at_once_and_each_that_cannot_be_says_why(
+    stand: WorkerStand, deleter: SessionDeleter, commands: Commands
+) -> None:
+    add_session(stand.db, SESSION)
+    run_id, thread = live(stand)
+    for name, owner in (("idle", OWNER), ("theirs", "you"), ("kept", OWNER)):
+        add_session(stand.db, name, owner=owner)
+    names = ["idle", SESSION, "none", "theirs", "idle"]
+    done = deleter.delete_all(OWNER, names, within=30.0)
+    thread.join(10)
+    assert list(done) == ["idle", SESSION, "none", "theirs"]
+    gone = done[SESSION]
+    assert isinstance(gone, Removed)
+    assert (gone.run_ids, gone.forced) == ((run_id,), ())
+    assert isinstance(done["idle"], Removed)
+    assert isinstance(done["none"], NotFound)
+    assert str(done["none"]) == str(done["theirs"])
+    left = stand.db.read(lambda tx: set(tx.execute(select(SessionRow.owner, SessionRow.id)).all()))
+    assert {tuple(row) for row in left} == {("you", "theirs"), (OWNER, "kept")}
+
+
+def test_without_redis_each_of_several_says_so(
+    stand: WorkerStand, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_session(stand.db, SESSION)
+    add_run(stand.db, SESSION, state="running", turn_no=1)
+    add_session(stand.db, "idle")
+    deleter = SessionDeleter(stand.db, stand.services.event_log, commands, stand.services.queue)
+
+    def fails(*_: object) -> None:
+        raise RedisUnavailable
+
+    monkeypatch.setattr(deleter, "_notify_workers", fails)
+    done = deleter.delete_all(OWNER, [SESSION, "idle"], within=1.0)
+    assert isinstance(done[SESSION], RedisUnavailable)
+    assert isinstance(done["idle"], Removed)
 
 
 def test_the_command_deletes_a_session(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -29,7 +30,15 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     if environ["PATH_INFO"] == "/bye":
         headers.append(("Connection", "close"))
     start_response("200 OK", headers)
+    if environ["PATH_INFO"] == "/broken":
+        return broken()
     return [b"x" * 1_000_000 if environ["PATH_INFO"] == "/long" else str(len(body)).encode()]
+
+
+def broken() -> Iterator[bytes]:
+    """An answer that ends with a bug."""
+    yield b"begun"
+    raise LookupError("a bug")
 
 
 @pytest.fixture
@@ -319,3 +328,24 @@ def everything(client: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return got
+
+
+def test_a_bug_in_the_middle_of_an_answer_is_in_the_log(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, _, address = start()
+    with connected(address, HELLO.replace(b"/ ", b"/broken ")) as client:
+        client.settimeout(10)
+        while client.recv(1000):
+            pass
+    assert "LookupError: a bug" in caplog.text
+
+
+def test_a_client_that_breaks_its_connection_is_not(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, table, address = start()
+    with connected(address, HELLO.replace(b"/ ", b"/long ")) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_until(lambda: len(table) == 0, what="the connection is over")
+    assert "Traceback" not in caplog.text

@@ -110,6 +110,17 @@ def test_who_was_removed_from_a_file_with_limits_uses_nothing(
     assert allowed(profiles, "alice") == []
 
 
+def test_users_with_jwts_are_those_that_the_star_stands_for(
+    write: Write, file: Path, tmp_path: Path
+) -> None:
+    environ = {"TOKENS_FILE": str(file), "HERMES_HOME": str(tmp_path / "none")}
+    both = Profiles.load(Settings.load({**environ, "JWT_SECRET": "s" * 32}))
+    write("[profiles]\nbob = []\n")
+    assert allowed(both, "auth0|carol") == ["default"]
+    write('[profiles]\n"*" = []\n')
+    assert allowed(both, "auth0|carol") == []
+
+
 names = st.sampled_from(["alice", "bob", SHARED_OWNER, "stranger"])
 limits = st.dictionaries(
     st.sampled_from(["alice", "bob", SHARED_OWNER, OTHERS]),

@@ -45,6 +45,18 @@ def test_without_origin_no_page_sent_it_and_star_allows_all() -> None:
     assert not rule().allows_origin(asked("https://evil.example"))
 
 
+def test_our_own_page_is_no_other_that_is_allowed_and_no_program() -> None:
+    listed = rule("https://app.example.org", "*")
+    assert listed.is_own_page(asked("http://chat.example.org"))
+    for other in ("https://app.example.org", "http://chat.example.org:81", "null", "", "x"):
+        assert not listed.is_own_page(asked(other)), other
+    assert not listed.is_own_page(asked())
+    for said, counts in (("same-origin", True), ("same-site", False), ("none", False)):
+        assert listed.is_own_page(asked(HTTP_SEC_FETCH_SITE=said)) is counts
+    both = asked("https://evil.example", HTTP_SEC_FETCH_SITE="same-origin")
+    assert not listed.is_own_page(both)
+
+
 def test_a_forwarded_host_counts_only_from_a_trusted_proxy() -> None:
     said = {"HTTP_X_FORWARDED_HOST": "evil.example", "HTTP_X_FORWARDED_PROTO": "https"}
     assert not rule().allows_origin(asked("https://evil.example", **said))

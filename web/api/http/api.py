@@ -1,0 +1,95 @@
+"""All routes of the HTTP API, and its description at `/openapi.json`."""
+
+from collections.abc import Sequence
+
+import orjson
+from flask import Flask, Response
+
+from web.api.http import run_models as models
+from web.api.http.openapi import document
+from web.api.http.routes import Header, Result, Route, add_routes
+from web.api.http.run_events import POSITION_HEADER, RunEvents
+from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
+from web.api.request_auth import RequestAuth
+
+BODY = (400, 413, 415)  # statuses of what may be wrong with a body
+
+
+def run_routes(runs: Runs) -> list[Route]:
+    """Those of `/v1/runs`, without the events."""
+    return [
+        Route(
+            "POST",
+            "/v1/runs",
+            runs.start,
+            "Start a run.",
+            Result(202, "The run is stored, and starts when it is its turn.", models.StartedRun),
+            body=models.RunBody,
+            headers=[
+                Header(KEY_HEADER, "The same key and body again give the first answer again."),
+                Header(SESSION_HEADER, "The session, if the body names none."),
+            ],
+            refusals=[*BODY, 409, 429],
+        ),
+        Route(
+            "GET",
+            "/v1/runs",
+            runs.list,
+            "The runs of this user, the newest first.",
+            Result(200, "A page of them.", models.RunList),
+            query=models.ListQuery,
+            refusals=[400],
+        ),
+        Route(
+            "GET",
+            "/v1/runs/{run_id}",
+            runs.show,
+            "How a run is doing.",
+            Result(200, "The run.", models.Run),
+            refusals=[404],
+        ),
+        Route(
+            "POST",
+            "/v1/runs/{run_id}/stop",
+            runs.stop,
+            "Stop a run.",
+            Result(200, "It stops; its end is an event.", models.StoppedRun),
+            refusals=[404],
+        ),
+        Route(
+            "POST",
+            "/v1/runs/{run_id}/approval",
+            runs.approve,
+            "Answer the question of a run's agent.",
+            Result(200, "The answer is stored, and goes to the agent.", models.AnsweredApproval),
+            body=models.ApprovalBody,
+            refusals=[*BODY, 404, 409],
+        ),
+    ]
+
+
+def event_routes(events: RunEvents) -> list[Route]:
+    """The events of a run."""
+    return [
+        Route(
+            "GET",
+            "/v1/runs/{run_id}/events",
+            events.stream,
+            "The events of a run: those so far, or after a position, and then live ones.",
+            Result(200, "Server-sent events, until the run has ended."),
+            query=models.EventsQuery,
+            headers=[Header(POSITION_HEADER, "The `id` of the last event that was received.")],
+            refusals=[400, 404, 410, 429],
+        ),
+    ]
+
+
+def add_api(app: Flask, auth: RequestAuth, routes: Sequence[Route], version: str) -> None:
+    """Serve the routes and their description."""
+    description = orjson.dumps(document(routes, version))
+
+    def openapi() -> Response:
+        return Response(description, mimetype="application/json")
+
+    add_routes(app, auth, routes)
+    app.add_url_rule("/openapi.json", view_func=openapi)

@@ -1,0 +1,130 @@
+"""Errors of the HTTP API in the one envelope of Hermes and OpenAI, and which status each has."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from werkzeug.exceptions import HTTPException
+
+from shared.errors import (
+    ClientError,
+    Expired,
+    HoldfastError,
+    IdempotencyConflict,
+    NotFound,
+    QueueFull,
+    RequestConflict,
+    SessionBusy,
+    SessionTooLarge,
+    Unavailable,
+)
+from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
+from web.sockets.request_queue import TooManyRequests
+
+INVALID: Final = "invalid_request_error"
+RATE: Final = "rate_limit_error"
+SERVER: Final = "server_error"
+
+RETRY_AFTER: Final = 2  # seconds
+
+PREFIXES: Final = ("/v1/", "/api/")
+
+
+class ApiError(ClientError):
+    """A refusal that only HTTP knows: its status and code are given."""
+
+    def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = code
+        self.param = param
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a client is told. `retry_after`: seconds."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    retry_after: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The kind, in OpenAI's words."""
+        if self.status == 429:
+            return RATE
+        return SERVER if self.status >= 500 else INVALID
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The body."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that belong to the status."""
+        found = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+
+
+_STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
+    (TooManyGuesses, 429),
+    (Unauthenticated, 401),
+    (Forbidden, 403),
+    (ForeignOrigin, 403),
+    (NotFound, 404),
+    (RequestConflict, 409),
+    (IdempotencyConflict, 409),
+    (SessionBusy, 409),
+    (Expired, 409),
+    (QueueFull, 429),
+    (TooManyRequests, 429),
+    (SessionTooLarge, 413),
+    (Unavailable, 503),
+    (ClientError, 400),
+    (HoldfastError, 500),
+)
+_CODES: Final[dict[int, str]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def fault_of(error: HoldfastError) -> Fault:
+    """The answer to an error of ours."""
+    if isinstance(error, ApiError):
+        status, code, param = error.status, error.error_code, error.param
+    else:
+        status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        code, param = error.code, None
+    retry_after = RETRY_AFTER if status in (429, 503) else None
+    if isinstance(error, Unauthenticated):  # as the gateway says it
+        return Fault(status, "invalid_api_key", "Invalid API key", retry_after=retry_after)
+    return Fault(status, code, str(error), param, retry_after)
+
+
+def fault_of_routing(error: HTTPException) -> Fault:
+    """The answer to what Flask refuses: a path or a method that is not there, above all."""
+    status = error.code or 500
+    code = _CODES.get(status, "bad_request" if status < 500 else "internal")
+    return Fault(status, code, str(error.description or error.name))
+
+
+def internal() -> Fault:
+    """The answer when something of ours is wrong; what it was is in the log only."""
+    return Fault(500, "internal", "Something went wrong here; it has been logged.")
+
+
+def is_api_path(path: str) -> bool:
+    """Whether the path belongs to the HTTP API, so that errors have its envelope."""
+    return path.startswith(PREFIXES) or path in ("/v1", "/api")

@@ -1,0 +1,45 @@
+"""What HTTP requests are answered with when they are refused: `{ok: false, error}`."""
+
+from typing import Final
+
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+
+from shared.errors import (
+    ClientError,
+    HoldfastError,
+    QueueFull,
+    RequestConflict,
+    SessionBusy,
+    SessionTooLarge,
+    Unavailable,
+)
+from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
+from web.api.request_body import TooLarge
+from web.sockets.request_queue import TooManyRequests
+
+RETRY_AFTER: Final = "2"  # seconds
+
+
+_STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
+    (TooManyGuesses, 429),
+    (Unauthenticated, 401),
+    (Forbidden, 403),
+    (ForeignOrigin, 403),
+    (RequestConflict, 409),
+    (SessionBusy, 409),
+    (QueueFull, 429),
+    (TooManyRequests, 429),
+    (SessionTooLarge, 413),
+    (TooLarge, 413),
+    (Unavailable, 503),
+    (ClientError, 400),
+    (HoldfastError, 500),
+)
+
+
+def refused(error: HoldfastError) -> ResponseReturnValue:
+    """The answer for an error, with its status."""
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else {}
+    return jsonify(ok=False, error={"code": error.code, "message": str(error)}), status, headers

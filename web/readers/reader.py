@@ -1,0 +1,96 @@
+"""What waits for one reader: frames in the order in which they are to be sent, within bounds.
+
+A reader is offered frames under its feed's lock, and takes them in the thread of its response. One
+that lost its way (a gap, another epoch, a resync of the session) takes no more until it was opened
+again at its place, in its own thread.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from web.access.principal import Principal
+from web.readers.place import Place
+from web.readers.replay import End
+from web.sockets.connections import Connection
+
+Item = bytes | End
+
+
+class RunReader:
+    """`offer`, `lose`, `close` and `end` never wait, so they may be called under any lock."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        run_id: str,
+        principal: Principal,
+        *,
+        most_chunks: int,
+        most_bytes: int,
+        cut: Callable[[], None],
+    ) -> None:
+        """`cut` breaks its connection."""
+        self.connection = connection
+        self.run_id = run_id
+        self.principal: Principal | None = principal  # by which it came in
+        self.place = Place(0, 0)  # behind all that was offered
+        self.is_lost = False
+        self.is_closed = False
+        self.was_slow = False
+        self._most_chunks = most_chunks
+        self._most_bytes = most_bytes
+        self._cut = cut
+        self._items: deque[Item] = deque()
+        self._bytes = 0
+        self._there = threading.Event()
+
+    def open(self, place: Place) -> None:
+        """It is at this place now, and is offered what follows."""
+        self.place = place
+        self.is_lost = False
+
+    def offer(self, chunk: bytes, place: Place, end: End | None = None) -> None:
+        """Queue frames, behind which the reader is at `place`; a reader for whom too much waits is
+        closed instead."""
+        if self.is_closed:
+            return
+        if len(self._items) >= self._most_chunks or self._bytes >= self._most_bytes:
+            self.was_slow = True
+            self.end()
+            return
+        if chunk:
+            self._items.append(chunk)
+            self._bytes += len(chunk)
+        if end is not None:
+            self._items.append(end)
+        self.place = place
+        self._there.set()
+
+    def lose(self) -> None:
+        """What follows does not continue what it has."""
+        self.is_lost = True
+        self._there.set()
+
+    def close(self) -> None:
+        """Its stream is to end, after what waits."""
+        self.is_closed = True
+        self._there.set()
+
+    def end(self) -> None:
+        """End its stream now: it gets nothing more, not even what waits."""
+        self._items.clear()
+        self.close()
+        self._cut()
+
+    def take(self, seconds: float) -> Sequence[Item]:
+        """What waits, waiting for it at most so long."""
+        if not self._items and not self.is_closed and not self.is_lost:
+            self._there.wait(seconds)
+        self._there.clear()
+        taken: list[Item] = []
+        while self._items:
+            item = self._items.popleft()
+            self._bytes -= len(item) if isinstance(item, bytes) else 0
+            taken.append(item)
+        return taken

@@ -1,0 +1,110 @@
+"""The readers of this process: made, ended when their stream ends, and all closed at a drain."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+
+from shared.errors import ClientError
+from web.access.principal import Principal
+from web.readers.reader import RunReader
+from web.resume.membership import Membership
+from web.sockets.connections import Connection, Connections
+from web.sockets.reconnect_backoff import ReconnectBackoff
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.02  # seconds
+
+
+class TooManyStreams(ClientError):
+    """This user has as many sockets and streams as one may have; close some first."""
+
+    code = "too_many_streams"
+
+
+class Readers:
+    """A reader is a connection without a socket: it counts among those of its owner."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        backoff: ReconnectBackoff,
+        *,
+        per_owner: int,
+        most_chunks: int,
+        most_bytes: int,
+    ) -> None:
+        """`per_owner`: sockets and readers. `most_chunks`, `most_bytes`: what may wait for one."""
+        self._connections = connections
+        self._backoff = backoff
+        self._per_owner = per_owner
+        self._most_chunks = most_chunks
+        self._most_bytes = most_bytes
+        self._by_sid: dict[str, RunReader] = {}
+        self._closing = False
+
+    @property
+    def by_sid(self) -> Mapping[str, RunReader]:
+        """The readers as of now, also later."""
+        return self._by_sid
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether new readers should go elsewhere."""
+        return self._closing
+
+    def all(self) -> list[RunReader]:
+        """The readers of this moment."""
+        return list(self._by_sid.values())
+
+    def add(
+        self, principal: Principal, profile: str, run_id: str, cut: Callable[[], None]
+    ) -> RunReader:
+        """A new reader. Raises TooManyStreams."""
+        if self._connections.of_owner(principal.owner) >= self._per_owner:
+            raise TooManyStreams
+        sid = f"reader-{uuid.uuid4().hex}"
+        # It is the reader whose principal is watched, as its end is not that of a socket.
+        connection = Connection(sid, "", principal.owner, profile, receives_own_aborts=True)
+        self._connections.add(connection)
+        reader = self._by_sid[sid] = RunReader(
+            connection,
+            run_id,
+            principal,
+            most_chunks=self._most_chunks,
+            most_bytes=self._most_bytes,
+            cut=cut,
+        )
+        return reader
+
+    def remove(self, reader: RunReader, membership: Membership) -> None:
+        """The reader's stream is over. May be called twice."""
+        sid = reader.connection.sid
+        if self._by_sid.pop(sid, None) is None:
+            return
+        reader.close()
+        self._connections.remove(sid)
+        if reader.was_slow:
+            self._backoff.closed_slow(reader.connection.feeds)
+            log.warning("reader.too_slow run_id=%s chunks=%s", reader.run_id, self._most_chunks)
+        membership.leave_all(reader.connection)
+
+    def wait_if_slow(self, tag: str) -> None:
+        """Wait, if readers of this session were too slow of late (R31)."""
+        self._backoff.wait(tag)
+
+    def close_all(self, within: float) -> None:
+        """End all streams, spread over half the time, so that their clients go elsewhere; return
+        when they are over, or when the time is."""
+        self._closing = True
+        readers = self.all()
+        deadline = time.monotonic() + within
+        pause = min(0.01, within / 2 / max(len(readers), 1))
+        for reader in readers:
+            reader.close()
+            time.sleep(pause)
+        while self._by_sid and time.monotonic() < deadline:
+            threading.Event().wait(LOOK_EVERY)
+        log.info("web.readers_closed count=%s left=%s", len(readers), len(self._by_sid))

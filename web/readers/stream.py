@@ -1,0 +1,130 @@
+"""The body of a reader's response: what was, what follows, comments while nothing comes.
+
+It never ends by itself while the run is live, except at a drain, when the session is deleted, or
+when the reader is too slow; then it ends without the comment that gateways close a stream with, and
+the client comes back with the id of the last event. Each piece has a deadline by which the client
+has to read it, as other answers have as a whole.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from shared.errors import DatabaseUnavailable, HoldfastError, NotFound, Unavailable
+from web.readers.frames import CLOSED, KEEPALIVE, OPENED, end_frame
+from web.readers.opening import Opening
+from web.readers.reader import RunReader
+from web.readers.readers import Readers
+from web.readers.replay import End, Start
+from web.resume.membership import Membership
+from web.server.http_server import ANSWER_WITHIN, RATE
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_EVERY = 15.0  # seconds
+RETRY_EVERY = 1.0  # seconds, while Redis or the database does not answer
+CHUNK = 1 << 16  # bytes written at once
+
+
+class EventStream:
+    """Iterate over it once; `close` ends the reader wherever it is."""
+
+    def __init__(
+        self,
+        reader: RunReader,
+        start: Start,
+        *,
+        opening: Opening,
+        readers: Readers,
+        membership: Membership,
+        within: Callable[[float | None], None],
+    ) -> None:
+        """`within(seconds)`: the client has so long to read the next piece; None: no limit."""
+        self._reader = reader
+        self._start = start
+        self._opening = opening
+        self._readers = readers
+        self._membership = membership
+        self._within = within
+        self._chunks = self._all()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        self._within(None)  # what was given before is read
+        chunk = next(self._chunks)
+        self._within(ANSWER_WITHIN + len(chunk) / RATE)
+        return chunk
+
+    def close(self) -> None:
+        """The response is over, or the client has left."""
+        self._readers.remove(self._reader, self._membership)
+
+    def _all(self) -> Iterator[bytes]:
+        yield OPENED
+        yield from self._first(self._start)
+        over = self._start.is_over
+        while not over:
+            items = self._reader.take(KEEPALIVE_EVERY)
+            yield from _joined([item for item in items if isinstance(item, bytes)])
+            ends = [item for item in items if isinstance(item, End)]
+            if ends:
+                yield self._ended(ends[-1])
+                over = True
+            elif self._reader.is_closed:
+                return
+            elif self._reader.is_lost:
+                start = self._open_again()
+                if start is None:
+                    yield KEEPALIVE
+                else:
+                    yield from self._first(start)
+                    over = start.is_over
+            elif not items:
+                yield KEEPALIVE
+        yield CLOSED
+
+    def _first(self, start: Start) -> Iterator[bytes]:
+        yield from _joined(start.frames)
+        if start.end is not None:
+            yield self._ended(start.end)
+
+    def _ended(self, end: End) -> bytes:
+        output = None
+        if "output" not in end.event:
+            try:
+                output = self._opening.output(self._reader.connection.owner, self._reader.run_id)
+            except DatabaseUnavailable:
+                log.info("reader.output_unread run_id=%s", self._reader.run_id)
+        more = {"condensed": True} if end.condensed else {}
+        return end_frame(end.place, end.name, end.event, output, **more)
+
+    def _open_again(self) -> Start | None:
+        """Go on from the reader's place, as if it had come back with its id; None if that has to be
+        tried again."""
+        try:
+            return self._opening.open(self._reader, self._reader.place)
+        except NotFound:
+            return Start([], self._reader.place, is_over=True)
+        except Unavailable as error:
+            log.info("reader.waits run_id=%s code=%s", self._reader.run_id, error.code)
+        except HoldfastError:
+            log.exception("reader.not_opened run_id=%s", self._reader.run_id)
+            self._reader.close()
+        time.sleep(RETRY_EVERY)
+        return None
+
+
+def _joined(frames: Sequence[bytes]) -> Iterator[bytes]:
+    """The frames in chunks that are worth a write."""
+    waiting: list[bytes] = []
+    size = 0
+    for one in frames:
+        waiting.append(one)
+        size += len(one)
+        if size >= CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
