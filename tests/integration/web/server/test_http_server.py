@@ -192,7 +192,10 @@ def test_a_server_that_ended_is_not_healthy(start: Start, monkeypatch: pytest.Mo
 
 
 def test_stopping_ends_the_wait_and_closes_the_listener(start: Start) -> None:
-    server, _, address = start()
+    server, table, address = start()
+    with connected(address, HELLO) as client:
+        assert b"200 OK" in client.recv(1000)
+    wait_until(lambda: len(table) == 0, what="it waits for the next connection")
     began = time.monotonic()
     server.service.stop()
     assert time.monotonic() - began < 3
