@@ -84,6 +84,7 @@ class HttpServer:
                 self._survive(error)
                 continue
             self._admit(sock, address)
+            time.sleep(0)  # others are served between two newcomers
 
     def _survive(self, error: OSError) -> None:
         """Raises what will not pass."""
