@@ -169,7 +169,7 @@ def _object(body: bytes) -> Object | None:
     try:
         found = orjson.loads(body)
         orjson.dumps(found)  # not all that can be read can be written, such as deep nesting
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return found if isinstance(found, dict) else None
 
