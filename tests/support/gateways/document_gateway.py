@@ -77,6 +77,7 @@ class Gate:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256
     gateway: DocumentGateway
 
 

@@ -5,6 +5,7 @@ each what holds here: an endpoint that is not in the table is not in the documen
 is false.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -90,11 +91,11 @@ class Facts:
 
 def capabilities(routes: Iterable[Route], facts: Facts) -> dict[str, Any]:
     """The document; see `models.Capabilities`."""
-    served = {(route.method, route.path) for route in routes if route.is_served}
+    served = {(route.method, _unnamed(route.path)) for route in routes if route.is_served}
     endpoints = {
         name: {"method": method, "path": path}
         for name, (method, path) in ENDPOINTS.items()
-        if (method, path) in served
+        if (method, _unnamed(path)) in served
     }
     return {
         "object": "hermes.api_server.capabilities",
@@ -112,6 +113,11 @@ def capabilities(routes: Iterable[Route], facts: Facts) -> dict[str, Any]:
         "endpoints": endpoints,
         "holdfast": {"description": "/openapi.json", "page": "/docs"},
     }
+
+
+def _unnamed(path: str) -> str:
+    """The path without the names of its parameters."""
+    return re.sub(r"\{\w+\}", "{}", path)
 
 
 def _features(endpoints: Mapping[str, Any], facts: Facts) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 Problem: a page that many clients poll would be asked for once per request, and a gateway that
 hangs would hold all of them. Idea: one question at a time for each profile and document, in a
 thread of its own; whoever wants the same waits for it, and its answer counts for some seconds
-after, also if it was a failure. Invariant: no caller waits longer than `within`, and a gateway has
-one question per document at a time. Nothing that a gateway says in a failure is passed on.
+after, also if it was a failure. Invariant: nobody waits for a question that is older than `within`,
+and a gateway has one question per document at a time. Nothing that a gateway says in a failure is
+passed on.
 """
 
 import logging
@@ -62,11 +63,12 @@ class Failure:
 
 @dataclass
 class Question:
-    """One question; `outcome` is set before `done`."""
+    """One question; `outcome` is set before `done`. Times are monotonic."""
 
+    began: float
     done: threading.Event = field(default_factory=threading.Event)
     outcome: Object | Failure | None = None
-    ended: float = 0.0  # monotonic
+    ended: float = 0.0
 
     def counts(self, now: float) -> bool:
         """Whether a request may take its outcome, or wait for it."""
@@ -105,16 +107,16 @@ class Documents:
         """The question for that document, asked unless its answer is there or on its way."""
         key = (profile.name, path)
         with self._lock:
-            question = self._questions.get(key)
-            if question is not None and question.counts(self._clock()):
+            now, question = self._clock(), self._questions.get(key)
+            if question is not None and question.counts(now):
                 return question
-            question = self._questions[key] = Question()
+            question = self._questions[key] = Question(now)
         runtime.spawn(self._answer, question, profile, path)
         return question
 
     def wait(self, profile: Profile, question: Question) -> Object:
         """The answer to a question that was begun; raises as `get` does."""
-        question.done.wait(self._within)
+        question.done.wait(max(0.0, question.began + self._within - self._clock()))
         outcome = question.outcome if question.done.is_set() else _unreachable(profile)
         if isinstance(outcome, Failure):
             raise outcome.error()

@@ -18,6 +18,7 @@ from web.api.http.routes import Answer, Call
 API_VERSION: Final = "0.19.0"  # of the gateway's API that has the shapes which are served here
 DETAILED: Final = "/health/detailed"
 _OF_A_PLATFORM: Final = ("state", "updated_at", "error_code")
+_TEXTS: Final = ("error_message",)  # may name addresses
 
 
 class GatewayHealth:
@@ -99,6 +100,7 @@ def _checks(theirs: Object) -> dict[str, dict[str, Any]]:
 def _platforms(found: Any) -> dict[str, dict[str, Any]]:
     return {
         name: {key: _plain(one[key]) for key in _OF_A_PLATFORM if key in one}
+        | {key: None for key in _TEXTS if key in one}
         for name, one in _objects(found).items()
     }
 

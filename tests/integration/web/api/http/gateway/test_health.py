@@ -49,7 +49,7 @@ def test_the_details_are_counts_and_states(site: Site, gate: Gate) -> None:
     assert (answer.status_code, found["status"]) == (200, "ok")
     assert (found["active_agents"], found["pid"], found["gateway_busy"]) == (2, 4711, True)
     assert found["readiness"]["checks"]["background_queues"]["active_api_runs"] == 2
-    assert found["platforms"] == {"telegram": {"state": "retrying"}}
+    assert found["platforms"] == {"telegram": {"state": "retrying", "error_message": None}}
     assert found["updated_at"] == "2026-01-01T00:00:00+00:00"
     assert found["holdfast"]["gateway"] == "ok"
     assert set(found["holdfast"]["dependencies"]) == {"database", "redis", "relay"}
