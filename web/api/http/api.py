@@ -28,6 +28,7 @@ def run_routes(runs: Runs) -> list[Route]:
             "Start a run.",
             Result(202, "The run is stored, and starts when it is its turn.", models.StartedRun),
             body=models.RunBody,
+            query=models.ProfileQuery,
             headers=[
                 Header(KEY_HEADER, "The same key and body again give the first answer again."),
                 Header(SESSION_HEADER, "The session, if the body names none."),

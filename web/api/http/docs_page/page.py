@@ -102,11 +102,16 @@ def _operation(document: Document, path: str, method: str, described: Schema) ->
         public=described.get("security") == [],
         parameters=_parameters(described),
         body=fields,
-        body_meaning=shape.get("description", ""),
+        body_meaning=_without_name(shape.get("description", ""), method, path),
         answer=first,
         errors=errors,
         example=_example(path, method, fields, is_public=described.get("security") == []),
     )
+
+
+def _without_name(meaning: str, method: str, path: str) -> str:
+    """What is said of a body, without the operation that stands above it already."""
+    return meaning.removeprefix(f"`{method.upper()} {path}`.").strip()
 
 
 def _parameters(described: Schema) -> list[tuple[str, list[Field]]]:

@@ -1,16 +1,8 @@
 """What the gateway's documents look like. Fields that newer gateways add are passed on."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from web.api.http.run_models import Query
-
-
-class ProfileQuery(Query):
-    """Whose gateway is meant."""
-
-    profile: Annotated[str | None, Field(description="Name of a profile.")] = None
 
 
 class Document(BaseModel):

@@ -8,6 +8,7 @@ from web.api.http.gateway.documents import Documents
 from web.api.http.gateway.health import GatewayHealth
 from web.api.http.gateway.info import Info
 from web.api.http.routes import Result, Route
+from web.api.http.run_models import ProfileQuery
 
 NO_DOCUMENT = (501, 502)  # statuses of a gateway that does not have it, or gives no usable one
 
@@ -43,7 +44,7 @@ def info_routes(info: Info) -> list[Route]:
             info.models,
             "The models of the gateway.",
             Result(200, "What `model` of a run may name.", models.ModelList),
-            query=models.ProfileQuery,
+            query=ProfileQuery,
             refusals=[400, *NO_DOCUMENT],
         ),
         Route(
@@ -52,7 +53,7 @@ def info_routes(info: Info) -> list[Route]:
             info.capabilities,
             "What this server does, for clients that ask before they use it.",
             Result(200, "Features and endpoints.", models.Capabilities),
-            query=models.ProfileQuery,
+            query=ProfileQuery,
             refusals=[400],
         ),
         Route(
@@ -61,7 +62,7 @@ def info_routes(info: Info) -> list[Route]:
             info.skills,
             "The skills that the agent has.",
             Result(200, "All of them.", models.SkillList),
-            query=models.ProfileQuery,
+            query=ProfileQuery,
             refusals=[400, *NO_DOCUMENT],
         ),
         Route(
@@ -70,7 +71,7 @@ def info_routes(info: Info) -> list[Route]:
             info.toolsets,
             "The tools that the agent has, in sets.",
             Result(200, "All of them.", models.ToolsetList),
-            query=models.ProfileQuery,
+            query=ProfileQuery,
             refusals=[400, *NO_DOCUMENT],
         ),
         Route(
@@ -96,7 +97,7 @@ def health_routes(health: GatewayHealth) -> list[Route]:
             health.detailed,
             "How the gateway and the parts of Holdfast are.",
             Result(200, "Also if some of them do not work.", models.DetailedHealth),
-            query=models.ProfileQuery,
+            query=ProfileQuery,
             refusals=[400],
         ),
     ]

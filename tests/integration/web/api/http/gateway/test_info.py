@@ -80,6 +80,8 @@ def test_runs_of_a_profile_are_started_and_listed_below_its_path(site: Site, gat
     assert alice.get(f"{below}/v1/runs/{run_id}").json()["status"] == "queued"
     assert [one["run_id"] for one in alice.get(f"{below}/v1/runs").json()["data"]] == [run_id]
     assert alice.get("/p/default/v1/runs").json()["data"] == []
+    assert run_id in alice.get("/v1/runs?profile=").text
+    assert error_of(alice.get("/v1/runs?profile=%00")) == (400, "invalid_payload")
     refused = site.bob.post(f"{below}/v1/runs", {"input": "x"})
     assert error_of(refused) == (404, "unknown_profile")
     assert error_of(site.bob.get(f"/p/default/v1/runs/{run_id}")) == (404, "run_not_found")
