@@ -59,7 +59,7 @@ def ask(
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = (
             f"GET {path} HTTP/1.1",
-            f"Host: {parts.netloc}",
+            f"Host: {parts.netloc.encode('idna').decode()}",
             "Accept: application/json",
             "Connection: close",
             *(f"{name}: {value}" for name, value in (headers or {}).items()),

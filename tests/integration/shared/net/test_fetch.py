@@ -144,6 +144,17 @@ def test_headers_are_sent_and_any_status_is_an_answer(start: Start) -> None:
     assert b"\r\nX-Key: k\r\n" in server.requests[0]
 
 
+def test_a_name_beyond_ascii_is_sent_as_the_web_does(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(sends(WHOLE))
+    port = server.url.split(":")[2].partition("/")[0]
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port)))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [address])
+    assert fetch(f"http://bücher.example:{port}/", seconds=5, most=10_000) == KEYS
+    assert f"\r\nHost: xn--bcher-kva.example:{port}\r\n".encode() in server.requests[0]
+
+
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
