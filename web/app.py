@@ -24,6 +24,7 @@ from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
+from web.api.http.gateway.routes import with_gateway_routes
 from web.api.http.live_run import LiveRuns
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
@@ -233,7 +234,8 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         sockets_per_owner=settings.sockets_per_owner,
         faults=faults,
     ).install(socketio)
-    add_routes(app, Health(db, commands, relay.subscriber, services))
+    health = Health(db, commands, relay.subscriber, services)
+    add_routes(app, health)
     rates = RateLimit(settings.requests_per_second)
     add_run_route(app, auth, requests, rates)
     AuthSession(auth, access.cookies, access.signed_out).install(app)
@@ -242,7 +244,14 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
+    routes = with_gateway_routes(
+        [*run_routes(runs), *event_routes(run_events)],
+        profiles=profiles,
+        health=health,
+        needs_token=not settings.auth_disabled,
+        cors=bool(settings.cors_origins),
+    )
+    add_api(app, auth, routes, profiles, version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

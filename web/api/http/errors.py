@@ -26,7 +26,7 @@ SERVER: Final = "server_error"
 
 RETRY_AFTER: Final = 2  # seconds
 
-PREFIXES: Final = ("/v1/", "/api/")
+PREFIXES: Final = ("/v1/", "/api/", "/p/", "/health/")
 
 
 class ApiError(ClientError):
@@ -127,4 +127,4 @@ def internal() -> Fault:
 
 def is_api_path(path: str) -> bool:
     """Whether the path belongs to the HTTP API, so that errors have its envelope."""
-    return path.startswith(PREFIXES) or path in ("/v1", "/api")
+    return f"{path}/".startswith(PREFIXES)

@@ -6,17 +6,19 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.hermes.profiles import DEFAULT
 from web.api.http.routes import EVENT_STREAM, Route
 
 VERSION: Final = "3.1.0"
-EVERYWHERE: Final = (401, 403, 429, 500, 503)  # statuses of errors that every route may answer
+EVERYWHERE: Final = (401, 403, 404, 429, 500, 503)  # statuses of errors that every route may answer
+OF_PUBLIC: Final = (403, 500)  # those of a route that asks for no token
 
 _REFERENCE = "#/components/schemas/{model}"
 _MEANING: Final = {
     400: "What was sent makes no sense; `param` names the field.",
     401: "The token is missing or wrong.",
     403: "The page of another origin sent it, with a cookie.",
-    404: "There is no such thing, or it is somebody else's.",
+    404: "There is no such thing, or no such profile, or it is somebody else's.",
     405: "The path has no such method.",
     409: "The state of the run does not allow it.",
     410: "What came before was condensed, and the position cannot be continued exactly.",
@@ -24,6 +26,8 @@ _MEANING: Final = {
     415: "The body is not `application/json`.",
     429: "Too many; `Retry-After` says when to try again.",
     500: "A fault of the server; it is in its log.",
+    501: "Not done here, or not offered by the gateway of this profile.",
+    502: "The gateway of this profile gave no usable answer.",
     503: "A service that is needed does not answer; `Retry-After` says when to try again.",
 }
 
@@ -52,6 +56,14 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
             "version": version,
             "description": "The API of the Hermes Agent API server, with runs that last.",
         },
+        "servers": [
+            {"url": "/"},
+            {
+                "url": "/p/{profile}",
+                "description": "The same paths, for the gateway of that profile.",
+                "variables": {"profile": {"default": DEFAULT}},
+            },
+        ],
         "security": [{"token": []}],
         "paths": _paths(routes),
         "components": {
@@ -76,6 +88,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": _parameters(route),
         "responses": _responses(route),
     }
+    if route.public:
+        operation["security"] = []
     if route.body is not None:
         content = {"application/json": {"schema": _reference(route.body)}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -107,7 +121,8 @@ def _responses(route: Route) -> dict[str, Any]:
         str(result.status): {"description": result.meaning, "content": content}
     }
     error = {"application/json": {"schema": _reference(ErrorBody)}}
-    for status in sorted({*EVERYWHERE, *route.refusals}):
+    everywhere = EVERYWHERE if not route.public else OF_PUBLIC
+    for status in sorted({*everywhere, *route.refusals}):
         responses[str(status)] = {"description": _MEANING[status], "content": error}
     return responses
 

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
-from web.access.principal import Principal
+from web.access.principal import ANYBODY, Principal
 from web.api.http import errors
 from web.api.http.errors import Fault
 from web.api.request_auth import RequestAuth
@@ -44,7 +45,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Call:
-    """One request, authenticated."""
+    """One request, authenticated unless its route is public."""
 
     principal: Principal
     profile: str
@@ -73,7 +74,7 @@ Handler = Callable[[Call], Answer | Response]
 @dataclass(frozen=True)
 class Route:
     """One row. `path` is written as in OpenAPI: `/v1/runs/{run_id}`. `refusals`: statuses of errors
-    beside those that every route has."""
+    beside those that every route has. `public`: everybody may ask, without a token."""
 
     method: str
     path: str
@@ -84,6 +85,12 @@ class Route:
     query: type[BaseModel] | None = None
     headers: Sequence[Header] = ()
     refusals: Sequence[int] = ()
+    public: bool = False
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it does what the gateway's route does, and not only say that it does not."""
+        return self.result.status != HTTPStatus.NOT_IMPLEMENTED
 
     @property
     def parameters(self) -> list[str]:
@@ -112,7 +119,7 @@ def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         try:
             call = Call(
-                principal=auth.of_request(request.environ),
+                principal=ANYBODY if route.public else auth.of_request(request.environ),
                 profile=request.args.get("profile", "").strip() or DEFAULT,
                 path=path,
                 headers=Headers(request.headers),

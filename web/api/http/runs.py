@@ -107,11 +107,14 @@ class Runs:
 
     def list(self, call: Call) -> Answer | Response:
         """`GET /v1/runs`."""
-        query = checked(ListQuery, call.arguments)
+        given = {
+            name: value for name, value in call.arguments.items() if value or name != "profile"
+        }
+        query = checked(ListQuery, given)
         wanted = replace(
             states_of(query.status),
             session_id=query.session_id,
-            profile=call.arguments.get("profile") or None,
+            profile=query.profile or None,
             since=query.since,
             until=query.until,
         )
