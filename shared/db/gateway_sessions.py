@@ -116,13 +116,16 @@ def delete_soon(tx: Session, profile: str, session_ids: Collection[str]) -> None
     )
 
 
-def retry_parked(tx: Session, profile: str, session_ids: Collection[str]) -> None:
-    """Queue parked sessions again, with no failures: the gateway still has them."""
-    tx.execute(
+def retry_parked(tx: Session, profile: str, session_ids: Collection[str]) -> int:
+    """Queue parked sessions again, with no failures: the gateway still has them. Returns how many
+    of these were parked."""
+    queued = tx.execute(
         update(DeletionRow)
         .where(*_these(profile, session_ids), DeletionRow.status == PARKED)
         .values(status=PENDING, attempt_count=0, next_attempt_at=DbNow(), updated_at=DbNow())
+        .returning(DeletionRow.session_id)
     )
+    return len(queued.all())
 
 
 def due_profiles(tx: Session) -> list[str]:
