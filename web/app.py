@@ -58,7 +58,7 @@ from web.sockets.connections import Connections
 from web.sockets.drain import Drain
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
-from web.sockets.rate_limit import RateLimit
+from web.sockets.rate_limit import OwnerLimits, RateLimit
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
@@ -193,6 +193,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         session_max_bytes=settings.session_max_bytes,
     )
     approvals = Approvals(db, event_log, queue)
+    limits_of_owners = OwnerLimits(
+        RateLimit(settings.owner_requests_per_second), RateLimit(settings.requests_per_second)
+    )
     events = SocketEvents(requests, resume, approvals)
     request_queue = RequestQueue(
         server,
@@ -202,6 +205,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         refused=refusal_event,
         faults=faults,
         per_second=settings.requests_per_second,
+        owners=limits_of_owners.requests,
     )
     request_queue.install()
     rejoin = Rejoin(
@@ -234,15 +238,14 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         faults=faults,
     ).install(socketio)
     add_routes(app, Health(db, commands, relay.subscriber, services))
-    rates = RateLimit(settings.requests_per_second)
-    add_run_route(app, auth, requests, rates)
-    AuthSession(auth, access.cookies, access.signed_out).install(app)
-    runs = Runs(db, requests, approvals, LiveRuns(db, event_log), rates)
+    add_run_route(app, auth, requests, limits_of_owners)
+    AuthSession(auth, access.cookies, access.signed_out, limits_of_owners).install(app)
+    runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
     opening = Opening(
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
+    add_api(app, auth, limits_of_owners, [*run_routes(runs), *event_routes(run_events)], version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

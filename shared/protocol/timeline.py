@@ -1,7 +1,7 @@
 """When a run did what: the steps in the events of its log. Pure.
 
-A worker folds each event as it is written and stores the steps with the end of the run, when the log
-is about to go; a web process folds the log of a live run. Steps hold names and numbers only, no
+A worker folds each event as it is written and stores the steps with the end of the run, when the
+log is about to go; a web process folds the log of a live run. Steps hold names and numbers only, no
 text of the agent, since operators may read them.
 """
 

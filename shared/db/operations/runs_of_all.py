@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from shared.db.models import IS_FAILED, AttemptRow, RunRow
@@ -15,10 +15,10 @@ from shared.protocol.run_states import OPEN, RunState
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of a run beside its contents. Times are epoch seconds, by the database's clock.
+    """What is known of a run beside its contents. Times are epoch seconds by the database's clock.
 
-    `queue_position`: 1 for the first in line, None unless it is queued. `attempts`: how often it was
-    posted. `worker`: the one that has it, or had it last.
+    `queue_position`: 1 for the first in line, None unless it is queued. `attempts`: how often it
+    was posted. `worker`: the one that has it, or had it last.
     """
 
     id: str
@@ -79,7 +79,7 @@ def _helping(states: Sequence[RunState]) -> list[ColumnElement[bool]]:
     return [IS_FAILED] if list(states) == [RunState.FAILED] else []
 
 
-def _columns() -> Select[Any]:
+def _columns() -> Any:
     other = aliased(RunRow)
     before = (
         select(func.count())

@@ -11,6 +11,7 @@ from web.api.http.routes import Header, Result, Route, add_routes
 from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
 from web.api.request_auth import RequestAuth
+from web.sockets.rate_limit import OwnerLimits
 
 BODY = (400, 413, 415)  # statuses of what may be wrong with a body
 
@@ -30,6 +31,7 @@ def run_routes(runs: Runs) -> list[Route]:
                 Header(SESSION_HEADER, "The session, if the body names none."),
             ],
             refusals=[*BODY, 409, 429],
+            starts_run=True,
         ),
         Route(
             "GET",
@@ -84,12 +86,14 @@ def event_routes(events: RunEvents) -> list[Route]:
     ]
 
 
-def add_api(app: Flask, auth: RequestAuth, routes: Sequence[Route], version: str) -> None:
+def add_api(
+    app: Flask, auth: RequestAuth, limits: OwnerLimits, routes: Sequence[Route], version: str
+) -> None:
     """Serve the routes and their description."""
     description = orjson.dumps(document(routes, version))
 
     def openapi() -> Response:
         return Response(description, mimetype="application/json")
 
-    add_routes(app, auth, routes)
+    add_routes(app, auth, limits, routes)
     app.add_url_rule("/openapi.json", view_func=openapi)

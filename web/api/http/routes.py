@@ -1,6 +1,7 @@
 """The table of routes: what each takes, answers and means; and how Flask comes to call it."""
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from web.access.principal import Principal
 from web.api.http import errors
 from web.api.http.errors import Fault
 from web.api.request_auth import RequestAuth
+from web.sockets.rate_limit import Budget, OwnerLimits
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,8 @@ Handler = Callable[[Call], Answer | Response]
 @dataclass(frozen=True)
 class Route:
     """One row. `path` is written as in OpenAPI: `/v1/runs/{run_id}`. `refusals`: statuses of errors
-    beside those that every route has."""
+    beside those that every route has. `starts_run`: it counts against the limit of such requests.
+    """
 
     method: str
     path: str
@@ -84,6 +87,7 @@ class Route:
     query: type[BaseModel] | None = None
     headers: Sequence[Header] = ()
     refusals: Sequence[int] = ()
+    starts_run: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -96,23 +100,37 @@ class Route:
         return _PARAMETER.sub(r"<\1>", self.path)
 
 
-def add_routes(app: Flask, auth: RequestAuth, routes: Sequence[Route]) -> None:
+def add_routes(app: Flask, auth: RequestAuth, limits: OwnerLimits, routes: Sequence[Route]) -> None:
     """Serve the routes, and give all errors below their prefixes the one envelope."""
     for route in routes:
         app.add_url_rule(
             route.rule,
             endpoint=f"{route.method} {route.path}",
-            view_func=_view(auth, route),
+            view_func=_view(auth, limits, route),
             methods=[route.method],
         )
     app.register_error_handler(HTTPException, _routing_error)
 
 
-def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
+def _view(auth: RequestAuth, limits: OwnerLimits, route: Route) -> Callable[..., Response]:
+    counted = limits.starts if route.starts_run else limits.requests
+
     def view(**path: str) -> Response:
         try:
+            principal = auth.of_request(request.environ)
+        except HoldfastError as error:
+            return _refused(route, error)
+        response = answered(principal, path)
+        response.headers.update(_budget_headers(counted.budget(principal.owner)))
+        return response
+
+    def answered(principal: Principal, path: Mapping[str, str]) -> Response:
+        try:
+            limits.requests.require(principal.owner)
+            if route.starts_run:
+                limits.starts.require(principal.owner)
             call = Call(
-                principal=auth.of_request(request.environ),
+                principal=principal,
                 profile=request.args.get("profile", "").strip() or DEFAULT,
                 path=path,
                 headers=Headers(request.headers),
@@ -120,9 +138,7 @@ def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
             )
             return _response(route.handler(call))
         except HoldfastError as error:
-            fault = errors.fault_of(error)
-            log.info("api.refused route=%s code=%s", route.path, fault.code)
-            return refused(fault)
+            return _refused(route, error)
         except HTTPException:
             raise
         except Exception:  # the edge: a bug answers `internal` and harms nobody else
@@ -130,6 +146,20 @@ def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
             return refused(errors.internal())
 
     return view
+
+
+def _refused(route: Route, error: HoldfastError) -> Response:
+    fault = errors.fault_of(error)
+    log.info("api.refused route=%s code=%s", route.path, fault.code)
+    return refused(fault)
+
+
+def _budget_headers(budget: Budget) -> dict[str, str]:
+    return {
+        "RateLimit-Limit": str(budget.limit),
+        "RateLimit-Remaining": str(budget.remaining),
+        "RateLimit-Reset": str(math.ceil(budget.reset)),
+    }
 
 
 def _response(answer: Answer | Response) -> Response:

@@ -21,8 +21,6 @@ from web.api.http.run_models import ApprovalBody, ListQuery, RunBody
 from web.api.http.run_objects import run_object, states_of
 from web.api.run_requests import RunRequests
 from web.payloads import ApprovalPayload
-from web.sockets.rate_limit import RateLimit
-from web.sockets.request_queue import TooManyRequests
 
 KEY_HEADER: Final = "Idempotency-Key"
 SESSION_HEADER: Final = "X-Hermes-Session-Id"
@@ -40,19 +38,14 @@ class Runs:
         requests: RunRequests,
         approvals: Approvals,
         live: LiveRuns,
-        rates: RateLimit,
     ) -> None:
-        """`rates`: of the runs that one user starts."""
         self._db = db
         self._requests = requests
         self._approvals = approvals
         self._live = live
-        self._rates = rates
 
     def start(self, call: Call) -> Answer | Response:
         """`POST /v1/runs`."""
-        if not self._rates.allows(call.owner):
-            raise TooManyRequests
         key = _key(call)
         payload = body_of(RunBody).payload(_session(call))
         accepted = self._requests.accept(call.owner, call.profile, payload, key=key)
