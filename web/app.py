@@ -25,6 +25,7 @@ from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
 from web.api.http.live_run import LiveRuns
+from web.api.http.operations.routes import Needs, operation_routes
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
 from web.api.http_runs import add_run_route
@@ -36,7 +37,7 @@ from web.front import Front
 from web.readers.opening import Opening
 from web.readers.reader import RunReader
 from web.readers.reader_emitter import ReaderEmitter
-from web.readers.readers import Readers
+from web.readers.readers import LEFT_LOOK_EVERY, Readers
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
@@ -227,6 +228,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     access.watch.add(connections.all, emitter.close)
     access.watch.add(readers.all, RunReader.end)
     services += access.services
+    services.append(periodic("readers-left", readers.nudge_those_that_left, LEFT_LOOK_EVERY))
     ConnectHandler(
         server=server,
         auth=auth,
@@ -245,7 +247,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, auth, limits_of_owners, [*run_routes(runs), *event_routes(run_events)], version())
+    needs = Needs(db, event_log, profiles, settings, requests, limits_of_owners, connections)
+    routes = [*run_routes(runs), *event_routes(run_events), *operation_routes(needs)]
+    add_api(app, auth, limits_of_owners, routes, version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

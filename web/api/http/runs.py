@@ -64,7 +64,7 @@ class Runs:
 
     def stop(self, call: Call) -> Answer | Response:
         """`POST /v1/runs/{run_id}/stop`."""
-        run_id = _run_id(call)
+        run_id = run_id_of(call)
         try:
             stopped = self._requests.stop(call.owner, run_id)
         except NotFound:
@@ -125,7 +125,7 @@ class Runs:
 
     def find(self, call: Call) -> RunStatus:
         """The run that the path names. Raises ApiError if its owner has none of that id."""
-        run_id = _run_id(call)
+        run_id = run_id_of(call)
         run = self._db.read(lambda tx: read_status(tx, call.owner, run_id))
         if run is None:
             raise not_found(run_id)
@@ -137,7 +137,8 @@ def not_found(run_id: str) -> ApiError:
     return ApiError(404, "run_not_found", f"Run not found: {run_id[:100]}")
 
 
-def _run_id(call: Call) -> str:
+def run_id_of(call: Call) -> str:
+    """The id in the path. Raises ApiError for what is none."""
     run_id = call.path["run_id"]
     if not is_identifier(run_id):
         raise not_found("that is none of a run")
