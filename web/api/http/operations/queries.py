@@ -1,8 +1,8 @@
 """What requests of operations may say."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from web.api.http.run_models import ListedStatus, Query
 from web.payloads import MOST, Identifier, Payload
@@ -12,7 +12,16 @@ LONGEST_RANGE: Final = 366  # days
 Time = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]  # epoch seconds
 
 
-class UsageQuery(Query):
+class GivenQuery(Query):
+    """A query whose empty parameters were not given."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        return {name: value for name, value in values.items() if value != ""}
+
+
+class UsageQuery(GivenQuery):
     """`GET /api/usage`."""
 
     by: Annotated[
@@ -32,7 +41,7 @@ class UsageQuery(Query):
     limit: Annotated[int, Field(ge=1, le=1000, description="Sums, those of most tokens.")] = 100
 
 
-class RunsQuery(Query):
+class RunsQuery(GivenQuery):
     """`GET /api/runs`."""
 
     limit: Annotated[int, Field(ge=1, le=100, description="Runs of one page.")] = 20
@@ -44,7 +53,7 @@ class RunsQuery(Query):
     until: Annotated[Time | None, Field(description="Made before that time, epoch s.")] = None
 
 
-class DeletionsQuery(Query):
+class DeletionsQuery(GivenQuery):
     """`GET /api/deletions`."""
 
     limit: Annotated[int, Field(ge=1, le=100, description="Deletions of one page.")] = 20

@@ -62,6 +62,7 @@ def test_filters_restrict_the_list(site: Site) -> None:
     assert failed in ids(site, "olga", f"&since={begun}&profile=default")
     assert ids(site, "olga", f"&until={begun - 3600}") == []
     assert ids(site, "olga", "&profile=nobody") == []
+    assert failed in ids(site, "olga", "&profile=&owner=&status=&since=&cursor=")
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(site: Site) -> None:
@@ -79,7 +80,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(site: Site) -> None:
     "query",
     [
         *("limit=0", "limit=101", "limit=x", "status=no", "since=nan", "since=-1", "until=inf"),
-        *("since=1e300", "owner=%00", "owner=" + "x" * 300, "cursor=no", "cursor=%ff", "owner="),
+        *("since=1e300", "owner=%00", "owner=" + "x" * 300, "cursor=no", "cursor=%ff"),
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused(site: Site, query: str) -> None:
