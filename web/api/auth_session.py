@@ -15,10 +15,11 @@ from shared.errors import HoldfastError, InvalidPayload
 from web.access.cookies import Cookies
 from web.access.principal import Principal, Unauthenticated
 from web.access.signed_out import SignedOut
+from web.api.counted import count_request
 from web.api.http_answers import refused
 from web.api.request_auth import RequestAuth, bearer
 from web.api.request_body import json_body
-from web.sockets.rate_limit import OwnerLimits, RateLimit
+from web.sockets.rate_limit import OwnerLimits
 
 MAX_BYTES: Final = 16_384  # of the body
 
@@ -51,7 +52,7 @@ class AuthSession:
             self._auth.require_own_page(environ)
         token = bearer(environ)
         found = self._auth.of_token(environ, _token_of_body() if token is None else token)
-        self._count(found, self._limits.starts)
+        count_request(self._limits, found.owner, starts=True)
         text, principal = self._cookies.make(found)
         answer = _shown(principal)
         self._set_cookie(answer, text, principal.credential.until or 0.0)
@@ -59,7 +60,7 @@ class AuthSession:
 
     def _show(self) -> Response:
         principal = self._auth.of_request(request.environ)
-        self._count(principal)
+        count_request(self._limits, principal.owner)
         return _shown(principal)
 
     def _end(self) -> Response:
@@ -69,7 +70,7 @@ class AuthSession:
             self._auth.require_own_page(environ)
             try:
                 principal = self._auth.of_cookie(environ)
-                self._count(principal, self._limits.starts)
+                count_request(self._limits, principal.owner, starts=True)
                 credential = principal.credential
                 self._signed_out.add(credential.cookie, credential.until or 0.0)
             except Unauthenticated:
@@ -77,12 +78,6 @@ class AuthSession:
         answer = jsonify(ok=True)
         self._set_cookie(answer, "", 0.0)
         return answer
-
-    def _count(self, principal: Principal, *further: RateLimit) -> None:
-        """Count the request of this owner, also against `further` limits. Raises
-        TooManyRequests."""
-        for limit in (self._limits.requests, *further):
-            limit.require(principal.owner)
 
     def _set_cookie(self, answer: Response, text: str, until: float) -> None:
         """Empty text: the browser forgets it."""

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
+from web.api.counted import count_request
 from web.api.http_answers import refused
 from web.api.request_auth import RequestAuth
 from web.api.request_body import json_body
@@ -26,8 +27,7 @@ def add_run_route(
     def post_run() -> ResponseReturnValue:
         try:
             principal = auth.of_request(request.environ)
-            limits.requests.require(principal.owner)
-            limits.starts.require(principal.owner)
+            count_request(limits, principal.owner, starts=True)
             profile = request.args.get("profile", "").strip() or DEFAULT
             payload = parse(RunPayload, (json_body(),))
             accepted = requests.accept(principal.owner, profile, payload)

@@ -1,7 +1,6 @@
 """The table of routes: what each takes, answers and means; and how Flask comes to call it."""
 
 import logging
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from werkzeug.exceptions import HTTPException
 from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
 from web.access.principal import Principal
+from web.api.counted import count_request
 from web.api.http import errors
 from web.api.http.errors import Fault
 from web.api.request_auth import RequestAuth
-from web.sockets.rate_limit import Budget, OwnerLimits
+from web.sockets.rate_limit import OwnerLimits
 
 log = logging.getLogger(__name__)
 
@@ -113,22 +113,10 @@ def add_routes(app: Flask, auth: RequestAuth, limits: OwnerLimits, routes: Seque
 
 
 def _view(auth: RequestAuth, limits: OwnerLimits, route: Route) -> Callable[..., Response]:
-    counted = limits.starts if route.starts_run else limits.requests
-
     def view(**path: str) -> Response:
         try:
             principal = auth.of_request(request.environ)
-        except HoldfastError as error:
-            return _refused(route, error)
-        response = answered(principal, path)
-        response.headers.update(_budget_headers(counted.budget(principal.owner)))
-        return response
-
-    def answered(principal: Principal, path: Mapping[str, str]) -> Response:
-        try:
-            limits.requests.require(principal.owner)
-            if route.starts_run:
-                limits.starts.require(principal.owner)
+            count_request(limits, principal.owner, starts=route.starts_run)
             call = Call(
                 principal=principal,
                 profile=request.args.get("profile", "").strip() or DEFAULT,
@@ -138,7 +126,9 @@ def _view(auth: RequestAuth, limits: OwnerLimits, route: Route) -> Callable[...,
             )
             return _response(route.handler(call))
         except HoldfastError as error:
-            return _refused(route, error)
+            fault = errors.fault_of(error)
+            log.info("api.refused route=%s code=%s", route.path, fault.code)
+            return refused(fault)
         except HTTPException:
             raise
         except Exception:  # the edge: a bug answers `internal` and harms nobody else
@@ -146,20 +136,6 @@ def _view(auth: RequestAuth, limits: OwnerLimits, route: Route) -> Callable[...,
             return refused(errors.internal())
 
     return view
-
-
-def _refused(route: Route, error: HoldfastError) -> Response:
-    fault = errors.fault_of(error)
-    log.info("api.refused route=%s code=%s", route.path, fault.code)
-    return refused(fault)
-
-
-def _budget_headers(budget: Budget) -> dict[str, str]:
-    return {
-        "RateLimit-Limit": str(budget.limit),
-        "RateLimit-Remaining": str(budget.remaining),
-        "RateLimit-Reset": str(math.ceil(budget.reset)),
-    }
 
 
 def _response(answer: Answer | Response) -> Response:

@@ -157,6 +157,7 @@ def test_runs_of_one_user_over_both_paths_have_one_rate(site: Site) -> None:
     assert len(answers) - len(refused) in range(10, 13)
     assert {code(answer) for answer in refused} == {(429, "too_many_requests")}
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"10"}
     assert site.client("bob").post("/v1/runs", {"input": "x"}).status_code == 202
 
 
@@ -184,7 +185,10 @@ def test_sign_ins_of_one_user_have_a_rate(site: Site) -> None:
     assert len(answers) - len(refused) in range(10, 13)
     assert {code(answer) for answer in refused} == {(429, "too_many_requests")}
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
-    assert site.ask("GET", "/auth/session", Authorization=token).status_code == 200
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"10"}
+    assert refused[0].headers["RateLimit-Remaining"] == "0"
+    shown = site.ask("GET", "/auth/session", Authorization=token)
+    assert (shown.status_code, shown.headers["RateLimit-Limit"]) == (200, "50000")
     bob = f"Bearer {USERS['bob']}"
     assert site.ask("POST", "/auth/session", Authorization=bob).status_code == 200
 
