@@ -26,6 +26,7 @@ from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
 from web.api.http.gateway.routes import with_gateway_routes
 from web.api.http.live_run import LiveRuns
+from web.api.http.operations.routes import Needs, operation_routes
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
 from web.api.http_runs import add_run_route
@@ -37,7 +38,7 @@ from web.front import Front
 from web.readers.opening import Opening
 from web.readers.reader import RunReader
 from web.readers.reader_emitter import ReaderEmitter
-from web.readers.readers import Readers
+from web.readers.readers import LEFT_LOOK_EVERY, Readers
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
@@ -59,7 +60,7 @@ from web.sockets.connections import Connections
 from web.sockets.drain import Drain
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
-from web.sockets.rate_limit import RateLimit
+from web.sockets.rate_limit import OwnerLimits, RateLimit
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
@@ -194,6 +195,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         session_max_bytes=settings.session_max_bytes,
     )
     approvals = Approvals(db, event_log, queue)
+    limits_of_owners = OwnerLimits(
+        RateLimit(settings.owner_requests_per_second), RateLimit(settings.requests_per_second)
+    )
     events = SocketEvents(requests, resume, approvals)
     request_queue = RequestQueue(
         server,
@@ -203,6 +207,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         refused=refusal_event,
         faults=faults,
         per_second=settings.requests_per_second,
+        owners=limits_of_owners.requests,
     )
     request_queue.install()
     rejoin = Rejoin(
@@ -224,6 +229,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     access.watch.add(connections.all, emitter.close)
     access.watch.add(readers.all, RunReader.end)
     services += access.services
+    services.append(periodic("readers-left", readers.nudge_those_that_left, LEFT_LOOK_EVERY))
     ConnectHandler(
         server=server,
         auth=auth,
@@ -236,22 +242,22 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     ).install(socketio)
     health = Health(db, commands, relay.subscriber, services)
     add_routes(app, health)
-    rates = RateLimit(settings.requests_per_second)
-    add_run_route(app, auth, requests, rates)
-    AuthSession(auth, access.cookies, access.signed_out).install(app)
-    runs = Runs(db, requests, approvals, LiveRuns(db, event_log), rates)
+    add_run_route(app, auth, requests, limits_of_owners)
+    AuthSession(auth, access.cookies, access.signed_out, limits_of_owners).install(app)
+    runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
     opening = Opening(
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
+    needs = Needs(db, event_log, profiles, settings, requests, limits_of_owners, connections)
     routes = with_gateway_routes(
-        [*run_routes(runs), *event_routes(run_events)],
+        [*run_routes(runs), *event_routes(run_events), *operation_routes(needs)],
         profiles=profiles,
         health=health,
         needs_token=not settings.auth_disabled,
         cors=bool(settings.cors_origins),
     )
-    add_api(app, auth, routes, profiles, version())
+    add_api(app, auth, limits_of_owners, routes, profiles, version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

@@ -31,6 +31,7 @@ LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # a
 # that the database recognises the expression of its index in queries.
 NO_SESSION: ColumnElement[str] = literal_column("''")
 UNINDEXED: ColumnElement[bool] = literal_column("indexed_by IS NULL")
+IS_FAILED: ColumnElement[bool] = literal_column(f"state = '{RunState.FAILED}'")
 UNINDEXED_TITLE: ColumnElement[bool] = literal_column("title_indexed_by IS NULL AND title <> ''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 
@@ -190,6 +191,10 @@ class RunRow(Base):
         ),
         Index("runs_of_session", "owner", "session_id", "queue_no"),
         Index("runs_by_time", "owner", "created_at", "id"),
+        Index("runs_of_all_by_time", "created_at", "id"),
+        Index(
+            "runs_failed", "created_at", "id", sqlite_where=IS_FAILED, postgresql_where=IS_FAILED
+        ),
         Index(
             "runs_not_done",
             "state",
@@ -236,6 +241,8 @@ class RunRow(Base):
     terminal_seq: Mapped[int | None]
     announced_at: Mapped[float | None]
     gateway_synced: Mapped[bool] = mapped_column(Boolean, default=False)
+    # what a worker saw of it (shared.protocol.timeline); read only where it is asked for
+    timeline: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
 
 
 class IdempotencyKeyRow(Base):
@@ -309,6 +316,7 @@ class UsageRow(Base):
     __tablename__ = "session_usage"
     __table_args__ = (
         Index("usage_of_session", "owner", "session_id"),
+        Index("usage_of_owner", "owner", "created_at"),
         Index("usage_by_time", "created_at"),
     )
 

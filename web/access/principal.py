@@ -21,6 +21,11 @@ class Unauthenticated(HoldfastError):
 class TooManyGuesses(Unauthenticated):
     """Authentication failed"""
 
+    def __init__(self, retry_after: float = 1.0) -> None:
+        """`retry_after`: seconds until one more guess counts as any other."""
+        super().__init__()
+        self.retry_after = retry_after
+
 
 class JwtRefused(Unauthenticated):
     """Authentication failed"""

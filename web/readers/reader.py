@@ -29,8 +29,9 @@ class RunReader:
         most_chunks: int,
         most_bytes: int,
         cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`cut` breaks its connection."""
+        """`cut` breaks its connection; `has_left`: whether its client has closed that."""
         self.connection = connection
         self.run_id = run_id
         self.principal: Principal | None = principal  # by which it came in
@@ -41,6 +42,7 @@ class RunReader:
         self._most_chunks = most_chunks
         self._most_bytes = most_bytes
         self._cut = cut
+        self.has_left = has_left
         self._items: deque[Item] = deque()
         self._bytes = 0
         self._there = threading.Event()
@@ -82,6 +84,10 @@ class RunReader:
         self._items.clear()
         self.close()
         self._cut()
+
+    def nudge(self) -> None:
+        """Have its stream send a comment now."""
+        self._there.set()
 
     def take(self, seconds: float) -> Sequence[Item]:
         """What waits, waiting for it at most so long."""

@@ -16,6 +16,8 @@ from web.sockets.reconnect_backoff import ReconnectBackoff
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.02  # seconds
+LEFT_LOOK_EVERY = 1.0  # seconds between two looks for clients that have left
+AT_ONCE = 200  # readers that are looked at before others get their turn
 
 
 class TooManyStreams(ClientError):
@@ -59,8 +61,23 @@ class Readers:
         """The readers of this moment."""
         return list(self._by_sid.values())
 
+    def nudge_those_that_left(self) -> None:
+        """Have comments sent to readers whose clients have closed their connections: what is sent
+        to one that is gone fails, and its stream ends, instead of counting until the next event. A
+        client that has only closed its half goes on reading."""
+        for number, reader in enumerate(self.all()):
+            if number % AT_ONCE == AT_ONCE - 1:
+                time.sleep(0)
+            if reader.has_left():
+                reader.nudge()
+
     def add(
-        self, principal: Principal, profile: str, run_id: str, cut: Callable[[], None]
+        self,
+        principal: Principal,
+        profile: str,
+        run_id: str,
+        cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
     ) -> RunReader:
         """A new reader. Raises TooManyStreams."""
         if self._connections.of_owner(principal.owner) >= self._per_owner:
@@ -76,6 +93,7 @@ class Readers:
             most_chunks=self._most_chunks,
             most_bytes=self._most_bytes,
             cut=cut,
+            has_left=has_left,
         )
         return reader
 

@@ -161,6 +161,7 @@ def _closing(services: Services, turn: Turn, outcome: Outcome, collected: Collec
         synced=messages.synced or turn.claim.session_id is None,
         delete_sessions=collected.continuations if outcome.gateway_done else (),
         delete_attempt_sessions=outcome.gateway_done,
+        timeline=turn.run_log.timeline.to_state(),
     )
 
 

@@ -40,6 +40,7 @@ class Closing:
     synced: bool = False
     delete_sessions: Sequence[str] = ()  # ephemeral sessions that are not needed any longer
     delete_attempt_sessions: bool = False  # also those of all attempts
+    timeline: dict[str, Any] | None = None  # see shared.protocol.timeline
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
         output=closing.output,
         usage=dict(closing.usage) if closing.usage else None,
         synced=closing.synced,
+        timeline=closing.timeline,
     )
     return run.following, end
 

@@ -14,6 +14,7 @@ from web.api.http.routes import Header, Result, Route, add_routes
 from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
 from web.api.request_auth import RequestAuth
+from web.sockets.rate_limit import OwnerLimits
 
 BODY = (400, 413, 415)  # statuses of what may be wrong with a body
 
@@ -34,6 +35,7 @@ def run_routes(runs: Runs) -> list[Route]:
                 Header(SESSION_HEADER, "The session, if the body names none."),
             ],
             refusals=[*BODY, 409, 429],
+            starts_run=True,
         ),
         Route(
             "GET",
@@ -89,7 +91,12 @@ def event_routes(events: RunEvents) -> list[Route]:
 
 
 def add_api(
-    app: Flask, auth: RequestAuth, routes: Sequence[Route], profiles: Profiles, version: str
+    app: Flask,
+    auth: RequestAuth,
+    limits: OwnerLimits,
+    routes: Sequence[Route],
+    profiles: Profiles,
+    version: str,
 ) -> None:
     """Serve the routes, also below `/p/{profile}`, and their description."""
     described = document(routes, version)
@@ -98,6 +105,6 @@ def add_api(
     def openapi() -> Response:
         return Response(description, mimetype="application/json")
 
-    add_routes(app, auth, [*routes, *below_profiles(routes, profiles)])
+    add_routes(app, auth, limits, [*routes, *below_profiles(routes, profiles)])
     add_docs_page(app, described)
     app.add_url_rule("/openapi.json", view_func=openapi)

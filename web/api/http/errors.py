@@ -18,13 +18,12 @@ from shared.errors import (
     Unavailable,
 )
 from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
-from web.sockets.request_queue import TooManyRequests
+from web.api.retry_after import retry_after
+from web.sockets.rate_limit import TooManyRequests
 
 INVALID: Final = "invalid_request_error"
 RATE: Final = "rate_limit_error"
 SERVER: Final = "server_error"
-
-RETRY_AFTER: Final = 2  # seconds
 
 PREFIXES: Final = ("/v1/", "/api/", "/p/", "/health/")
 
@@ -107,10 +106,10 @@ def fault_of(error: HoldfastError) -> Fault:
     else:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         code, param = error.code, None
-    retry_after = RETRY_AFTER if status in (429, 503) else None
+    wait = retry_after(error, status)
     if isinstance(error, Unauthenticated):  # as the gateway says it
-        return Fault(status, "invalid_api_key", "Invalid API key", retry_after=retry_after)
-    return Fault(status, code, str(error), param, retry_after)
+        return Fault(status, "invalid_api_key", "Invalid API key", retry_after=wait)
+    return Fault(status, code, str(error), param, wait)
 
 
 def fault_of_routing(error: HTTPException) -> Fault:

@@ -17,7 +17,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _MEANING: Final = {
     400: "What was sent makes no sense; `param` names the field.",
     401: "The token is missing or wrong.",
-    403: "The page of another origin sent it, with a cookie.",
+    403: "Your role does not allow it, or a page of another origin sent it with a cookie.",
     404: "There is no such thing, or no such profile, or it is somebody else's.",
     405: "The path has no such method.",
     409: "The state of the run does not allow it.",
@@ -29,6 +29,22 @@ _MEANING: Final = {
     501: "Not done here, or not offered by the gateway of this profile.",
     502: "The gateway of this profile gave no usable answer.",
     503: "A service that is needed does not answer; `Retry-After` says when to try again.",
+}
+
+
+_BUDGET: Final = {
+    "RateLimit-Limit": {
+        "description": "Requests that may be sent at once.",
+        "schema": {"type": "integer"},
+    },
+    "RateLimit-Remaining": {
+        "description": "How many of them are left.",
+        "schema": {"type": "integer"},
+    },
+    "RateLimit-Reset": {
+        "description": "Seconds until all of them may be sent again.",
+        "schema": {"type": "integer"},
+    },
 }
 
 
@@ -118,7 +134,11 @@ def _responses(route: Route) -> dict[str, Any]:
     if result.model is not None:
         content = {"application/json": {"schema": _reference(result.model)}}
     responses: dict[str, Any] = {
-        str(result.status): {"description": result.meaning, "content": content}
+        str(result.status): {
+            "description": result.meaning,
+            "content": content,
+            "headers": {} if route.public else {n: dict(said) for n, said in _BUDGET.items()},
+        }
     }
     error = {"application/json": {"schema": _reference(ErrorBody)}}
     everywhere = EVERYWHERE if not route.public else OF_PUBLIC

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from shared.db.operations.runs_of_all import RunFacts
 from shared.db.runs.run_status import RunFilter, RunStatus
 from shared.hermes.profiles import DEFAULT
 from shared.protocol.run_ends import end_name, usage_of
@@ -22,7 +23,7 @@ _STATUS: Final = {
 }
 
 
-def status_word(run: RunStatus, *, waits: bool) -> str:
+def status_word(run: RunStatus | RunFacts, *, waits: bool) -> str:
     """The status. `waits`: a question of its agent is open."""
     if run.state is RunState.RUNNING and waits:
         return "waiting_for_approval"

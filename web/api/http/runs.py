@@ -21,8 +21,6 @@ from web.api.http.run_models import ApprovalBody, ListQuery, RunBody
 from web.api.http.run_objects import run_object, states_of
 from web.api.run_requests import RunRequests
 from web.payloads import ApprovalPayload
-from web.sockets.rate_limit import RateLimit
-from web.sockets.request_queue import TooManyRequests
 
 KEY_HEADER: Final = "Idempotency-Key"
 SESSION_HEADER: Final = "X-Hermes-Session-Id"
@@ -40,19 +38,14 @@ class Runs:
         requests: RunRequests,
         approvals: Approvals,
         live: LiveRuns,
-        rates: RateLimit,
     ) -> None:
-        """`rates`: of the runs that one user starts."""
         self._db = db
         self._requests = requests
         self._approvals = approvals
         self._live = live
-        self._rates = rates
 
     def start(self, call: Call) -> Answer | Response:
         """`POST /v1/runs`."""
-        if not self._rates.allows(call.owner):
-            raise TooManyRequests
         key = _key(call)
         payload = body_of(RunBody).payload(_session(call))
         accepted = self._requests.accept(call.owner, call.profile, payload, key=key)
@@ -71,7 +64,7 @@ class Runs:
 
     def stop(self, call: Call) -> Answer | Response:
         """`POST /v1/runs/{run_id}/stop`."""
-        run_id = _run_id(call)
+        run_id = run_id_of(call)
         try:
             stopped = self._requests.stop(call.owner, run_id)
         except NotFound:
@@ -135,7 +128,7 @@ class Runs:
 
     def find(self, call: Call) -> RunStatus:
         """The run that the path names. Raises ApiError if its owner has none of that id."""
-        run_id = _run_id(call)
+        run_id = run_id_of(call)
         run = self._db.read(lambda tx: read_status(tx, call.owner, run_id))
         if run is None:
             raise not_found(run_id)
@@ -147,7 +140,8 @@ def not_found(run_id: str) -> ApiError:
     return ApiError(404, "run_not_found", f"Run not found: {run_id[:100]}")
 
 
-def _run_id(call: Call) -> str:
+def run_id_of(call: Call) -> str:
+    """The id in the path. Raises ApiError for what is none."""
     run_id = call.path["run_id"]
     if not is_identifier(run_id):
         raise not_found("that is none of a run")
