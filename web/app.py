@@ -25,6 +25,10 @@ from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
 from web.api.http.live_run import LiveRuns
+from web.api.http.openai.completions import Completions
+from web.api.http.openai.following import Following
+from web.api.http.openai.responses import Responses
+from web.api.http.openai.routes import openai_routes
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
 from web.api.http_runs import add_run_route
@@ -242,7 +246,11 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
+    following = Following(opening, readers, membership)
+    openai = openai_routes(
+        Completions(db, requests, following, rates), Responses(db, requests, following, rates)
+    )
+    add_api(app, auth, [*run_routes(runs), *event_routes(run_events), *openai], version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

@@ -133,8 +133,8 @@ def read_before(tx: Session, owner: str, new: NewResponse) -> tuple[list[dict[st
     return messages[::-1], place
 
 
-def _response(tx: Session, owner: str, run_id: str) -> Row[Any]:
-    found: Row[Any] | None = tx.execute(
+def _response(tx: Session, owner: str, run_id: str) -> Any:
+    found: Any = tx.execute(
         select(
             RunRow.id,
             RunRow.session_id,
