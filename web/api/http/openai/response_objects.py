@@ -88,7 +88,7 @@ def items_of(found: StoredResponse) -> list[Item]:
     session, which have arguments and outputs; else from what was streamed, or the answer alone."""
     key = found.run.id.removeprefix(_RUN)
     if found.rows:
-        steps = _steps_of_rows(found.rows)
+        steps = _as_streamed(_steps_of_rows(found.rows), found.parts or ())
     elif found.parts:
         steps = [_step_of_part(part) for part in found.parts]
     else:
@@ -120,6 +120,21 @@ def _steps_of_rows(rows: Sequence[Mapping[str, Any]]) -> list["str | _Call"]:
             call["name"] = call.get("name") or row["tool_name"] or ""
             call["output"] = row["content"] or ""
     return steps
+
+
+def _as_streamed(
+    steps: Sequence["str | _Call"], parts: Sequence[Sequence[str]]
+) -> list["str | _Call"]:
+    """With the texts as they were streamed, where those that are stored have other white space."""
+    streamed = iter([part[1] for part in parts if part[0] == "text" and part[1].strip()])
+    made: list[str | _Call] = []
+    for step in steps:
+        if isinstance(step, str):
+            text = next(streamed, step)
+            made.append(text if text.split() == step.split() else step)
+        else:
+            made.append(step)
+    return made
 
 
 def _call_of(call: Mapping[str, Any]) -> _Call:

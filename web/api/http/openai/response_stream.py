@@ -92,6 +92,7 @@ class ResponseStream:
 
     def _stored(self) -> Iterator[bytes]:
         events = self._events()
+        yield self._frames(self._in_progress())
         for name, event in events_of(self._found.parts or ()):
             yield from self._pieces(events.apply(name, event))
         yield from self._end(events, None, self._found)
