@@ -38,9 +38,9 @@ class Completions:
 
     def create(self, call: Call) -> Answer | Response:
         """The completion; errors of the run itself are 502, as the gateway has them."""
-        self._following.check_open()
         if not self._rates.allows(call.owner):
             raise TooManyRequests
+        self._following.check_room(call)
         key, session_id = key_of_call(call), session_of_call(call)
         body = body_of(ChatBody)
         payload = _payload(asked(body.messages, "messages"), body, session_id)

@@ -127,22 +127,28 @@ class Following:
         self._readers = readers
         self._membership = membership
 
-    def check_open(self) -> None:
-        """Raises Draining if this process stops: it must not take what it could not answer."""
+    def check_room(self, call: Call) -> None:
+        """Whether a run could be followed now; it must not be started if its answer could not be
+        given. Raises Draining and ApiError."""
         if self._readers.is_closing:
             raise Draining
+        try:
+            self._readers.check_room(call.owner)
+        except TooManyStreams as error:
+            raise _refusal(error) from None
 
     def follow(self, call: Call, run_id: str, session_id: str | None) -> Follower:
         """Follow the run from now on. Raises ApiError, Draining, RedisUnavailable,
         DatabaseUnavailable."""
-        self.check_open()
+        if self._readers.is_closing:
+            raise Draining
         self._readers.wait_if_slow(FeedAddress(call.owner, session_id, run_id).tag)
         connection: ClientConnection = request.environ[CONNECTION]
         connection.within(None)  # the body is read, and the answer has not begun
         try:
             reader = self._readers.add(call.principal, call.profile, run_id, connection.cut)
         except TooManyStreams as error:
-            raise ApiError(429, error.code, str(error)) from None
+            raise _refusal(error) from None
         try:
             start = self._opening.open(reader, None)
         except NotFound:
@@ -156,6 +162,10 @@ class Following:
     def remove(self, reader: RunReader) -> None:
         """The reader is not needed any more."""
         self._readers.remove(reader, self._membership)
+
+
+def _refusal(error: TooManyStreams) -> ApiError:
+    return ApiError(429, error.code, str(error))
 
 
 def _events(frames: Sequence[bytes]) -> list[Event]:

@@ -52,11 +52,12 @@ class Responses:
 
     def create(self, call: Call) -> Answer | Response:
         """`POST /v1/responses`."""
-        self._following.check_open()
         if not self._rates.allows(call.owner):
             raise TooManyRequests
         key = key_of_call(call)
         body = body_of(ResponseBody)
+        if body.stream or not body.background:
+            self._following.check_room(call)
         accepted = self._accepted(call, body, key)
         found = self._read(call, accepted.run_id)
         if body.store and not found.is_stored:
@@ -78,7 +79,6 @@ class Responses:
         found = self._find(call)
         if not query.stream:
             return Answer(response_object(found))
-        self._following.check_open()
         after = query.starting_after
         return self._stream(call, found, BEFORE_ALL if after is None else after, {})
 
