@@ -93,6 +93,55 @@ def test_a_completion_is_streamed_in_pieces(client: OpenAI) -> None:
     assert chunks[-1].usage is not None
 
 
+def test_a_completion_that_was_cut_is_read_again_with_its_key(
+    folding: Stack, client: OpenAI
+) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    texts = []
+    for pieces in (5, 10**9):
+        with client.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": talk(200, rate=200)}],
+            stream=True,
+            extra_headers=key,
+        ) as stream:
+            chunks = [chunk for _, chunk in zip(range(pieces), stream, strict=False)]
+        texts.append("".join(c.choices[0].delta.content or "" for c in chunks))
+    assert numbered(200).startswith(texts[0])
+    assert texts[1] == numbered(200)
+    assert len(posts_of(folding, chunks[0].id)) == 1
+
+
+@pytest.mark.parametrize("api", ["completions", "responses"])
+def test_a_web_process_that_stops_says_that_it_does_not_wait(
+    folding: Stack, client: OpenAI, api: str
+) -> None:
+    caught: list[openai.InternalServerError] = []
+    before = len(folding.gateway.record()["runs"])
+    text = talk(600, rate=100)
+    patient = client.with_options(max_retries=2)
+
+    def ask() -> None:
+        try:
+            if api == "responses":
+                patient.responses.create(model=MODEL, input=text)
+            else:
+                messages: Any = [{"role": "user", "content": text}]
+                patient.chat.completions.create(model=MODEL, messages=messages)
+        except openai.InternalServerError as error:
+            caught.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_until(lambda: len(folding.gateway.record()["runs"]) > before, what="the run has begun")
+    folding.restart_web(0, signal.SIGTERM)
+    asking.join(30)
+    assert (caught[0].status_code, caught[0].code) == (503, "draining")
+    run_id = next(word for word in caught[0].message.split() if word.startswith("run_"))
+    folding.wait_for_row(run_id, state="completed")
+    assert len(folding.gateway.record()["runs"]) == before + 1
+
+
 def test_a_completion_of_a_session_is_its_next_turn(folding: Stack, client: OpenAI) -> None:
     session = {"X-Hermes-Session-Id": f"chat-{uuid.uuid4().hex}"}
     for text in ("first", talk(3)):

@@ -36,6 +36,7 @@ from web.sockets.request_queue import TooManyRequests
 
 CANCELLED_WITHIN = 3.0  # seconds; then the answer says that it is still in progress
 LOOK_EVERY = 0.1  # seconds
+BEFORE_MOST = 1000  # messages before a prompt; they are stored in one transaction
 
 
 class Responses:
@@ -126,6 +127,9 @@ class Responses:
         found = asked([body.input] if isinstance(body.input, str) else body.input, "input")
         given = body.instructions or found.instructions
         before = [*history(body.conversation_history or [], "conversation_history"), *found.before]
+        if len(before) > BEFORE_MOST:
+            message = f"There may be {BEFORE_MOST} messages before the last one."
+            raise ApiError(400, "invalid_payload", message, param="input")
         new = NewResponse(
             previous_run_id=_previous(body),
             conversation=body.session_id,

@@ -265,6 +265,7 @@ FAULTY: list[tuple[Any, str | None]] = [
     ({"input": []}, "input"),
     ({"input": 5}, "input"),
     ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content"),
+    ({"input": ["x"] * 1002}, "input"),
     ({"input": "x", "metadata": {"a": 5}}, "metadata"),
     ({"input": "x", "metadata": {str(n): "" for n in range(17)}}, "metadata"),
     ({"input": "x", "conversation": "a\x00b"}, "conversation"),
