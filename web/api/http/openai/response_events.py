@@ -184,7 +184,7 @@ def after(number: int, events: Iterable[Numbered]) -> Iterator[Numbered]:
         if event.type == DELTA:
             delta = event.fields["delta"]
             had = max(0, number - (event.number - len(delta)))
-            yield event._replace(fields={**event.fields, "delta": delta[had:]})
+            yield Numbered(event.number, DELTA, {**event.fields, "delta": delta[had:]})
         else:
             yield event
 
