@@ -26,6 +26,10 @@ from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
 from web.api.http.gateway.routes import with_gateway_routes
 from web.api.http.live_run import LiveRuns
+from web.api.http.openai.completions import Completions
+from web.api.http.openai.following import Following
+from web.api.http.openai.responses import Responses
+from web.api.http.openai.routes import openai_routes
 from web.api.http.operations.routes import Needs, operation_routes
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
@@ -249,9 +253,17 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
+    following = Following(opening, readers, membership)
     needs = Needs(db, event_log, profiles, settings, requests, limits_of_owners, connections)
     routes = with_gateway_routes(
-        [*run_routes(runs), *event_routes(run_events), *operation_routes(needs)],
+        [
+            *run_routes(runs),
+            *event_routes(run_events),
+            *openai_routes(
+                Completions(db, requests, following), Responses(db, requests, following)
+            ),
+            *operation_routes(needs),
+        ],
         profiles=profiles,
         health=health,
         needs_token=not settings.auth_disabled,

@@ -258,6 +258,25 @@ class IdempotencyKeyRow(Base):
     created_at: Mapped[float]
 
 
+class ResponseRow(Base):
+    """A run that was asked for as a response of OpenAI's API, and may be read as one. It goes with
+    the row of the run, whoever deletes that."""
+
+    __tablename__ = "responses"
+
+    run_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    previous_run_id: Mapped[str | None] = mapped_column(Id)  # of the response that it continues
+    conversation: Mapped[str | None] = mapped_column(Id)  # as the client named it
+    background: Mapped[bool] = mapped_column(Boolean, default=False)
+    extras: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # `metadata`
+    first_turn: Mapped[int | None]  # the turn of the messages that came before its prompt
+    streamed: Mapped[list[Any] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # what its log had at the end: shared.protocol.streamed
+
+
 class AttemptRow(Base):
     """One POST of a run to its gateway, written down before the request is sent (R3)."""
 

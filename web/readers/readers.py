@@ -80,8 +80,7 @@ class Readers:
         has_left: Callable[[], bool] = lambda: False,
     ) -> RunReader:
         """A new reader. Raises TooManyStreams."""
-        if self._connections.of_owner(principal.owner) >= self._per_owner:
-            raise TooManyStreams
+        self.check_room(principal.owner)
         sid = f"reader-{uuid.uuid4().hex}"
         # It is the reader whose principal is watched, as its end is not that of a socket.
         connection = Connection(sid, "", principal.owner, profile, receives_own_aborts=True)
@@ -96,6 +95,11 @@ class Readers:
             has_left=has_left,
         )
         return reader
+
+    def check_room(self, owner: str) -> None:
+        """Whether this user may have one more now. Raises TooManyStreams."""
+        if self._connections.of_owner(owner) >= self._per_owner:
+            raise TooManyStreams
 
     def remove(self, reader: RunReader, membership: Membership) -> None:
         """The reader's stream is over. May be called twice."""

@@ -1,6 +1,7 @@
 """Errors of the HTTP API in the one envelope of Hermes and OpenAI, and which status each has."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException
@@ -13,6 +14,7 @@ from shared.errors import (
     NotFound,
     QueueFull,
     RequestConflict,
+    ResponseInProgress,
     SessionBusy,
     SessionTooLarge,
     Unavailable,
@@ -29,13 +31,25 @@ PREFIXES: Final = ("/v1/", "/api/", "/p/", "/health/")
 
 
 class ApiError(ClientError):
-    """A refusal that only HTTP knows: its status and code are given."""
+    """A refusal that only HTTP knows: its status and code are given. `more`: further fields of the
+    error."""
 
-    def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = code
         self.param = param
+        self.headers = headers or {}
+        self.more = more or {}
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,8 @@ class Fault:
     message: str
     param: str | None = None
     retry_after: int | None = None
+    more_headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -64,6 +80,7 @@ class Fault:
                 "type": self.type,
                 "param": self.param,
                 "code": self.code,
+                **self.more,
             }
         }
 
@@ -71,7 +88,8 @@ class Fault:
     def headers(self) -> dict[str, str]:
         """Headers that belong to the status."""
         found = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+        found |= {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        return {**found, **self.more_headers}
 
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
@@ -83,6 +101,7 @@ _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (RequestConflict, 409),
     (IdempotencyConflict, 409),
     (SessionBusy, 409),
+    (ResponseInProgress, 409),
     (Expired, 409),
     (QueueFull, 429),
     (TooManyRequests, 429),
@@ -109,7 +128,9 @@ def fault_of(error: HoldfastError) -> Fault:
     wait = retry_after(error, status)
     if isinstance(error, Unauthenticated):  # as the gateway says it
         return Fault(status, "invalid_api_key", "Invalid API key", retry_after=wait)
-    return Fault(status, code, str(error), param, wait)
+    more_headers = error.headers if isinstance(error, ApiError) else {}
+    more = error.more if isinstance(error, ApiError) else {}
+    return Fault(status, code, str(error), param, wait, more_headers, more)
 
 
 def fault_of_routing(error: HTTPException) -> Fault:

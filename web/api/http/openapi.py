@@ -27,7 +27,7 @@ _MEANING: Final = {
     429: "Too many; `Retry-After` says when to try again.",
     500: "A fault of the server; it is in its log.",
     501: "Not done here, or not offered by the gateway of this profile.",
-    502: "The gateway of this profile gave no usable answer.",
+    502: "The gateway of this profile gave no usable answer, or its agent none at all.",
     503: "A service that is needed does not answer; `Retry-After` says when to try again.",
 }
 
@@ -130,9 +130,11 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     result = route.result
-    content: dict[str, Any] = {EVENT_STREAM: {"schema": {"type": "string"}}}
+    content: dict[str, Any] = {}
+    if result.model is None or result.streams:
+        content[EVENT_STREAM] = {"schema": {"type": "string"}}
     if result.model is not None:
-        content = {"application/json": {"schema": _reference(result.model)}}
+        content["application/json"] = {"schema": _reference(result.model)}
     responses: dict[str, Any] = {
         str(result.status): {
             "description": result.meaning,

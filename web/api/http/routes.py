@@ -38,11 +38,13 @@ class Header:
 
 @dataclass(frozen=True)
 class Result:
-    """An answer that a route gives when all is well; without a model it is an event stream."""
+    """An answer that a route gives when all is well; without a model it is an event stream.
+    `streams`: it may be one, too."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
+    streams: bool = False
 
 
 @dataclass(frozen=True)

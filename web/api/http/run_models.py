@@ -90,7 +90,7 @@ def _choice(value: Any) -> Any:
     return _ALIASES.get(word, word)
 
 
-def _truth(value: Any) -> Any:
+def truth(value: Any) -> Any:
     """As the gateway takes it: true and false also as text."""
     return value.strip().lower() in _TRUE if isinstance(value, str) else value is True
 
@@ -101,8 +101,8 @@ class ApprovalBody(Payload):
 
     choice: Annotated[Choice, BeforeValidator(_choice)]
     approval_id: Annotated[int, Field(ge=1, le=MOST)] | None = None
-    all: Annotated[bool, BeforeValidator(_truth)] = False
-    resolve_all: Annotated[bool, BeforeValidator(_truth)] = False
+    all: Annotated[bool, BeforeValidator(truth)] = False
+    resolve_all: Annotated[bool, BeforeValidator(truth)] = False
 
 
 class Query(BaseModel):

@@ -43,6 +43,11 @@ def states_of(status: str | None) -> RunFilter:
     return RunFilter(states=states, without_reasons=without)
 
 
+def model_name(run: RunStatus) -> str:
+    """The model that was asked for, or else what gateways call theirs."""
+    return run.model or (run.profile if run.profile != DEFAULT else GATEWAY_MODEL)
+
+
 def run_object(
     run: RunStatus, *, waits: bool = False, last_event: str | None = None, output: bool = True
 ) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def run_object(
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "session_id": run.session_id or run.id,  # as gateways name the session of such a run
-        "model": run.model or (run.profile if run.profile != DEFAULT else GATEWAY_MODEL),
+        "model": model_name(run),
         "last_event": end_name(name, payload) if name is not None else last_event,
         "error": payload.get("error"),
         "reason": run.reason,

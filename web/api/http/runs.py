@@ -46,8 +46,8 @@ class Runs:
 
     def start(self, call: Call) -> Answer | Response:
         """`POST /v1/runs`."""
-        key = _key(call)
-        payload = body_of(RunBody).payload(_session(call))
+        key = key_of_call(call)
+        payload = body_of(RunBody).payload(session_of_call(call))
         accepted = self._requests.accept(call.owner, call.profile, payload, key=key)
         headers = {"Idempotency-Replayed": "true"} if key and accepted.repeated else {}
         if accepted.session_id is not None and accepted.session_id.isascii():
@@ -148,7 +148,8 @@ def run_id_of(call: Call) -> str:
     return run_id
 
 
-def _key(call: Call) -> str | None:
+def key_of_call(call: Call) -> str | None:
+    """The Idempotency-Key. Raises ApiError."""
     key = call.headers.get(KEY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         message = "The Idempotency-Key has up to 255 visible ASCII characters."
@@ -156,7 +157,8 @@ def _key(call: Call) -> str | None:
     return key
 
 
-def _session(call: Call) -> str | None:
+def session_of_call(call: Call) -> str | None:
+    """The session that a header names. Raises ApiError."""
     session_id = call.headers.get(SESSION_HEADER, "").strip()
     if session_id and not is_identifier(session_id):
         message = "The session id has up to 200 characters, none of them control characters."
