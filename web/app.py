@@ -27,6 +27,8 @@ from web.api.http.api import add_api, event_routes, run_routes
 from web.api.http.live_run import LiveRuns
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
+from web.api.http.sessions.build import build_session_handlers
+from web.api.http.sessions.routes import session_routes
 from web.api.http_runs import add_run_route
 from web.api.request_auth import RequestAuth
 from web.api.request_body import MAX_BYTES
@@ -34,7 +36,6 @@ from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.front import Front
 from web.readers.opening import Opening
-from web.readers.reader import RunReader
 from web.readers.reader_emitter import ReaderEmitter
 from web.readers.readers import Readers
 from web.recovery.journal import RecoveryJournal
@@ -221,7 +222,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     access = Access.build(settings, db, faults)
     auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
     access.watch.add(connections.all, emitter.close)
-    access.watch.add(readers.all, RunReader.end)
+    access.watch.add(readers.all, Readers.end)
     services += access.services
     ConnectHandler(
         server=server,
@@ -242,7 +243,27 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
+    sessions_api = build_session_handlers(
+        db=db,
+        event_log=event_log,
+        commands=commands,
+        queue=queue,
+        profiles=profiles,
+        requests=requests,
+        rates=rates,
+        opening=opening,
+        relay=relay,
+        membership=membership,
+        sessions=sessions,
+        readers=readers,
+        stop_within=settings.stop_timeout.total_seconds(),
+    )
+    add_api(
+        app,
+        auth,
+        [*run_routes(runs), *event_routes(run_events), *session_routes(sessions_api)],
+        version(),
+    )
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

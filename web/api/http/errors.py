@@ -14,6 +14,7 @@ from shared.errors import (
     QueueFull,
     RequestConflict,
     SessionBusy,
+    SessionExists,
     SessionTooLarge,
     Unavailable,
 )
@@ -84,6 +85,7 @@ _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (RequestConflict, 409),
     (IdempotencyConflict, 409),
     (SessionBusy, 409),
+    (SessionExists, 409),
     (Expired, 409),
     (QueueFull, 429),
     (TooManyRequests, 429),

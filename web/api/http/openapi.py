@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from web.api.http.routes import EVENT_STREAM, Route
+from web.api.http.routes import Route
 
 VERSION: Final = "3.1.0"
 EVERYWHERE: Final = (401, 403, 429, 500, 503)  # statuses of errors that every route may answer
@@ -24,6 +24,7 @@ _MEANING: Final = {
     415: "The body is not `application/json`.",
     429: "Too many; `Retry-After` says when to try again.",
     500: "A fault of the server; it is in its log.",
+    502: "The agent could not answer; `code` says why.",
     503: "A service that is needed does not answer; `Retry-After` says when to try again.",
 }
 
@@ -100,7 +101,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     result = route.result
-    content: dict[str, Any] = {EVENT_STREAM: {"schema": {"type": "string"}}}
+    content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in result.types}
     if result.model is not None:
         content = {"application/json": {"schema": _reference(result.model)}}
     responses: dict[str, Any] = {

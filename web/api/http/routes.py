@@ -21,6 +21,7 @@ from web.api.request_auth import RequestAuth
 
 log = logging.getLogger(__name__)
 
+BODY: Final = (400, 413, 415)  # statuses of what may be wrong with a body
 EVENT_STREAM: Final = "text/event-stream"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -35,11 +36,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Result:
-    """An answer that a route gives when all is well; without a model it is an event stream."""
+    """An answer that a route gives when all is well; without a model it has one of the `types`."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
+    types: Sequence[str] = (EVENT_STREAM,)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Runs:
         """`POST /v1/runs`."""
         if not self._rates.allows(call.owner):
             raise TooManyRequests
-        key = _key(call)
+        key = key_of(call)
         payload = body_of(RunBody).payload(_session(call))
         accepted = self._requests.accept(call.owner, call.profile, payload, key=key)
         headers = {"Idempotency-Replayed": "true"} if key and accepted.repeated else {}
@@ -151,7 +151,8 @@ def _run_id(call: Call) -> str:
     return run_id
 
 
-def _key(call: Call) -> str | None:
+def key_of(call: Call) -> str | None:
+    """The `Idempotency-Key` of the request. Raises ApiError."""
     key = call.headers.get(KEY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         message = "The Idempotency-Key has up to 255 visible ASCII characters."
