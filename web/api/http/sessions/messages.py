@@ -87,8 +87,7 @@ def _unless_broken(parts: Iterable[bytes], connection: ClientConnection) -> Iter
 
 def _place(cursor: str) -> Place:
     match values_of(cursor):
-        case [int(turn), int(index), int(number)] if (
-            turn in _TURNS and index in _TURNS and number in _IDS
-        ):
-            return turn, index, number
+        case [int(turn), int(index), int(number)] as found if bool not in map(type, found):
+            if turn in _TURNS and index in _TURNS and number in _IDS:
+                return turn, index, number
     raise ApiError(400, "invalid_cursor", "The cursor is none of this server.", param="cursor")
