@@ -11,6 +11,8 @@ that comes back, and one that lost its way or meets a new turn.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -34,6 +36,9 @@ from web.relay.feed_address import FeedAddress
 from web.relay.relay import Relay
 from web.resume.membership import Membership
 from web.resume.session_reader import SessionReader
+from web.resume.session_snapshot import disagree
+
+TRIES: Final = 5  # to read rows and logs of one moment
 
 
 @dataclass
@@ -84,14 +89,17 @@ class CatchUp:
         return SessionPlace(min([last, *(turn - 1 for turn in live)]))
 
     def next(self, follower: Follower) -> Piece:
-        """What the reader lacks next. Raises RedisUnavailable."""
+        """What the reader lacks next; it is behind that then. Raises RedisUnavailable."""
         address = FeedAddress(follower.connection.owner, follower.session_id)
-        while True:
+        for tries_left in count(TRIES, -1):
             piece = self._ended(follower, self._turns(follower))
-            if piece is None:
-                piece = self._join(follower, address)
+            if piece is not None:
+                follower.place = piece.place
+                return piece
+            piece = self._join(follower, address, one_moment=tries_left > 0)
             if piece is not None:
                 return piece
+        raise AssertionError("unreachable")
 
     def end_frame(self, follower: Follower, end: TurnEnd) -> bytes:
         """The frame of the end of a turn."""
@@ -131,8 +139,9 @@ class CatchUp:
         if start.end is not None:
             piece.items.append(TurnEnd(run.id, start.end, piece.place))
 
-    def _join(self, follower: Follower, address: FeedAddress) -> Piece | None:
-        """None if there are ended turns to be read first."""
+    def _join(self, follower: Follower, address: FeedAddress, *, one_moment: bool) -> Piece | None:
+        """None if there are ended turns to be read first, or, with `one_moment`, if rows and logs
+        were read at different moments: a turn that began in between would be missed."""
 
         def work(
             feed: Feed, found: tuple[dict[str, RunInfo], list[tuple[TurnOfRun, RunStatus]]]
@@ -142,7 +151,8 @@ class CatchUp:
                 feed, [run.id for run in runs.values() if run.has_begun], whole=False
             )
             self._relay.advance(feed, views)
-            if any(run.state in ENDED for _, run in turns):
+            is_stale = one_moment and disagree(runs, views)
+            if is_stale or any(run.state in ENDED for _, run in turns):
                 return None
             piece = Piece(_without_gone(follower.place, turns), is_live=True)
             for turn, run in turns:
@@ -156,7 +166,7 @@ class CatchUp:
             return piece
 
         return self._relay.with_feed(
-            address, lambda: (self._sessions.runs(address), self._turns(follower)), work
+            address, lambda: (self._sessions.announced_runs(address), self._turns(follower)), work
         )
 
     def _add_live(self, piece: Piece, feed: Feed, turn: TurnOfRun, run: RunStatus) -> bool:

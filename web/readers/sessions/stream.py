@@ -84,7 +84,7 @@ class SessionStream(TimedBody):
         if follower.is_closed:
             return None
         try:
-            piece = self._catch_up.next(follower)
+            return self._catch_up.next(follower)
         except NotFound:
             event = {"event": "session.deleted", "session_id": follower.session_id}
             follower.hint(hint("session.deleted", event))
@@ -95,8 +95,4 @@ class SessionStream(TimedBody):
         except HoldfastError:
             log.exception("reader.not_opened %s", follower.reads)
             follower.close()
-        else:
-            if not piece.is_live:
-                follower.place = piece.place
-            return piece
         return None

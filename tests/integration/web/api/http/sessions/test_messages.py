@@ -45,8 +45,16 @@ def test_a_message_has_its_run_and_a_waiting_prompt_is_not_shown(
     ]
 
 
-@pytest.mark.parametrize("query", ["cursor=x", "cursor=WzEsMl0", "cursor=WzEsMiw5OTk5OTk5OTk5OTk5OTk5OTk5OTld",
-                                   "cursor=W3RydWUsMSwxXQ", "cursor=WzEsMiwtMV0"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=x",
+        "cursor=WzEsMl0",
+        "cursor=WzEsMiw5OTk5OTk5OTk5OTk5OTk5OTk5OTld",
+        "cursor=W3RydWUsMSwxXQ",
+        "cursor=WzEsMiwtMV0",
+    ],
+)
 def test_a_cursor_that_is_none_is_refused(
     api: Api, session_id: str, talk: Talk, query: str
 ) -> None:
