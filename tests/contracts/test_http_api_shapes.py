@@ -43,10 +43,10 @@ def holdfast(stack: Stack, model: ModelServer) -> Iterator[Real]:
     client.stop_all()
 
 
-def documented() -> set[str]:
-    """The differences in the table of docs/api.md, as patterns."""
+def documented(title: str = "Differences") -> set[str]:
+    """The differences in the table below that title of docs/api.md, as patterns."""
     page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    section = page.partition("\n## Differences\n")[2].partition("\n## ")[0]
+    section = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     return {row["difference"] for row in ROW.finditer(section)}
 
 

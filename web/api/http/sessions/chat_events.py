@@ -88,4 +88,5 @@ def _rest(event: Mapping[str, Any]) -> dict[str, Any]:
 def _tool(event: Mapping[str, Any]) -> dict[str, Any]:
     """The gateway's fields of a tool, and those that the run's event has besides."""
     fields = {"tool_name": event.get("tool"), "preview": event.get("preview"), "args": None}
-    return {**_rest(event), **fields}
+    more = {name: value for name, value in _rest(event).items() if name != "tool"}
+    return {**more, **fields}
