@@ -33,6 +33,8 @@ from web.api.http.openai.routes import openai_routes
 from web.api.http.operations.routes import Needs, operation_routes
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
+from web.api.http.sessions.build import build_session_handlers
+from web.api.http.sessions.routes import session_routes
 from web.api.http_runs import add_run_route
 from web.api.request_auth import RequestAuth
 from web.api.request_body import MAX_BYTES
@@ -40,7 +42,6 @@ from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.front import Front
 from web.readers.opening import Opening
-from web.readers.reader import RunReader
 from web.readers.reader_emitter import ReaderEmitter
 from web.readers.readers import LEFT_LOOK_EVERY, Readers
 from web.recovery.journal import RecoveryJournal
@@ -231,7 +232,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     access = Access.build(settings, db, faults)
     auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
     access.watch.add(connections.all, emitter.close)
-    access.watch.add(readers.all, RunReader.end)
+    access.watch.add(readers.all, Readers.end)
     services += access.services
     services.append(periodic("readers-left", readers.nudge_those_that_left, LEFT_LOOK_EVERY))
     ConnectHandler(
@@ -255,10 +256,25 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     run_events = RunEvents(runs, opening, readers, membership)
     following = Following(opening, readers, membership)
     needs = Needs(db, event_log, profiles, settings, requests, limits_of_owners, connections)
+    session_handlers = build_session_handlers(
+        db=db,
+        event_log=event_log,
+        commands=commands,
+        queue=queue,
+        profiles=profiles,
+        requests=requests,
+        opening=opening,
+        relay=relay,
+        membership=membership,
+        sessions=sessions,
+        readers=readers,
+        stop_within=settings.stop_timeout.total_seconds(),
+    )
     routes = with_gateway_routes(
         [
             *run_routes(runs),
             *event_routes(run_events),
+            *session_routes(session_handlers),
             *openai_routes(
                 Completions(db, requests, following), Responses(db, requests, following)
             ),

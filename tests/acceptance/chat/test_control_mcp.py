@@ -105,7 +105,6 @@ def test_nothing_is_lost_or_doubled_when_the_web_process_is_killed(
     assert len(stack.posts(run_id)) == 1
 
 
-@pytest.mark.xfail(reason="sessions are not served yet")
 def test_the_history_of_a_session_is_read(bridge: Bridge, session_id: str) -> None:
     request = {"lane": session_id, "prompt": talk(5), "session_id": session_id}
     bridge.call("run_wait", run_id=bridge.call("run_start", **request)["run_id"])

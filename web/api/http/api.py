@@ -10,13 +10,11 @@ from web.api.http import run_models as models
 from web.api.http.docs_page.serve import add_docs_page
 from web.api.http.gateway.profile_paths import below_profiles
 from web.api.http.openapi import document
-from web.api.http.routes import Header, Result, Route, add_routes
+from web.api.http.routes import BODY, Header, Result, Route, add_routes
 from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
 from web.api.request_auth import RequestAuth
 from web.sockets.rate_limit import OwnerLimits
-
-BODY = (400, 413, 415)  # statuses of what may be wrong with a body
 
 
 def run_routes(runs: Runs) -> list[Route]:

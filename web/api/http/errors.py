@@ -16,6 +16,7 @@ from shared.errors import (
     RequestConflict,
     ResponseInProgress,
     SessionBusy,
+    SessionExists,
     SessionTooLarge,
     Unavailable,
 )
@@ -102,6 +103,7 @@ _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (IdempotencyConflict, 409),
     (SessionBusy, 409),
     (ResponseInProgress, 409),
+    (SessionExists, 409),
     (Expired, 409),
     (QueueFull, 429),
     (TooManyRequests, 429),

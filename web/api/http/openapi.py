@@ -27,7 +27,7 @@ _MEANING: Final = {
     429: "Too many; `Retry-After` says when to try again.",
     500: "A fault of the server; it is in its log.",
     501: "Not done here, or not offered by the gateway of this profile.",
-    502: "The gateway of this profile gave no usable answer, or its agent none at all.",
+    502: "The gateway gave no usable answer, or its agent could not answer; `code` says why.",
     503: "A service that is needed does not answer; `Retry-After` says when to try again.",
 }
 
@@ -130,8 +130,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     result = route.result
-    content: dict[str, Any] = {}
-    if result.model is None or result.streams:
+    kinds = result.types if result.model is None else ()
+    content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    if result.streams:
         content[EVENT_STREAM] = {"schema": {"type": "string"}}
     if result.model is not None:
         content["application/json"] = {"schema": _reference(result.model)}

@@ -24,6 +24,7 @@ from web.sockets.rate_limit import OwnerLimits
 
 log = logging.getLogger(__name__)
 
+BODY: Final = (400, 413, 415)  # statuses of what may be wrong with a body
 EVENT_STREAM: Final = "text/event-stream"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -38,13 +39,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Result:
-    """An answer that a route gives when all is well; without a model it is an event stream.
-    `streams`: it may be one, too."""
+    """An answer that a route gives when all is well; without a model it has one of the `types`.
+    `streams`: it may be an event stream as well."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
     streams: bool = False
+    types: Sequence[str] = (EVENT_STREAM,)
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,9 @@ class Following:
         connection: ClientConnection = request.environ[CONNECTION]
         connection.within(None)  # the body is read, and the answer has not begun
         try:
-            reader = self._readers.add(call.principal, call.profile, run_id, connection.cut)
+            reader = self._readers.add(
+                call.principal, call.profile, run_id, connection.cut, connection.has_left
+            )
         except TooManyStreams as error:
             raise _refusal(error) from None
         try:
