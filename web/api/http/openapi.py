@@ -158,6 +158,8 @@ def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     wanted += [(model, "serialization") for model in answers]
     _, definitions = models_json_schema(wanted, ref_template=_REFERENCE)
     schemas: dict[str, Any] = definitions["$defs"]
+    if twice := [name for name in schemas if "__" in name]:  # named by their modules, then
+        raise ValueError(f"models of the API have the same name: {', '.join(sorted(twice))}")
     return schemas
 
 

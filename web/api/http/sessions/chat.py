@@ -21,7 +21,7 @@ from web.api.http.run_events import HEADERS
 from web.api.http.runs import SESSION_HEADER, key_of_call
 from web.api.http.sessions.chat_events import ENDS, ChatEvents, Named
 from web.api.http.sessions.chat_turn import Turn, Turns
-from web.api.http.sessions.session_models import ChatBody
+from web.api.http.sessions.session_models import SessionChatBody
 from web.api.http.sessions.session_requests import existing
 from web.readers.frames import KEEPALIVE
 from web.readers.readers import TooManyStreams
@@ -65,7 +65,7 @@ class Chat:
 
     def _start(self, call: Call) -> tuple[object, Turn]:
         session_id = existing(self._db, call)["id"]
-        payload = body_of(ChatBody).payload(session_id)
+        payload = body_of(SessionChatBody).payload(session_id)
         try:
             return payload.input, self._turns.start(call, payload, key_of_call(call))
         except TooManyStreams as error:

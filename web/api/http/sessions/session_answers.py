@@ -135,7 +135,7 @@ class MessageList(BaseModel):
     next_cursor: str | None
 
 
-class ChatMessage(BaseModel):
+class SessionChatMessage(BaseModel):
     """The answer of the agent."""
 
     role: Literal["assistant"]
@@ -148,5 +148,5 @@ class ChatAnswer(BaseModel):
     object: Literal["hermes.session.chat.completion"]
     session_id: str
     run_id: str
-    message: ChatMessage
+    message: SessionChatMessage
     usage: dict[str, Any]

@@ -146,7 +146,7 @@ class ExportQuery(Query):
     ] = "json"
 
 
-class ChatBody(Payload):
+class SessionChatBody(Payload):
     """`POST /api/sessions/{session_id}/chat` and `…/chat/stream`: the message as `message` or
     `input`."""
 
