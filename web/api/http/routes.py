@@ -40,13 +40,15 @@ class Header:
 @dataclass(frozen=True)
 class Result:
     """An answer that a route gives when all is well; without a model it has one of the `types`.
-    `streams`: it may be an event stream as well."""
+    `streams`: it may be an event stream as well. `ids`: names of parameters of paths, and where in
+    the body there are values of them, as JSON pointers: `{"run_id": "/run_id"}`."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
     streams: bool = False
     types: Sequence[str] = (EVENT_STREAM,)
+    ids: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class Route:
     def is_served(self) -> bool:
         """Whether it does what the gateway's route does, and not only say that it does not."""
         return self.result.status != HTTPStatus.NOT_IMPLEMENTED
+
+    @property
+    def name(self) -> str:
+        """Its name in the description."""
+        words = self.path.replace("{", "").replace("}", "").split("/")
+        return "_".join([self.method.lower(), *filter(None, words)])
 
     @property
     def parameters(self) -> list[str]:
