@@ -46,7 +46,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, database: str) -> Iterator[Stack]:
-    """Web process, worker and the others, with the demo gateway; the token is an administrator's."""
+    """All processes, with the demo gateway and an administrator's token."""
     with ExitStack() as left:
         url = ""
         if database == "postgresql":
@@ -86,8 +86,7 @@ def test_every_answer_is_as_it_is_described(site: Stack, database: str, tmp_path
         check=False,
         text=True,
     )
-    print(run.stdout)
-    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr  # says the seed, too
     assert site.accidents() == []
     described = requests.get(f"{site.url}/openapi.json", timeout=20).json()
     if "coverage" in PHASES[database]:
