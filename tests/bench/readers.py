@@ -25,13 +25,16 @@ from tests.support.servers.stack import TOKEN, Stack
 SEQ = re.compile(rb'"seq":(\d+)')
 END = b": stream closed"
 WITHIN = 300.0  # seconds
+AT_ONCE = 50
 
 
 @dataclass
 class Stream:
-    """One reader: the number of its last event, what is not yet a whole line, what was wrong."""
+    """One reader: the number of its last event, what is not yet a whole line, what was wrong. What
+    came before a reader may be condensed: those events have no numbers."""
 
     seq: int = 0
+    condensed: bool = False
     rest: bytes = b""
     faults: int = 0
     ended: bool = False
@@ -41,8 +44,10 @@ class Stream:
         *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
             if found := SEQ.search(line):
-                self.faults += int(found[1]) != self.seq + 1
-                self.seq = int(found[1])
+                seq = int(found[1])
+                self.faults += seq != self.seq + 1 and not (self.condensed and seq > self.seq)
+                self.seq, self.condensed = seq, False
+            self.condensed |= b'"condensed":true' in line
             self.ended |= line.startswith(END)
 
 
@@ -50,16 +55,22 @@ def read_all(address: tuple[str, int], run_id: str, count: int, control: Connect
     """The work of the readers' process: open all, say so, read to the end, report."""
     allow_files(count + 200)
     selector = selectors.DefaultSelector()
-    streams = []
+    streams: list[Stream] = []
     head = f"GET /v1/runs/{run_id}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}"
-    for _ in range(count):
-        sock = socket.create_connection(address, timeout=30)
-        sock.sendall(f"{head}\r\n\r\n".encode())
-        stream = Stream()
-        stream.take(sock.recv(1 << 16))  # so it is no stranger any more, who may have to leave
-        sock.setblocking(False)
-        streams.append(stream)
-        selector.register(sock, selectors.EVENT_READ, stream)
+    while len(streams) < count:
+        # A few at once: until its request is read, each is a stranger, of whom few may be there.
+        socks = [socket.create_connection(address, timeout=30) for _ in range(AT_ONCE)]
+        for sock in socks:
+            sock.sendall(f"{head}\r\n\r\n".encode())
+        for sock in socks:
+            first = sock.recv(1 << 16)
+            if b" 200 " not in first[:20]:  # too busy: another one comes in its place
+                sock.close()
+                continue
+            streams.append(Stream())
+            streams[-1].take(first)
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_READ, streams[-1])
     control.send("open")
     deadline = time.monotonic() + WITHIN
     while selector.get_map() and time.monotonic() < deadline:
@@ -115,9 +126,9 @@ def measure(stack: Stack, readers: int, tokens: int, rate: float) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("counts", nargs="*", type=int, default=[1, 100, 1000])
-    parser.add_argument("--tokens", type=int, default=1800)
-    parser.add_argument("--rate", type=float, default=30.0, help="tokens per second")
+    parser.add_argument("counts", nargs="*", type=int, default=[50, 1000])
+    parser.add_argument("--tokens", type=int, default=6000)
+    parser.add_argument("--rate", type=float, default=50.0, help="tokens per second")
     chosen = parser.parse_args()
     allow_files(max(chosen.counts) + 1000)
     for count in chosen.counts:
