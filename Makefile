@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check gateways red chaos fuzz bench bench-smoke bench-sessions format lock wheel clean
+.PHONY: help env run test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,10 @@ chaos: $(STAMP) ## faults and load, judged (make chaos MINUTES=30 SEED=7 DATABAS
 COUNT ?= 100000
 fuzz: $(STAMP) ## random packets, frames, requests and POSTs to a web process (make fuzz COUNT=1000 SEED=7)
 	@$(BIN)/python -m tests.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
+
+EXAMPLES ?= 100
+schema: $(STAMP) ## requests made from the description of the HTTP API (make schema EXAMPLES=500 SEED=7)
+	@SCHEMA_EXAMPLES=$(EXAMPLES) SCHEMA_SEED=$(SEED) $(BIN)/python -m pytest -n 0 tests/acceptance/schema
 
 bench: $(STAMP) ## speed, measured: tables and plots into docs (a part: make bench BENCH="goals --rounds 3")
 	@$(BIN)/python -m tests.bench --write $(BENCH)

@@ -25,7 +25,12 @@ def run_routes(runs: Runs) -> list[Route]:
             "/v1/runs",
             runs.start,
             "Start a run.",
-            Result(202, "The run is stored, and starts when it is its turn.", models.StartedRun),
+            Result(
+                202,
+                "The run is stored, and starts when it is its turn.",
+                models.StartedRun,
+                ids={"run_id": "/run_id"},
+            ),
             body=models.RunBody,
             query=models.ProfileQuery,
             headers=[
@@ -40,7 +45,12 @@ def run_routes(runs: Runs) -> list[Route]:
             "/v1/runs",
             runs.list,
             "The runs of this user, the newest first.",
-            Result(200, "A page of them.", models.RunList),
+            Result(
+                200,
+                "A page of them.",
+                models.RunList,
+                ids={"run_id": "/data/0/run_id", "session_id": "/data/0/session_id"},
+            ),
             query=models.ListQuery,
             refusals=[400],
         ),

@@ -7,10 +7,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.hermes.profiles import DEFAULT
+from web.api.http.links import links_of
 from web.api.http.routes import EVENT_STREAM, Route
 
 VERSION: Final = "3.1.0"
 EVERYWHERE: Final = (401, 403, 404, 429, 500, 503)  # statuses of errors that every route may answer
+BARE: Final = {"414": {"description": "The URL is too long; the answer has no body."}}
 OF_PUBLIC: Final = (403, 500)  # those of a route that asks for no token
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -92,14 +94,16 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
 def _paths(routes: Sequence[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        operation = _operation(route)
+        if found := links_of(route, routes):
+            operation["responses"][str(route.result.status)]["links"] = found
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return paths
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    words = [word for word in route.path.replace("{", "").replace("}", "").split("/") if word]
     operation: dict[str, Any] = {
-        "operationId": "_".join([route.method.lower(), *words]),
+        "operationId": route.name,
         "summary": route.summary,
         "parameters": _parameters(route),
         "responses": _responses(route),
@@ -130,12 +134,12 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     result = route.result
-    kinds = result.types if result.model is None else ()
-    content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in kinds}
-    if result.streams:
-        content[EVENT_STREAM] = {"schema": {"type": "string"}}
+    content: dict[str, Any] = {}
     if result.model is not None:
         content["application/json"] = {"schema": _reference(result.model)}
+    # OpenAPI 3.1 cannot say what the events of a stream, or the lines of a file, are.
+    others = result.types if result.model is None else (EVENT_STREAM,) * result.streams
+    content |= {kind: {} for kind in others}
     responses: dict[str, Any] = {
         str(result.status): {
             "description": result.meaning,
@@ -149,7 +153,7 @@ def _responses(route: Route) -> dict[str, Any]:
     everywhere = EVERYWHERE if not route.public else OF_PUBLIC
     for status in sorted({*everywhere, *route.refusals}):
         responses[str(status)] = {"description": _MEANING[status], "content": error}
-    return responses
+    return {**responses, **BARE}
 
 
 def _schemas(routes: Sequence[Route]) -> dict[str, Any]:

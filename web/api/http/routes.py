@@ -41,7 +41,8 @@ class Header:
 class Result:
     """An answer that a route gives when all is well; without a model it has one of the `types`.
     `streams`: it may be an event stream as well. `nothing_more`: what 204 means, where that is an
-    answer, too."""
+    answer, too. `ids`: names of parameters of paths, and where in the body there are values of
+    them, as JSON pointers: `{"run_id": "/run_id"}`."""
 
     status: int
     meaning: str
@@ -49,6 +50,7 @@ class Result:
     streams: bool = False
     types: Sequence[str] = (EVENT_STREAM,)
     nothing_more: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ class Route:
     def is_served(self) -> bool:
         """Whether it does what the gateway's route does, and not only say that it does not."""
         return self.result.status != HTTPStatus.NOT_IMPLEMENTED
+
+    @property
+    def name(self) -> str:
+        """Its name in the description."""
+        words = self.path.replace("{", "").replace("}", "").split("/")
+        return "_".join([self.method.lower(), *filter(None, words)])
 
     @property
     def parameters(self) -> list[str]:

@@ -32,6 +32,8 @@ class RunBody(RunPayload):
     """`POST /v1/runs`. `conversation_history` is for runs without a session: the history of a
     session is its own."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"input": "Say hello."}]})
+
     conversation_history: Annotated[
         list[dict[str, Any]] | None, Field(description="Messages before the input.")
     ] = None
@@ -98,6 +100,8 @@ def truth(value: Any) -> Any:
 class ApprovalBody(Payload):
     """`POST /v1/runs/{run_id}/approval`. Without `approval_id` the oldest open question is meant;
     `all`, or `resolve_all`, answers every open one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"choice": "once"}]})
 
     choice: Annotated[Choice, BeforeValidator(_choice)]
     approval_id: Annotated[int, Field(ge=1, le=MOST)] | None = None

@@ -6,7 +6,7 @@ agent's own business.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from web.api.http.run_models import Query, truth
 from web.payloads import MOST, Identifier, LongText, Payload, ShortText
@@ -31,6 +31,10 @@ class StreamOptions(Payload):
 class ChatBody(Payload):
     """`POST /v1/chat/completions`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Say hello."}]}]}
+    )
+
     messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
     model: Annotated[ShortText | None, BeforeValidator(_nothing_if_empty)] = None
     stream: Truth = False
@@ -46,6 +50,8 @@ class Conversation(Payload):
 class ResponseBody(Payload):
     """`POST /v1/responses`. `conversation` is the id of a session, which is made if there is none;
     `conversation_history` comes before the input, in place of what `previous_response_id` names."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"input": "Say hello."}]})
 
     input: str | list[str | dict[str, Any]]
     model: Annotated[ShortText | None, BeforeValidator(_nothing_if_empty)] = None

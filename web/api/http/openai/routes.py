@@ -7,6 +7,7 @@ from web.api.http.routes import Header, Result, Route
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER
 
 BODY = (400, 413, 415)  # statuses of what may be wrong with a body
+ID = {"response_id": "/id"}
 KEY = Header(KEY_HEADER, "The same key and body again give the answer of the first request.")
 
 
@@ -29,7 +30,7 @@ def openai_routes(completions: Completions, responses: Responses) -> list[Route]
             "/v1/responses",
             responses.create,
             "Make a response: in the background, as events, or waited for.",
-            Result(200, "The response, or its events.", models.Response, True),
+            Result(200, "The response, or its events.", models.Response, True, ids=ID),
             body=models.ResponseBody,
             headers=[KEY],
             refusals=[*BODY, 404, 409, 429],

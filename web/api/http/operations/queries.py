@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from web.api.http.run_models import ListedStatus, Query
 from web.payloads import MOST, Identifier, Payload
@@ -62,6 +62,8 @@ class DeletionsQuery(GivenQuery):
 
 class DeletionsBody(Payload):
     """`POST /api/deletions/retry`. Without `session_ids` all of the profile that are parked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"profile": "default"}]})
 
     profile: Identifier
     session_ids: Annotated[list[Identifier], Field(min_length=1, max_length=100)] | None = None

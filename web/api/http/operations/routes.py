@@ -80,7 +80,7 @@ def _runs(needs: Needs) -> list[Route]:
             "/api/runs",
             runs.list,
             "Runs without their contents, the newest first; for operators of all users.",
-            Result(200, "A page of them.", answers.RunPage),
+            Result(200, "A page of them.", answers.RunPage, ids={"run_id": "/data/0/run_id"}),
             query=RunsQuery,
             refusals=[400],
         ),
@@ -98,7 +98,10 @@ def _runs(needs: Needs) -> list[Route]:
             runs.retry,
             "Start a failed run again, as a new one; for administrators.",
             Result(
-                202, "The new run is stored; sent again it is the same one.", answers.RetriedRun
+                202,
+                "The new run is stored; sent again it is the same one.",
+                answers.RetriedRun,
+                ids={"run_id": "/run_id"},
             ),
             refusals=[400, 404, 409, 413],
             starts_run=True,

@@ -16,6 +16,7 @@ from web.api.http.sessions.sessions import Sessions
 
 SESSIONS = "/api/sessions"
 SESSION = "/api/sessions/{session_id}"
+ID = {"session_id": "/session/id"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def _sessions(sessions: Sessions) -> list[Route]:
             SESSIONS,
             sessions.list,
             "The sessions of this user, or those that a search finds.",
-            Result(200, "A page of them.", answers.SessionList),
+            Result(200, "A page of them.", answers.SessionList, ids={"session_id": "/data/0/id"}),
             query=models.SessionsQuery,
             refusals=[400],
         ),
@@ -50,7 +51,7 @@ def _sessions(sessions: Sessions) -> list[Route]:
             SESSIONS,
             sessions.create,
             "Make an empty session.",
-            Result(201, "The session.", answers.SessionAnswer),
+            Result(201, "The session.", answers.SessionAnswer, ids=ID),
             body=models.NewSessionBody,
             refusals=[*BODY, 409],
         ),
@@ -76,7 +77,7 @@ def _sessions(sessions: Sessions) -> list[Route]:
             f"{SESSION}/fork",
             sessions.fork,
             "Copy a session, or its beginning.",
-            Result(201, "The copy.", answers.SessionAnswer),
+            Result(201, "The copy.", answers.SessionAnswer, ids=ID),
             body=models.ForkBody,
             refusals=[*BODY, 404, 409],
         ),
@@ -147,7 +148,7 @@ def _chats(chat: Chat) -> list[Route]:
             f"{SESSION}/chat",
             chat.answer,
             "Send a message and wait for its answer.",
-            Result(200, "The answer.", answers.ChatAnswer),
+            Result(200, "The answer.", answers.ChatAnswer, ids={"run_id": "/run_id"}),
             body=models.SessionChatBody,
             headers=headers,
             refusals=[*refusals, 502],

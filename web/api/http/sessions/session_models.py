@@ -85,6 +85,8 @@ class SessionsQuery(Query):
 class NewSessionBody(Payload):
     """`POST /api/sessions`. Without an id it gets one."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Plans"}]})
+
     id: Any = None
     session_id: Any = None
     title: Title | None = None
@@ -99,7 +101,9 @@ class NewSessionBody(Payload):
 class SessionChangesBody(BaseModel):
     """`PATCH /api/sessions/{session_id}`: what is given is changed; null takes it away."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, json_schema_extra={"examples": [{"pinned": True}]}
+    )
 
     title: Title | None = None
     pinned: bool = False
@@ -113,6 +117,8 @@ class SessionChangesBody(BaseModel):
 class ForkBody(Payload):
     """`POST /api/sessions/{session_id}/fork`. `up_to`: the id of the last message of the copy."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Another plan"}]})
+
     id: Any = None
     session_id: Any = None
     title: Title | None = None
@@ -121,6 +127,8 @@ class ForkBody(Payload):
 
 class DeleteBody(Payload):
     """`POST /api/sessions/delete`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["s1"]}]})
 
     ids: Annotated[list[str], Field(min_length=1, max_length=BATCH)]
 
@@ -149,6 +157,8 @@ class ExportQuery(Query):
 class SessionChatBody(Payload):
     """`POST /api/sessions/{session_id}/chat` and `…/chat/stream`: the message as `message` or
     `input`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Say hello."}]})
 
     message: str | list[dict[str, Any]] | None = None
     input: str | list[dict[str, Any]] | None = None
