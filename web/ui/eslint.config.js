@@ -4,7 +4,10 @@ import ts from "typescript-eslint";
 export default ts.config(
   { ignores: ["**/*.generated.ts", "eslint.config.js", "public"] },
   ...ts.configs.strictTypeChecked,
-  hooks.configs.flat["recommended-latest"],
+  {
+    plugins: { "react-hooks": hooks },
+    rules: { "react-hooks/rules-of-hooks": "error", "react-hooks/exhaustive-deps": "error" },
+  },
   {
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

@@ -2,6 +2,8 @@
 export { Client, type ClientOptions } from "./client";
 export { NoAnswer, type ConnectionState } from "./connection";
 export type { Outgoing, Store } from "./outbox";
+export type { LiveMessage } from "./fold";
+export { newId } from "./ids";
 export { MemoryStore } from "./memory_store";
 export * from "./protocol.generated";
 export { messagesOf, type End, type Question, type SessionView } from "./view";
