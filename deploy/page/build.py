@@ -53,6 +53,12 @@ def check() -> None:
         _run(node, "run", "--silent", "check")
 
 
+def install_tools() -> None:
+    """Install what checking needs beside building. Raises BuildFailed, NodeMissing."""
+    with _alone():
+        _install(find_node(CACHE), with_tools=True)
+
+
 def build_client() -> Path:
     """Build the client for Node, for the tests with a real server, and give its script. Raises
     BuildFailed, NodeMissing."""

@@ -1,7 +1,7 @@
 """`/` and the files of the page, with the headers that keep others' scripts out of it.
 
 Programs that ask for `/` get JSON, as they do where no page was built. `/page/info` tells the page
-what only the server knows; it needs the cookie or a token, as the API does.
+who is signed in, and then what only the server knows.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from flask import Flask, Response, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
 
 from shared.errors import HoldfastError
+from web.access.principal import TooManyGuesses, Unauthenticated
 from web.api.http_answers import refused
 from web.api.request_auth import RequestAuth
 from web.pages.built_page import SHELL, BuiltPage, PageFile
@@ -52,12 +53,20 @@ def add_page(app: Flask, page: BuiltPage | None, about: Mapping[str, Any]) -> No
 
 
 def add_info(app: Flask, auth: RequestAuth, info: Mapping[str, Any]) -> None:
-    """Add `GET /page/info`, which answers `{ok: true, …info}`."""
+    """Add `GET /page/info`: `{ok: true, signed_in: true, owner, role, …info}`, and to strangers no
+    more than `{ok: true, signed_in: false}`. That is no 401, which a browser reports as a fault."""
 
     def show() -> Response:
         try:
-            auth.of_request(request.environ)
-            answer = jsonify(ok=True, **info)
+            if auth.is_anonymous(request.environ):  # no guess, so it is not counted as one
+                raise Unauthenticated
+            found = auth.of_request(request.environ)
+            who = {"owner": found.owner, "role": found.role}
+            answer = jsonify(ok=True, signed_in=True, **who, **info)
+        except TooManyGuesses as error:
+            answer = make_response(refused(error))
+        except Unauthenticated:
+            answer = jsonify(ok=True, signed_in=False)
         except HoldfastError as error:
             answer = make_response(refused(error))
         answer.headers["Cache-Control"] = "no-store"

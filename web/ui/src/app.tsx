@@ -23,6 +23,15 @@ export function App({ first }: { readonly first: Promise<Found> }) {
   }, [first]);
 
   useEffect(() => {
+    // The link may be followed in a tab that shows the page already.
+    const followed = () => {
+      if (found?.kind !== "signed-in" && location.hash) void findSession().then(setFound);
+    };
+    window.addEventListener("hashchange", followed);
+    return () => window.removeEventListener("hashchange", followed);
+  }, [found]);
+
+  useEffect(() => {
     if (found?.kind !== "no-answer") return;
     const timer = setTimeout(() => void findSession().then(setFound), AGAIN);
     return () => clearTimeout(timer);
@@ -31,7 +40,8 @@ export function App({ first }: { readonly first: Promise<Found> }) {
   if (found === undefined) return <Waiting text="Asking who you are" since={since} />;
   if (found.kind === "no-answer")
     return <Waiting text={`${found.why} Trying again every three seconds`} since={since} />;
-  if (found.kind === "signed-out") return <SignIn why={found.why} onFound={setFound} />;
+  if (found.kind === "signed-out")
+    return <SignIn key={found.why} why={found.why} onFound={setFound} />;
   return <SignedInPage who={found.who} onFound={setFound} />;
 }
 

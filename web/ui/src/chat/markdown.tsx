@@ -15,11 +15,15 @@ import { CodeBlock, type CodeElement } from "./code_block";
 const PLUGINS = [remarkGfm];
 
 const COMPONENTS: Components = {
-  a: ({ href, children }) => (
-    <a href={href} target="_blank" rel="noopener noreferrer nofollow">
-      {children}
-    </a>
-  ),
+  // Of an address that may be harmful nothing is left.
+  a: ({ href, children }) =>
+    href ? (
+      <a href={href} target="_blank" rel="noopener noreferrer nofollow">
+        {children}
+      </a>
+    ) : (
+      <span>{children}</span>
+    ),
   img: ({ src, alt }) =>
     typeof src === "string" && src ? (
       <a href={src} target="_blank" rel="noopener noreferrer nofollow">
@@ -41,13 +45,23 @@ export function Markdown({ text, isLive }: { readonly text: string; readonly isL
   return (
     <div className="prose" dir="auto">
       {blocks.map((block, index) => (
-        <Block key={index} text={isLive && index === blocks.length - 1 ? remend(block) : block} />
+        <Block
+          key={index}
+          text={isLive && index === blocks.length - 1 ? remend(block.text) : block.text}
+          isHtml={block.isHtml}
+        />
       ))}
     </div>
   );
 }
 
-const Block = memo(function Block({ text }: { readonly text: string }) {
+interface BlockProps {
+  readonly text: string;
+  readonly isHtml: boolean;
+}
+
+const Block = memo(function Block({ text, isHtml }: BlockProps) {
+  if (isHtml) return <p className="as-text">{text.trim()}</p>;
   return (
     <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS}>
       {text}
@@ -56,13 +70,15 @@ const Block = memo(function Block({ text }: { readonly text: string }) {
 });
 
 /** The top blocks of a text; those that may refer to a definition get all definitions. */
-export function blocksOf(text: string): string[] {
+export function blocksOf(text: string): BlockProps[] {
   const tokens = marked.lexer(text, { gfm: true });
   const definitions = tokens.filter((token) => token.type === "def").map((token) => token.raw);
   const blocks = tokens.filter((token) => token.type !== "space" && token.type !== "def");
-  return blocks.map((token) =>
-    definitions.length && token.raw.includes("[")
-      ? `${token.raw}\n\n${definitions.join("\n")}`
-      : token.raw,
-  );
+  return blocks.map((token) => ({
+    text:
+      definitions.length && token.raw.includes("[")
+        ? `${token.raw}\n\n${definitions.join("\n")}`
+        : token.raw,
+    isHtml: token.type === "html",
+  }));
 }

@@ -49,9 +49,15 @@ export function Welcome({ isDemo, onSend }: Props) {
 /** Where no model is behind the gateway, and what to do about it. */
 export function DemoLine() {
   return (
-    <p className="demo-line">
-      This is the demo gateway: no model is behind it. To connect one, start your Hermes Agent, then{" "}
-      <code>HERMES_URL=http://127.0.0.1:8642 HERMES_API_KEY=… make run</code>
-    </p>
+    <details className="demo-line">
+      <summary>Demo gateway: no model is behind it. How to connect one</summary>
+      <p>Start the API server of your Hermes Agent, and Holdfast with its address and key:</p>
+      <p>
+        <code>API_SERVER_ENABLED=true API_SERVER_KEY=some-secret hermes gateway run</code>
+      </p>
+      <p>
+        <code>HERMES_URL=http://127.0.0.1:8642 HERMES_API_KEY=some-secret make run</code>
+      </p>
+    </details>
   );
 }

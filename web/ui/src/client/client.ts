@@ -61,6 +61,7 @@ export class Client {
       store: options.store,
       send: (run) => this.connection.request("run", run),
       isLive: () => this.connection.isLive,
+      isSeen: (sessionId, runId) => shows(this.view(sessionId), runId),
       onChange: () => options.onChange(),
     });
   }
@@ -249,7 +250,7 @@ export class Client {
     const { view, ask } = work(watched.view);
     const isChanged = view !== watched.view;
     watched.view = view;
-    if (isChanged) this.outbox.seen(sessionId, (runId) => shows(view, runId));
+    if (isChanged) this.outbox.forgetSeen();
     if (ask) void this.resume(sessionId, ask);
     if (isChanged) this.options.onChange();
   }

@@ -37,6 +37,8 @@ export interface OutboxOptions {
   /** Sends a request. Rejects if nobody has answered. */
   readonly send: (run: Requests["run"]) => Promise<Reply>;
   readonly isLive: () => boolean;
+  /** Whether the session shows the prompt of this run. */
+  readonly isSeen: (sessionId: string, runId: string) => boolean;
   readonly onChange: () => void;
 }
 
@@ -100,15 +102,14 @@ export class Outbox {
   }
 
   /** Forget the accepted messages whose runs are seen. */
-  seen(sessionId: string, isSeen: (runId: string) => boolean): void {
-    const done = this.items_.filter(
-      (item) =>
-        item.sessionId === sessionId &&
-        item.state === "accepted" &&
-        item.runId !== undefined &&
-        isSeen(item.runId),
-    );
-    for (const item of done) this.remove(item.id);
+  forgetSeen(): void {
+    const isDone = (item: Outgoing) =>
+      item.state === "accepted" &&
+      item.runId !== undefined &&
+      this.options.isSeen(item.sessionId, item.runId);
+    if (!this.items_.some(isDone)) return;
+    this.items_ = this.items_.filter((item) => !isDone(item));
+    this.options.onChange();
   }
 
   /** Read what is stored: another tab may have added or sent something. */
@@ -182,6 +183,7 @@ export class Outbox {
     const accepted: Outgoing = { ...item, state: "accepted", ...(runId && { runId }) };
     this.items_ = this.items_.map((one) => (one.id === item.id ? accepted : one));
     this.options.onChange();
+    this.forgetSeen(); // the event may have come before the acknowledgement
   }
 
   private later(): void {

@@ -1,4 +1,4 @@
-/** `/auth/session` and `/page/info`: who is signed in here, and what the server is like. */
+/** `/page/info` and `/auth/session`: who is signed in here, and what the server is like. */
 
 export interface SignedIn {
   readonly owner: string;
@@ -19,46 +19,62 @@ const WRONG = "This token is not valid here.";
 /** Sign in with the code of the address, if it has one; else find out who is signed in. */
 export async function findSession(): Promise<Found> {
   const code = CODE.exec(location.hash)?.[1];
-  if (code === undefined) return ask("GET");
+  if (code === undefined) return info();
   history.replaceState(null, "", location.pathname + location.search);
-  const found = await ask("POST", { code }, LINK_USED);
+  const found = await enter({ code }, LINK_USED);
   if (found.kind !== "signed-out") return found;
-  const before = await ask("GET"); // the link may have been followed twice
+  const before = await info(); // the link may have been followed twice
   return before.kind === "signed-in" ? before : found;
 }
 
 export function signIn(token: string): Promise<Found> {
-  return ask("POST", { token }, WRONG);
+  return enter({ token }, WRONG);
 }
 
 export async function signOut(): Promise<void> {
   await fetch("/auth/session", { method: "DELETE" });
 }
 
-async function ask(method: "GET" | "POST", body?: object, refused?: string): Promise<Found> {
-  try {
+async function enter(body: object, refused: string): Promise<Found> {
+  return answered(async () => {
     const answer = await fetch("/auth/session", {
-      method,
-      ...(body && {
-        body: JSON.stringify(body),
-        headers: { "Content-Type": "application/json" },
-      }),
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
     });
-    if (answer.status === 401 || answer.status === 429)
-      return { kind: "signed-out", ...(refused !== undefined && { why: refused }) };
-    if (!answer.ok) return { kind: "no-answer", why: `The server answers ${answer.status}.` };
-    const who = (await answer.json()) as { owner: string; role: string };
-    const info = (await (await fetch("/page/info")).json()) as Record<string, unknown>;
+    if (answer.status === 401) return { kind: "signed-out", why: refused };
+    if (answer.status === 429)
+      return { kind: "signed-out", why: "Too many wrong tokens came from here. Wait a minute." };
+    return answer.ok ? info() : noAnswer(answer.status);
+  });
+}
+
+async function info(): Promise<Found> {
+  return answered(async () => {
+    const answer = await fetch("/page/info");
+    if (!answer.ok) return noAnswer(answer.status);
+    const said = (await answer.json()) as Record<string, unknown>;
+    if (said["signed_in"] !== true) return { kind: "signed-out" };
     return {
       kind: "signed-in",
       who: {
-        owner: who.owner,
-        role: who.role,
-        demoGateway: info["demo_gateway"] === true,
-        version: typeof info["version"] === "string" ? info["version"] : "",
+        owner: String(said["owner"]),
+        role: String(said["role"]),
+        demoGateway: said["demo_gateway"] === true,
+        version: String(said["version"]),
       },
     };
+  });
+}
+
+async function answered(ask: () => Promise<Found>): Promise<Found> {
+  try {
+    return await ask();
   } catch {
     return { kind: "no-answer", why: "The server cannot be reached." };
   }
+}
+
+function noAnswer(status: number): Found {
+  return { kind: "no-answer", why: `The server answers with status ${status}.` };
 }

@@ -38,6 +38,13 @@ export function SignIn({ why, onFound }: Props) {
             {error}
           </p>
         )}
+        <input
+          className="hidden"
+          name="username"
+          autoComplete="username"
+          defaultValue="holdfast"
+          hidden
+        />
         <label htmlFor="token">Token</label>
         <input
           id="token"
