@@ -12,6 +12,11 @@ from shared.event_log.store import EventLog
 ANNOUNCED: Final = ("title", "pinned", "archived", "workspace", "model")
 
 
+def state_of(info: Info) -> dict[str, Any]:
+    """The fields of `session.updated`."""
+    return {name: info[name] for name in ANNOUNCED if info[name] is not None}
+
+
 class SessionEditor:
     """Changes sessions and tells their rooms."""
 
@@ -26,8 +31,7 @@ class SessionEditor:
         when Redis does not answer.
         """
         now = self._db.write(lambda tx: update_session(tx, owner, session_id, changes))
-        fields = {name: now[name] for name in ANNOUNCED if now[name] is not None}
         publish_session_event(
-            self._event_log, "session.updated", owner=owner, session_id=session_id, **fields
+            self._event_log, "session.updated", owner=owner, session_id=session_id, **state_of(now)
         )
         return now

@@ -82,6 +82,12 @@ class SessionBusy(ClientError):
     code = "session_busy"
 
 
+class ResponseInProgress(ClientError):
+    """This response is continued already, and a copy of it can be made only when it is complete."""
+
+    code = "response_in_progress"
+
+
 class SessionExists(ClientError):
     """There is a session with this id; choose another one."""
 

@@ -141,6 +141,18 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def is_closed_by_peer(sock: socket.socket) -> bool:
+    """Whether the other side of an accepted connection has closed it, or its half of it. Does not
+    wait, and takes nothing of what was sent."""
+    raw = getattr(sock, "fd", sock)  # of a green socket, whose own methods would wait
+    try:
+        return not raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 class _Faults:
     """Logs what eventlet's server reports, except that a client broke its connection."""
 

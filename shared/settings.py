@@ -83,6 +83,7 @@ class Settings:
     sockets_per_owner: int
     sessions_per_socket: int
     requests_per_second: int
+    owner_requests_per_second: int
     reap_every: timedelta
     log_level: str
 
@@ -181,6 +182,7 @@ class Settings:
             sockets_per_owner=read.integer("SOCKETS_PER_OWNER", 20_000, 1, 10**6),
             sessions_per_socket=read.integer("SESSIONS_PER_SOCKET", 1000, 1, 10**6),
             requests_per_second=read.integer("REQUESTS_PER_SECOND", 50, 1, 10**6),
+            owner_requests_per_second=read.integer("OWNER_REQUESTS_PER_SECOND", 5000, 1, 10**6),
             reap_every=read.seconds("REAP_SECONDS", 2, 0.1),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         )

@@ -26,9 +26,17 @@ from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
 from web.api.http.api import add_api, event_routes, run_routes
+from web.api.http.gateway.routes import with_gateway_routes
 from web.api.http.live_run import LiveRuns
+from web.api.http.openai.completions import Completions
+from web.api.http.openai.following import Following
+from web.api.http.openai.responses import Responses
+from web.api.http.openai.routes import openai_routes
+from web.api.http.operations.routes import Needs, operation_routes
 from web.api.http.run_events import RunEvents
 from web.api.http.runs import Runs
+from web.api.http.sessions.build import build_session_handlers
+from web.api.http.sessions.routes import session_routes
 from web.api.http_runs import add_run_route
 from web.api.request_auth import RequestAuth
 from web.api.request_body import MAX_BYTES
@@ -38,9 +46,8 @@ from web.front import Front
 from web.pages.built_page import BuiltPage
 from web.pages.serve import add_info, add_page
 from web.readers.opening import Opening
-from web.readers.reader import RunReader
 from web.readers.reader_emitter import ReaderEmitter
-from web.readers.readers import Readers
+from web.readers.readers import LEFT_LOOK_EVERY, Readers
 from web.recovery.journal import RecoveryJournal
 from web.recovery.offset_emitter import OffsetEmitter
 from web.recovery.recovery import Recovery
@@ -62,7 +69,7 @@ from web.sockets.connections import Connections
 from web.sockets.drain import Drain
 from web.sockets.emitter import Emitter
 from web.sockets.engineio_internals import SocketServer
-from web.sockets.rate_limit import RateLimit
+from web.sockets.rate_limit import OwnerLimits, RateLimit
 from web.sockets.reconnect_backoff import ReconnectBackoff
 from web.sockets.request_queue import RequestQueue, refusal_event
 from web.sockets.slow_clients import SlowClients
@@ -197,6 +204,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         session_max_bytes=settings.session_max_bytes,
     )
     approvals = Approvals(db, event_log, queue)
+    limits_of_owners = OwnerLimits(
+        RateLimit(settings.owner_requests_per_second), RateLimit(settings.requests_per_second)
+    )
     events = SocketEvents(requests, resume, approvals)
     request_queue = RequestQueue(
         server,
@@ -206,6 +216,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         refused=refusal_event,
         faults=faults,
         per_second=settings.requests_per_second,
+        owners=limits_of_owners.requests,
     )
     request_queue.install()
     rejoin = Rejoin(
@@ -225,8 +236,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     access = Access.build(settings, db, faults)
     auth = RequestAuth(access.authenticator, origins, forwarded, settings.installation)
     access.watch.add(connections.all, emitter.close)
-    access.watch.add(readers.all, RunReader.end)
+    access.watch.add(readers.all, Readers.end)
     services += access.services
+    services.append(periodic("readers-left", readers.nudge_those_that_left, LEFT_LOOK_EVERY))
     ConnectHandler(
         server=server,
         auth=auth,
@@ -237,20 +249,53 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         sockets_per_owner=settings.sockets_per_owner,
         faults=faults,
     ).install(socketio)
-    add_routes(app, Health(db, commands, relay.subscriber, services))
-    rates = RateLimit(settings.requests_per_second)
-    add_run_route(app, auth, requests, rates)
+    health = Health(db, commands, relay.subscriber, services)
+    add_routes(app, health)
+    add_run_route(app, auth, requests, limits_of_owners)
     codes = SignInCodes(settings.auth_token, commands)
-    AuthSession(auth, access.cookies, access.signed_out, codes).install(app)
+    sign_ins = AuthSession(auth, access.cookies, access.signed_out, codes, limits_of_owners)
+    sign_ins.install(app)
     about = {"service": "holdfast", "version": version(), "namespace": NAMESPACE}
     add_page(app, BuiltPage.load(), about)
-    add_info(app, auth, {"version": version(), "demo_gateway": settings.demo_gateway})
-    runs = Runs(db, requests, approvals, LiveRuns(db, event_log), rates)
+    info = {"version": version(), "demo_gateway": settings.demo_gateway}
+    add_info(app, auth, limits_of_owners, info)
+    runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
     opening = Opening(
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
     )
     run_events = RunEvents(runs, opening, readers, membership)
-    add_api(app, auth, [*run_routes(runs), *event_routes(run_events)], version())
+    following = Following(opening, readers, membership)
+    needs = Needs(db, event_log, profiles, settings, requests, limits_of_owners, connections)
+    session_handlers = build_session_handlers(
+        db=db,
+        event_log=event_log,
+        commands=commands,
+        queue=queue,
+        profiles=profiles,
+        requests=requests,
+        opening=opening,
+        relay=relay,
+        membership=membership,
+        sessions=sessions,
+        readers=readers,
+        stop_within=settings.stop_timeout.total_seconds(),
+    )
+    routes = with_gateway_routes(
+        [
+            *run_routes(runs),
+            *event_routes(run_events),
+            *session_routes(session_handlers),
+            *openai_routes(
+                Completions(db, requests, following), Responses(db, requests, following)
+            ),
+            *operation_routes(needs),
+        ],
+        profiles=profiles,
+        health=health,
+        needs_token=not settings.auth_disabled,
+        cors=bool(settings.cors_origins),
+    )
+    add_api(app, auth, limits_of_owners, routes, profiles, version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

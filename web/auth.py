@@ -111,7 +111,7 @@ class Authenticator:
             if isinstance(error, JwtRefused):
                 self._faults.note("refused_jwt", error.why)
             if self._guesses is not None and self._guesses.delay(address):
-                raise TooManyGuesses() from None
+                raise TooManyGuesses(self._guesses.seconds_until_free(address)) from None
             raise
 
     def _principal(self, token: object) -> Principal:

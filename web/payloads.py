@@ -59,13 +59,32 @@ class Payload(BaseModel):
 class RunPayload(Payload):
     """`run`: text, content blocks, or `[{role, content}]` (P15)."""
 
-    input: str | list[dict[str, Any]]
-    session_id: Identifier | None = None
-    model: Annotated[ShortText | None, BeforeValidator(_nothing_if_empty)] = None
-    instructions: Annotated[LongText | None, BeforeValidator(_nothing_if_empty)] = None
-    client_request_id: Identifier | None = None
+    input: Annotated[
+        str | list[dict[str, Any]],
+        Field(description="Text, content blocks, or messages of which the last one is answered."),
+    ]
+    session_id: Annotated[
+        Identifier | None,
+        Field(description="The conversation that the run is a turn of. Without it there is none."),
+    ] = None
+    model: Annotated[
+        ShortText | None,
+        BeforeValidator(_nothing_if_empty),
+        Field(description="For this run; one of `/v1/models`."),
+    ] = None
+    instructions: Annotated[
+        LongText | None,
+        BeforeValidator(_nothing_if_empty),
+        Field(description="For this run, before the conversation."),
+    ] = None
+    client_request_id: Annotated[
+        Identifier | None,
+        Field(description="The same id and content again, in one session, is the same run."),
+    ] = None
     on_busy: Annotated[
-        Literal["queue", "reject", "interrupt"], BeforeValidator(_queue_if_empty)
+        Literal["queue", "reject", "interrupt"],
+        BeforeValidator(_queue_if_empty),
+        Field(description="If the session has a run: wait for it, refuse with 409, or stop it."),
     ] = "queue"
 
     @model_validator(mode="before")

@@ -34,7 +34,7 @@ from worker.tasks import register_maintenance_tasks, register_run_tasks
 CHECK_ORPHANS_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
 SWEEP_EVERY = 24 * 3600.0
-ADD_TERMS_EVERY = 60.0
+ADD_TERMS_EVERY = 2.0
 MAINTENANCE_THREADS = 4
 COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 

@@ -19,7 +19,7 @@ from worker.maintenance.approval_delivery import answer_approval
 from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.maintenance.gateway_session_cleanup import delete_due, sweep
 from worker.maintenance.reaper import Reaper
-from worker.maintenance.search_index import add_search_terms
+from worker.maintenance.search_index import SearchIndex
 from worker.maintenance.standby_reaper import LastTick
 from worker.maintenance.stop_run import stop_run
 from worker.queue_admission import QueueAdmission
@@ -51,6 +51,7 @@ def register_run_tasks(app: Celery, services: Services, admission: QueueAdmissio
 def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastTick) -> None:
     """The tasks of the maintenance worker: short jobs, all of them idempotent."""
     reaper = Reaper(services)
+    search_index = SearchIndex(services)
 
     @app.task(name=REAP)
     def _reap() -> None:
@@ -73,7 +74,7 @@ def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastT
 
     @app.task(name=ADD_SEARCH_TERMS)
     def _add_search_terms() -> None:
-        add_search_terms(services)
+        search_index.tick()
 
     @app.task(name=ANSWER)
     def _answer(run_id: str, approval_id: int) -> None:

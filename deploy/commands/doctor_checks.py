@@ -28,8 +28,8 @@ from shared.errors import SettingsError
 from shared.event_log.clients import tcp_options
 from shared.hermes.profiles import DEFAULT, Profiles
 from shared.log_setup import clean
+from shared.net.fetch import fetch
 from shared.settings import Settings
-from web.access.fetch import fetch
 from web.access.key_sources import WITHIN, read_key_file
 from web.access.keys import MOST_BYTES, parse_keys
 

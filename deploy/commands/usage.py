@@ -1,4 +1,4 @@
-"""`holdfast usage`: tokens and costs of runs, by day, model, profile or session."""
+"""`holdfast usage`: tokens and costs of runs, by day, model, profile, session or owner."""
 
 import json
 from collections.abc import Sequence

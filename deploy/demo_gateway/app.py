@@ -22,6 +22,8 @@ _ROUTES: list[tuple[str, str, Handler, Kind | None]] = [
     ("GET", "/health/detailed", info.health_detailed, "health"),
     ("GET", "/v1/capabilities", info.capabilities, "capabilities"),
     ("GET", "/v1/models", info.models, "models"),
+    ("GET", "/v1/skills", info.skills, None),
+    ("GET", "/v1/toolsets", info.toolsets, None),
     ("POST", "/v1/runs", runs.post_run, None),  # takes its faults itself
     ("GET", "/v1/runs/{run_id}", runs.get_run, "status"),
     ("GET", "/v1/runs/{run_id}/events", events.stream_events, "events"),

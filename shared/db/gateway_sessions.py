@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import Session
@@ -116,13 +117,17 @@ def delete_soon(tx: Session, profile: str, session_ids: Collection[str]) -> None
     )
 
 
-def retry_parked(tx: Session, profile: str, session_ids: Collection[str]) -> None:
-    """Queue parked sessions again, with no failures: the gateway still has them."""
-    tx.execute(
+def retry_parked(tx: Session, profile: str, session_ids: Collection[str] | None) -> int:
+    """Queue parked sessions of the profile again, with no failures. None: all that are parked.
+    Returns how many of these were parked."""
+    these = _these(profile, session_ids) if session_ids is not None else _of(profile)
+    queued = tx.execute(
         update(DeletionRow)
-        .where(*_these(profile, session_ids), DeletionRow.status == PARKED)
+        .where(*these, DeletionRow.status == PARKED)
         .values(status=PENDING, attempt_count=0, next_attempt_at=DbNow(), updated_at=DbNow())
+        .returning(DeletionRow.session_id)
     )
+    return len(queued.all())
 
 
 def due_profiles(tx: Session) -> list[str]:
@@ -197,15 +202,14 @@ def put_off(tx: Session, untried: Sequence[DueDeletion], error: str) -> None:
         )
 
 
-def parked(tx: Session, limit: int) -> list[DeletionRow]:
-    """Return the parked sessions, the latest first; `last_error` says why they were given up."""
-    rows = tx.scalars(
-        select(DeletionRow)
-        .where(DeletionRow.status == PARKED)
-        .order_by(DeletionRow.updated_at.desc())
-        .limit(limit)
-    )
-    return list(rows)
+def parked(tx: Session, limit: int, after: tuple[float, str] | None = None) -> list[DeletionRow]:
+    """Return the parked sessions, the latest first; `last_error` says why they were given up.
+    `after`: `updated_at` and `session_id` of the one behind which to begin."""
+    query = select(DeletionRow).where(DeletionRow.status == PARKED)
+    if after is not None:
+        query = query.where(tuple_(DeletionRow.updated_at, DeletionRow.session_id) < after)
+    order = (DeletionRow.updated_at.desc(), DeletionRow.session_id.desc())
+    return list(tx.scalars(query.order_by(*order).limit(limit)))
 
 
 def in_use(tx: Session, profile: str) -> set[str]:
@@ -238,5 +242,9 @@ def _due() -> tuple[ColumnElement[bool], ...]:
     return DeletionRow.status == PENDING, is_due(DeletionRow.next_attempt_at, UNSYNCED_AFTER)
 
 
+def _of(profile: str) -> tuple[ColumnElement[bool], ...]:
+    return (DeletionRow.profile_name == profile,)
+
+
 def _these(profile: str, session_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    return DeletionRow.profile_name == profile, DeletionRow.session_id.in_([*session_ids])
+    return *_of(profile), DeletionRow.session_id.in_([*session_ids])

@@ -31,6 +31,7 @@ LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # a
 # that the database recognises the expression of its index in queries.
 NO_SESSION: ColumnElement[str] = literal_column("''")
 UNINDEXED: ColumnElement[bool] = literal_column("indexed_by IS NULL")
+IS_FAILED: ColumnElement[bool] = literal_column(f"state = '{RunState.FAILED}'")
 UNINDEXED_TITLE: ColumnElement[bool] = literal_column("title_indexed_by IS NULL AND title <> ''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 
@@ -190,6 +191,10 @@ class RunRow(Base):
         ),
         Index("runs_of_session", "owner", "session_id", "queue_no"),
         Index("runs_by_time", "owner", "created_at", "id"),
+        Index("runs_of_all_by_time", "created_at", "id"),
+        Index(
+            "runs_failed", "created_at", "id", sqlite_where=IS_FAILED, postgresql_where=IS_FAILED
+        ),
         Index(
             "runs_not_done",
             "state",
@@ -236,6 +241,8 @@ class RunRow(Base):
     terminal_seq: Mapped[int | None]
     announced_at: Mapped[float | None]
     gateway_synced: Mapped[bool] = mapped_column(Boolean, default=False)
+    # what a worker saw of it (shared.protocol.timeline); read only where it is asked for
+    timeline: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
 
 
 class IdempotencyKeyRow(Base):
@@ -249,6 +256,25 @@ class IdempotencyKeyRow(Base):
     body_hash: Mapped[str] = mapped_column(String(64))
     run_id: Mapped[str] = mapped_column(Id)
     created_at: Mapped[float]
+
+
+class ResponseRow(Base):
+    """A run that was asked for as a response of OpenAI's API, and may be read as one. It goes with
+    the row of the run, whoever deletes that."""
+
+    __tablename__ = "responses"
+
+    run_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    previous_run_id: Mapped[str | None] = mapped_column(Id)  # of the response that it continues
+    conversation: Mapped[str | None] = mapped_column(Id)  # as the client named it
+    background: Mapped[bool] = mapped_column(Boolean, default=False)
+    extras: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # `metadata`
+    first_turn: Mapped[int | None]  # the turn of the messages that came before its prompt
+    streamed: Mapped[list[Any] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # what its log had at the end: shared.protocol.streamed
 
 
 class AttemptRow(Base):
@@ -309,6 +335,7 @@ class UsageRow(Base):
     __tablename__ = "session_usage"
     __table_args__ = (
         Index("usage_of_session", "owner", "session_id"),
+        Index("usage_of_owner", "owner", "created_at"),
         Index("usage_by_time", "created_at"),
     )
 

@@ -1,4 +1,4 @@
-"""The usage of runs, summed by the database: per day, model, profile or session.
+"""The usage of runs, summed by the database: per day, model, profile, session or owner.
 
 There is one row per run, so a transcript that is fetched twice counts once. Sums are not stored,
 except in the row of the session, for which `session_totals` computes them anew each time.
@@ -53,12 +53,13 @@ class By(StrEnum):
     MODEL = "model"
     PROFILE = "profile"
     SESSION = "session"
+    OWNER = "owner"
 
 
 @dataclass(frozen=True)
 class UsageSum:
     """The usage of a group of runs. `key` names the group: a day `YYYY-MM-DD` (UTC), a model, a
-    profile, a session id; None where that is not known, and for a total.
+    profile, a session id, an owner; None where that is not known, and for a total.
 
     Costs are in US dollars; None where no gateway has reported any.
     """
@@ -89,18 +90,20 @@ def last_days(tx: Session, days: int, owner: str | None = None) -> Span:
     return Span(now - now % DAY - (days - 1) * DAY, owner=owner)
 
 
-def sums(tx: Session, by: By, span: Span) -> list[UsageSum]:
-    """Return one sum per group: days in order, other groups by tokens used, most first."""
+def sums(tx: Session, by: By, span: Span, limit: int | None = None) -> list[UsageSum]:
+    """Return one sum per group: days in order, other groups by tokens used, most first; of these
+    at most `limit`."""
     keys: dict[By, Any] = {
         By.DAY: UtcDay(UsageRow.created_at),
         By.MODEL: UsageRow.model,
         By.PROFILE: UsageRow.profile,
         By.SESSION: UsageRow.session_id,
+        By.OWNER: UsageRow.owner,
     }
     spent = func.sum(UsageRow.input_tokens + UsageRow.output_tokens)
     query = select(keys[by].label("key"), *_totals()).where(*_within(span)).group_by("key")
     query = query.order_by("key") if by is By.DAY else query.order_by(spent.desc(), "key")
-    return [_sum(row) for row in tx.execute(query)]
+    return [_sum(row) for row in tx.execute(query.limit(limit))]
 
 
 def total(tx: Session, span: Span) -> UsageSum:

@@ -91,6 +91,11 @@ class Profiles:
 
         return get
 
+    def names_for(self, owner: str) -> list[str]:
+        """Return the names that this user may use, sorted."""
+        file = self._access.current() if self._access is not None else None
+        return [name for name in self.names() if file is None or file.may_use(owner, name)]
+
     def may_still_use(self, owner: str, name: str) -> bool:
         """Whether a run that was accepted may be posted now: the right may have been taken away
         meanwhile. A process that could never read the file leaves that to those who accept runs."""

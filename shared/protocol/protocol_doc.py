@@ -55,6 +55,7 @@ _RUN_EVENTS = """\
 All of them carry `event`, `run_id`, `epoch`, `seq`, and `session_id` if the run has one. Within one
 epoch of a run, `seq` counts 1, 2, 3 … without gap, and a socket gets each once and in order, or a
 `resumed` or `session.resync` in its place. `{terminal}` end a run: each run has exactly one.
+Most events that are no deltas say in `timestamp` (epoch seconds) when they were.
 Events that are not on this page and come from a gateway are passed on under their own names.
 """
 

@@ -12,31 +12,14 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.ports import free_port
-from tests.abuse import attacks
-from tests.abuse.attacks import Attack
+from tests.abuse.attacker import ATTACKS, attacker
 from tests.abuse.observe import Bystander, use_of
 from tests.support.servers.processes import Processes, RunningProcess, wait_for_http
 
 THEIRS = ("REDIS_URL", "DATABASE_URL", "AUTH_TOKEN", "AUTH_DISABLED", "HERMES_API_KEY")
-
-ATTACKS: dict[str, Callable[[Attack], None]] = {
-    "A1 1,300 idle connections": lambda a: attacks.idle_connections(a, 1300),
-    "A2 1,000 unanswered POSTs": lambda a: attacks.unanswered_posts(a, 1000),
-    "A3 pings, pongs not read": lambda a: attacks.ping_flood(a, 600),
-    "A4 1,000 silent WebSockets": lambda a: attacks.silent_websockets(a, 1000),
-    "A4 1,000 wrong tokens": lambda a: attacks.wrong_tokens(a, 1000),
-    "A4 500 slow headers": lambda a: attacks.unfinished_headers(a, 500),
-    "A4 16 clients of handshakes": lambda a: attacks.handshakes(a, 16),
-    "A4 200 endless messages": lambda a: attacks.stranger_fragments(a, 200),
-    "A5 10,000 malformed packets": lambda a: attacks.malformed_packets(a, 10_000),
-    "A5 16 floods of small frames": lambda a: attacks.frame_flood(a, 16),
-    "A7 60 resumes, not read": lambda a: attacks.unread_resumes(a, 60),
-    "A7 60 resumes, not fetched": lambda a: attacks.unfetched_resumes(a, 60),
-}
 
 
 class Target:
@@ -82,7 +65,7 @@ class Target:
         self._processes.stop_all()
 
 
-def measure(name: str, attack: Callable[[Attack], None], tree: Path | None, rest: float) -> str:
+def measure(name: str, tree: Path | None, rest: float) -> str:
     """One row of the table."""
     with tempfile.TemporaryDirectory(prefix="holdfast-abuse-") as folder:
         target = Target(Path(folder), tree)
@@ -91,12 +74,9 @@ def measure(name: str, attack: Callable[[Attack], None], tree: Path | None, rest
             bystander.first_tokens(2)
             quiet, before = bystander.first_tokens(), use_of(target.web)
             written = len(target.log.log())
-            held = Attack(("127.0.0.1", target.port), target.token)
-            attack(held)
-            during = bystander.first_tokens()
-            peak = use_of(target.web)
+            with attacker(name, target.port, target.token):
+                during, peak = bystander.first_tokens(), use_of(target.web)
             burned = peak.cpu - before.cpu
-            held.release()
             time.sleep(rest)
             after, later = use_of(target.web), bystander.first_tokens()
             lines = target.log.log()[written:]
@@ -120,9 +100,9 @@ def main() -> int:
     parser.add_argument("--tree", type=Path)
     parser.add_argument("--rest", type=float, default=60.0)
     options = parser.parse_args()
-    for name, attack in ATTACKS.items():
+    for name in ATTACKS:
         if not options.wanted or name.startswith(tuple(options.wanted)):
-            print(measure(name, attack, options.tree, options.rest), flush=True)
+            print(measure(name, options.tree, options.rest), flush=True)
     return 0
 
 

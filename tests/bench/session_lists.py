@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from unittest.mock import patch
 
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
@@ -28,7 +27,6 @@ from shared.db.runs.claim import Claim
 from shared.db.runs.complete import Closing, close
 from shared.db.runs.terminal import mark_announced
 from shared.db.search import index
-from shared.db.sessions import turn_messages
 from shared.db.sessions.list_sessions import Filter, SessionPage, list_sessions
 from shared.protocol.run_states import RunState
 from tests.bench.load.databases import POSTGRESQL, SQLITE, databases
@@ -164,12 +162,6 @@ def endings(db: Database, rounds: int) -> str:
     return f"{statistics.median(found):.1f} ({min(found):.1f} - {max(found):.1f})"
 
 
-def endings_without_terms(db: Database, rounds: int) -> str:
-    """The same without making and storing terms."""
-    with patch.object(turn_messages, "index_turn"):
-        return endings(db, rounds)
-
-
 def measure(url: str, rounds: int, sessions: int) -> None:
     """Print the figures of one database."""
     migrate.upgrade(url)
@@ -180,9 +172,6 @@ def measure(url: str, rounds: int, sessions: int) -> None:
     db.write(lambda tx: tx.execute(text("ANALYZE")))
     for name, figure in reads(db, rounds):
         print(f"| {name} | {figure} |", flush=True)
-    print(f"| end of a run without terms | {endings_without_terms(db, 5 * rounds)} |")
-    add = db.write(lambda tx: tx.query(SessionRow).filter_by(id="ending").delete())
-    assert add == 1
     print(f"| end of a run | {endings(db, 5 * rounds)} |", flush=True)
     db.close()
 

@@ -18,6 +18,7 @@ from tests.support.gateways.hermes_install import NEWEST, OLDEST, VERSIONS
 from tests.support.gateways.model_script import Script, ToolCall, Turn, calling, tokens
 from tests.support.gateways.model_server import ModelServer
 from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import TOKEN, Stack
 from worker.gateway import hermes_state_db
 from worker.gateway.models import GatewayTranscript
 
@@ -258,3 +259,23 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayUnderTest]:
 def session_id() -> str:
     """A session name that no other test uses."""
     return f"eph_test_{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def stack(hermes_servers: Servers) -> Iterator[Stack]:
+    """Holdfast in front of the newest real gateway."""
+    hermes_server = hermes_servers(NEWEST)
+    made = Stack(gateway=(hermes_server.url, hermes_server.key))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def holdfast(stack: Stack, model: ModelServer) -> Iterator[Real]:
+    """A client of the gateway's API whose URL was changed, and nothing else."""
+    client = Real(stack.url, TOKEN)
+    client.model = model
+    yield client
+    client.stop_all()

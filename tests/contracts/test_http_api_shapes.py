@@ -5,72 +5,13 @@ Every difference of a status, a key or a type stands in the table of docs/api.md
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
-from typing import Any
 
 import pytest
 
-from tests.contracts.conftest import LONG, Plan, Real, Servers, newest_only
+from tests.contracts.conftest import LONG, Plan, Real, newest_only
+from tests.contracts.shapes import Shape, answered, differences, documented, shape, unlisted, unseen
 from tests.support.clients.gateway_http_client import Object
-from tests.support.gateways.hermes_install import NEWEST
-from tests.support.gateways.model_server import ModelServer
-from tests.support.paths import ROOT
-from tests.support.servers.stack import TOKEN, Stack
-
-ROW = re.compile(r"^\| `(?P<difference>[^`]+)` \| (?P<reason>[^|]+) \|$", re.MULTILINE)
-Shape = dict[str, str]  # path -> type
-
-
-@pytest.fixture(scope="module")
-def stack(hermes_servers: Servers) -> Iterator[Stack]:
-    """Holdfast in front of the newest real gateway."""
-    hermes_server = hermes_servers(NEWEST)
-    made = Stack(gateway=(hermes_server.url, hermes_server.key))
-    try:
-        yield made.start()
-    finally:
-        made.stop()
-
-
-@pytest.fixture
-def holdfast(stack: Stack, model: ModelServer) -> Iterator[Real]:
-    """A client of the gateway's API whose URL was changed, and nothing else."""
-    client = Real(stack.url, TOKEN)
-    client.model = model
-    yield client
-    client.stop_all()
-
-
-def documented() -> set[str]:
-    """The differences in the table of docs/api.md, as patterns."""
-    page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    section = page.partition("\n## Differences\n")[2].partition("\n## ")[0]
-    return {row["difference"] for row in ROW.finditer(section)}
-
-
-def shape(value: Any, path: str = "") -> Shape:
-    """Type of each field, below objects too."""
-    if not isinstance(value, dict):
-        return {path: type(value).__name__}
-    found: Shape = {}
-    for name, inner in value.items():
-        found |= shape(inner, f"{path}.{name}" if path else name)
-    return found
-
-
-def differences(case: str, theirs: Shape, ours: Shape) -> set[str]:
-    return {
-        f"{case}: {name} {theirs.get(name, 'absent')} → {ours.get(name, 'absent')}"
-        for name in theirs.keys() | ours.keys()
-        if theirs.get(name) != ours.get(name)
-    }
-
-
-def answered(client: Real, method: str, path: str, body: object = None, **more: Any) -> Shape:
-    answer = client.call(method, path, body, **more)
-    return {"status": str(answer.status), **shape(answer.body)}
 
 
 def unknown_run(client: Real) -> Iterator[tuple[str, Shape]]:
@@ -176,10 +117,8 @@ def test_a_client_of_the_gateway_sees_no_difference_that_is_not_listed(
     seen |= {f"{case}: absent → there" for case in ours.keys() - theirs.keys() - by_chance}
     assert not theirs.keys() - ours.keys() - by_chance
     found |= seen
-    rows = documented()
-    assert [one for one in sorted(seen) if not any(fnmatchcase(one, row) for row in rows)] == []
+    assert unlisted(seen, documented()) == []
 
 
 def test_every_listed_difference_is_still_one(found: set[str]) -> None:
-    unseen = [row for row in documented() if not any(fnmatchcase(one, row) for one in found)]
-    assert unseen == []
+    assert unseen(documented(), found) == []

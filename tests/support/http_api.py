@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Frame:
-    """One event of a stream with its id."""
+    """One event of a stream with its id; empty if it has none."""
 
     id: str
     event: Event
@@ -62,9 +63,16 @@ class ApiClient:
 
     def events(self, run_id: str, query: str = "", **headers: str) -> EventStream:
         """The run's event stream, opened."""
+        return self._stream(f"/v1/runs/{run_id}/events{query}", headers)
+
+    def session_events(self, session_id: str, query: str = "", **headers: str) -> EventStream:
+        """The session's event stream, opened."""
+        return self._stream(f"/api/sessions/{session_id}/events{query}", headers)
+
+    def _stream(self, path: str, headers: dict[str, str]) -> EventStream:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         response = requests.get(
-            f"{self.url}/v1/runs/{run_id}/events{query}",
+            f"{self.url}{path}",
             headers={"Authorization": f"Bearer {self.token}", **named},
             stream=True,
             timeout=30,
@@ -85,7 +93,9 @@ class EventStream:
         for raw in self.response.iter_lines(chunk_size=None):
             line = raw.decode()
             self.lines.append(line)
-            if line.startswith("id: "):
+            if not line:
+                last = ""
+            elif line.startswith("id: "):
                 last = line[4:]
             elif line.startswith("data: "):
                 yield Frame(last, json.loads(line[6:]))
@@ -132,16 +142,20 @@ class BackgroundReader:
         self._thread.start()
 
     def _read(self) -> None:
-        while not self.ended and self.opened < 100:
+        while not self.ended and self.opened < 1000:
             self.opened += 1
             try:
                 self._read_once()
             except requests.RequestException:
                 threading.Event().wait(0.1)
 
+    def _open(self, at: dict[str, str]) -> EventStream:
+        return self.client.events(self.run_id, **at)
+
     def _read_once(self) -> None:
-        at = {"Last_Event_ID": self.frames[-1].id} if self.frames else {}
-        stream = self.client.events(self.run_id, **at)
+        ids = [frame.id for frame in self.frames if frame.id]
+        at = {"Last_Event_ID": ids[-1]} if ids else {}
+        stream = self._open(at)
         if stream.response.status_code != 200:
             stream.close()
             threading.Event().wait(0.2)
@@ -155,3 +169,31 @@ class BackgroundReader:
         self._thread.join(within)
         assert self.ended, (self.opened, self.frames[-2:])
         return self.frames
+
+
+class SessionFollower(BackgroundReader):
+    """The same with the events of a session, which end when it is deleted."""
+
+    def _open(self, at: dict[str, str]) -> EventStream:
+        return self.client.session_events(self.run_id, **at)
+
+    @property
+    def placed(self) -> list[Frame]:
+        """The frames that have an id: what a client that comes back must have once, and whole."""
+        return [frame for frame in self.frames if frame.id]
+
+    def names(self) -> list[str]:
+        return [frame.event["event"] for frame in self.placed]
+
+    def wait_for(self, name: str, count: int = 1, within: float = 30.0) -> None:
+        """Until it has the `count`th event of that name."""
+        deadline = time.monotonic() + within
+        while [frame.event["event"] for frame in self.frames].count(name) < count:
+            assert time.monotonic() < deadline, (name, count, self.frames[-3:])
+            threading.Event().wait(0.02)
+
+
+def texts_of(frames: list[Frame]) -> dict[str, str]:
+    """What a client of a session shows as the answer of each run, in the order of the runs."""
+    runs = dict.fromkeys(f.event["run_id"] for f in frames if f.event.get("run_id"))
+    return {run: text_of([f for f in frames if f.event.get("run_id") == run]) for run in runs}

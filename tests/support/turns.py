@@ -10,6 +10,7 @@ from shared.db.runs.accept import NewRun, accept
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.complete import Closing, close
 from shared.db.runs.terminal import mark_announced
+from shared.db.search.index import index_some
 from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER
 
@@ -49,7 +50,8 @@ def end(db: Database, run_id: str, *rows: Mapping[str, Any]) -> None:
 
 
 def say(db: Database, session_id: str, text: str, *answers: str, owner: str = OWNER) -> str:
-    """A turn with a prompt and answers; the id of its run."""
+    """A turn with a prompt and answers, which can be found; the id of its run."""
     run_id = ask(db, session_id, text, owner=owner)
     end(db, run_id, *({"role": "assistant", "content": answer} for answer in answers))
+    db.write(index_some)
     return run_id

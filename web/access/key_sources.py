@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from shared.errors import SettingsError, Unavailable
+from shared.net.fetch import fetch
 from shared.plain_file import open_plain
 from shared.service import Service
 from shared.user_tokens import Stamp
-from web.access.fetch import fetch
 from web.access.keys import MOST_BYTES, Key, parse_keys
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ what has to stay true of a JWT.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from shared.errors import ClientError, HoldfastError
 from shared.roles import Role
@@ -19,6 +20,11 @@ class Unauthenticated(HoldfastError):
 
 class TooManyGuesses(Unauthenticated):
     """Authentication failed"""
+
+    def __init__(self, retry_after: float = 1.0) -> None:
+        """`retry_after`: seconds until one more guess counts as any other."""
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class JwtRefused(Unauthenticated):
@@ -45,6 +51,7 @@ class ForeignOrigin(ClientError):
 class Kind(StrEnum):
     """By what somebody is known. The values are in cookies."""
 
+    NOBODY = ""  # not asked
     OPEN = "open"  # by nothing: AUTH_DISABLED
     SHARED = "shared"  # by AUTH_TOKEN
     USER = "user"  # by a token of TOKENS_FILE
@@ -69,6 +76,9 @@ class Principal:
     owner: str
     role: Role
     credential: Credential
+
+
+ANYBODY: Final = Principal("", Role.USER, Credential(Kind.NOBODY))  # of requests that need no token
 
 
 def require(principal: Principal, role: Role) -> None:

@@ -17,9 +17,11 @@ from web.access.cookies import Cookies
 from web.access.principal import Principal, Unauthenticated
 from web.access.sign_in_codes import SignInCodes
 from web.access.signed_out import SignedOut
+from web.api.counted import count_request
 from web.api.http_answers import refused
 from web.api.request_auth import RequestAuth, bearer
 from web.api.request_body import json_body
+from web.sockets.rate_limit import OwnerLimits
 
 MAX_BYTES: Final = 16_384  # of the body
 
@@ -33,11 +35,13 @@ class AuthSession:
         cookies: Cookies,
         signed_out: SignedOut,
         codes: SignInCodes,
+        limits: OwnerLimits,
     ) -> None:
         self._auth = auth
         self._codes = codes
         self._cookies = cookies
         self._signed_out = signed_out
+        self._limits = limits
 
     def install(self, app: Flask) -> None:
         """Add the routes."""
@@ -53,6 +57,7 @@ class AuthSession:
             self._auth.require_own_page(environ)
         token = bearer(environ)
         found = self._auth.of_token(environ, self._token_of_body() if token is None else token)
+        count_request(self._limits, found.owner, starts=True)
         text, principal = self._cookies.make(found)
         answer = _shown(principal)
         self._set_cookie(answer, text, principal.credential.until or 0.0)
@@ -72,7 +77,9 @@ class AuthSession:
         raise InvalidPayload('Send the token as {"token": "..."}, or as Authorization: Bearer.')
 
     def _show(self) -> Response:
-        return _shown(self._auth.of_request(request.environ))
+        principal = self._auth.of_request(request.environ)
+        count_request(self._limits, principal.owner)
+        return _shown(principal)
 
     def _end(self) -> Response:
         """A cookie that is not valid any more is as good as signed out."""
@@ -80,7 +87,9 @@ class AuthSession:
         if self._auth.cookie(environ):
             self._auth.require_own_page(environ)
             try:
-                credential = self._auth.of_cookie(environ).credential
+                principal = self._auth.of_cookie(environ)
+                count_request(self._limits, principal.owner, starts=True)
+                credential = principal.credential
                 self._signed_out.add(credential.cookie, credential.until or 0.0)
             except Unauthenticated:
                 pass

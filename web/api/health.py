@@ -76,7 +76,8 @@ def _works(ask: Callable[[], Any]) -> bool:
     return True
 
 
-def _words(works: dict[str, bool]) -> dict[str, str]:
+def words(works: dict[str, bool]) -> dict[str, str]:
+    """What clients are told of each part: `ok` or `failed`."""
     return {name: "ok" if it_works else "failed" for name, it_works in works.items()}
 
 
@@ -97,7 +98,7 @@ def add_routes(app: Flask, health: Health) -> None:
         dependencies, services = health.dependencies(), health.services()
         ready = all(dependencies.values()) and all(services.values())
         status = "ok" if ready else "unavailable"
-        answer = jsonify(status=status, **_words(dependencies), services=_words(services))
+        answer = jsonify(status=status, **words(dependencies), services=words(services))
         return answer, 200 if ready else 503
 
     def taken() -> ResponseReturnValue:

@@ -16,10 +16,8 @@ from shared.errors import (
 )
 from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
 from web.api.request_body import TooLarge
-from web.sockets.request_queue import TooManyRequests
-
-RETRY_AFTER: Final = "2"  # seconds
-
+from web.api.retry_after import retry_after
+from web.sockets.rate_limit import TooManyRequests
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (TooManyGuesses, 429),
@@ -41,5 +39,6 @@ _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
 def refused(error: HoldfastError) -> ResponseReturnValue:
     """The answer for an error, with its status."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else {}
+    wait = retry_after(error, status)
+    headers = {} if wait is None else {"Retry-After": str(wait)}
     return jsonify(ok=False, error={"code": error.code, "message": str(error)}), status, headers

@@ -9,24 +9,25 @@ from flask.typing import ResponseReturnValue
 
 from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
+from web.api.counted import count_request
 from web.api.http_answers import refused
 from web.api.request_auth import RequestAuth
 from web.api.request_body import json_body
 from web.api.run_requests import RunRequests
 from web.payloads import RunPayload, parse
-from web.sockets.rate_limit import RateLimit
-from web.sockets.request_queue import TooManyRequests
+from web.sockets.rate_limit import OwnerLimits
 
 
-def add_run_route(app: Flask, auth: RequestAuth, requests: RunRequests, rates: RateLimit) -> None:
+def add_run_route(
+    app: Flask, auth: RequestAuth, requests: RunRequests, limits: OwnerLimits
+) -> None:
     """202 `{ok, run_id, session_id?, status}`, or an error's status with `{ok, error}`.
-    `rates`: of the requests of one user."""
+    `limits`: of the requests of one user."""
 
     def post_run() -> ResponseReturnValue:
         try:
             principal = auth.of_request(request.environ)
-            if not rates.allows(principal.owner):
-                raise TooManyRequests
+            count_request(limits, principal.owner, starts=True)
             profile = request.args.get("profile", "").strip() or DEFAULT
             payload = parse(RunPayload, (json_body(),))
             accepted = requests.accept(principal.owner, profile, payload)

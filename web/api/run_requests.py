@@ -11,6 +11,7 @@ from typing import Any
 from shared import runtime
 from shared.conversation import tokens
 from shared.db.database import Database
+from shared.db.responses.records import NewResponse
 from shared.db.runs import accept as intake
 from shared.db.runs import stop as stops
 from shared.db.runs.idempotency import key_of
@@ -79,14 +80,24 @@ class RunRequests:
         return accepted
 
     def accept(
-        self, owner: str, profile: str, payload: RunPayload, *, key: str | None = None
+        self,
+        owner: str,
+        profile: str,
+        payload: RunPayload,
+        *,
+        key: str | None = None,
+        request: dict[str, Any] | None = None,
+        response: NewResponse | None = None,
     ) -> intake.Accepted:
         """Accept a run of a client that has no socket here. `key`: by which the client would
-        recognise the request, if it sent it again, whatever the session."""
+        recognise the request, if it sent it again, whatever the session; `request`: all that it
+        says, if that is not the payload. `response`: the run is one; the session of the payload is
+        then the one to make if it has to be a new one."""
         self._require_redis()
-        new = self._new_run(owner, profile, payload)
+        new = replace(self._new_run(owner, profile, payload), response=response)
         if key is not None:
-            new = replace(new, key=key_of(key, _hash_of_all(payload)))
+            said = _hash_of_all(payload) if request is None else _hashed(request)
+            new = replace(new, key=key_of(key, said))
         accepted = self._write(new)
         self._after(new, accepted)
         return accepted
@@ -200,16 +211,16 @@ class RunRequests:
         if accepted.starts_now:
             self._enqueue(accepted.run_id)
             return
-        assert new.session_id is not None  # a run without session never waits
+        assert accepted.session_id is not None  # a run without session never waits
         publish_session_event(
             self._event_log,
             "run.queued",
             owner=new.owner,
-            session_id=new.session_id,
+            session_id=accepted.session_id,
             run_id=accepted.run_id,
             queue_length=accepted.queue_length,
         )
-        self._publish_queue(new.owner, new.session_id)
+        self._publish_queue(new.owner, accepted.session_id)
         if accepted.interrupted is not None:
             self._notify_workers(accepted.interrupted)
 

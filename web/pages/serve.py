@@ -12,9 +12,11 @@ from flask.typing import ResponseReturnValue
 
 from shared.errors import HoldfastError
 from web.access.principal import TooManyGuesses, Unauthenticated
+from web.api.counted import count_request
 from web.api.http_answers import refused
 from web.api.request_auth import RequestAuth
 from web.pages.built_page import SHELL, BuiltPage, PageFile
+from web.sockets.rate_limit import OwnerLimits
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -52,7 +54,7 @@ def add_page(app: Flask, page: BuiltPage | None, about: Mapping[str, Any]) -> No
             app.add_url_rule(f"/{name}", f"page {name}", _view(file))
 
 
-def add_info(app: Flask, auth: RequestAuth, info: Mapping[str, Any]) -> None:
+def add_info(app: Flask, auth: RequestAuth, limits: OwnerLimits, info: Mapping[str, Any]) -> None:
     """Add `GET /page/info`: `{ok: true, signed_in: true, owner, role, …info}`, and to strangers no
     more than `{ok: true, signed_in: false}`. That is no 401, which a browser reports as a fault."""
 
@@ -61,6 +63,7 @@ def add_info(app: Flask, auth: RequestAuth, info: Mapping[str, Any]) -> None:
             if auth.is_anonymous(request.environ):  # no guess, so it is not counted as one
                 raise Unauthenticated
             found = auth.of_request(request.environ)
+            count_request(limits, found.owner)
             who = {"owner": found.owner, "role": found.role}
             answer = jsonify(ok=True, signed_in=True, **who, **info)
         except TooManyGuesses as error:

@@ -22,13 +22,14 @@ from shared.db.models import RunRow
 from shared.db.runs.run_status import RunStatus, read_status
 from shared.db.sessions.read import RunInfo
 from shared.db.sessions.turn_messages import read_rows
-from shared.errors import NotFound, RedisUnavailable
+from shared.errors import DatabaseUnavailable, NotFound, RedisUnavailable
 from shared.event_log.keys import RunKeys
 from shared.event_log.store import EventLog
 from shared.event_log.types import LogView
 from shared.protocol.run_states import ENDED
 from shared.run_end import announce
 from web.readers.condensed import Said, Step, steps_of
+from web.readers.frames import HasId, end_frame
 from web.readers.place import Place, start_of
 from web.readers.reader import RunReader
 from web.readers.replay import (
@@ -101,15 +102,23 @@ class Opening:
             if run is None:
                 raise NotFound
             if run.state in ENDED:
-                return self._ended(owner, run, cursor)
+                return self.ended(owner, run, cursor)
             start = self._live(reader, run, cursor)
             if start is not None:
                 return start
 
-    def output(self, owner: str, run_id: str) -> str | None:
-        """The stored answer of a run. Raises DatabaseUnavailable."""
-        run = self._db.read(lambda tx: read_status(tx, owner, run_id))
-        return run.output if run is not None else None
+    def end_frame(self, owner: str, run_id: str, end: End, place: HasId) -> bytes:
+        """The frame of the end of a run, behind which the reader is at `place`, with the stored
+        answer."""
+        output = None
+        if "output" not in end.event:
+            try:
+                run = self._db.read(lambda tx: read_status(tx, owner, run_id))
+                output = run.output if run is not None else None
+            except DatabaseUnavailable:
+                log.info("reader.output_unread run_id=%s", run_id)
+        more = {"condensed": True} if end.condensed else {}
+        return end_frame(place, end.name, end.event, output, **more)
 
     # -- live runs ------------------------------------------------------------------------------
 
@@ -121,7 +130,7 @@ class Opening:
             begun = [found.id for found in runs.values() if found.has_begun]
             views = self._relay.logs.read(feed, begun, whole=False)
             self._relay.advance(feed, views)
-            start = self._first(run, address.keys(run.id), cursor)
+            start = self.begun(run, address.keys(run.id), cursor)
             has_ended = run.id in feed.cursors and feed.cursors[run.id].ended
             if has_ended and not start.is_over:
                 return None
@@ -132,7 +141,9 @@ class Opening:
 
         return self._relay.with_feed(address, lambda: self._sessions.runs(address), work)
 
-    def _first(self, run: RunStatus, keys: RunKeys, cursor: Cursor) -> Start:
+    def begun(self, run: RunStatus, keys: RunKeys, cursor: Cursor) -> Start:
+        """What a reader of a live run lacks of its log. Raises BeyondTheEnd, PositionGone,
+        RedisUnavailable."""
         replay = self._replay(run, keys)
         if replay is not None:
             return replay.after(cursor)
@@ -169,7 +180,9 @@ class Opening:
 
     # -- ended runs -----------------------------------------------------------------------------
 
-    def _ended(self, owner: str, run: RunStatus, cursor: Cursor) -> Start:
+    def ended(self, owner: str, run: RunStatus, cursor: Cursor) -> Start:
+        """What a reader of an ended run lacks. Raises NotFound, BeyondTheEnd, PositionGone,
+        DatabaseUnavailable."""
         try:
             if not run.announced:
                 announce(self._db, self._event_log, run.id)

@@ -8,64 +8,77 @@ again at its place, in its own thread.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from web.access.principal import Principal
 from web.readers.place import Place
 from web.readers.replay import End
 from web.sockets.connections import Connection
 
-Item = bytes | End
+P = TypeVar("P")
+E = TypeVar("E")
 
 
-class RunReader:
-    """`offer`, `lose`, `close` and `end` never wait, so they may be called under any lock."""
+class Reader(Generic[P, E]):
+    """`P`: what says how far it is. `E`: what waits for it besides frames.
+
+    `offer`, `lose`, `close` and `end` never wait, so they may be called under any lock."""
 
     def __init__(
         self,
         connection: Connection,
-        run_id: str,
         principal: Principal,
+        place: P,
         *,
         most_chunks: int,
         most_bytes: int,
         cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`cut` breaks its connection."""
+        """`cut` breaks its connection; `has_left`: whether its client has closed that."""
         self.connection = connection
-        self.run_id = run_id
         self.principal: Principal | None = principal  # by which it came in
-        self.place = Place(0, 0)  # behind all that was offered
+        self.place = place  # behind all that was offered
         self.is_lost = False
         self.is_closed = False
         self.was_slow = False
         self._most_chunks = most_chunks
         self._most_bytes = most_bytes
         self._cut = cut
-        self._items: deque[Item] = deque()
+        self.has_left = has_left
+        self._items: deque[bytes | E] = deque()
         self._bytes = 0
         self._there = threading.Event()
 
-    def open(self, place: Place) -> None:
+    def open(self, place: P) -> None:
         """It is at this place now, and is offered what follows."""
         self.place = place
         self.is_lost = False
 
-    def offer(self, chunk: bytes, place: Place, end: End | None = None) -> None:
+    def offer(self, chunk: bytes, place: P, end: E | None = None) -> None:
         """Queue frames, behind which the reader is at `place`; a reader for whom too much waits is
         closed instead."""
+        if self._queue(chunk, end):
+            self.place = place
+
+    def hint(self, chunk: bytes) -> None:
+        """Queue a frame that does not change how far the reader is."""
+        self._queue(chunk, None)
+
+    def _queue(self, chunk: bytes, end: E | None) -> bool:
         if self.is_closed:
-            return
+            return False
         if len(self._items) >= self._most_chunks or self._bytes >= self._most_bytes:
             self.was_slow = True
             self.end()
-            return
+            return False
         if chunk:
             self._items.append(chunk)
             self._bytes += len(chunk)
         if end is not None:
             self._items.append(end)
-        self.place = place
         self._there.set()
+        return True
 
     def lose(self) -> None:
         """What follows does not continue what it has."""
@@ -83,14 +96,49 @@ class RunReader:
         self.close()
         self._cut()
 
-    def take(self, seconds: float) -> Sequence[Item]:
+    def nudge(self) -> None:
+        """Have its stream send a comment now."""
+        self._there.set()
+
+    def take(self, seconds: float) -> Sequence[bytes | E]:
         """What waits, waiting for it at most so long."""
         if not self._items and not self.is_closed and not self.is_lost:
             self._there.wait(seconds)
         self._there.clear()
-        taken: list[Item] = []
+        taken: list[bytes | E] = []
         while self._items:
             item = self._items.popleft()
             self._bytes -= len(item) if isinstance(item, bytes) else 0
             taken.append(item)
         return taken
+
+
+class RunReader(Reader[Place, End]):
+    """A reader of one run."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        run_id: str,
+        principal: Principal,
+        *,
+        most_chunks: int,
+        most_bytes: int,
+        cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> None:
+        super().__init__(
+            connection,
+            principal,
+            Place(0, 0),
+            most_chunks=most_chunks,
+            most_bytes=most_bytes,
+            cut=cut,
+            has_left=has_left,
+        )
+        self.run_id = run_id
+
+    @property
+    def reads(self) -> str:
+        """What it reads, for the log."""
+        return f"run_id={self.run_id}"

@@ -5,11 +5,13 @@ An entry is decoded and made a frame once for all readers that are at the same p
 
 from collections.abc import Collection, Mapping, Sequence
 
-from shared.protocol.events import decode
-from web.readers.frames import frame, is_end
-from web.readers.place import Place, advance
+from web.readers.place import Place
 from web.readers.reader import RunReader
+from web.readers.reader_frames import entry_frames
+from web.readers.readers import AnyReader
 from web.readers.replay import End
+from web.readers.sessions import delivery
+from web.readers.sessions.follower import Follower
 from web.sockets.emitter_protocol import DeliverRuns, Positions
 
 Made = tuple[bytes, Place, End | None]
@@ -18,17 +20,20 @@ Made = tuple[bytes, Place, End | None]
 class ReaderEmitter:
     """A `DeliverRuns` before that of sockets. Never waits."""
 
-    def __init__(self, sockets: DeliverRuns, readers: Mapping[str, RunReader]) -> None:
+    def __init__(self, sockets: DeliverRuns, readers: Mapping[str, AnyReader]) -> None:
         """`readers`: by sid, as of now."""
         self._sockets = sockets
         self._readers = readers
 
     def deliver(self, sids: Collection[str], entry: bytes) -> None:
-        """An event of the session: readers only end with it."""
+        """An event of the session: readers of runs only end with it."""
         readers, others = self._split(sids)
         if others:
             self._sockets.deliver(others, entry)
-        if readers and entry.startswith(b'["session.deleted"'):
+        followers = [reader for reader in readers if isinstance(reader, Follower)]
+        if followers:
+            delivery.deliver(followers, entry)
+        if entry.startswith(b'["session.deleted"'):
             for reader in readers:
                 reader.close()
 
@@ -46,13 +51,16 @@ class ReaderEmitter:
         readers, others = self._split(sids)
         if others or not readers:
             self._sockets.run_entries(others, run_id, epoch, last_seq, entries, ended=ended)
+        followers = [reader for reader in readers if isinstance(reader, Follower)]
+        if followers:
+            delivery.run_entries(followers, run_id, epoch, last_seq, entries, ended=ended)
         made: dict[Place, Made | None] = {}
         for reader in readers:
-            if reader.run_id != run_id or reader.is_lost:
+            if not isinstance(reader, RunReader) or reader.run_id != run_id or reader.is_lost:
                 continue
             at = reader.place
             if at not in made:
-                made[at] = _frames(at, epoch, last_seq, entries, ended=ended)
+                made[at] = _made(at, epoch, last_seq, entries, ended=ended)
             found = made[at]
             if found is None:
                 reader.lose()
@@ -74,7 +82,7 @@ class ReaderEmitter:
         for reader in readers:
             reader.lose()
 
-    def _split(self, sids: Collection[str]) -> tuple[list[RunReader], Collection[str]]:
+    def _split(self, sids: Collection[str]) -> tuple[list[AnyReader], Collection[str]]:
         if not self._readers:
             return [], sids
         readers = [reader for sid in sids if (reader := self._readers.get(sid)) is not None]
@@ -83,23 +91,11 @@ class ReaderEmitter:
         return readers, [sid for sid in sids if sid not in self._readers]
 
 
-def _frames(
+def _made(
     at: Place, epoch: int, last_seq: int, entries: Sequence[bytes], *, ended: bool
 ) -> Made | None:
-    """The frames of what follows the place; None if these entries do not continue it."""
-    first = last_seq - len(entries) + 1
-    if epoch != at.epoch or first > at.seq + 1 or (ended and last_seq <= at.seq):
+    found = entry_frames(at, epoch, last_seq, entries, ended=ended)
+    if found is None:
         return None
-    chunks: list[bytes] = []
-    end: End | None = None
-    place = at
-    for seq, entry in enumerate(entries, start=first):
-        if seq <= at.seq:
-            continue
-        name, event = decode(entry)
-        place = advance(place, name, event, seq)
-        if is_end(name):
-            end = End(place, name, event)
-        else:
-            chunks.append(frame(place, name, event))
-    return b"".join(chunks), place, end
+    frames, place, end = found
+    return b"".join(frames), place, end

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from shared.errors import ClientError
 from web.access.principal import Principal
 from web.readers.reader import RunReader
+from web.readers.sessions.follower import Follower
 from web.resume.membership import Membership
 from web.sockets.connections import Connection, Connections
 from web.sockets.reconnect_backoff import ReconnectBackoff
@@ -16,6 +17,11 @@ from web.sockets.reconnect_backoff import ReconnectBackoff
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.02  # seconds
+LEFT_LOOK_EVERY = 1.0  # seconds between two looks for clients that have left
+AT_ONCE = 200  # readers that are looked at before others get their turn
+
+
+AnyReader = RunReader | Follower
 
 
 class TooManyStreams(ClientError):
@@ -40,13 +46,12 @@ class Readers:
         self._connections = connections
         self._backoff = backoff
         self._per_owner = per_owner
-        self._most_chunks = most_chunks
-        self._most_bytes = most_bytes
-        self._by_sid: dict[str, RunReader] = {}
+        self._most = {"most_chunks": most_chunks, "most_bytes": most_bytes}
+        self._by_sid: dict[str, AnyReader] = {}
         self._closing = False
 
     @property
-    def by_sid(self) -> Mapping[str, RunReader]:
+    def by_sid(self) -> Mapping[str, AnyReader]:
         """The readers as of now, also later."""
         return self._by_sid
 
@@ -55,31 +60,69 @@ class Readers:
         """Whether new readers should go elsewhere."""
         return self._closing
 
-    def all(self) -> list[RunReader]:
+    @staticmethod
+    def end(reader: AnyReader) -> None:
+        """End its stream now."""
+        reader.end()
+
+    def all(self) -> list[AnyReader]:
         """The readers of this moment."""
         return list(self._by_sid.values())
 
+    def nudge_those_that_left(self) -> None:
+        """Have comments sent to readers whose clients have closed their connections: what is sent
+        to one that is gone fails, and its stream ends, instead of counting until the next event. A
+        client that has only closed its half goes on reading."""
+        for number, reader in enumerate(self.all()):
+            if number % AT_ONCE == AT_ONCE - 1:
+                time.sleep(0)
+            if reader.has_left():
+                reader.nudge()
+
     def add(
-        self, principal: Principal, profile: str, run_id: str, cut: Callable[[], None]
+        self,
+        principal: Principal,
+        profile: str,
+        run_id: str,
+        cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
     ) -> RunReader:
-        """A new reader. Raises TooManyStreams."""
-        if self._connections.of_owner(principal.owner) >= self._per_owner:
+        """A new reader of a run. Raises TooManyStreams."""
+        connection = self._connection(principal, profile)
+        reader = RunReader(connection, run_id, principal, cut=cut, has_left=has_left, **self._most)
+        self._by_sid[connection.sid] = reader
+        return reader
+
+    def add_follower(
+        self,
+        principal: Principal,
+        profile: str,
+        session_id: str,
+        cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> Follower:
+        """A new reader of a session. Raises TooManyStreams."""
+        connection = self._connection(principal, profile)
+        follower = Follower(
+            connection, session_id, principal, cut=cut, has_left=has_left, **self._most
+        )
+        self._by_sid[connection.sid] = follower
+        return follower
+
+    def check_room(self, owner: str) -> None:
+        """Whether this user may have one more now. Raises TooManyStreams."""
+        if self._connections.of_owner(owner) >= self._per_owner:
             raise TooManyStreams
+
+    def _connection(self, principal: Principal, profile: str) -> Connection:
+        self.check_room(principal.owner)
         sid = f"reader-{uuid.uuid4().hex}"
         # It is the reader whose principal is watched, as its end is not that of a socket.
         connection = Connection(sid, "", principal.owner, profile, receives_own_aborts=True)
         self._connections.add(connection)
-        reader = self._by_sid[sid] = RunReader(
-            connection,
-            run_id,
-            principal,
-            most_chunks=self._most_chunks,
-            most_bytes=self._most_bytes,
-            cut=cut,
-        )
-        return reader
+        return connection
 
-    def remove(self, reader: RunReader, membership: Membership) -> None:
+    def remove(self, reader: AnyReader, membership: Membership) -> None:
         """The reader's stream is over. May be called twice."""
         sid = reader.connection.sid
         if self._by_sid.pop(sid, None) is None:
@@ -88,7 +131,7 @@ class Readers:
         self._connections.remove(sid)
         if reader.was_slow:
             self._backoff.closed_slow(reader.connection.feeds)
-            log.warning("reader.too_slow run_id=%s chunks=%s", reader.run_id, self._most_chunks)
+            log.warning("reader.too_slow %s chunks=%s", reader.reads, self._most["most_chunks"])
         membership.leave_all(reader.connection)
 
     def wait_if_slow(self, tag: str) -> None:

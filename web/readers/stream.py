@@ -8,16 +8,16 @@ has to read it, as other answers have as a whole.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
-from shared.errors import DatabaseUnavailable, HoldfastError, NotFound, Unavailable
-from web.readers.frames import CLOSED, KEEPALIVE, OPENED, end_frame
+from shared.errors import HoldfastError, NotFound, Unavailable
+from web.readers.frames import CLOSED, KEEPALIVE, OPENED
 from web.readers.opening import Opening
 from web.readers.reader import RunReader
 from web.readers.readers import Readers
 from web.readers.replay import End, Start
 from web.resume.membership import Membership
-from web.server.http_server import ANSWER_WITHIN, RATE
+from web.server.timed_body import TimedBody
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ RETRY_EVERY = 1.0  # seconds, while Redis or the database does not answer
 CHUNK = 1 << 16  # bytes written at once
 
 
-class EventStream:
+class EventStream(TimedBody):
     """Iterate over it once; `close` ends the reader wherever it is."""
 
     def __init__(
@@ -45,17 +45,7 @@ class EventStream:
         self._opening = opening
         self._readers = readers
         self._membership = membership
-        self._within = within
-        self._chunks = self._all()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        self._within(None)  # what was given before is read
-        chunk = next(self._chunks)
-        self._within(ANSWER_WITHIN + len(chunk) / RATE)
-        return chunk
+        super().__init__(self._all(), within)
 
     def close(self) -> None:
         """The response is over, or the client has left."""
@@ -67,7 +57,7 @@ class EventStream:
         over = self._start.is_over
         while not over:
             items = self._reader.take(KEEPALIVE_EVERY)
-            yield from _joined([item for item in items if isinstance(item, bytes)])
+            yield from joined([item for item in items if isinstance(item, bytes)])
             ends = [item for item in items if isinstance(item, End)]
             if ends:
                 yield self._ended(ends[-1])
@@ -86,19 +76,13 @@ class EventStream:
         yield CLOSED
 
     def _first(self, start: Start) -> Iterator[bytes]:
-        yield from _joined(start.frames)
+        yield from joined(start.frames)
         if start.end is not None:
             yield self._ended(start.end)
 
     def _ended(self, end: End) -> bytes:
-        output = None
-        if "output" not in end.event:
-            try:
-                output = self._opening.output(self._reader.connection.owner, self._reader.run_id)
-            except DatabaseUnavailable:
-                log.info("reader.output_unread run_id=%s", self._reader.run_id)
-        more = {"condensed": True} if end.condensed else {}
-        return end_frame(end.place, end.name, end.event, output, **more)
+        owner = self._reader.connection.owner
+        return self._opening.end_frame(owner, self._reader.run_id, end, end.place)
 
     def _open_again(self) -> Start | None:
         """Go on from the reader's place, as if it had come back with its id; None if that has to be
@@ -116,7 +100,7 @@ class EventStream:
         return None
 
 
-def _joined(frames: Sequence[bytes]) -> Iterator[bytes]:
+def joined(frames: Iterable[bytes]) -> Iterator[bytes]:
     """The frames in chunks that are worth a write."""
     waiting: list[bytes] = []
     size = 0

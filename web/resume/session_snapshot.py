@@ -3,7 +3,7 @@
 Pure, but for `build_aside`, which may do the same work in another thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,12 @@ def fold(view: LogView, session_id: str | None) -> Fold:
 
 def is_stale(conversation: Conversation, views: Sequence[LogView]) -> bool:
     """Whether rows and logs were read at different moments, so that both must be read again."""
-    return any(_disagree(conversation.runs.get(view.run_id), view) for view in views)
+    return disagree(conversation.runs, views)
+
+
+def disagree(runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:
+    """The same of the runs of a session."""
+    return any(_disagree(runs.get(view.run_id), view) for view in views)
 
 
 def _disagree(run: RunInfo | None, view: LogView) -> bool:

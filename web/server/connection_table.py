@@ -34,6 +34,7 @@ class ClientConnection:
     __slots__ = (
         "_answered",
         "_cut",
+        "_has_left",
         "_table",
         "address",
         "is_authenticated",
@@ -41,9 +42,16 @@ class ClientConnection:
         "is_handed_over",
     )
 
-    def __init__(self, table: "ConnectionTable", address: str, cut: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        table: "ConnectionTable",
+        address: str,
+        cut: Callable[[], None],
+        has_left: Callable[[], bool],
+    ) -> None:
         self._table = table
         self._cut = cut
+        self._has_left = has_left
         self.address = address
         self.is_authenticated = False
         self.is_busy = False  # a request of it is being answered
@@ -76,6 +84,11 @@ class ClientConnection:
         """End the connection now. It must not wait."""
         self._cut()
 
+    def has_left(self) -> bool:
+        """Whether the client has closed its side: it will send nothing more, and most often reads
+        nothing more either. Does not wait."""
+        return self._has_left()
+
     def remove(self) -> None:
         """The connection is over."""
         self._table.remove(self)
@@ -101,11 +114,16 @@ class ConnectionTable:
         self._by_address: dict[str, dict[ClientConnection, None]] = {}  # the same by address
         self._deadlines: dict[ClientConnection, float] = {}
 
-    def admit(self, address: str, cut: Callable[[], None]) -> ClientConnection | None:
+    def admit(
+        self,
+        address: str,
+        cut: Callable[[], None],
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> ClientConnection | None:
         """Add a connection from this network address; None if there are too many in all."""
         if len(self._inside) >= self.limits.connections and not self.make_room():
             return None
-        connection = ClientConnection(self, network_of(address), cut)
+        connection = ClientConnection(self, network_of(address), cut, has_left)
         mine = self._by_address.get(connection.address, {})
         if len(mine) >= self.limits.unauthenticated_per_address:
             self._cut_for_room(_first_to_leave(mine))

@@ -49,6 +49,12 @@ class GuessLimit:
                 del self._waiting[network]
         return True
 
+    def seconds_until_free(self, address: str) -> float:
+        """How long this address has to wait until one more wrong token is not one too many."""
+        count, since = self._spent.get(network_of(address), (0.0, 0.0))
+        excess = count - (self._burst - 1)
+        return max(0.0, excess * self._refill - (self._clock() - since))
+
     def is_over(self, address: str) -> bool:
         """Count a wrong token from this address; whether it is one too many."""
         network = network_of(address)

@@ -84,6 +84,7 @@ class HttpServer:
                 self._survive(error)
                 continue
             self._admit(sock, address)
+            time.sleep(0)  # others are served between two newcomers
 
     def _survive(self, error: OSError) -> None:
         """Raises what will not pass."""
@@ -104,7 +105,9 @@ class HttpServer:
             log.warning("http.short error=%s connections=%s", error.strerror, len(self._table))
 
     def _admit(self, sock: socket.socket, address: Any) -> None:
-        connection = self._table.admit(str(address[0]), lambda: _shut(sock))
+        connection = self._table.admit(
+            str(address[0]), lambda: _shut(sock), lambda: runtime.is_closed_by_peer(sock)
+        )
         if connection is None:
             runtime.spawn(_refuse, sock)
             return

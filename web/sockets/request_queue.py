@@ -6,6 +6,7 @@ acknowledgement; without, refusals are sent to the socket as an event (P4).
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -20,7 +21,9 @@ from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
 from web.sockets.emitter_protocol import Deliver
 from web.sockets.engineio_internals import SocketServer
-from web.sockets.rate_limit import RateLimit
+from web.sockets.rate_limit import RateLimit, TooManyRequests
+
+__all__ = ["RequestQueue", "TooManyRequests", "UnknownEvent", "refusal_event"]
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +41,6 @@ class UnknownEvent(ClientError):
     """There is no such event."""
 
     code = "unknown_event"
-
-
-class TooManyRequests(ClientError):
-    """This socket sends too many requests; wait for answers, or a second, before sending more."""
-
-    code = "too_many_requests"
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,14 @@ class RequestQueue:
         refused: Refused,
         faults: ClientFaults,
         per_second: int = 50,
+        owners: RateLimit | None = None,
     ) -> None:
         """`refused(name, args, error)` is the event for a client that asked for no answer.
-        `per_second`: requests of one socket, for ten seconds as many as it likes of these."""
+        `per_second`: requests of one socket, for ten seconds as many as it likes of these.
+        `owners`: of all requests of an owner, whatever they come by."""
         self._faults = faults
         self._rates = RateLimit(per_second)
+        self._owners = owners
         self._server = server
         self._connections = connections
         self._emitter = emitter
@@ -91,18 +91,23 @@ class RequestQueue:
             return
         request = _Request(connection, packet_id, str(data[0]), tuple(data[1:]))
         waiting = self._waiting.get(sid)
-        if not self._rates.allows(sid):
-            self._refuse(request)
-        elif waiting is None:
+        try:
+            self._rates.require(sid)
+            if self._owners is not None:
+                self._owners.require(connection.owner)
+        except TooManyRequests as error:
+            self._refuse(request, error)
+            return
+        if waiting is None:
             self.first(sid, partial(self._serve, request))
         elif len(waiting) < WAITING_MAX:
             waiting.append(partial(self._serve, request))
         else:
-            self._refuse(request)
+            self._refuse(request, TooManyRequests())
 
-    def _refuse(self, request: _Request) -> None:
+    def _refuse(self, request: _Request, error: TooManyRequests) -> None:
         self._faults.note("request.too_many_requests")
-        self._answer(request, _error(TooManyRequests()))
+        self._answer(request, _error(error))
 
     def first(self, sid: str, work: _Work) -> None:
         """Begin a queue of the socket with this work; call it only while there is none."""
@@ -167,7 +172,9 @@ class RequestQueue:
 
 
 def _error(error: HoldfastError) -> Payload:
-    wait = {"retry_after": 1} if isinstance(error, TooManyRequests) else {}
+    wait = {}
+    if isinstance(error, TooManyRequests):
+        wait["retry_after"] = max(1, math.ceil(error.retry_after))
     return {"ok": False, "error": {"code": error.code, "message": str(error), **wait}}
 
 

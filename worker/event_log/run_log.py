@@ -25,6 +25,7 @@ from shared.event_log.types import Batch
 from shared.protocol import events
 from shared.protocol.events import DELTAS, Payload
 from shared.protocol.state_events import StateEvents
+from shared.protocol.timeline import Timeline
 from shared.protocol.transcript import Transcript
 from worker.event_log.stream_position import StreamPosition, delta_field
 
@@ -68,6 +69,7 @@ class RunLog:
         self.tail_bytes = 0
         self.transcript = Transcript(keys.run_id, session_id)
         self.state_events = StateEvents()
+        self.timeline = Timeline()
         self._on_pending = on_pending
         self._on_lost = on_lost
         self._common: Payload = {"run_id": keys.run_id, "epoch": epoch}
@@ -82,14 +84,16 @@ class RunLog:
         self._settled = threading.Condition()
 
     def add(self, name: str, payload: Mapping[str, Any]) -> None:
-        """Have the event sent with the next seq. A delta is merged into a waiting one before it.
-        Does nothing once the run is lost."""
+        """Have the event sent with the next seq. A delta is merged into a waiting one before it;
+        another event that does not say when it was gets the time. Does nothing once the run is
+        lost."""
         if self.lost:
             return
+        stamp = {} if name in DELTAS else {"timestamp": time.time()}
         with self._changing:
             if name in DELTAS and self._merge_into_last(name, payload):
                 return
-            self._pending.append((name, {**payload, "event": name}))
+            self._pending.append((name, {**stamp, **payload, "event": name}))
         self._on_pending(self)
 
     def _merge_into_last(self, name: str, payload: Mapping[str, Any]) -> bool:
@@ -150,7 +154,7 @@ class RunLog:
             size += len(entry)
             done += 1
             taken.append(entry)
-            self._apply(name, payload)
+            self._apply(name, payload, time.time())
         del self._pending[:done]
         return taken
 
@@ -180,6 +184,7 @@ class RunLog:
                 "transcript": self.transcript.to_state(),
                 "state_events": self.state_events.to_state(),
                 "place": self._position.to_state(),
+                "timeline": self.timeline.to_state(),
             }
         )
 
@@ -194,13 +199,16 @@ class RunLog:
             self.transcript = Transcript.from_state(state["transcript"])
             self.state_events = StateEvents.from_state(state["state_events"])
             self._position = StreamPosition.from_state(state.get("place"))
+            self.timeline = Timeline.from_state(state.get("timeline"))
         self.base, self.checkpoint, self.tail = base, checkpoint or b"", list(entries)
         self.tail_bytes = sum(map(len, entries))
         for entry in entries:
             self._apply(*events.decode(entry))
 
-    def _apply(self, name: str, payload: Payload) -> None:
+    def _apply(self, name: str, payload: Payload, now: float | None = None) -> None:
+        """`now`: when it came; None for an event of an earlier owner, which says it itself."""
         self.transcript.apply(payload)
+        self.timeline.apply(name, payload, now)
         if name not in DELTAS:
             self.state_events.apply(payload)
         self._position.count(name, payload)

@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from worker.gateway.stream.cut_after import cut_after
+from shared.net.cut_after import cut_after
 from worker.gateway.stream.raw_connection import named
 from worker.gateway.stream.timed_response import Deadline, TimedResponse
 

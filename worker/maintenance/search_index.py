@@ -1,11 +1,12 @@
 """Adds what searches need to rows that do not have it, a little at a time.
 
-These are the rows from before a search existed, and those that processes of the version before
-write during a rolling upgrade. All others get their terms in the transaction that writes them
-(`shared/db/search/index.py`). Several processes may do it at once.
+These are the answers of runs that have just ended, and the rows from before a search existed. The
+job comes every two seconds; without work it only looks. Several processes may do it at once, and
+one of them never does it twice at the same time.
 """
 
 import logging
+import threading
 from time import monotonic, sleep
 
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +18,36 @@ from worker.services import Services
 log = logging.getLogger(__name__)
 
 FOR = 30.0  # seconds of one call; the next one goes on
+SETTLE_EVERY = 60.0  # seconds
+
+
+class SearchIndex:
+    """The job of one process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._running = threading.Lock()
+        self._settled_at = monotonic()
+
+    def tick(self) -> None:
+        """Add what is missing, unless another call is about to. Raises nothing."""
+        if not self._running.acquire(blocking=False):
+            return
+        try:
+            self._add()
+        except Unavailable as error:
+            log.warning("search_index.waiting error=%s", type(error).__name__)
+        except Exception:  # the edge of the job
+            log.exception("search_index.failed")
+        finally:
+            self._running.release()
+
+    def _add(self) -> None:
+        if self._services.db.read(index.lacks_terms):
+            add_search_terms(self._services)
+        if monotonic() - self._settled_at >= SETTLE_EVERY:
+            self._settled_at = monotonic()
+            settle(self._services)
 
 
 def add_search_terms(services: Services, within: float = FOR) -> int:
@@ -24,16 +55,16 @@ def add_search_terms(services: Services, within: float = FOR) -> int:
     there were. Then put new terms into the index for good. Does not raise Unavailable."""
     try:
         done = _add(services, monotonic() + within)
-        _settle(services)
     except Unavailable as error:
         log.warning("search_index.waiting error=%s", type(error).__name__)
         return 0
-    if done:
+    if done > index.BATCH:  # fewer are there all the time
         log.info("search_index.added rows=%s", done)
     return done
 
 
-def _settle(services: Services) -> None:
+def settle(services: Services) -> None:
+    """Put new terms into the index for good. Raises Unavailable."""
     try:
         services.db.write(index.settle)
     except DBAPIError as error:  # an account that does not own the index; PostgreSQL does it later

@@ -22,6 +22,7 @@ from shared.db.runs.terminal import Announcement
 from shared.errors import OwnershipLost, Unavailable
 from shared.protocol.events import RUN_COMPLETED, RUN_FAILED
 from shared.protocol.run_states import Reason, RunState
+from shared.protocol.streamed import parts_of
 from shared.run_end import announce_end
 from worker.outcome import Outcome, failed
 from worker.run_queue import start_next
@@ -161,6 +162,8 @@ def _closing(services: Services, turn: Turn, outcome: Outcome, collected: Collec
         synced=messages.synced or turn.claim.session_id is None,
         delete_sessions=collected.continuations if outcome.gateway_done else (),
         delete_attempt_sessions=outcome.gateway_done,
+        timeline=turn.run_log.timeline.to_state(),
+        streamed=parts_of(turn.run_log.transcript.messages()),
     )
 
 

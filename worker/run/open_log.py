@@ -7,6 +7,7 @@ head, so no seq stands for two contents; where the log is gone, a new epoch begi
 """
 
 import logging
+import time
 
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import next_epoch
@@ -82,6 +83,8 @@ def _open_log(services: Services, claim: Claim, signals: TurnSignals) -> RunLog:
     )
     run_log.broke_off = epoch != claim.epoch
     _restore(services, claim, run_log)
+    if not fresh:
+        run_log.timeline.claimed(claim.fence, taken_over=claim.lapsed, now=time.time())
     return run_log
 
 

@@ -4,15 +4,13 @@ import logging
 import threading
 
 from shared.db.runs.claim import Claim
+from shared.db.sessions.message_json import shortened
 from shared.db.sessions.read import waiting
 from shared.errors import Unavailable
 from shared.event_log.session_events import publish_session_event
-from shared.protocol.events import Payload
 from worker.services import Services
 
 log = logging.getLogger(__name__)
-
-SHOWN = 16_000  # characters
 
 
 def notify_turn_started(services: Services, claim: Claim) -> None:
@@ -26,7 +24,7 @@ def notify_turn_started(services: Services, claim: Claim) -> None:
         owner=claim.owner,
         session_id=claim.session_id,
         run_id=claim.run_id,
-        message=_shortened(claim.prompt),
+        message=shortened(claim.prompt),
     )
     if claim.turn_no != 1:  # the first one has not waited
         threading.Thread(
@@ -44,11 +42,3 @@ def _notify_queue(services: Services, claim: Claim) -> None:
     publish_session_event(
         services.event_log, "queue.updated", owner=owner, session_id=session_id, queue=queue
     )
-
-
-def _shortened(message: Payload) -> Payload:
-    """A prompt may be megabytes; as an event it is cut, and `resumed` has all of it."""
-    if len(message["content"]) <= SHOWN:
-        return message
-    shown = {key: value for key, value in message.items() if key != "content_blocks"}
-    return {**shown, "content": message["content"][:SHOWN], "truncated": True}

@@ -24,7 +24,6 @@ _UNSUPPORTED = [
     "admin_config_rw",
     "jobs_admin",
     "memory_write_api",
-    "skills_api",
     "audio_api",
     "realtime_voice",
     "cors",
@@ -38,6 +37,7 @@ _SUPPORTED = [
     "tool_progress_events",
     "approval_events",
     "session_resources",
+    "skills_api",
 ]
 
 _ENDPOINTS = {
@@ -49,6 +49,8 @@ _ENDPOINTS = {
     "run_events": ("GET", "/v1/runs/{run_id}/events"),
     "run_approval": ("POST", "/v1/runs/{run_id}/approval"),
     "run_stop": ("POST", "/v1/runs/{run_id}/stop"),
+    "skills": ("GET", "/v1/skills"),
+    "toolsets": ("GET", "/v1/toolsets"),
     "sessions": ("GET", "/api/sessions"),
     "session": ("GET", "/api/sessions/{session_id}"),
     "session_delete": ("DELETE", "/api/sessions/{session_id}"),
@@ -98,6 +100,18 @@ async def models(request: web.Request) -> web.Response:
     entry = {"id": name, "object": "model", "created": int(time.time()), "owned_by": "hermes"}
     entry |= {"permission": [], "root": name, "parent": None}
     return web.json_response({"object": "list", "data": [entry]})
+
+
+async def skills(_request: web.Request) -> web.Response:
+    """It has none."""
+    return web.json_response({"object": "list", "data": []})
+
+
+async def toolsets(_request: web.Request) -> web.Response:
+    """The tool that scripts call, in a set of its own."""
+    about = {"name": "demo", "label": "Demo", "description": "Tools that scripts play."}
+    one = {**about, "enabled": True, "configured": True, "tools": ["terminal"]}
+    return web.json_response({"object": "list", "platform": "api_server", "data": [one]})
 
 
 async def capabilities(request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """Accepting a request: session, prompt and run, in one transaction under the session's lock."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, func, insert, literal, select, update
@@ -12,6 +12,8 @@ from shared.conversation.search_terms import VERSION
 from shared.db.clock import DbNow
 from shared.db.database import Database
 from shared.db.models import NO_SESSION, MessageRow, RunRow
+from shared.db.responses import place, records
+from shared.db.responses.records import NewResponse
 from shared.db.runs import idempotency
 from shared.db.runs.idempotency import IdempotencyKey
 from shared.db.runs.state import insert_run
@@ -27,7 +29,8 @@ OnBusy = Literal["queue", "reject", "interrupt"]
 
 @dataclass(frozen=True)
 class NewRun:
-    """A validated request. `input`: as the client sent it; `text`: the text of it."""
+    """A validated request. `input`: as the client sent it; `text`: the text of it. `response`: it
+    is one, and may then end up in another session than `session_id`."""
 
     run_id: str
     owner: str
@@ -42,6 +45,7 @@ class NewRun:
     payload_hash: str
     on_busy: OnBusy = "queue"
     key: IdempotencyKey | None = None
+    response: NewResponse | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,14 @@ def accept(
     """Store session, prompt and run. A repeated key or `client_request_id` gives the first run.
 
     `max_bytes`: how much the session may hold. Raises UnknownProfile (from `check_profile`),
-    RequestConflict, IdempotencyConflict, SessionTooLarge, QueueFull, SessionBusy. Requests of one
-    session wait for each other; of two first ones at once, one makes the session.
+    RequestConflict, IdempotencyConflict, SessionTooLarge, QueueFull, SessionBusy; for a response
+    also NotFound and ResponseInProgress. Requests of one session wait for each other; of two first
+    ones at once, one makes the session.
     """
     known = _known(tx, new)
     if known is not None:
         return known
+    new, first_turn = _placed(tx, new, new.response)
     size = _size(new)
     conversation, is_fresh = _conversation(tx, new, size)
     before = _earlier(tx, new)
@@ -93,6 +99,8 @@ def accept(
     _insert(tx, new, profile, _queue_no(new, waiting, last), starts_now=not ahead)
     if new.key is not None:
         idempotency.store(tx, new.owner, new.key, new.run_id)
+    if new.response is not None:
+        records.add(tx, new.run_id, new.response, first_turn)
     if conversation is not None and not is_fresh:
         touch(tx, conversation, text=new.text, model=new.model, size=size)
     return Accepted(
@@ -176,6 +184,29 @@ def _conversation(tx: Session, new: NewRun, size: int) -> tuple[Row[Any] | None,
         text=new.text,
         size=size,
     )
+
+
+def _placed(tx: Session, new: NewRun, response: NewResponse | None) -> tuple[NewRun, int | None]:
+    """The response in its session; and the turn of the messages before its prompt, if it brings
+    any."""
+    if response is None:
+        return new, None
+    assert new.session_id is not None
+    found = place.place_of(tx, new.owner, response, new.session_id)
+    instructions = new.instructions if new.instructions is not None else found.instructions
+    new = replace(new, session_id=found.session_id, instructions=instructions)
+    if not response.before:
+        return new, None
+    turn = place.add_before(
+        tx,
+        new.owner,
+        found.session_id,
+        response.before,
+        profile=new.profile,
+        model=new.model,
+        text=new.text,
+    )
+    return new, turn
 
 
 def _size(new: NewRun) -> int:

@@ -4,7 +4,7 @@ See `terminal.py` for how its end is announced.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, select, update
@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from shared.db.gateway_sessions import queue_deletion, queue_deletion_of_attempts
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
-from shared.db.models import MessageRow, RunRow, SessionRow, SnapshotRow
+from shared.db.models import MessageRow, ResponseRow, RunRow, SessionRow, SnapshotRow
+from shared.db.responses.records import store_streamed
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
 from shared.db.runs.session_queue import next_queued
@@ -23,11 +24,13 @@ from shared.db.sessions.totals import sum_up
 from shared.db.sessions.turn_messages import add_rows, clear_rows, read_rows
 from shared.db.usage_write import store_usage
 from shared.protocol.run_states import END_MOVES, ENDED, RunState
+from shared.protocol.streamed import Parts
 
 
 @dataclass(frozen=True)
 class Closing:
-    """What is stored at the end of a run. `rows`: the assistant and tool messages of its turn."""
+    """What is stored at the end of a run. `rows`: the assistant and tool messages of its turn.
+    `streamed`: what its log has; stored if the run is a response."""
 
     state: RunState
     event: str  # run.completed | run.failed
@@ -40,6 +43,8 @@ class Closing:
     synced: bool = False
     delete_sessions: Sequence[str] = ()  # ephemeral sessions that are not needed any longer
     delete_attempt_sessions: bool = False  # also those of all attempts
+    timeline: dict[str, Any] | None = None  # see shared.protocol.timeline
+    streamed: Parts = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def _to_end() -> Any:
             *RUN_COLUMNS,
             rows.label("has_rows"),
             covering.label("is_covered"),
+            exists().where(ResponseRow.run_id == RunRow.id).label("is_response"),
             next_queued().label("following"),
         )
         .where(RunRow.id == bindparam("of_run"))
@@ -87,6 +93,8 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
     run = owned(tx, claim, _TO_END)
     tokens = _store_turn(tx, run, closing.rows, closing.usage)
     _queue_deletions(tx, run, closing)
+    if run.is_response:
+        store_streamed(tx, run.id, closing.streamed)
     counted = {"inputTokens": tokens[0], "outputTokens": tokens[1]}
     entries: Entries = [
         ("usage.updated", counted),
@@ -102,6 +110,7 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
         output=closing.output,
         usage=dict(closing.usage) if closing.usage else None,
         synced=closing.synced,
+        timeline=closing.timeline,
     )
     return run.following, end
 

@@ -58,30 +58,31 @@ def list_statuses(
     tx: Session, owner: str, wanted: RunFilter, *, after: Place | None, limit: int
 ) -> list[RunStatus]:
     """Return at most `limit` runs, the newest first, from behind `after` on."""
-    query = _COLUMNS.where(RunRow.owner == owner, *_conditions(wanted))
+    query = _COLUMNS.where(RunRow.owner == owner, *conditions(wanted))
     if after is not None:
         query = query.where(tuple_(RunRow.created_at, RunRow.id) < after)
     query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
     return [_status(row) for row in tx.execute(query)]
 
 
-def _conditions(wanted: RunFilter) -> list[Any]:
-    conditions: list[Any] = []
+def conditions(wanted: RunFilter) -> list[Any]:
+    """What the filter asks of rows of runs."""
+    found: list[Any] = []
     if wanted.states:
-        conditions.append(RunRow.state.in_([*wanted.states]))
+        found.append(RunRow.state.in_([*wanted.states]))
     if wanted.reasons:
-        conditions.append(RunRow.reason.in_([*wanted.reasons]))
+        found.append(RunRow.reason.in_([*wanted.reasons]))
     if wanted.without_reasons:
-        conditions.append(func.coalesce(RunRow.reason, "").not_in([*wanted.without_reasons]))
+        found.append(func.coalesce(RunRow.reason, "").not_in([*wanted.without_reasons]))
     if wanted.session_id is not None:
-        conditions.append(RunRow.session_id == wanted.session_id)
+        found.append(RunRow.session_id == wanted.session_id)
     if wanted.profile is not None:
-        conditions.append(RunRow.profile == wanted.profile)
+        found.append(RunRow.profile == wanted.profile)
     if wanted.since is not None:
-        conditions.append(RunRow.created_at >= wanted.since)
+        found.append(RunRow.created_at >= wanted.since)
     if wanted.until is not None:
-        conditions.append(RunRow.created_at < wanted.until)
-    return conditions
+        found.append(RunRow.created_at < wanted.until)
+    return found
 
 
 def _columns() -> Any:

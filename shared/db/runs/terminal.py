@@ -80,6 +80,7 @@ _ENDED_NOW = update_state(
     output=bindparam("new_output"),
     usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
     gateway_synced=bindparam("synced"),
+    timeline=bindparam("steps", type_=JSON(none_as_null=True)),
 )
 _NEXT_TURN = (
     update(SessionRow)
@@ -106,10 +107,12 @@ def fix_end(
     output: str | None = None,
     usage: dict[str, Any] | None = None,
     synced: bool = False,
+    timeline: dict[str, Any] | None = None,
 ) -> Announcement:
     """End the locked run by `verb`: write its final state, and `entries` as they will be announced.
 
     `last_seq`: of the last entry before these. `turn_no`: of a run whose turn begins only now.
+    `timeline`: the steps of a run that was claimed.
     Raises ForbiddenMove if it has ended before.
     """
     stored = numbered(run, entries, last_seq)
@@ -126,6 +129,7 @@ def fix_end(
         new_output=output,
         new_usage=usage,
         synced=synced,
+        steps=timeline,
     )
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),

@@ -1,16 +1,17 @@
-"""Keeps the terms of messages and titles, in the transactions that write these (R11).
+"""Keeps the terms of messages and titles.
 
 Problem: a message that is stored must be found, one that was deleted must not, and the end of a run
 must neither fail nor wait because of it. Idea: the terms of a message are one row that refers to
-it, so that they go with it, whoever deletes it; `indexed_by` says that a row has its terms. Rows of
-other processes, which do not write terms, have none, and `index_some` adds them later.
+it, so that they go with it, whoever deletes it; `indexed_by` says that a row has its terms. Prompts
+and titles get them in the transactions that write these (R11). Answers, which are long, are written
+without, and `index_some` adds them within seconds; so it does for rows of other processes.
 Invariant: terms are what `search_terms` makes of the text, which both databases take as it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.orm import Session
 
@@ -28,9 +29,6 @@ BATCH: Final = 100  # rows of one transaction (R35)
 
 # Built once, since every run needs them.
 _ADDED = insert(MessageTermsRow)
-_IDS_OF_TURN = select(MessageRow.idx, MessageRow.id).where(
-    MessageRow.run_id == bindparam("of_run"), MessageRow.idx > 0
-)
 _PROMPT_ADDED = _ADDED.from_select(
     ["message_id", "owner", "session_id", "terms"],
     select(
@@ -53,14 +51,6 @@ def index_prompt(tx: Session, owner: str, run_id: str, text: str) -> None:
         tx.connection().execute(_PROMPT_ADDED, values)
 
 
-def index_turn(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the terms of the messages of a turn after its prompt, which were just stored."""
-    found = tx.connection().execute(_IDS_OF_TURN, {"of_run": run.id})
-    ids = {row.idx: row.id for row in found}
-    texts = [(ids[index], str(row.get("content") or "")) for index, row in enumerate(rows, 1)]
-    index_messages(tx, run.owner, run.session_id, texts)
-
-
 def index_messages(
     tx: Session, owner: str, session_id: str, texts: Sequence[tuple[int, str]]
 ) -> None:
@@ -80,6 +70,13 @@ def index_first_title(tx: Session, owner: str, session_id: str, title: str | Non
     if terms := terms_of(title or ""):
         values = {"owner": owner, "session_id": session_id, "terms": _joined(owner, terms)}
         tx.connection().execute(_TITLE_ADDED, values)
+
+
+def lacks_terms(tx: Session) -> bool:
+    """Whether `index_some` has something to do. Takes no lock."""
+    message = select(MessageRow.id).where(UNINDEXED).limit(1)
+    title = select(SessionRow.id).where(UNINDEXED_TITLE).limit(1)
+    return any(tx.scalar(statement) is not None for statement in (message, title))
 
 
 def index_some(tx: Session, limit: int = BATCH) -> int:

@@ -18,7 +18,15 @@ from shared.errors import InvalidPayload, NotFound, SessionExists
 from shared.identifiers import is_fit, is_identifier
 
 #: What `update_session` changes.
-CHANGEABLE: Final = ("title", "pinned", "archived", "workspace", "model", "end_reason")
+CHANGEABLE: Final = (
+    "title",
+    "pinned",
+    "archived",
+    "workspace",
+    "model",
+    "profile",
+    "end_reason",
+)
 
 _FLAGS: Final = ("pinned", "archived")
 _TEXT_MOST: Final = {"workspace": 4096, "model": 255, "end_reason": 255}  # characters
@@ -64,7 +72,8 @@ def update_session(tx: Session, owner: str, session_id: str, changes: Mapping[st
     """Change what is told about the session, fields of CHANGEABLE; return all of it.
 
     `title`: None or an empty one takes it away. `end_reason`: that the session is over; only the
-    first one counts. Nothing of it counts as activity. Raises NotFound, InvalidPayload for other
+    first one counts. `profile`: of runs that are accepted from now on; the caller has checked it.
+    Nothing of it counts as activity. Raises NotFound, InvalidPayload for other
     fields or values, InvalidTitle.
     """
     values = {name: _checked(name, value) for name, value in changes.items()}
@@ -95,6 +104,8 @@ def _checked(name: str, value: object) -> Any:
         return value
     if name in _TEXT_MOST and (value is None or _is_short(value, _TEXT_MOST[name])):
         return value or None
+    if name == "profile" and is_identifier(value):
+        return value
     if name == "title" and (value is None or isinstance(value, str)):
         return clean_title(value)
     if name not in CHANGEABLE:

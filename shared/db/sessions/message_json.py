@@ -1,12 +1,14 @@
 """A stored message as clients see it (P8)."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from shared.db.models import MessageRow
 
 Message = dict[str, Any]
+
+SHOWN: Final = 16_000  # characters of a prompt in an event
 
 MESSAGE_COLUMNS: tuple[Any, ...] = (
     MessageRow.id,
@@ -40,3 +42,11 @@ def message(row: Row[Any]) -> Message:
     if row.content_blocks:
         shown["content_blocks"] = row.content_blocks
     return shown
+
+
+def shortened(prompt: Message) -> Message:
+    """Return a prompt as an event carries it: one of megabytes is cut, and says so."""
+    if len(prompt["content"]) <= SHOWN:
+        return prompt
+    shown = {key: value for key, value in prompt.items() if key != "content_blocks"}
+    return {**shown, "content": prompt["content"][:SHOWN], "truncated": True}

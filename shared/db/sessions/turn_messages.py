@@ -1,4 +1,8 @@
-"""The messages of a turn after its prompt: stored once, or replaced all together (R24)."""
+"""The messages of a turn after its prompt: stored once, or replaced all together (R24).
+
+They are made searchable a little later (`worker/maintenance/search_index.py`): to do it here would
+double the time that the end of a run takes.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,9 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, Row, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from shared.conversation.search_terms import VERSION
 from shared.db.models import MessageRow
-from shared.db.search.index import index_turn
 
 _FROM_GATEWAY = (
     "role",
@@ -33,7 +35,6 @@ _ADDED = insert(MessageRow).values(
         **{name: bindparam(name) for name in (*_FROM_GATEWAY, "owner", "session_id", "run_id")},
         **{name: bindparam(name) for name in ("turn_no", "idx", "timestamp")},
         "tool_calls": bindparam("tool_calls", type_=JSON(none_as_null=True)),
-        "indexed_by": VERSION,
     }
 )
 
@@ -54,8 +55,7 @@ def clear_rows(tx: Session, run_id: str) -> None:
 
 
 def add_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now: float) -> None:
-    """Store the rows after the prompt, in order, with the terms by which they are found; `now` is
-    the time of rows without one."""
+    """Store the rows after the prompt, in order; `now` is the time of rows without one."""
     whose = {
         "owner": run.owner,
         "session_id": run.session_id,
@@ -74,4 +74,3 @@ def add_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now:
     ]
     if written:
         tx.connection().execute(_ADDED, written)
-        index_turn(tx, run, rows)

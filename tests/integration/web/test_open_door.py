@@ -408,7 +408,8 @@ def test_guesses_of_tokens_are_slowed_and_right_ones_are_not(
     assert [post("wrong").status_code for _ in range(3)] == [401] * 3
     began = time.monotonic()
     late = post("wrong")
-    assert (late.status_code, late.headers["Retry-After"]) == (429, "2")
+    assert late.status_code == 429
+    assert 60 <= int(late.headers["Retry-After"]) <= 120  # an address gets one guess back a minute
     assert time.monotonic() - began >= 1
     answers = [post("token") for _ in range(12)]
     assert [a.status_code for a in answers[:10]] == [202] * 10

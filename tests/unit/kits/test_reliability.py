@@ -1,6 +1,8 @@
 """The guards of the reliability tests are sound, and leave nothing uncovered."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,14 @@ def test_everything_that_must_be_is_covered() -> None:
 
 def test_every_guard_names_tests_that_exist_and_text_that_is_there_once() -> None:
     assert not guards.faults(guards.load())
+
+
+def test_every_case_that_a_guard_names_is_collected() -> None:
+    named = {test for guard in guards.load() for test in guard.tests if "[" in test}
+    files = sorted({test.partition("::")[0] for test in named})
+    command = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider")
+    shown = subprocess.run((*command, *files), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert named - {*shown.stdout.splitlines()} == set()
 
 
 def test_no_change_of_a_guard_uses_a_name_that_does_not_exist() -> None:

@@ -1,18 +1,20 @@
-"""All routes of the HTTP API, and its description at `/openapi.json`."""
+"""All routes of the HTTP API, and its description at `/openapi.json` and `/docs`."""
 
 from collections.abc import Sequence
 
 import orjson
 from flask import Flask, Response
 
+from shared.hermes.profiles import Profiles
 from web.api.http import run_models as models
+from web.api.http.docs_page.serve import add_docs_page
+from web.api.http.gateway.profile_paths import below_profiles
 from web.api.http.openapi import document
-from web.api.http.routes import Header, Result, Route, add_routes
+from web.api.http.routes import BODY, Header, Result, Route, add_routes
 from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
 from web.api.request_auth import RequestAuth
-
-BODY = (400, 413, 415)  # statuses of what may be wrong with a body
+from web.sockets.rate_limit import OwnerLimits
 
 
 def run_routes(runs: Runs) -> list[Route]:
@@ -25,11 +27,13 @@ def run_routes(runs: Runs) -> list[Route]:
             "Start a run.",
             Result(202, "The run is stored, and starts when it is its turn.", models.StartedRun),
             body=models.RunBody,
+            query=models.ProfileQuery,
             headers=[
                 Header(KEY_HEADER, "The same key and body again give the first answer again."),
                 Header(SESSION_HEADER, "The session, if the body names none."),
             ],
             refusals=[*BODY, 409, 429],
+            starts_run=True,
         ),
         Route(
             "GET",
@@ -84,12 +88,21 @@ def event_routes(events: RunEvents) -> list[Route]:
     ]
 
 
-def add_api(app: Flask, auth: RequestAuth, routes: Sequence[Route], version: str) -> None:
-    """Serve the routes and their description."""
-    description = orjson.dumps(document(routes, version))
+def add_api(
+    app: Flask,
+    auth: RequestAuth,
+    limits: OwnerLimits,
+    routes: Sequence[Route],
+    profiles: Profiles,
+    version: str,
+) -> None:
+    """Serve the routes, also below `/p/{profile}`, and their description."""
+    described = document(routes, version)
+    description = orjson.dumps(described)
 
     def openapi() -> Response:
         return Response(description, mimetype="application/json")
 
-    add_routes(app, auth, routes)
+    add_routes(app, auth, limits, [*routes, *below_profiles(routes, profiles)])
+    add_docs_page(app, described)
     app.add_url_rule("/openapi.json", view_func=openapi)

@@ -1,6 +1,7 @@
 """Errors of the HTTP API in the one envelope of Hermes and OpenAI, and which status each has."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException
@@ -13,30 +14,43 @@ from shared.errors import (
     NotFound,
     QueueFull,
     RequestConflict,
+    ResponseInProgress,
     SessionBusy,
+    SessionExists,
     SessionTooLarge,
     Unavailable,
 )
 from web.access.principal import Forbidden, ForeignOrigin, TooManyGuesses, Unauthenticated
-from web.sockets.request_queue import TooManyRequests
+from web.api.retry_after import retry_after
+from web.sockets.rate_limit import TooManyRequests
 
 INVALID: Final = "invalid_request_error"
 RATE: Final = "rate_limit_error"
 SERVER: Final = "server_error"
 
-RETRY_AFTER: Final = 2  # seconds
-
-PREFIXES: Final = ("/v1/", "/api/")
+PREFIXES: Final = ("/v1/", "/api/", "/p/", "/health/")
 
 
 class ApiError(ClientError):
-    """A refusal that only HTTP knows: its status and code are given."""
+    """A refusal that only HTTP knows: its status and code are given. `more`: further fields of the
+    error."""
 
-    def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = code
         self.param = param
+        self.headers = headers or {}
+        self.more = more or {}
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ class Fault:
     message: str
     param: str | None = None
     retry_after: int | None = None
+    more_headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -65,6 +81,7 @@ class Fault:
                 "type": self.type,
                 "param": self.param,
                 "code": self.code,
+                **self.more,
             }
         }
 
@@ -72,7 +89,8 @@ class Fault:
     def headers(self) -> dict[str, str]:
         """Headers that belong to the status."""
         found = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+        found |= {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        return {**found, **self.more_headers}
 
 
 _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
@@ -84,6 +102,8 @@ _STATUS: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
     (RequestConflict, 409),
     (IdempotencyConflict, 409),
     (SessionBusy, 409),
+    (ResponseInProgress, 409),
+    (SessionExists, 409),
     (Expired, 409),
     (QueueFull, 429),
     (TooManyRequests, 429),
@@ -107,10 +127,12 @@ def fault_of(error: HoldfastError) -> Fault:
     else:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         code, param = error.code, None
-    retry_after = RETRY_AFTER if status in (429, 503) else None
+    wait = retry_after(error, status)
     if isinstance(error, Unauthenticated):  # as the gateway says it
-        return Fault(status, "invalid_api_key", "Invalid API key", retry_after=retry_after)
-    return Fault(status, code, str(error), param, retry_after)
+        return Fault(status, "invalid_api_key", "Invalid API key", retry_after=wait)
+    more_headers = error.headers if isinstance(error, ApiError) else {}
+    more = error.more if isinstance(error, ApiError) else {}
+    return Fault(status, code, str(error), param, wait, more_headers, more)
 
 
 def fault_of_routing(error: HTTPException) -> Fault:
@@ -127,4 +149,4 @@ def internal() -> Fault:
 
 def is_api_path(path: str) -> bool:
     """Whether the path belongs to the HTTP API, so that errors have its envelope."""
-    return path.startswith(PREFIXES) or path in ("/v1", "/api")
+    return f"{path}/".startswith(PREFIXES)

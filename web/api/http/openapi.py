@@ -6,17 +6,19 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.hermes.profiles import DEFAULT
 from web.api.http.routes import EVENT_STREAM, Route
 
 VERSION: Final = "3.1.0"
-EVERYWHERE: Final = (401, 403, 429, 500, 503)  # statuses of errors that every route may answer
+EVERYWHERE: Final = (401, 403, 404, 429, 500, 503)  # statuses of errors that every route may answer
+OF_PUBLIC: Final = (403, 500)  # those of a route that asks for no token
 
 _REFERENCE = "#/components/schemas/{model}"
 _MEANING: Final = {
     400: "What was sent makes no sense; `param` names the field.",
     401: "The token is missing or wrong.",
-    403: "The page of another origin sent it, with a cookie.",
-    404: "There is no such thing, or it is somebody else's.",
+    403: "Your role does not allow it, or a page of another origin sent it with a cookie.",
+    404: "There is no such thing, or no such profile, or it is somebody else's.",
     405: "The path has no such method.",
     409: "The state of the run does not allow it.",
     410: "What came before was condensed, and the position cannot be continued exactly.",
@@ -24,7 +26,25 @@ _MEANING: Final = {
     415: "The body is not `application/json`.",
     429: "Too many; `Retry-After` says when to try again.",
     500: "A fault of the server; it is in its log.",
+    501: "Not done here, or not offered by the gateway of this profile.",
+    502: "The gateway gave no usable answer, or its agent could not answer; `code` says why.",
     503: "A service that is needed does not answer; `Retry-After` says when to try again.",
+}
+
+
+_BUDGET: Final = {
+    "RateLimit-Limit": {
+        "description": "Requests that may be sent at once.",
+        "schema": {"type": "integer"},
+    },
+    "RateLimit-Remaining": {
+        "description": "How many of them are left.",
+        "schema": {"type": "integer"},
+    },
+    "RateLimit-Reset": {
+        "description": "Seconds until all of them may be sent again.",
+        "schema": {"type": "integer"},
+    },
 }
 
 
@@ -52,6 +72,14 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
             "version": version,
             "description": "The API of the Hermes Agent API server, with runs that last.",
         },
+        "servers": [
+            {"url": "/"},
+            {
+                "url": "/p/{profile}",
+                "description": "The same paths, for the gateway of that profile.",
+                "variables": {"profile": {"default": DEFAULT}},
+            },
+        ],
         "security": [{"token": []}],
         "paths": _paths(routes),
         "components": {
@@ -76,6 +104,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": _parameters(route),
         "responses": _responses(route),
     }
+    if route.public:
+        operation["security"] = []
     if route.body is not None:
         content = {"application/json": {"schema": _reference(route.body)}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -100,14 +130,22 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     result = route.result
-    content: dict[str, Any] = {EVENT_STREAM: {"schema": {"type": "string"}}}
+    kinds = result.types if result.model is None else ()
+    content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    if result.streams:
+        content[EVENT_STREAM] = {"schema": {"type": "string"}}
     if result.model is not None:
-        content = {"application/json": {"schema": _reference(result.model)}}
+        content["application/json"] = {"schema": _reference(result.model)}
     responses: dict[str, Any] = {
-        str(result.status): {"description": result.meaning, "content": content}
+        str(result.status): {
+            "description": result.meaning,
+            "content": content,
+            "headers": {} if route.public else {n: dict(said) for n, said in _BUDGET.items()},
+        }
     }
     error = {"application/json": {"schema": _reference(ErrorBody)}}
-    for status in sorted({*EVERYWHERE, *route.refusals}):
+    everywhere = EVERYWHERE if not route.public else OF_PUBLIC
+    for status in sorted({*everywhere, *route.refusals}):
         responses[str(status)] = {"description": _MEANING[status], "content": error}
     return responses
 
@@ -120,6 +158,8 @@ def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     wanted += [(model, "serialization") for model in answers]
     _, definitions = models_json_schema(wanted, ref_template=_REFERENCE)
     schemas: dict[str, Any] = definitions["$defs"]
+    if twice := [name for name in schemas if "__" in name]:  # named by their modules, then
+        raise ValueError(f"models of the API have the same name: {', '.join(sorted(twice))}")
     return schemas
 
 

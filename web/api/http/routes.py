@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -14,13 +15,16 @@ from werkzeug.exceptions import HTTPException
 
 from shared.errors import HoldfastError
 from shared.hermes.profiles import DEFAULT
-from web.access.principal import Principal
+from web.access.principal import ANYBODY, Principal
+from web.api.counted import count_request
 from web.api.http import errors
 from web.api.http.errors import Fault
 from web.api.request_auth import RequestAuth
+from web.sockets.rate_limit import OwnerLimits
 
 log = logging.getLogger(__name__)
 
+BODY: Final = (400, 413, 415)  # statuses of what may be wrong with a body
 EVENT_STREAM: Final = "text/event-stream"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -35,16 +39,19 @@ class Header:
 
 @dataclass(frozen=True)
 class Result:
-    """An answer that a route gives when all is well; without a model it is an event stream."""
+    """An answer that a route gives when all is well; without a model it has one of the `types`.
+    `streams`: it may be an event stream as well."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
+    streams: bool = False
+    types: Sequence[str] = (EVENT_STREAM,)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, authenticated."""
+    """One request, authenticated unless its route is public."""
 
     principal: Principal
     profile: str
@@ -73,7 +80,8 @@ Handler = Callable[[Call], Answer | Response]
 @dataclass(frozen=True)
 class Route:
     """One row. `path` is written as in OpenAPI: `/v1/runs/{run_id}`. `refusals`: statuses of errors
-    beside those that every route has."""
+    beside those that every route has. `public`: everybody may ask, without a token, and nothing is
+    counted. `starts_run`: it counts against the limit of such requests."""
 
     method: str
     path: str
@@ -84,6 +92,13 @@ class Route:
     query: type[BaseModel] | None = None
     headers: Sequence[Header] = ()
     refusals: Sequence[int] = ()
+    public: bool = False
+    starts_run: bool = False
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it does what the gateway's route does, and not only say that it does not."""
+        return self.result.status != HTTPStatus.NOT_IMPLEMENTED
 
     @property
     def parameters(self) -> list[str]:
@@ -96,23 +111,23 @@ class Route:
         return _PARAMETER.sub(r"<\1>", self.path)
 
 
-def add_routes(app: Flask, auth: RequestAuth, routes: Sequence[Route]) -> None:
+def add_routes(app: Flask, auth: RequestAuth, limits: OwnerLimits, routes: Sequence[Route]) -> None:
     """Serve the routes, and give all errors below their prefixes the one envelope."""
     for route in routes:
         app.add_url_rule(
             route.rule,
             endpoint=f"{route.method} {route.path}",
-            view_func=_view(auth, route),
+            view_func=_view(auth, limits, route),
             methods=[route.method],
         )
     app.register_error_handler(HTTPException, _routing_error)
 
 
-def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
+def _view(auth: RequestAuth, limits: OwnerLimits, route: Route) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         try:
             call = Call(
-                principal=auth.of_request(request.environ),
+                principal=_principal(auth, limits, route),
                 profile=request.args.get("profile", "").strip() or DEFAULT,
                 path=path,
                 headers=Headers(request.headers),
@@ -130,6 +145,15 @@ def _view(auth: RequestAuth, route: Route) -> Callable[..., Response]:
             return refused(errors.internal())
 
     return view
+
+
+def _principal(auth: RequestAuth, limits: OwnerLimits, route: Route) -> Principal:
+    """Who sent the current request, which is then counted."""
+    if route.public:
+        return ANYBODY
+    principal = auth.of_request(request.environ)
+    count_request(limits, principal.owner, starts=route.starts_run)
+    return principal
 
 
 def _response(answer: Answer | Response) -> Response:

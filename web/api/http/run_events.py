@@ -53,7 +53,9 @@ class RunEvents:
     def _opened(self, call: Call, run_id: str, cursor: Cursor) -> EventStream:
         connection: ClientConnection = request.environ[CONNECTION]
         try:
-            reader = self._readers.add(call.principal, call.profile, run_id, connection.cut)
+            reader = self._readers.add(
+                call.principal, call.profile, run_id, connection.cut, connection.has_left
+            )
         except TooManyStreams as error:
             raise ApiError(429, error.code, str(error)) from None
         try:

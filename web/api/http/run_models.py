@@ -32,8 +32,10 @@ class RunBody(RunPayload):
     """`POST /v1/runs`. `conversation_history` is for runs without a session: the history of a
     session is its own."""
 
-    conversation_history: list[dict[str, Any]] | None = None
-    previous_response_id: Any = None
+    conversation_history: Annotated[
+        list[dict[str, Any]] | None, Field(description="Messages before the input.")
+    ] = None
+    previous_response_id: Annotated[Any, Field(description="Refused: name the session.")] = None
 
     def payload(self, session_id: str | None) -> RunPayload:
         """The same for the requests of all clients. `session_id`: from a header. Raises ApiError
@@ -88,7 +90,7 @@ def _choice(value: Any) -> Any:
     return _ALIASES.get(word, word)
 
 
-def _truth(value: Any) -> Any:
+def truth(value: Any) -> Any:
     """As the gateway takes it: true and false also as text."""
     return value.strip().lower() in _TRUE if isinstance(value, str) else value is True
 
@@ -99,8 +101,8 @@ class ApprovalBody(Payload):
 
     choice: Annotated[Choice, BeforeValidator(_choice)]
     approval_id: Annotated[int, Field(ge=1, le=MOST)] | None = None
-    all: Annotated[bool, BeforeValidator(_truth)] = False
-    resolve_all: Annotated[bool, BeforeValidator(_truth)] = False
+    all: Annotated[bool, BeforeValidator(truth)] = False
+    resolve_all: Annotated[bool, BeforeValidator(truth)] = False
 
 
 class Query(BaseModel):
@@ -109,9 +111,18 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class ProfileQuery(Query):
+    """Whose gateway is meant."""
+
+    profile: Annotated[str | None, Field(description="Name of a profile.")] = None
+
+
 class ListQuery(Query):
     """`GET /v1/runs`."""
 
+    profile: Annotated[
+        Identifier | Literal[""] | None, Field(description="Only runs of this profile.")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=100, description="Runs of one page.")] = 20
     cursor: Annotated[str | None, Field(description="`next_cursor` of the page before.")] = None
     status: Annotated[

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from shared.db.operations.runs_of_all import RunFacts
 from shared.db.runs.run_status import RunFilter, RunStatus
 from shared.hermes.profiles import DEFAULT
 from shared.protocol.run_ends import end_name, usage_of
@@ -22,7 +23,7 @@ _STATUS: Final = {
 }
 
 
-def status_word(run: RunStatus, *, waits: bool) -> str:
+def status_word(run: RunStatus | RunFacts, *, waits: bool) -> str:
     """The status. `waits`: a question of its agent is open."""
     if run.state is RunState.RUNNING and waits:
         return "waiting_for_approval"
@@ -42,6 +43,11 @@ def states_of(status: str | None) -> RunFilter:
     return RunFilter(states=states, without_reasons=without)
 
 
+def model_name(run: RunStatus) -> str:
+    """The model that was asked for, or else what gateways call theirs."""
+    return run.model or (run.profile if run.profile != DEFAULT else GATEWAY_MODEL)
+
+
 def run_object(
     run: RunStatus, *, waits: bool = False, last_event: str | None = None, output: bool = True
 ) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def run_object(
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "session_id": run.session_id or run.id,  # as gateways name the session of such a run
-        "model": run.model or (run.profile if run.profile != DEFAULT else GATEWAY_MODEL),
+        "model": model_name(run),
         "last_event": end_name(name, payload) if name is not None else last_event,
         "error": payload.get("error"),
         "reason": run.reason,

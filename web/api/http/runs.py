@@ -21,8 +21,6 @@ from web.api.http.run_models import ApprovalBody, ListQuery, RunBody
 from web.api.http.run_objects import run_object, states_of
 from web.api.run_requests import RunRequests
 from web.payloads import ApprovalPayload
-from web.sockets.rate_limit import RateLimit
-from web.sockets.request_queue import TooManyRequests
 
 KEY_HEADER: Final = "Idempotency-Key"
 SESSION_HEADER: Final = "X-Hermes-Session-Id"
@@ -40,21 +38,16 @@ class Runs:
         requests: RunRequests,
         approvals: Approvals,
         live: LiveRuns,
-        rates: RateLimit,
     ) -> None:
-        """`rates`: of the runs that one user starts."""
         self._db = db
         self._requests = requests
         self._approvals = approvals
         self._live = live
-        self._rates = rates
 
     def start(self, call: Call) -> Answer | Response:
         """`POST /v1/runs`."""
-        if not self._rates.allows(call.owner):
-            raise TooManyRequests
-        key = _key(call)
-        payload = body_of(RunBody).payload(_session(call))
+        key = key_of_call(call)
+        payload = body_of(RunBody).payload(session_of_call(call))
         accepted = self._requests.accept(call.owner, call.profile, payload, key=key)
         headers = {"Idempotency-Replayed": "true"} if key and accepted.repeated else {}
         if accepted.session_id is not None and accepted.session_id.isascii():
@@ -71,7 +64,7 @@ class Runs:
 
     def stop(self, call: Call) -> Answer | Response:
         """`POST /v1/runs/{run_id}/stop`."""
-        run_id = _run_id(call)
+        run_id = run_id_of(call)
         try:
             stopped = self._requests.stop(call.owner, run_id)
         except NotFound:
@@ -107,11 +100,14 @@ class Runs:
 
     def list(self, call: Call) -> Answer | Response:
         """`GET /v1/runs`."""
-        query = checked(ListQuery, call.arguments)
+        given = {
+            name: value for name, value in call.arguments.items() if value or name != "profile"
+        }
+        query = checked(ListQuery, given)
         wanted = replace(
             states_of(query.status),
             session_id=query.session_id,
-            profile=call.arguments.get("profile") or None,
+            profile=query.profile or None,
             since=query.since,
             until=query.until,
         )
@@ -132,7 +128,7 @@ class Runs:
 
     def find(self, call: Call) -> RunStatus:
         """The run that the path names. Raises ApiError if its owner has none of that id."""
-        run_id = _run_id(call)
+        run_id = run_id_of(call)
         run = self._db.read(lambda tx: read_status(tx, call.owner, run_id))
         if run is None:
             raise not_found(run_id)
@@ -144,14 +140,16 @@ def not_found(run_id: str) -> ApiError:
     return ApiError(404, "run_not_found", f"Run not found: {run_id[:100]}")
 
 
-def _run_id(call: Call) -> str:
+def run_id_of(call: Call) -> str:
+    """The id in the path. Raises ApiError for what is none."""
     run_id = call.path["run_id"]
     if not is_identifier(run_id):
         raise not_found("that is none of a run")
     return run_id
 
 
-def _key(call: Call) -> str | None:
+def key_of_call(call: Call) -> str | None:
+    """The Idempotency-Key. Raises ApiError."""
     key = call.headers.get(KEY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         message = "The Idempotency-Key has up to 255 visible ASCII characters."
@@ -159,7 +157,8 @@ def _key(call: Call) -> str | None:
     return key
 
 
-def _session(call: Call) -> str | None:
+def session_of_call(call: Call) -> str | None:
+    """The session that a header names. Raises ApiError."""
     session_id = call.headers.get(SESSION_HEADER, "").strip()
     if session_id and not is_identifier(session_id):
         message = "The session id has up to 200 characters, none of them control characters."

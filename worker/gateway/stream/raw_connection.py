@@ -11,20 +11,17 @@ Invariant: no byte of the body is lost between head and socket: neither what is 
 import http.client
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from shared.errors import StreamBroken
-from worker.gateway.stream.cut_after import cut_after
+from shared.net.cut_after import cut_after
+from shared.net.tls import Verify, tls_context
 from worker.gateway.stream.http_body import Body, Chunked, Sized, UntilClosed
 from worker.gateway.stream.timed_response import Deadline, TimedResponse
-
-Verify = bool | str | None  # as in requests.Session.verify
 
 
 @dataclass(frozen=True)
@@ -138,22 +135,3 @@ class _TlsConnection(http.client.HTTPConnection):
         super().connect()
         with cut_after(self.sock, self._seconds):
             self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
-
-
-@lru_cache(maxsize=32)  # reading a bundle of authorities takes 40 ms
-def tls_context(verify: Verify) -> ssl.SSLContext:
-    """The TLS settings for `verify`; see `get`. Raises OSError when the certificates cannot be
-    read."""
-    if not verify:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    else:
-        path = Path(DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
-        context = (
-            ssl.create_default_context(capath=path)
-            if path.is_dir()
-            else ssl.create_default_context(cafile=path)
-        )
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -26,6 +26,8 @@ from shared.db.models import (
     SessionRow,
     SnapshotRow,
 )
+from shared.db.responses import records
+from shared.db.responses.records import NewResponse
 from shared.db.runs import approvals, attempts, idempotency, ownership
 from shared.db.runs import claim as claims
 from shared.db.runs.accept import NewRun, accept
@@ -105,6 +107,7 @@ def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
         approvals.answer(tx, run_id, 1, "once")
         set_title(tx, owner, session_id, "a title")
         idempotency.store(tx, owner, idempotency.key_of(run_id, ""), run_id)
+        records.add(tx, run_id, NewResponse(), None)
         track_orphan(
             tx,
             run_id=run_id,

@@ -15,7 +15,7 @@ import socketio
 
 from shared.db.migrate import upgrade
 from shared.protocol.events import NAMESPACE
-from tests.integration.web.access.test_fetch import WHOLE, Server
+from tests.integration.shared.net.test_fetch import WHOLE, Server
 from tests.integration.web.test_process import start_web
 from tests.support.clients.chat_client import ChatClient
 from tests.support.jwts import RULES, Signer

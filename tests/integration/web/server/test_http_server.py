@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -352,3 +354,43 @@ def test_a_client_that_breaks_its_connection_is_not(
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wait_until(lambda: len(table) == 0, what="the connection is over")
     assert "Traceback" not in caplog.text
+
+
+GREEN = """
+from shared import runtime
+runtime.patch()
+import socket, threading, time
+from web.server.client_faults import ClientFaults
+from web.server.connection_table import ConnectionLimits, ConnectionTable
+from web.server.http_server import HttpServer
+
+served = []
+
+def app(environ, start_response):
+    served.append("newcomer")
+    start_response("200 OK", [])
+    return [b""]
+
+def others():
+    while len(served) < 60:
+        served.append("other")
+        time.sleep(0)
+
+listener = socket.create_server(("127.0.0.1", 0))
+clients = [socket.create_connection(listener.getsockname()) for _ in range(20)]
+for client in clients:
+    client.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+table = ConnectionTable(ConnectionLimits(50, 50, 50))
+threading.Thread(target=others, daemon=True).start()
+HttpServer(listener, app, table, ClientFaults(), body_max=1000).service.start()
+for client in clients:
+    client.recv(100)
+print("".join(name[0] for name in served))
+"""
+
+
+def test_others_are_served_between_two_newcomers() -> None:
+    command = [sys.executable, "-c", GREEN]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.count("n") == 20, done.stderr
+    assert "nnn" not in done.stdout

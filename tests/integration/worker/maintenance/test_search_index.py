@@ -15,8 +15,10 @@ from shared.db.sessions.list_sessions import list_sessions
 from shared.errors import DatabaseUnavailable
 from tests.integration.conftest import MakeWorker
 from tests.support.rows import OWNER, add_run
+from tests.support.turns import ask, end
 from tests.support.worker_stand import SESSION, WorkerStand
-from worker.maintenance.search_index import add_search_terms
+from worker.maintenance import search_index
+from worker.maintenance.search_index import SearchIndex, add_search_terms
 
 
 @pytest.fixture
@@ -68,6 +70,32 @@ def test_a_row_that_cannot_be_indexed_stops_no_others(
     )
     assert left == []
     assert add_search_terms(stand.services) == 0
+
+
+def test_an_answer_is_found_after_a_tick(stand: WorkerStand) -> None:
+    run_id = ask(stand.db, SESSION, "prompt")
+    end(stand.db, run_id, {"role": "assistant", "content": "needle"})
+    assert found(stand, "needle") == 0
+    SearchIndex(stand.services).tick()
+    assert found(stand, "needle") == 1
+
+
+def test_a_tick_while_another_works_leaves_it_alone(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, calls = SearchIndex(stand.services), []
+
+    def works(services: object) -> int:
+        calls.append(services)
+        job.tick()
+        return 0
+
+    monkeypatch.setattr(search_index, "add_search_terms", works)
+    add_run(stand.db, SESSION, text="needle")
+    job.tick()
+    assert len(calls) == 1
+    job.tick()
+    assert len(calls) == 2
 
 
 def test_without_a_database_it_waits(stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> None:

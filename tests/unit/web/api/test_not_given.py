@@ -11,7 +11,7 @@ from flask import Flask
 from shared.hermes.profiles import DEFAULT
 from web.api.connect import wants_recovery
 from web.api.http_runs import add_run_route
-from web.sockets.rate_limit import RateLimit
+from web.sockets.rate_limit import OwnerLimits, RateLimit
 
 
 class Requests:
@@ -29,7 +29,8 @@ class Requests:
 def test_a_run_without_a_profile_is_of_the_default_one(query: str) -> None:
     app, requests = Flask(__name__), Requests()
     anyone = SimpleNamespace(of_request=lambda environ: SimpleNamespace(owner="me"))
-    add_run_route(app, anyone, requests, RateLimit(50))  # type: ignore[arg-type]
+    limits = OwnerLimits(RateLimit(50), RateLimit(50))
+    add_run_route(app, anyone, requests, limits)  # type: ignore[arg-type]
     answer = app.test_client().post(f"/runs{query}", json={"input": "hi", "on_busy": None})
     assert (answer.status_code, requests.profiles) == (202, [DEFAULT])
 

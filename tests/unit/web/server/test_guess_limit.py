@@ -40,3 +40,16 @@ def test_guesses_side_by_side_wait_longer_each_and_those_of_others_do_not() -> N
     assert slept[:4] == [1.0, 2.0, 3.0, 4.0]
     assert max(slept) <= guess_limit.LONGEST_DELAY
     assert not limit._waiting
+
+
+def test_it_says_when_one_more_guess_is_free() -> None:
+    clock = Clock()
+    limit = GuessLimit(2, 10.0, clock)
+    assert limit.seconds_until_free("192.0.2.1") == 0.0
+    for _ in range(3):
+        limit.is_over("192.0.2.1")
+    wait = limit.seconds_until_free("192.0.2.1")
+    assert wait == 20.0
+    clock.now += wait
+    assert limit.seconds_until_free("192.0.2.1") == 0.0
+    assert not limit.is_over("192.0.2.1")

@@ -88,12 +88,13 @@ def test_nothing_merges_into_a_frozen_batch() -> None:
 
 def test_every_event_says_whose_it_is_and_where_it_stands() -> None:
     log = make(head=4)
-    log.add("tool.started", {"tool": "t"})
+    log.add("tool.started", {"tool": "t", "timestamp": 1.5})
     assert flushed(log) == [
         (
             "tool.started",
             {
                 "tool": "t",
+                "timestamp": 1.5,
                 "event": "tool.started",
                 "run_id": "run_1",
                 "session_id": "s",

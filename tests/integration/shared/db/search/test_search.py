@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from shared.db.runs.complete import replace_late
 from shared.db.runs.stop import cancel
 from shared.db.runs.terminal import mark_announced
 from shared.db.search import find
-from shared.db.search.index import index_some, settle
+from shared.db.search.index import index_some, lacks_terms, settle
 from shared.db.sessions.import_session import Chat, Step, import_some
 from shared.db.sessions.list_sessions import Filter, SessionPage, list_sessions
 from shared.db.sessions.titles import set_title
@@ -90,8 +91,36 @@ def test_a_late_transcript_replaces_what_is_found(db: Database) -> None:
     run_id = say(db, "s", "prompt", "streamed")
     late = [{"role": "assistant", "content": "transcript"}, {"role": "tool", "content": "result"}]
     db.write(lambda tx: replace_late(tx, run_id, late, None))
-    assert ids(db, "streamed") == []
+    assert ids(db, "streamed") == ids(db, "transcript") == []
+    assert db.write(index_some) == 2
     assert ids(db, "transcript") == ids(db, "result") == ids(db, "prompt") == ["s"]
+
+
+def test_the_end_of_a_run_does_not_wait_for_terms_of_its_answer(db: Database) -> None:
+    run_id = ask(db, "s", "prompt")
+    with recorded(db) as statements:
+        end(db, run_id, {"role": "assistant", "content": "needle"})
+    assert [one for one in statements if "_terms" in one or "_fts" in one] == []
+    assert ids(db, "needle") == []
+    assert db.read(lacks_terms)
+    assert db.write(index_some) == 1
+    assert not db.read(lacks_terms)
+    assert ids(db, "needle") == ["s"]
+
+
+@contextmanager
+def recorded(db: Database) -> Iterator[list[str]]:
+    """The statements that are executed within the block."""
+    found: list[str] = []
+
+    def note(_c: Any, _u: Any, statement: str, *_more: Any) -> None:
+        found.append(statement)
+
+    event.listen(db._engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(db._engine, "before_cursor_execute", note)
 
 
 def test_titles_are_found_by_their_present_words(db: Database) -> None:

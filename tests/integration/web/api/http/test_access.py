@@ -156,8 +156,41 @@ def test_runs_of_one_user_over_both_paths_have_one_rate(site: Site) -> None:
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(answers) - len(refused) in range(10, 13)
     assert {code(answer) for answer in refused} == {(429, "too_many_requests")}
-    assert all(answer.headers["Retry-After"] for answer in refused)
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"10"}
     assert site.client("bob").post("/v1/runs", {"input": "x"}).status_code == 202
+
+
+def test_the_limit_of_starts_is_told_with_what_is_left_of_it(site: Site) -> None:
+    alice = site.client("alice")
+
+    def told() -> list[int]:
+        headers = alice.post("/v1/runs", {"input": "x"}).headers
+        return [int(headers[f"RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")]
+
+    limit, remaining, reset = told()
+    assert (limit, remaining) == (10, 9)
+    assert reset == 1
+    assert told()[1] < remaining
+    me = alice.get("/api/me")
+    assert me.headers["RateLimit-Limit"] == "50000"
+    assert me.json()["limits"]["starts"]["remaining"] < remaining
+    assert "RateLimit-Limit" not in site.ask("GET", "/api/me").headers
+
+
+def test_sign_ins_of_one_user_have_a_rate(site: Site) -> None:
+    token = f"Bearer {USERS['alice']}"
+    answers = [site.ask("POST", "/auth/session", Authorization=token) for _ in range(14)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(answers) - len(refused) in range(10, 13)
+    assert {code(answer) for answer in refused} == {(429, "too_many_requests")}
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"10"}
+    assert refused[0].headers["RateLimit-Remaining"] == "0"
+    shown = site.ask("GET", "/auth/session", Authorization=token)
+    assert (shown.status_code, shown.headers["RateLimit-Limit"]) == (200, "50000")
+    bob = f"Bearer {USERS['bob']}"
+    assert site.ask("POST", "/auth/session", Authorization=bob).status_code == 200
 
 
 def test_too_many_wrong_tokens_are_429_and_the_right_one_still_counts(site: Site) -> None:

@@ -19,11 +19,11 @@ import trustme
 
 from shared.errors import GatewayLostRun, StreamBroken
 from shared.hermes.profiles import Profile
+from shared.net.tls import tls_context
 from tests.support.gateways.open_clients import close_at_end
 from tests.support.servers.processes import wait_until
 from worker.gateway.client import GatewayClient
 from worker.gateway.stream.event_stream import EventStream
-from worker.gateway.stream.raw_connection import tls_context
 
 Event = dict[str, Any]
 EVENTS = [{"n": number, "text": "é" * 50} for number in range(300)]

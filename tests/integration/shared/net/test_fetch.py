@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import trustme
 
+from shared.net.fetch import Fetched, ask, fetch
 from tests.support.jwts import Signer, key_set
-from web.access.fetch import fetch
 
 KEYS = key_set(Signer())
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -127,6 +127,32 @@ def test_it_ends_in_time_whatever_the_server_does(start: Start, serve: Serve) ->
     with pytest.raises((OSError, ValueError)):
         fetch(start(serve).url, seconds=0.5, most=1000)
     assert time.monotonic() - begun < 1.4
+
+
+def test_a_handshake_that_drips_ends_in_time(start: Start) -> None:
+    hello = b"\x16\x03\x03\x40\x00" + bytes(1000)
+    url = start(drips(hello)).url.replace("http:", "https:")
+    begun = time.monotonic()
+    with pytest.raises(OSError, match="too long"):
+        fetch(url, seconds=0.5, most=1000)
+    assert time.monotonic() - begun < 1.4
+
+
+def test_headers_are_sent_and_any_status_is_an_answer(start: Start) -> None:
+    server = start(sends(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"))
+    assert ask(server.url, seconds=5, most=10, headers={"X-Key": "k"}) == Fetched(404, b"no")
+    assert b"\r\nX-Key: k\r\n" in server.requests[0]
+
+
+def test_a_name_beyond_ascii_is_sent_as_the_web_does(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(sends(WHOLE))
+    port = server.url.split(":")[2].partition("/")[0]
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port)))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [address])
+    assert fetch(f"http://bücher.example:{port}/", seconds=5, most=10_000) == KEYS
+    assert f"\r\nHost: xn--bcher-kva.example:{port}\r\n".encode() in server.requests[0]
 
 
 def test_nobody_listens() -> None:

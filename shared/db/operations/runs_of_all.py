@@ -1,0 +1,134 @@
+"""Runs of one owner or of all, without their contents: a page of a list, or the open ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, select, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from shared.db.models import IS_FAILED, AttemptRow, RunRow
+from shared.db.runs.run_status import Place, RunFilter, conditions
+from shared.db.runs.session_queue import goes_first, is_sibling
+from shared.protocol.run_states import OPEN, RunState
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a run beside its contents. Times are epoch seconds by the database's clock.
+
+    `queue_position`: 1 for the first in line, None unless it is queued. `attempts`: how often it
+    was posted. `worker`: the one that has it, or had it last.
+    """
+
+    id: str
+    owner: str
+    session_id: str | None
+    profile: str
+    state: RunState
+    model: str | None
+    created_at: float
+    claimed_at: float | None
+    ended_at: float | None
+    reason: str | None
+    worker: str | None
+    takeovers: int
+    attempts: int
+    queue_position: int | None
+
+
+def list_facts(
+    tx: Session, owner: str | None, wanted: RunFilter, *, after: Place | None, limit: int
+) -> list[RunFacts]:
+    """Return at most `limit` runs, the newest first, from behind `after` on. `owner`: None for all
+    owners."""
+    query = _COLUMNS.where(*_of(owner), *conditions(wanted), *_helping(wanted.states))
+    if after is not None:
+        query = query.where(tuple_(RunRow.created_at, RunRow.id) < after)
+    query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
+    return [_facts(row) for row in tx.execute(query)]
+
+
+def open_facts(tx: Session, owner: str | None, limit: int) -> list[RunFacts]:
+    """Return at most `limit` runs that wait or are live, the oldest first."""
+    query = _COLUMNS.where(*_of(owner), *are_open())
+    query = query.order_by(RunRow.created_at, RunRow.id).limit(limit)
+    return [_facts(row) for row in tx.execute(query)]
+
+
+def read_facts(tx: Session, owner: str | None, run_id: str) -> RunFacts | None:
+    """Return the run; None if there is none, or it is not of `owner`."""
+    row = tx.execute(_COLUMNS.where(RunRow.id == run_id, *_of(owner))).first()
+    return _facts(row) if row is not None else None
+
+
+def are_open() -> list[ColumnElement[bool]]:
+    """Whether a run waits or is live. An end is announced after it is written, so the second part
+    changes nothing; by it the database sees that the index of runs which are not done will do."""
+    return [RunRow.state.in_([*OPEN]), RunRow.announced_at.is_(None)]
+
+
+def _of(owner: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner is None else [RunRow.owner == owner]
+
+
+def _helping(states: Sequence[RunState]) -> list[ColumnElement[bool]]:
+    """What follows from the states anyway, in the words of an index."""
+    if states and OPEN.issuperset(states):
+        return [RunRow.announced_at.is_(None)]
+    return [IS_FAILED] if list(states) == [RunState.FAILED] else []
+
+
+def _columns() -> Any:
+    other = aliased(RunRow)
+    before = (
+        select(func.count())
+        .select_from(other)
+        .where(is_sibling(other), goes_first(other), other.state == RunState.QUEUED)
+        .scalar_subquery()
+    )
+    attempts = (
+        select(func.count())
+        .select_from(AttemptRow)
+        .where(AttemptRow.run_id == RunRow.id, AttemptRow.never_sent.is_(False))
+        .scalar_subquery()
+    )
+    return select(
+        RunRow.id,
+        RunRow.owner,
+        RunRow.session_id,
+        RunRow.profile,
+        RunRow.state,
+        RunRow.model,
+        RunRow.created_at,
+        RunRow.first_claimed_at,
+        RunRow.ended_at,
+        RunRow.reason,
+        RunRow.worker,
+        RunRow.takeovers,
+        attempts.label("attempts"),
+        before.label("before"),
+    )
+
+
+_COLUMNS = _columns()
+
+
+def _facts(row: Row[Any]) -> RunFacts:
+    state = RunState(row.state)
+    return RunFacts(
+        id=row.id,
+        owner=row.owner,
+        session_id=row.session_id,
+        profile=row.profile,
+        state=state,
+        model=row.model,
+        created_at=row.created_at,
+        claimed_at=row.first_claimed_at,
+        ended_at=row.ended_at,
+        reason=row.reason,
+        worker=row.worker,
+        takeovers=row.takeovers,
+        attempts=row.attempts,
+        queue_position=row.before + 1 if state is RunState.QUEUED else None,
+    )
