@@ -34,6 +34,7 @@ check: $(STAMP) ## format, lint, types, import layers; of the page also its unit
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m shared.protocol.typescript --check
+	$(BIN)/python -m web.api.http.typescript --check
 	$(BIN)/python -m deploy.page --check
 
 gateways: $(STAMP) ## the tests of the real gateway, all of them with the oldest version as well

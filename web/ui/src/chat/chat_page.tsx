@@ -1,6 +1,9 @@
 import { useEffect, useMemo, useState } from "react";
-import type { Waiting } from "../client";
+import type { Outgoing, Waiting } from "../client";
 import { Icon } from "../design/icons";
+import type { Listing } from "../sessions/session_list";
+import { nameOf } from "../sessions/session_row";
+import { Sidebar, type UnsentSession } from "../sessions/sidebar";
 import type { SignedIn } from "../sign_in/session";
 import { Announcer } from "./announcer";
 import { Composer } from "./composer";
@@ -10,7 +13,6 @@ import { itemsOf } from "./items";
 import type { Actions } from "./parts";
 import { QueueList } from "./queue_list";
 import { RunStatus } from "./run_status";
-import { Sidebar } from "./sidebar";
 import { useChat, type ChatStore } from "./store";
 import { useDraft } from "./use_draft";
 import { DemoLine, Welcome } from "./welcome";
@@ -22,13 +24,13 @@ interface Props {
 }
 
 export function ChatPage({ chat, who, onSignOut }: Props) {
-  const { connection, sessionId, view, outbox, sessions } = useChat(chat);
+  const { connection, sessionId, view, outbox, listing, isNew } = useChat(chat);
   const [isMenuOpen, setMenuOpen] = useState(false);
   const [failure, setFailure] = useState<string>();
   const items = useMemo(() => itemsOf(view, outbox), [view, outbox]);
-  const isNew = !sessions.some((one) => one.id === sessionId) && view.total === 0;
   const [draft, setDraft] = useDraft(who.owner, sessionId, isNew);
-  const title = view.title ?? sessions.find((one) => one.id === sessionId)?.title ?? "New chat";
+  const listed = listing.sessions.find((one) => one.id === sessionId);
+  const title = view.title ?? (listed ? nameOf(listed) : "New chat");
   const { client } = chat;
 
   useEffect(() => {
@@ -64,7 +66,9 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
   return (
     <div className="page">
       <Sidebar
-        sessions={sessions}
+        listing={listing}
+        list={chat.list}
+        unsent={unsentOf(outbox, listing)}
         current={sessionId}
         owner={who.owner}
         isOpen={isMenuOpen}
@@ -150,4 +154,13 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
       </main>
     </div>
   );
+}
+
+/** The sessions of messages that were not sent yet, if the server does not list them. */
+function unsentOf(outbox: readonly Outgoing[], listing: Listing): UnsentSession[] {
+  const found = new Map<string, string>();
+  for (const one of outbox)
+    if (one.state === "waiting" && !listing.sessions.some((known) => known.id === one.sessionId))
+      found.set(one.sessionId, one.input);
+  return [...found].map(([id, title]) => ({ id, title }));
 }

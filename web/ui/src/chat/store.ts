@@ -1,7 +1,7 @@
 /** What the chat shows, as one value for React: at most one new one in each frame. */
 import { useSyncExternalStore } from "react";
 import { Client, newId, type ConnectionState, type Outgoing, type SessionView } from "../client";
-import { isKnownKey, readKnown, remember, type KnownSession } from "./known_sessions";
+import { SessionListStore, type Listing } from "../sessions/session_list";
 import { store } from "./storage";
 
 export interface ChatState {
@@ -9,22 +9,41 @@ export interface ChatState {
   readonly sessionId: string;
   readonly view: SessionView;
   readonly outbox: readonly Outgoing[];
-  readonly sessions: readonly KnownSession[];
+  readonly listing: Listing;
+  /** The session has no address yet: nothing was sent in it. */
+  readonly isNew: boolean;
 }
 
 const HIDDEN_PAUSE = 250;
+/** Events after which a session is elsewhere in the list, or has another title. */
+const CHANGES_LIST = new Set([
+  "message.added",
+  "run.completed",
+  "run.failed",
+  "session.updated",
+  "session.deleted",
+]);
 
 export class ChatStore {
   readonly client: Client;
+  readonly list = new SessionListStore(() => this.plan());
   private readonly listeners = new Set<() => void>();
   private isPlanned = false;
   private sessionId: string;
-  private sessions: readonly KnownSession[];
+  private isNew: boolean;
   private state: ChatState;
 
-  constructor(private readonly owner: string) {
-    this.sessions = readKnown(owner);
-    this.client = new Client({ url: "", owner, store, onChange: () => this.plan() });
+  constructor(owner: string) {
+    this.isNew = sessionOfAddress() === undefined;
+    this.client = new Client({
+      url: "",
+      owner,
+      store,
+      onChange: () => this.plan(),
+      onEvent: (name) => {
+        if (CHANGES_LIST.has(name)) this.list.refresh();
+      },
+    });
     this.sessionId = sessionOfAddress() ?? newId();
     this.state = this.read();
     if (sessionOfAddress() === undefined) this.client.begin(this.sessionId);
@@ -41,21 +60,28 @@ export class ChatStore {
   /** Connect, and follow what the browser says; the function ends that. */
   start(): () => void {
     const wake = () => {
-      if (document.visibilityState === "visible") this.client.wake();
+      if (document.visibilityState !== "visible") return;
+      this.client.wake();
+      this.list.refresh();
     };
     const stored = (event: StorageEvent) => this.stored(event.key);
     const moved = () => this.show(sessionOfAddress());
     window.addEventListener("online", wake);
     window.addEventListener("focus", wake);
     document.addEventListener("visibilitychange", wake);
+    const closing = () => this.list.removeNow();
     window.addEventListener("storage", stored);
+    window.addEventListener("pagehide", closing);
     window.addEventListener("popstate", moved);
     this.client.open();
+    this.list.refresh();
     return () => {
       window.removeEventListener("online", wake);
       window.removeEventListener("focus", wake);
       document.removeEventListener("visibilitychange", wake);
       window.removeEventListener("storage", stored);
+      window.removeEventListener("pagehide", closing);
+      this.list.stop();
       window.removeEventListener("popstate", moved);
       this.client.close();
     };
@@ -68,26 +94,21 @@ export class ChatStore {
   }
 
   send(text: string, onBusy: "queue" | "interrupt"): void {
-    const known = this.sessions.find((one) => one.id === this.sessionId);
-    const title = known?.title ?? text;
-    this.sessions = remember(this.owner, { id: this.sessionId, title, at: Date.now() });
-    if (sessionOfAddress() !== this.sessionId)
-      history.replaceState(null, "", addressOf(this.sessionId));
+    if (this.isNew) history.replaceState(null, "", addressOf(this.sessionId));
+    this.isNew = false;
     this.client.send(this.sessionId, text, onBusy);
   }
 
   private show(id: string | undefined): void {
     this.sessionId = id ?? newId();
+    this.isNew = id === undefined;
     if (id === undefined) this.client.begin(this.sessionId);
     else this.client.watch(id);
     this.plan();
   }
 
   private stored(key: string | null): void {
-    if (isKnownKey(this.owner, key)) {
-      this.sessions = readKnown(this.owner);
-      this.plan();
-    } else if (key?.startsWith("holdfast.outbox.") || key === null) {
+    if (key?.startsWith("holdfast.outbox.") || key === null) {
       this.client.outbox.reload();
       void this.client.outbox.flush();
     }
@@ -104,7 +125,6 @@ export class ChatStore {
   private flush(): void {
     this.isPlanned = false;
     this.state = this.read();
-    this.rememberTitle();
     for (const listener of this.listeners) listener();
   }
 
@@ -114,17 +134,9 @@ export class ChatStore {
       sessionId: this.sessionId,
       view: this.client.view(this.sessionId),
       outbox: this.client.outbox.items,
-      sessions: this.sessions,
+      listing: this.list.value,
+      isNew: this.isNew,
     };
-  }
-
-  private rememberTitle(): void {
-    const { title, sessionId } = this.state.view;
-    const known = this.sessions.find((one) => one.id === sessionId);
-    if (title === undefined || (known && known.title === title)) return;
-    const at = known?.at ?? Date.now();
-    this.sessions = remember(this.owner, { id: sessionId, title, at });
-    this.state = this.read();
   }
 }
 

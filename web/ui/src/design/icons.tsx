@@ -7,6 +7,7 @@ const PATHS = {
   copy: "M7 7h9v9H7zM4 13V4h9",
   check: "M4 10.5l4 4 8-9",
   close: "M5 5l10 10M15 5L5 15",
+  more: "M4.5 10h.01M10 10h.01M15.5 10h.01",
   down: "M10 4v12M5 11l5 5 5-5",
   again: "M15.5 8A6 6 0 1 0 16 11M16 4v4h-4",
   edit: "M4 16l1-4 8-8 3 3-8 8z",

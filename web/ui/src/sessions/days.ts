@@ -1,19 +1,19 @@
 /** Sessions by day. Pure. */
-import type { KnownSession } from "./known_sessions";
+import type { ListedSession } from "../client/api.generated";
 
 export interface DayGroup {
   readonly name: string;
-  readonly sessions: readonly KnownSession[];
+  readonly sessions: readonly ListedSession[];
 }
 
 const DAY = 86_400_000;
 
-/** Groups in the order of the sessions, which are newest first. A clock that is wrong puts all
- * sessions of the future under today. */
-export function groupsOf(sessions: readonly KnownSession[], now: Date): DayGroup[] {
-  const groups = new Map<string, KnownSession[]>();
+/** Groups in the order of the sessions, pinned ones apart. A clock that is wrong puts all sessions of
+ * the future under today. */
+export function groupsOf(sessions: readonly ListedSession[], now: Date): DayGroup[] {
+  const groups = new Map<string, ListedSession[]>();
   for (const session of sessions) {
-    const name = nameOf(session.at, now);
+    const name = session.pinned ? "Pinned" : nameOf(session.last_active * 1_000, now);
     groups.set(name, [...(groups.get(name) ?? []), session]);
   }
   return [...groups].map(([name, all]) => ({ name, sessions: all }));
