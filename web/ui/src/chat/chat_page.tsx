@@ -68,6 +68,7 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
       <Sidebar
         listing={listing}
         list={chat.list}
+        isLive={connection.kind === "live"}
         unsent={unsentOf(outbox, listing)}
         current={sessionId}
         owner={who.owner}

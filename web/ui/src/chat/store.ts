@@ -124,7 +124,9 @@ export class ChatStore {
 
   private flush(): void {
     this.isPlanned = false;
+    const wasLive = this.state.connection.kind === "live";
     this.state = this.read();
+    if (!wasLive && this.state.connection.kind === "live") this.list.refresh();
     for (const listener of this.listeners) listener();
   }
 

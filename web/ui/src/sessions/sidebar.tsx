@@ -14,6 +14,8 @@ export interface UnsentSession {
 interface Props {
   readonly listing: Listing;
   readonly list: SessionListStore;
+  /** Without a connection its own line says so. */
+  readonly isLive: boolean;
   readonly unsent: readonly UnsentSession[];
   readonly current: string;
   readonly owner: string;
@@ -67,11 +69,11 @@ export function Sidebar(props: Props) {
   );
 }
 
-function Sessions({ listing, list, unsent, current, onOpen }: Props) {
+function Sessions({ listing, list, isLive, unsent, current, onOpen }: Props) {
   const sessions = listing.sessions.filter((one) => one.id !== listing.leaving?.id);
   return (
     <div className="sessions" tabIndex={0} role="region" aria-label="List of sessions">
-      {listing.failure !== undefined && (
+      {isLive && listing.failure !== undefined && (
         <p className="note note-needs" role="alert">
           {listing.failure}{" "}
           <button type="button" className="button" onClick={() => list.refresh()}>
