@@ -17,7 +17,9 @@ export function RunStatus({ view, connection, onAnswer }: Props) {
   const now = useNow(1_000, isLive);
   const waited = now - (view.heardAt ?? view.since);
   const summary = compressionWords(view);
-  const words = isLive ? runWords(view) : "The agent goes on. What is missing here comes with the connection.";
+  const words = isLive
+    ? runWords(view)
+    : "The agent goes on. What is missing here comes with the connection.";
   return (
     <div className="run-status">
       {summary && <p className="note">{summary}</p>}
