@@ -1,7 +1,11 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryStore } from "./memory_store";
 import { Outbox } from "./outbox";
 import type { Reply, Requests } from "./protocol.generated";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const ACCEPTED: Reply = { ok: true, run_id: "r1" };
 const refused = (code: string): Reply => ({ ok: false, error: { code, message: code } });

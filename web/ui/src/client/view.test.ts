@@ -49,7 +49,9 @@ describe("events of a run", () => {
   const two = event("message.delta", 2, { delta: "b" });
 
   it("are each taken once", () => {
-    expect(texts(after(started, one, one, two, one, two))).toEqual(["ab"]);
+    const view = after(started, one, one, two, one, two);
+    expect(texts(view)).toEqual(["ab"]);
+    expect(withRunEvent(view, one)).toEqual({ view }); // and nothing is asked for
   });
 
   it("of an earlier epoch are dropped", () => {
