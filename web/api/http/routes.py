@@ -40,13 +40,15 @@ class Header:
 @dataclass(frozen=True)
 class Result:
     """An answer that a route gives when all is well; without a model it has one of the `types`.
-    `streams`: it may be an event stream as well."""
+    `streams`: it may be an event stream as well. `nothing_more`: what 204 means, where that is an
+    answer, too."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
     streams: bool = False
     types: Sequence[str] = (EVENT_STREAM,)
+    nothing_more: str = ""
 
 
 @dataclass(frozen=True)
