@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -30,7 +31,7 @@ PHASES = {
     "sqlite": "examples,coverage,fuzzing,stateful" if LONG else "examples,fuzzing,stateful",
     "postgresql": "examples,coverage,fuzzing,stateful",
 }
-NO_LIMITS = {
+NO_LIMITS: dict[str, Any] = {
     "REQUESTS_PER_SECOND": 10_000,
     "OWNER_REQUESTS_PER_SECOND": 10_000,
     "TOKEN_GUESSES": 1_000_000,
