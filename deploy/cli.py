@@ -78,7 +78,21 @@ def _up(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     if arguments.port is not None:
         environ = {**environ, "PORT": str(arguments.port)}
-    up(environ, Choices(arguments.web, arguments.workers, arguments.flower))
+    choices = Choices(arguments.web, arguments.workers, arguments.flower, arguments.open)
+    up(environ, choices)
+    return 0
+
+
+def _link(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.commands.link import link
+    from shared import listening
+
+    settings = Settings.load(environ)
+    token = "" if settings.auth_disabled else _token(settings)
+    address = link(listening.url(settings.host, settings.port), token)
+    if address is None:
+        raise DeployError("no page was built; `make ui` does it in a checkout")
+    print(address)
     return 0
 
 
@@ -200,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     token = command("token", _new_token, "create an access token for a user, and print it")
     token.add_argument("user", help="name of the user, who will own the sessions")
     _add_data_commands(command)
+    command("link", _link, "print an address of the page that signs in once, within ten minutes")
     command("version", _version, "print the version")
     return parser
 
@@ -213,6 +228,7 @@ def _add_role_commands(command: AddCommand) -> None:
     up.add_argument(
         "--workers", type=_count, default=1, metavar="N", help="number of workers (default: 1)"
     )
+    up.add_argument("--open", action="store_true", help="open the page in the browser")
     up.add_argument("--flower", action="store_true", help="start Flower, too, on port 5555")
     command("web", _module("web"), "start a web process (Socket.IO and HTTP)")
     command("worker", _module("worker", "runs"), "start a Celery worker that executes runs")

@@ -44,6 +44,7 @@ class Settings:
     hermes_api_key: str = field(repr=False)
     hermes_home: Path
     profiles_file: Path | None
+    demo_gateway: bool
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
@@ -142,6 +143,7 @@ class Settings:
             hermes_api_key=read.parsed("HERMES_API_KEY", "", addresses.api_key),
             hermes_home=read.path("HERMES_HOME", "~/.hermes"),
             profiles_file=read.optional_path("PROFILES_FILE"),
+            demo_gateway=read.flag("DEMO_GATEWAY"),
             cors_origins=read.all_parsed("CORS_ORIGINS", addresses.origin),
             allowed_hosts=read.all_parsed("ALLOWED_HOSTS", addresses.host_name),
             trusted_proxies=read.networks("TRUSTED_PROXIES"),

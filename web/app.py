@@ -15,9 +15,11 @@ from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
 from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
+from shared.protocol.events import NAMESPACE
 from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from web.access.sign_in_codes import SignInCodes
 from web.api.access import Access
 from web.api.approvals import Approvals
 from web.api.auth_session import AuthSession
@@ -41,6 +43,8 @@ from web.api.request_body import MAX_BYTES
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.front import Front
+from web.pages.built_page import BuiltPage
+from web.pages.serve import add_info, add_page
 from web.readers.opening import Opening
 from web.readers.reader_emitter import ReaderEmitter
 from web.readers.readers import LEFT_LOOK_EVERY, Readers
@@ -248,7 +252,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     health = Health(db, commands, relay.subscriber, services)
     add_routes(app, health)
     add_run_route(app, auth, requests, limits_of_owners)
-    AuthSession(auth, access.cookies, access.signed_out, limits_of_owners).install(app)
+    codes = SignInCodes(settings.auth_token, commands)
+    sign_ins = AuthSession(auth, access.cookies, access.signed_out, codes, limits_of_owners)
+    sign_ins.install(app)
+    about = {"service": "holdfast", "version": version(), "namespace": NAMESPACE}
+    add_page(app, BuiltPage.load(), about)
+    info = {"version": version(), "demo_gateway": settings.demo_gateway}
+    add_info(app, auth, limits_of_owners, info)
     runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
     opening = Opening(
         db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions

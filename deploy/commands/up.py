@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
+import webbrowser
 from collections.abc import Mapping
 from dataclasses import replace
 
+from deploy.commands.link import link
 from deploy.errors import DeployError
 from deploy.local.home import HomeLock, open_home
 from deploy.local.ports import free_port, obstacle
@@ -30,7 +33,8 @@ def up(environ: Mapping[str, str], choices: Choices) -> None:
     try:
         stack = plan(settings, home, environ, choices)
         _migrate(stack)
-        _supervise(stack, lock, coloured=_is_terminal() and not environ.get("NO_COLOR"))
+        coloured = _is_terminal() and not environ.get("NO_COLOR")
+        _supervise(stack, lock, coloured=coloured, open_page=choices.open_page)
     finally:
         lock.close()
 
@@ -69,7 +73,7 @@ def _migrate(stack: LocalStack) -> None:
         raise DeployError(f"the database could not be migrated: {said}")
 
 
-def _supervise(stack: LocalStack, lock: HomeLock, *, coloured: bool) -> None:
+def _supervise(stack: LocalStack, lock: HomeLock, *, coloured: bool, open_page: bool) -> None:
     output = PrefixedOutput(sys.stdout, coloured=coloured)
     # The guard process holds the lock until the last process is gone: two Redis servers on one
     # data folder would damage it.
@@ -79,7 +83,11 @@ def _supervise(stack: LocalStack, lock: HomeLock, *, coloured: bool) -> None:
 
     def when_ready() -> None:
         lock.describe(stack.url)
-        output.write_plain(_banner(stack))
+        page = link(stack.url, stack.token)
+        output.write_plain(_banner(stack, page))
+        if open_page and page is not None:
+            # A browser for terminals would keep us waiting until it is left.
+            threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
     try:
         supervisor.run(when_ready)
@@ -88,8 +96,12 @@ def _supervise(stack: LocalStack, lock: HomeLock, *, coloured: bool) -> None:
     output.write_own_line("stopped; the data is kept for the next start")
 
 
-def _banner(stack: LocalStack) -> str:
+def _banner(stack: LocalStack, page: str | None) -> str:
+    signs_in = (
+        "  (signs in once, within ten minutes; another: holdfast link)" if stack.token else ""
+    )
     rows = {
+        "page": f"{page}{signs_in}" if page else "not built; `make ui` builds it in a checkout",
         "address": f"{stack.url}  (Socket.IO namespace /chat-run)",
         "token": stack.token or "not needed: AUTH_DISABLED is set",
         "gateway": stack.gateway,

@@ -34,6 +34,7 @@ class Choices:
     web: int = 1
     workers: int = 1
     flower: bool = False
+    open_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def plan(
         "AUTH_TOKEN": token,
         "HERMES_URL": gateway_url,
         "HERMES_API_KEY": gateway_key,
+        "DEMO_GATEWAY": "1" if demo else "0",
         "DRAIN_SECONDS": f"{_drain(settings, environ).total_seconds():g}",
     }
     roles = [demo] if demo else []

@@ -97,6 +97,11 @@ class Channels:
         return f"{PREFIX}:{self.installation}.{self.database}"
 
 
+def used_code(nonce: str) -> str:
+    """String: a one-time code of this nonce was redeemed. TTL: the rest of the code's life."""
+    return f"{PREFIX}:used-code:{nonce}"
+
+
 def recovery(pid: str) -> str:
     """String: the sid of the socket that has this pid (P3). TTL: minutes, renewed meanwhile.
 

@@ -142,7 +142,7 @@ class BackgroundReader:
         self._thread.start()
 
     def _read(self) -> None:
-        while not self.ended and self.opened < 100:
+        while not self.ended and self.opened < 1000:
             self.opened += 1
             try:
                 self._read_once()

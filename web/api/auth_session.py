@@ -1,4 +1,5 @@
-"""`/auth/session`: a browser signs in once with its token, and from then on has a cookie.
+"""`/auth/session`: a browser signs in once with its token, or with the one-time code of the link
+that `holdfast up` prints, and from then on has a cookie.
 
 The page never has to keep the token, and scripts cannot read the cookie. It ends with the sign-out,
 in every web process, and with the token that it was made by.
@@ -7,13 +8,14 @@ in every web process, and with the token that it was made by.
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from flask import Flask, Response, jsonify, make_response, request
 
 from shared.errors import HoldfastError, InvalidPayload
 from web.access.cookies import Cookies
 from web.access.principal import Principal, Unauthenticated
+from web.access.sign_in_codes import SignInCodes
 from web.access.signed_out import SignedOut
 from web.api.counted import count_request
 from web.api.http_answers import refused
@@ -32,9 +34,11 @@ class AuthSession:
         auth: RequestAuth,
         cookies: Cookies,
         signed_out: SignedOut,
+        codes: SignInCodes,
         limits: OwnerLimits,
     ) -> None:
         self._auth = auth
+        self._codes = codes
         self._cookies = cookies
         self._signed_out = signed_out
         self._limits = limits
@@ -46,17 +50,31 @@ class AuthSession:
             app.add_url_rule("/auth/session", name, _answering(view), methods=[method])
 
     def _sign_in(self) -> Response:
-        """The token is in the header, or is the field `token` of a JSON body."""
+        """The token is in the header, or is the field `token` of a JSON body; or a one-time code is
+        its field `code`."""
         environ = request.environ
         if "HTTP_ORIGIN" in environ:
             self._auth.require_own_page(environ)
         token = bearer(environ)
-        found = self._auth.of_token(environ, _token_of_body() if token is None else token)
+        found = self._auth.of_token(environ, self._token_of_body() if token is None else token)
         count_request(self._limits, found.owner, starts=True)
         text, principal = self._cookies.make(found)
         answer = _shown(principal)
         self._set_cookie(answer, text, principal.credential.until or 0.0)
         return answer
+
+    def _token_of_body(self) -> str | None:
+        if not request.content_length:
+            return None
+        body = json_body(MAX_BYTES)
+        token, code = (
+            (body.get("token"), body.get("code")) if isinstance(body, Mapping) else (None, None)
+        )
+        if isinstance(token, str):
+            return token
+        if isinstance(code, str):
+            return self._codes.redeem(code)  # a wrong one counts as a wrong token
+        raise InvalidPayload('Send the token as {"token": "..."}, or as Authorization: Bearer.')
 
     def _show(self) -> Response:
         principal = self._auth.of_request(request.environ)
@@ -97,15 +115,6 @@ def _shown(principal: Principal) -> Response:
     until = principal.credential.until
     ends = {} if until is None else {"expires_at": int(until)}
     return jsonify(ok=True, owner=principal.owner, role=principal.role, **ends)
-
-
-def _token_of_body() -> Any:
-    if not request.content_length:
-        return None
-    body = json_body(MAX_BYTES)
-    if not isinstance(body, Mapping) or not isinstance(body.get("token"), str):
-        raise InvalidPayload('Send the token as {"token": "..."}, or as Authorization: Bearer.')
-    return body["token"]
 
 
 def _answering(view: Callable[[], Response]) -> Callable[[], Response]:

@@ -14,7 +14,6 @@ from sqlalchemy import text
 from shared.db.database import Database
 from shared.errors import HoldfastError
 from shared.event_log.clients import Commands, RedisError
-from shared.protocol.events import NAMESPACE
 from shared.service import Service
 from web.relay.sharded_subscriber import ShardedSubscriber
 
@@ -90,10 +89,7 @@ def version() -> str:
 
 
 def add_routes(app: Flask, health: Health) -> None:
-    """`/`, `/healthz` (the process answers) and `/readyz` (it can serve; 503 says what cannot)."""
-
-    def index() -> ResponseReturnValue:
-        return jsonify(service="holdfast", version=version(), namespace=NAMESPACE)
+    """`/healthz` (the process answers) and `/readyz` (it can serve; 503 says what cannot)."""
 
     def healthz() -> ResponseReturnValue:
         return jsonify(status="ok", pid=os.getpid())  # for the supervisor of several on one port
@@ -108,7 +104,6 @@ def add_routes(app: Flask, health: Health) -> None:
     def taken() -> ResponseReturnValue:
         return "", 404  # sockets are served in front of Flask
 
-    app.add_url_rule("/", view_func=index)
     # Each connect and disconnect is a request to Flask, which would keep the error that there is no
     # such route, and with it all frames of the connect, until the garbage collector finds them.
     for websocket in (True, False):

@@ -47,6 +47,11 @@ class RequestAuth:
         _mark_authenticated(environ)
         return found
 
+    def is_anonymous(self, environ: Mapping[str, Any]) -> bool:
+        """Whether the request brings neither token nor cookie, and needs one."""
+        has_any = bearer(environ) is not None or bool(self.cookie(environ))
+        return not (has_any or self._authenticator.is_open)
+
     def of_token(self, environ: Mapping[str, Any], token: object) -> Principal:
         """The principal of a token that a request brings in another place than its headers."""
         found = self._authenticator.authenticate(token, environ.get(ADDRESS, ""))

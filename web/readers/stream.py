@@ -47,6 +47,11 @@ class EventStream(TimedBody):
         self._membership = membership
         super().__init__(self._all(), within)
 
+    @property
+    def has_nothing(self) -> bool:
+        """Whether its reader has it all already, the end included."""
+        return self._start.is_over and not self._start.frames and self._start.end is None
+
     def close(self) -> None:
         """The response is over, or the client has left."""
         self._readers.remove(self._reader, self._membership)

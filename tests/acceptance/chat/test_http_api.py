@@ -11,6 +11,7 @@ import uuid
 from functools import partial
 
 from tests.acceptance.answers import numbered, talk
+from tests.acceptance.conftest import JsClients
 from tests.support.clients.socket_client import SocketClient
 from tests.support.http_api import ApiClient, BackgroundReader, text_of
 from tests.support.paths import ROOT
@@ -79,10 +80,27 @@ def test_readers_survive_web_processes_that_are_killed(stack: Stack, session_id:
         assert seqs == sorted(set(seqs))
 
 
+def test_an_event_source_reads_on_by_itself_and_stops_at_the_end(
+    stack: Stack, js_client: JsClients, session_id: str
+) -> None:
+    run_id = client_of(stack).start(talk(400, rate=50), session_id)
+    page = js_client(stack, "event_source.js")
+    page.send("read", path=f"/v1/runs/{run_id}/events")
+    page.wait_until(lambda: len(page.all("event")) > 40, what="some text")
+    stack.restart_web(0, signal.SIGKILL)
+    page.wait_for("error", lambda error: error["closed"], within=60)
+    events = page.all("event")
+    assert "".join(event.get("delta", "") for event in events) == numbered(400)
+    assert [event["event"] for event in events].count("run.completed") == 1
+    assert len({event["id"] for event in events}) == len(events)
+    assert len(page.all("open")) == 2
+
+
 def has_more_than(reader: BackgroundReader, count: int) -> bool:
     return len(reader.frames) > count
 
 
+OPENAI = "## OpenAI's API"  # its examples are run by tests/acceptance/openai
 EXAMPLE = re.compile(r"^    (curl (?:[^\n]*\\\n)*[^\n]*)\n    ([^\n]*)", re.MULTILINE)
 
 
@@ -90,7 +108,8 @@ def test_the_examples_of_the_page_work_as_they_are_written(stack: Stack, session
     api = client_of(stack)
     run_id = api.start(talk(3000, rate=20), session_id)
     list(zip(range(2), api.events(run_id), strict=False))
-    page = (ROOT / "docs" / "api.md").read_text("utf-8").partition("\n## OpenAI's API\n")[0]
+    before, _, after = (ROOT / "docs" / "api.md").read_text("utf-8").partition(f"\n{OPENAI}\n")
+    page = before + after.partition("\n## ")[2]
     examples = [found.groups() for found in EXAMPLE.finditer(page)]
     assert len(examples) == page.count("\n    curl ") >= 22
     # Those that need a live run come before the one that stops it.

@@ -120,8 +120,16 @@ class Stack:
 
     def restart_web(self, number: int, how: signal.Signals = signal.SIGKILL) -> None:
         """End a web process and start it again on the same port; returns when it listens."""
+        self.end_web(number, how)
+        self.start_web(number)
+
+    def end_web(self, number: int, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a web process."""
         self.web[number].signal(how)
         self.web[number].wait()
+
+    def start_web(self, number: int) -> None:
+        """Start a web process that has ended, on the same port; returns when it listens."""
         self.web[number] = self._start_web(number)
         self.web[number].wait_for_log("web.listening")
 

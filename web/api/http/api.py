@@ -90,7 +90,11 @@ def event_routes(events: RunEvents) -> list[Route]:
             "/v1/runs/{run_id}/events",
             events.stream,
             "The events of a run: those so far, or after a position, and then live ones.",
-            Result(200, "Server-sent events, until the run has ended."),
+            Result(
+                200,
+                "Server-sent events, until the run has ended.",
+                nothing_more="The run has ended, and `Last-Event-ID` is its last event.",
+            ),
             query=models.EventsQuery,
             headers=[Header(POSITION_HEADER, "The `id` of the last event that was received.")],
             refusals=[400, 404, 410, 429],

@@ -147,6 +147,8 @@ def _responses(route: Route) -> dict[str, Any]:
             "headers": {} if route.public else {n: dict(said) for n, said in _BUDGET.items()},
         }
     }
+    if result.nothing_more:
+        responses["204"] = {"description": result.nothing_more}
     error = {"application/json": {"schema": _reference(ErrorBody)}}
     everywhere = EVERYWHERE if not route.public else OF_PUBLIC
     for status in sorted({*everywhere, *route.refusals}):

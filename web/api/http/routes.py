@@ -40,14 +40,16 @@ class Header:
 @dataclass(frozen=True)
 class Result:
     """An answer that a route gives when all is well; without a model it has one of the `types`.
-    `streams`: it may be an event stream as well. `ids`: names of parameters of paths, and where in
-    the body there are values of them, as JSON pointers: `{"run_id": "/run_id"}`."""
+    `streams`: it may be an event stream as well. `nothing_more`: what 204 means, where that is an
+    answer, too. `ids`: names of parameters of paths, and where in the body there are values of
+    them, as JSON pointers: `{"run_id": "/run_id"}`."""
 
     status: int
     meaning: str
     model: type[BaseModel] | None = None
     streams: bool = False
     types: Sequence[str] = (EVENT_STREAM,)
+    nothing_more: str = ""
     ids: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -48,6 +48,9 @@ class RunEvents:
         tag = FeedAddress(call.owner, run.session_id, run.id).tag
         self._readers.wait_if_slow(tag)
         stream = self._opened(call, run.id, cursor)
+        if stream.has_nothing and POSITION_HEADER in call.headers:
+            stream.close()
+            return Response(status=204)  # a browser's EventSource connects again after any other
         return Response(stream, mimetype=EVENT_STREAM, headers=HEADERS)
 
     def _opened(self, call: Call, run_id: str, cursor: Cursor) -> EventStream:

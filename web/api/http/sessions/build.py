@@ -9,8 +9,8 @@ from shared.event_log.clients import Commands
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
 from shared.task_queue import TaskQueue
-from web.api.http.sessions.chat import Chat
-from web.api.http.sessions.chat_turn import Turns
+from web.api.http.sessions.chat.chat import Chat
+from web.api.http.sessions.chat.chat_turn import Turns
 from web.api.http.sessions.deletion import Deletion
 from web.api.http.sessions.messages import Messages
 from web.api.http.sessions.routes import SessionHandlers

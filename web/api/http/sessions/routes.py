@@ -8,7 +8,7 @@ from web.api.http.run_models import EventsQuery
 from web.api.http.runs import KEY_HEADER
 from web.api.http.sessions import session_answers as answers
 from web.api.http.sessions import session_models as models
-from web.api.http.sessions.chat import Chat
+from web.api.http.sessions.chat.chat import Chat
 from web.api.http.sessions.deletion import Deletion
 from web.api.http.sessions.messages import JSON, MARKDOWN, Messages
 from web.api.http.sessions.session_events import SessionEvents

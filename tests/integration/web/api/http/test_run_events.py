@@ -477,3 +477,17 @@ def test_streams_end_at_a_drain_and_the_process_with_them(api: Api, session_id: 
     process.wait()
     assert process.returncode == 0
     assert "web.readers_closed count=20 left=0" in process.log()
+
+
+def test_who_comes_back_by_itself_after_the_end_is_told_that_there_is_nothing_more(
+    api: Api, session_id: str
+) -> None:
+    run = live(api, session_id)
+    run.say(*"ab")
+    finish(api, run, session_id, "ab")
+    path = f"/v1/runs/{run.keys.run_id}/events"
+    frames = list(api.alice.events(run.keys.run_id))
+    again = api.alice.get(path, Last_Event_ID=frames[-1].id)
+    assert (again.status_code, again.content) == (204, b"")
+    assert api.alice.get(path, Last_Event_ID=frames[-2].id).status_code == 200
+    assert api.alice.get(f"{path}?since={frames[-1].event['seq']}").status_code == 200

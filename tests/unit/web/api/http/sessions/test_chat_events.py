@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from web.api.http.sessions.chat_events import ChatEvents
+from web.api.http.sessions.chat.chat_events import ChatEvents
 
 
 def shown(*events: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

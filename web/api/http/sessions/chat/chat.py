@@ -19,8 +19,8 @@ from web.api.http.errors import ApiError
 from web.api.http.routes import EVENT_STREAM, Answer, Call
 from web.api.http.run_events import HEADERS
 from web.api.http.runs import SESSION_HEADER, key_of_call
-from web.api.http.sessions.chat_events import ENDS, ChatEvents, Named
-from web.api.http.sessions.chat_turn import Turn, Turns
+from web.api.http.sessions.chat.chat_events import ENDS, ChatEvents, Named
+from web.api.http.sessions.chat.chat_turn import Turn, Turns
 from web.api.http.sessions.session_models import SessionChatBody
 from web.api.http.sessions.session_requests import existing
 from web.readers.frames import KEEPALIVE

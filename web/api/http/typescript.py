@@ -1,0 +1,100 @@
+"""The types of the HTTP API that the page uses, made from the models of its routes.
+
+    python -m web.api.http.typescript [--check]
+
+Without `--check` it writes the file; with it, it fails if the file is not what it would write.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from web.api.http.sessions import session_answers as answers
+from web.api.http.sessions import session_models as models
+
+FILE: Final = Path(__file__).parents[3] / "web/ui/src/client/api.generated.ts"
+
+_HEAD: Final = """\
+// Generated from the models of web/api/http; do not edit. To renew it:
+// python -m web.api.http.typescript
+"""
+_ANSWERS: Final[tuple[type[BaseModel], ...]] = (
+    answers.DeletedSession,
+    answers.MessageList,
+    answers.SessionAnswer,
+    answers.SessionList,
+)
+_BODIES: Final[tuple[type[BaseModel], ...]] = (models.SessionChangesBody,)
+_PRIMITIVE: Final = {
+    "boolean": "boolean",
+    "integer": "number",
+    "null": "null",
+    "number": "number",
+    "string": "string",
+}
+Schema = Mapping[str, Any]
+
+
+def source() -> str:
+    """Return the file, in TypeScript."""
+    _, definitions = models_json_schema(
+        [
+            *((model, "serialization") for model in _ANSWERS),
+            *((model, "validation") for model in _BODIES),
+        ]
+    )
+    schemas: dict[str, Schema] = definitions["$defs"]
+    return "\n".join([_HEAD, *(_interface(name, schemas[name]) for name in sorted(schemas))])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the file or check it; return the exit code."""
+    if "--check" not in arguments:
+        FILE.write_text(source(), encoding="utf-8")
+        return 0
+    if FILE.exists() and FILE.read_text(encoding="utf-8") == source():
+        return 0
+    sys.stderr.write(f"{FILE.name} is out of date; run: python -m web.api.http.typescript\n")
+    return 1
+
+
+def _interface(name: str, schema: Schema) -> str:
+    needed = schema.get("required", [])
+    rows = "".join(
+        f"  {field}{'' if field in needed else '?'}: {_type(of)};\n"
+        for field, of in schema.get("properties", {}).items()
+    )
+    meaning = " ".join(str(schema.get("description", "")).split())
+    comment = f"/** {meaning} */\n" if meaning else ""
+    return f"{comment}export interface {name} {{\n{rows}}}\n"
+
+
+def _type(schema: Schema) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return " | ".join(_literal(value) for value in values)
+    if "anyOf" in schema:
+        return " | ".join(_type(one) for one in schema["anyOf"])
+    if schema.get("type") == "array":
+        if "prefixItems" in schema:
+            return f"[{', '.join(_type(one) for one in schema['prefixItems'])}]"
+        return f"({_type(schema.get('items', {}))})[]"
+    if schema.get("type") == "object":
+        return "Record<string, unknown>"
+    return _PRIMITIVE.get(str(schema.get("type")), "unknown")
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

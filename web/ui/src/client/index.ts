@@ -1,0 +1,9 @@
+/** What others may use of the client; its README tells how. */
+export { Client, type ClientOptions } from "./client";
+export { NoAnswer, type ConnectionState } from "./connection";
+export type { Outgoing, Store } from "./outbox";
+export type { LiveMessage } from "./fold";
+export { newId } from "./ids";
+export { MemoryStore } from "./memory_store";
+export * from "./protocol.generated";
+export { messagesOf, type End, type Question, type SessionView } from "./view";
