@@ -120,10 +120,10 @@ def tabs(context: BrowserContext, stack: Stack) -> Iterator[Tabs]:
     """Opens tabs; their consoles must have stayed silent."""
     made: list[Tab] = []
 
-    def open_tab(session_id: str = "", *, path: str = "") -> Tab:
+    def open_tab(session_id: str = "") -> Tab:
         tab = Tab(context.new_page())
         made.append(tab)
-        tab.page.goto(stack.url + (path or (f"/?s={session_id}" if session_id else "/")))
+        tab.page.goto(f"{stack.url}/?s={session_id}" if session_id else stack.url)
         return tab
 
     yield open_tab

@@ -34,8 +34,10 @@ def test_a_person_signs_in_with_the_token_and_talks(
 
 
 def test_the_link_signs_in_and_leaves_the_address_bar(tabs: Tabs, stack: Stack) -> None:
-    tab = tabs(path="/page/info")  # any address, so that the next one is loaded
+    tab = tabs()
+    tab.wait_for_state("Live")
     tab.page.context.clear_cookies()
+    tab.page.goto("about:blank")  # else only the fragment would change
     tab.page.goto(f"{stack.url}/#code={sign_in_code.make(TOKEN, time.time())}")
     tab.wait_for_state("Live")
     assert tab.page.url == f"{stack.url}/"
