@@ -58,7 +58,8 @@ fuzz: $(STAMP) ## random packets, frames, requests and POSTs to a web process (m
 
 EXAMPLES ?= 100
 schema: $(STAMP) ## requests made from the description of the HTTP API (make schema EXAMPLES=500 SEED=7)
-	@SCHEMA_EXAMPLES=$(EXAMPLES) SCHEMA_SEED=$(SEED) $(BIN)/python -m pytest -n 0 tests/acceptance/schema
+	@SCHEMA_EXAMPLES=$(EXAMPLES) SCHEMA_SEED=$(SEED) $(BIN)/python -m pytest -n 0 \
+		-o faulthandler_timeout=0 tests/acceptance/schema
 
 bench: $(STAMP) ## speed, measured: tables and plots into docs (a part: make bench BENCH="goals --rounds 3")
 	@$(BIN)/python -m tests.bench --write $(BENCH)

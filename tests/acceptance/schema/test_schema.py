@@ -23,7 +23,7 @@ from tests.support.servers.stack import TOKEN, Stack
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 LONG = os.environ.get("SCHEMA_EXAMPLES")
-EXAMPLES = LONG or "5"  # of each operation
+EXAMPLES = LONG or "4"  # of each operation
 SEED = os.environ.get("SCHEMA_SEED") or "1"
 # `coverage` sends the edges of every schema, the same each time: once is enough for a short run, on
 # the database that takes fewer values.

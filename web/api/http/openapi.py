@@ -12,7 +12,7 @@ from web.api.http.routes import EVENT_STREAM, Route
 
 VERSION: Final = "3.1.0"
 EVERYWHERE: Final = (401, 403, 404, 429, 500, 503)  # statuses of errors that every route may answer
-BARE: Final = {"414": {"description": "The URL is too long; the answer has no body."}}
+BARE: Final = {414: "The URL is too long."}  # statuses of what does not reach a route
 OF_PUBLIC: Final = (403, 500)  # those of a route that asks for no token
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -153,7 +153,9 @@ def _responses(route: Route) -> dict[str, Any]:
     everywhere = EVERYWHERE if not route.public else OF_PUBLIC
     for status in sorted({*everywhere, *route.refusals}):
         responses[str(status)] = {"description": _MEANING[status], "content": error}
-    return {**responses, **BARE}
+    for status, meaning in BARE.items():
+        responses[str(status)] = {"description": f"{meaning} The answer has no body."}
+    return responses
 
 
 def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
