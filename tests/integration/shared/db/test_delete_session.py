@@ -36,6 +36,7 @@ from shared.db.runs.complete import Closing, close, replace_late
 from shared.db.runs.gateway_orphans import SYNC, track_orphan
 from shared.db.runs.stop import ask_stop
 from shared.db.runs.terminal import mark_announced
+from shared.db.search.index import index_some
 from shared.db.sessions.titles import set_title
 from shared.delete_session import SessionDeleter
 from shared.errors import NotFound, OwnershipLost, RedisUnavailable
@@ -149,6 +150,7 @@ def lived_in(db: Database, session_id: str, owner: str = OWNER) -> str:
         )
 
     db.write(work)
+    db.write(index_some)
     return run_id
 
 

@@ -14,6 +14,7 @@ from deploy.cli import main
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, SessionRow, UsageRow
+from shared.db.search.index import index_some
 from shared.db.sessions import export_session as exports
 from shared.db.sessions.edit_session import update_session
 from shared.db.sessions.export_session import Format, export_session
@@ -78,6 +79,7 @@ def test_json_comes_back_as_it_was(db: Database, tmp_path: Path) -> None:
     assert orjson.loads(file.read_bytes())["session"]["title"] == "Mine"
     assert main(["import", "--file", str(file), "--owner", "you"]) == 0
     assert main(["import", "--file", str(file), "--owner", "you"]) == 0
+    db.write(index_some)
     before = [row for row in rows(db, OWNER) if row["turn_no"] is not None]
     assert rows(db, "you") == before
     assert len(before) == 6
