@@ -36,4 +36,7 @@ def read_asked(tx: Session, run_id: str) -> Asked | None:
             RunRow.model,
         ).where(RunRow.id == run_id)
     ).first()
-    return Asked(**{**row._mapping, "state": RunState(row.state)}) if row is not None else None
+    if row is None:
+        return None
+    owner, session_id, profile, state, *asked = row
+    return Asked(owner, session_id, profile, RunState(state), *asked)
