@@ -1,4 +1,4 @@
-"""Changing what is told about a session, so that those who watch it see it (P14)."""
+"""Changing the fields of a session, so that those who watch it see it (P14)."""
 
 from collections.abc import Mapping
 from typing import Any, Final

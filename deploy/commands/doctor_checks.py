@@ -125,7 +125,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         return
     except (OSError, ValueError) as error:
         detail = f"JWT_JWKS_URL cannot be used ({type(error).__name__}: {error})"
-        yield Finding("keys", NOTE, detail, "until it can, users with JWTs are told to wait")
+        yield Finding("keys", NOTE, detail, "until it can, users with JWTs have to wait")
         return
     yield Finding("keys", OK, f"{len(keys)} of {', '.join(sorted({k.algorithm for k in keys}))}")
 

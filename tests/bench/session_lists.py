@@ -138,8 +138,8 @@ def reads(db: Database, rounds: int) -> Iterator[tuple[str, str]]:
     yield "list, archived only", timed(partial(page, only=Filter(archived=True)), rounds)
     for name, query in QUERIES.items():
         found = page(query=query)
-        told = f"search, {name}: {found.total}{'' if found.is_complete else '+'} sessions"
-        yield told, timed(partial(page, query=query), rounds)
+        label = f"search, {name}: {found.total}{'' if found.is_complete else '+'} sessions"
+        yield label, timed(partial(page, query=query), rounds)
 
 
 def endings(db: Database, rounds: int) -> str:

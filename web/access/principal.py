@@ -31,7 +31,7 @@ class JwtRefused(Unauthenticated):
     """Authentication failed"""
 
     def __init__(self, why: str) -> None:
-        """`why`: a word for the log; clients are not told."""
+        """`why`: a word for the log; clients do not get it."""
         super().__init__()
         self.why = why
 

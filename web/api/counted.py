@@ -10,11 +10,11 @@ from web.sockets.rate_limit import OwnerLimits
 def count_request(limits: OwnerLimits, owner: str, *, starts: bool = False) -> None:
     """`starts`: it starts a run, signs in or signs out. The answer, also that of a refusal, tells
     the tighter of the limits that it was counted against. Raises TooManyRequests."""
-    told = limits.starts if starts else limits.requests
+    counter = limits.starts if starts else limits.requests
 
     @after_this_request
     def tell(response: Response) -> Response:
-        budget = told.budget(owner)
+        budget = counter.budget(owner)
         response.headers["RateLimit-Limit"] = str(budget.limit)
         response.headers["RateLimit-Remaining"] = str(budget.remaining)
         response.headers["RateLimit-Reset"] = str(math.ceil(budget.reset))

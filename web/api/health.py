@@ -77,7 +77,7 @@ def _works(ask: Callable[[], Any]) -> bool:
 
 
 def words(works: dict[str, bool]) -> dict[str, str]:
-    """What clients are told of each part: `ok` or `failed`."""
+    """The state of each part: `ok` or `failed`."""
     return {name: "ok" if it_works else "failed" for name, it_works in works.items()}
 
 

@@ -1,4 +1,4 @@
-"""Making a session without a run, and changing what is told about one."""
+"""Making a session without a run, and changing the fields of one."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -69,7 +69,7 @@ def create_session(
 
 
 def update_session(tx: Session, owner: str, session_id: str, changes: Mapping[str, Any]) -> Info:
-    """Change what is told about the session, fields of CHANGEABLE; return all of it.
+    """Change fields of the session, those of CHANGEABLE; return all of them.
 
     `title`: None or an empty one takes it away. `end_reason`: that the session is over; only the
     first one counts. `profile`: of runs that are accepted from now on; the caller has checked it.

@@ -2,7 +2,7 @@
 
 The copy has messages of its own, without runs: what happens to the runs of the session that was
 copied, a late transcript or its deletion, does not reach it. Turns keep their numbers. A summary is
-copied if the copy has all that it covers (R23). What the runs cost is not told twice.
+copied if the copy has all that it covers (R23). What the runs cost is not counted twice.
 """
 
 from typing import Any, Final

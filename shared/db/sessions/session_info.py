@@ -1,4 +1,4 @@
-"""What is told about a session besides its messages."""
+"""The fields of a session, without its messages."""
 
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ def info(row: Row[Any]) -> Info:
 
 
 def get(tx: Session, owner: str, session_id: str) -> Info:
-    """Return what is told about the session. Raises NotFound."""
+    """Return the fields of the session. Raises NotFound."""
     row = tx.execute(
         select(*INFO_COLUMNS).where(SessionRow.owner == owner, SessionRow.id == session_id)
     ).first()

@@ -349,7 +349,7 @@ def test_a_deleted_response_is_not_found(client: OpenAI) -> None:
 
 
 def history(stack: Stack, response_id: str) -> list[str]:
-    """What was said before, as the gateway was told."""
+    """What was said before, as the gateway got it."""
     (post,) = posts_of(stack, response_id)
     return [message["content"] for message in post.get("conversation_history") or []]
 

@@ -55,7 +55,7 @@ class ApiError(ClientError):
 
 @dataclass(frozen=True)
 class Fault:
-    """What a client is told. `retry_after`: seconds."""
+    """The answer to an error. `retry_after`: seconds."""
 
     status: int
     code: str

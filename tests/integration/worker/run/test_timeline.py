@@ -79,11 +79,11 @@ def test_a_takeover_keeps_what_the_first_worker_knew(stand: WorkerStand) -> None
     log.say("the first word")
     run_turn(stand.services, run_id)
     found = stored(stand, run_id)
-    told = {step["step"]: step for step in steps(found)}
-    assert told["started"]["at"] == begun + 0.1
-    assert (told["tool_started"]["at"], told["tool_started"]["tool"]) == (begun + 0.2, "ls")
-    assert told["first_token"]["at"] is None  # the log does not say when deltas came
-    assert told["reattached"]["mode"] == "polling"
+    by_step = {step["step"]: step for step in steps(found)}
+    assert by_step["started"]["at"] == begun + 0.1
+    assert (by_step["tool_started"]["at"], by_step["tool_started"]["tool"]) == (begun + 0.2, "ls")
+    assert by_step["first_token"]["at"] is None  # the log does not say when deltas came
+    assert by_step["reattached"]["mode"] == "polling"
     claims = [step for step in steps(found) if step["step"] == "claimed"]
     assert [step["attempt"] for step in claims] == [1, 2]
     assert claims[1]["taken_over"] is True
@@ -107,10 +107,10 @@ def test_a_compression_is_told(make_worker: MakeWorker) -> None:
     stand.conversation(150, tokens=100)
     stand.summaries("THE SUMMARY")
     found = stored(stand, stand.run())
-    told = words(found)
-    assert told.index("claimed") < told.index("compression_started")
-    assert told.index("compression_started") < told.index("compression_ended")
-    assert told.index("compression_ended") < told.index("posted")
+    order = words(found)
+    assert order.index("claimed") < order.index("compression_started")
+    assert order.index("compression_started") < order.index("compression_ended")
+    assert order.index("compression_ended") < order.index("posted")
     (row,) = found.compressions
     assert (row.result, row.trigger_tokens) == ("compressed", 45_000)
 

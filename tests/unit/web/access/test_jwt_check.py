@@ -50,7 +50,7 @@ DOOR = with_secret()
 
 
 def why(made: Authenticator, token: str) -> str:
-    """The reason for which the token is refused; the client is told none."""
+    """The reason for which the token is refused; the client gets none."""
     with pytest.raises(JwtRefused, match=r"^Authentication failed$") as caught:
         made.authenticate(token)
     return caught.value.why

@@ -5,7 +5,7 @@ long after the end; but the pieces of the text are not kept: logs are folded (R2
 stored at the end has each text as a whole.
 Idea: a number is a position in what the response consists of. Each character of the text is worth
 one, and each event that is no piece of text is worth one. So a piece has the number of its last
-character, whatever pieces there were, and what follows any number can be told from the whole.
+character, whatever pieces there were, and what follows any number can be found in the whole.
 Tools are put into one order, whatever order they end in: first the calls in the order in which they
 were started, then, when the text goes on or the run ends, their outputs in the same order.
 Invariant: the events are a function of the parts (`shared/protocol/streamed.py`), except for where

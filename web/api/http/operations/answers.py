@@ -69,7 +69,7 @@ class RunPage(BaseModel):
 
 
 class Slots(BaseModel):
-    """Live runs, and how many there may be; null: no limit is set, or that is not told."""
+    """Live runs, and how many there may be; null: no limit is set, or only operators see it."""
 
     in_use: int
     total: int | None

@@ -232,7 +232,7 @@ export class Client {
           withSessionEvent(view, { ...payload, event: name }, Date.now()),
         );
       else if (ON_RUN.has(name) || typeof payload["seq"] === "number")
-        this.change(sessionId, (view) => heard(view, { ...payload, event: name } as AnyEvent));
+        this.change(sessionId, (view) => afterEvent(view, { ...payload, event: name } as AnyEvent));
     }
     this.options.onEvent?.(name, payload);
   }
@@ -256,7 +256,7 @@ export class Client {
   }
 }
 
-function heard(before: SessionView, event: AnyEvent): Change {
+function afterEvent(before: SessionView, event: AnyEvent): Change {
   const { view, ...change } = withRunEvent(before, event);
   return { ...change, view: view === before ? view : { ...view, heardAt: Date.now() } };
 }

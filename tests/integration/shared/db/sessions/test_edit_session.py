@@ -147,17 +147,17 @@ def test_the_room_is_told_and_a_resume_shows_the_same(
     pubsub.get_message(timeout=5.0)
     make(db)
     SessionEditor(db, event_log).update(OWNER, "s", {"title": "New"})
-    heard: list[Any] = []
+    received: list[Any] = []
 
     def hear() -> bool:
         message = pubsub.get_message(timeout=0.05)
         found = parse_notification(message["data"]) if message else None
-        heard.extend([decode(found.entry)] if isinstance(found, SessionNotification) else [])
-        return bool(heard)
+        received.extend([decode(found.entry)] if isinstance(found, SessionNotification) else [])
+        return bool(received)
 
     wait_until(hear, what="session.updated is published")
-    told = {"event": "session.updated", "session_id": "s", "title": "New"}
-    assert heard == [("session.updated", {**told, "pinned": False, "archived": False})]
+    expected = {"event": "session.updated", "session_id": "s", "title": "New"}
+    assert received == [("session.updated", {**expected, "pinned": False, "archived": False})]
     assert db.read(lambda tx: read_conversation(tx, OWNER, "s")).title == "New"
     pubsub.close()
     commands.close()

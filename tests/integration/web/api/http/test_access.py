@@ -164,14 +164,14 @@ def test_runs_of_one_user_over_both_paths_have_one_rate(site: Site) -> None:
 def test_the_limit_of_starts_is_told_with_what_is_left_of_it(site: Site) -> None:
     alice = site.client("alice")
 
-    def told() -> list[int]:
+    def budget() -> list[int]:
         headers = alice.post("/v1/runs", {"input": "x"}).headers
         return [int(headers[f"RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")]
 
-    limit, remaining, reset = told()
+    limit, remaining, reset = budget()
     assert (limit, remaining) == (10, 9)
     assert reset == 1
-    assert told()[1] < remaining
+    assert budget()[1] < remaining
     me = alice.get("/api/me")
     assert me.headers["RateLimit-Limit"] == "50000"
     assert me.json()["limits"]["starts"]["remaining"] < remaining

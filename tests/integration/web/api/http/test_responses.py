@@ -230,13 +230,13 @@ def test_what_belongs_to_another_user_looks_like_what_is_not_there(api: Api) -> 
         ("POST", "/v1/responses", {"input": "x", "previous_response_id": "{}", "store": False}),
     ]
     for method, path, body in asked:
-        told = []
+        texts = []
         for named in (made, nothing):
             sent = json.dumps(body).replace("{}", named).encode() if body else None
             answer = api.bob.call(method, path.format(named), sent)
             assert answer.status_code == 404, (method, path)
-            told.append(answer.text.replace(named, "…"))
-        assert told[0] == told[1]
+            texts.append(answer.text.replace(named, "…"))
+        assert texts[0] == texts[1]
     assert api.alice.get(f"/v1/responses/{made}").status_code == 200
 
 

@@ -43,12 +43,12 @@ def test_of_a_live_run_the_log_tells(site: Site, session_id: str) -> None:
             *("approval_requested", "approval_answered", "reattached"),
         ]
     )
-    told = {step["step"]: step for step in report["steps"]}
-    assert told["approval_requested"]["approval_id"] == approval_id
-    assert told["approval_answered"]["choice"] == "deny"
-    assert told["started"] == {"at": begun + 1, "step": "started", "attempt": 1}
-    assert told["first_token"]["at"] is None
-    assert report["steps"].index(told["first_token"]) > report["steps"].index(told["started"])
+    by_step = {step["step"]: step for step in report["steps"]}
+    assert by_step["approval_requested"]["approval_id"] == approval_id
+    assert by_step["approval_answered"]["choice"] == "deny"
+    assert by_step["started"] == {"at": begun + 1, "step": "started", "attempt": 1}
+    assert by_step["first_token"]["at"] is None
+    assert report["steps"].index(by_step["first_token"]) > report["steps"].index(by_step["started"])
 
 
 def test_what_was_stored_with_the_end_counts_before_the_log(site: Site) -> None:

@@ -70,10 +70,10 @@ def is_stream(answer: requests.Response) -> bool:
 def shown(answer: requests.Response, names: Names) -> tuple[Any, ...]:
     """What a client can tell from an answer, without the names that it sent and new ids."""
     text = "" if is_stream(answer) else answer.text
-    told = [text, *(answer.headers.get(name, "") for name in HEADERS)]
+    parts = [text, *(answer.headers.get(name, "") for name in HEADERS)]
     for name in asdict(names).values():
-        told = [re.sub(rf"\b{re.escape(name)}\b", "<name>", part) for part in told]
-    return answer.status_code, *(VARYING.sub("<new>", part) for part in told)
+        parts = [re.sub(rf"\b{re.escape(name)}\b", "<name>", part) for part in parts]
+    return answer.status_code, *(VARYING.sub("<new>", part) for part in parts)
 
 
 def seen(site: Site, row: Row, names: Names) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tests.support.web_stand import LiveRun, without_notification
 
 
 def begin(api: Api, session_id: str, text: str = "hello") -> LiveRun:
-    """A run of Alice that a worker has begun; those who watch are told."""
+    """A run of Alice that a worker has begun; those who watch are notified."""
     run_id = api.alice.start(text, session_id)
     return begun(api, session_id, run_id)
 

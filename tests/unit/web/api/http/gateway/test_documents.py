@@ -26,7 +26,7 @@ def json(value: Any, status: int = 200) -> Fetched:
 
 
 class Gateway:
-    """Answers as it is told, and counts."""
+    """Answers as the test says, and counts."""
 
     def __init__(self, answer: Callable[[], Fetched]) -> None:
         self.answer = answer
