@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -50,6 +50,15 @@ def differences(case: str, theirs: Shape, ours: Shape) -> set[str]:
         for name in theirs.keys() | ours.keys()
         if theirs.get(name) != ours.get(name)
     }
+
+
+def all_differences(theirs: Mapping[str, Shape], ours: Mapping[str, Shape]) -> set[str]:
+    """What two sets of cases do not have in common, cases that only one has included."""
+    found: set[str] = set()
+    for case in theirs.keys() & ours.keys():
+        found |= differences(case, theirs[case], ours[case])
+    found |= {f"{case}: absent → there" for case in ours.keys() - theirs.keys()}
+    return found | {f"{case}: there → absent" for case in theirs.keys() - ours.keys()}
 
 
 def answered(client: Real, method: str, path: str, body: object = None, **more: Any) -> Shape:

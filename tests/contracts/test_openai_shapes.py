@@ -7,47 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 import requests
 
-from tests.contracts.conftest import Plan, Real, Servers, newest_only
-from tests.contracts.shapes import ROW, Shape, answered, differences, shape
-from tests.support.gateways.hermes_install import NEWEST
-from tests.support.gateways.model_server import ModelServer
-from tests.support.paths import ROOT
-from tests.support.servers.stack import TOKEN, Stack
+from tests.contracts.conftest import Plan, Real, newest_only
+from tests.contracts.shapes import (
+    Shape,
+    all_differences,
+    answered,
+    documented,
+    shape,
+    unlisted,
+    unseen,
+)
 
+TABLE = "Differences of OpenAI's API"
 COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/responses"
-
-
-@pytest.fixture(scope="module")
-def stack(hermes_servers: Servers) -> Iterator[Stack]:
-    """Holdfast in front of the newest real gateway."""
-    hermes_server = hermes_servers(NEWEST)
-    made = Stack(gateway=(hermes_server.url, hermes_server.key))
-    try:
-        yield made.start()
-    finally:
-        made.stop()
-
-
-@pytest.fixture
-def holdfast(stack: Stack, model: ModelServer) -> Iterator[Real]:
-    """A client of the gateway's API whose URL was changed, and nothing else."""
-    client = Real(stack.url, TOKEN)
-    client.model = model
-    yield client
-    client.stop_all()
-
-
-def documented() -> set[str]:
-    """The differences in the table of docs/api.md, as patterns."""
-    page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    section = page.partition("\n## Differences of OpenAI's API\n")[2].partition("\n## ")[0]
-    return {row["difference"] for row in ROW.finditer(section)}
 
 
 def items(case: str, body: Any) -> Iterator[tuple[str, Shape]]:
@@ -175,17 +152,10 @@ def test_a_client_of_the_gateway_sees_no_difference_that_is_not_listed(
     found: set[str],
     ask: Callable[[Real], Iterator[tuple[str, Shape]]],
 ) -> None:
-    theirs, ours = dict(ask(real)), dict(ask(holdfast))
-    seen: set[str] = set()
-    for case in theirs.keys() & ours.keys():
-        seen |= differences(case, theirs[case], ours[case])
-    seen |= {f"{case}: absent → there" for case in ours.keys() - theirs.keys()}
-    seen |= {f"{case}: there → absent" for case in theirs.keys() - ours.keys()}
+    seen = all_differences(dict(ask(real)), dict(ask(holdfast)))
     found |= seen
-    rows = documented()
-    assert [one for one in sorted(seen) if not any(fnmatchcase(one, row) for row in rows)] == []
+    assert unlisted(seen, documented(TABLE)) == []
 
 
 def test_every_listed_difference_is_still_one(found: set[str]) -> None:
-    unseen = [row for row in documented() if not any(fnmatchcase(one, row) for one in found)]
-    assert unseen == []
+    assert unseen(documented(TABLE), found) == []

@@ -8,14 +8,21 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 import requests
 
 from tests.contracts.conftest import Plan, Real, newest_only
-from tests.contracts.shapes import Shape, answered, differences, documented, shape
+from tests.contracts.shapes import (
+    Shape,
+    all_differences,
+    answered,
+    documented,
+    shape,
+    unlisted,
+    unseen,
+)
 
 Asked = Iterator[tuple[str, Shape]]
 _numbers = itertools.count(1)
@@ -144,17 +151,10 @@ def found() -> set[str]:
 def test_sessions_look_as_those_of_the_gateway(
     real: Real, holdfast: Real, found: set[str], ask: Callable[[Real], Asked]
 ) -> None:
-    theirs, ours = dict(ask(real)), dict(ask(holdfast))
-    seen: set[str] = set()
-    for case in theirs.keys() & ours.keys():
-        seen |= differences(case, theirs[case], ours[case])
-    seen |= {f"{case}: absent → there" for case in ours.keys() - theirs.keys()}
-    seen |= {f"{case}: there → absent" for case in theirs.keys() - ours.keys()}
+    seen = all_differences(dict(ask(real)), dict(ask(holdfast)))
     found |= seen
-    rows = documented("Differences of sessions")
-    assert [one for one in sorted(seen) if not any(fnmatchcase(one, row) for row in rows)] == []
+    assert unlisted(seen, documented("Differences of sessions")) == []
 
 
 def test_every_listed_difference_is_still_one(found: set[str]) -> None:
-    rows = documented("Differences of sessions")
-    assert [row for row in rows if not any(fnmatchcase(one, row) for one in found)] == []
+    assert unseen(documented("Differences of sessions"), found) == []

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.orm import Session
 
-from shared.db.models import IS_FAILED, AttemptRow, RunRow
-from shared.db.runs.run_status import Place, RunFilter, conditions
-from shared.db.runs.session_queue import goes_first, is_sibling
+from shared.db.models import IS_FAILED, RunRow
+from shared.db.runs.run_status import (
+    Place,
+    RunFilter,
+    conditions,
+    count_attempts,
+    count_before,
+    newest_first,
+)
 from shared.protocol.run_states import OPEN, RunState
 
 
@@ -43,10 +49,7 @@ def list_facts(
     """Return at most `limit` runs, the newest first, from behind `after` on. `owner`: None for all
     owners."""
     query = _COLUMNS.where(*_of(owner), *conditions(wanted), *_helping(wanted.states))
-    if after is not None:
-        query = query.where(tuple_(RunRow.created_at, RunRow.id) < after)
-    query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
-    return [_facts(row) for row in tx.execute(query)]
+    return [_facts(row) for row in tx.execute(newest_first(query, after, limit))]
 
 
 def open_facts(tx: Session, owner: str | None, limit: int) -> list[RunFacts]:
@@ -80,19 +83,6 @@ def _helping(states: Sequence[RunState]) -> list[ColumnElement[bool]]:
 
 
 def _columns() -> Any:
-    other = aliased(RunRow)
-    before = (
-        select(func.count())
-        .select_from(other)
-        .where(is_sibling(other), goes_first(other), other.state == RunState.QUEUED)
-        .scalar_subquery()
-    )
-    attempts = (
-        select(func.count())
-        .select_from(AttemptRow)
-        .where(AttemptRow.run_id == RunRow.id, AttemptRow.never_sent.is_(False))
-        .scalar_subquery()
-    )
     return select(
         RunRow.id,
         RunRow.owner,
@@ -106,8 +96,8 @@ def _columns() -> Any:
         RunRow.reason,
         RunRow.worker,
         RunRow.takeovers,
-        attempts.label("attempts"),
-        before.label("before"),
+        count_attempts(),
+        count_before(),
     )
 
 

@@ -59,10 +59,14 @@ def list_statuses(
 ) -> list[RunStatus]:
     """Return at most `limit` runs, the newest first, from behind `after` on."""
     query = _COLUMNS.where(RunRow.owner == owner, *conditions(wanted))
+    return [_status(row) for row in tx.execute(newest_first(query, after, limit))]
+
+
+def newest_first(query: Any, after: Place | None, limit: int) -> Any:
+    """A page of a query of runs: at most `limit` rows, from behind `after` on."""
     if after is not None:
         query = query.where(tuple_(RunRow.created_at, RunRow.id) < after)
-    query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
-    return [_status(row) for row in tx.execute(query)]
+    return query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
 
 
 def conditions(wanted: RunFilter) -> list[Any]:
@@ -85,20 +89,30 @@ def conditions(wanted: RunFilter) -> list[Any]:
     return found
 
 
-def _columns() -> Any:
+def count_before() -> Any:
+    """How many runs of the session are to be done before a queued one, as a column `before`."""
     other = aliased(RunRow)
-    before = (
+    return (
         select(func.count())
         .select_from(other)
         .where(is_sibling(other), goes_first(other), other.state == RunState.QUEUED)
         .scalar_subquery()
+        .label("before")
     )
-    attempts = (
+
+
+def count_attempts() -> Any:
+    """How often a run was posted to its gateway, as a column `attempts`."""
+    return (
         select(func.count())
         .select_from(AttemptRow)
         .where(AttemptRow.run_id == RunRow.id, AttemptRow.never_sent.is_(False))
         .scalar_subquery()
+        .label("attempts")
     )
+
+
+def _columns() -> Any:
     return select(
         RunRow.id,
         RunRow.session_id,
@@ -114,8 +128,8 @@ def _columns() -> Any:
         RunRow.usage,
         RunRow.terminal_entries,
         RunRow.announced_at,
-        before.label("before"),
-        attempts.label("attempts"),
+        count_before(),
+        count_attempts(),
     )
 
 
