@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from shared.generated_file import write_or_check
 from shared.protocol import events
 from shared.protocol.events import EventDef
 from shared.protocol.run_states import Reason, RunState
@@ -172,13 +173,7 @@ def source() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the file or check it; return the exit code."""
-    if "--check" not in arguments:
-        FILE.write_text(source(), encoding="utf-8")
-        return 0
-    if FILE.exists() and FILE.read_text(encoding="utf-8") == source():
-        return 0
-    sys.stderr.write(f"{FILE.name} is out of date; run: python -m shared.protocol.typescript\n")
-    return 1
+    return write_or_check(FILE, source(), "shared.protocol.typescript", arguments)
 
 
 def _map(name: str, base: str, definitions: Iterable[EventDef], meaning: str) -> str:

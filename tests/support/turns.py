@@ -15,21 +15,29 @@ from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER
 
 
-def ask(db: Database, session_id: str | None, text: str, *, owner: str = OWNER) -> str:
-    """Accept a run with this prompt; its id."""
-    new = NewRun(
+def new_run(session_id: str | None, text: str, *, owner: str = OWNER, **fields: Any) -> NewRun:
+    """A run with this prompt; other fields are those of most."""
+    values: dict[str, Any] = {
+        "token_count": 1,
+        "model": None,
+        "instructions": None,
+        "client_request_id": None,
+        "payload_hash": "",
+    }
+    return NewRun(
         run_id=f"run_{uuid.uuid4().hex}",
         owner=owner,
         session_id=session_id,
         profile="default",
         input=text,
         text=text,
-        token_count=1,
-        model=None,
-        instructions=None,
-        client_request_id=None,
-        payload_hash="",
+        **values | fields,
     )
+
+
+def ask(db: Database, session_id: str | None, text: str, *, owner: str = OWNER) -> str:
+    """Accept a run with this prompt; its id."""
+    new = new_run(session_id, text, owner=owner)
     db.write(partial(accept, new=new, queue_cap=20, check_profile=str))
     return new.run_id
 

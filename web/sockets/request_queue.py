@@ -23,8 +23,6 @@ from web.sockets.emitter_protocol import Deliver
 from web.sockets.engineio_internals import SocketServer
 from web.sockets.rate_limit import RateLimit, TooManyRequests
 
-__all__ = ["RequestQueue", "TooManyRequests", "UnknownEvent", "refusal_event"]
-
 log = logging.getLogger(__name__)
 
 DRAINED = 1 << 16  # unsent bytes of a socket whose next request is served

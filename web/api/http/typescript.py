@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.generated_file import write_or_check
 from web.api.http.sessions import session_answers as answers
 from web.api.http.sessions import session_models as models
 
@@ -53,13 +54,7 @@ def source() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the file or check it; return the exit code."""
-    if "--check" not in arguments:
-        FILE.write_text(source(), encoding="utf-8")
-        return 0
-    if FILE.exists() and FILE.read_text(encoding="utf-8") == source():
-        return 0
-    sys.stderr.write(f"{FILE.name} is out of date; run: python -m web.api.http.typescript\n")
-    return 1
+    return write_or_check(FILE, source(), "web.api.http.typescript", arguments)
 
 
 def _interface(name: str, schema: Schema) -> str:

@@ -16,7 +16,6 @@ from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, address_of
 from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
 from shared.db.gateway_sessions import HOLD, queue_deletion
-from shared.db.migrate import upgrade
 from shared.db.models import (
     Base,
     CompressionRow,
@@ -54,14 +53,6 @@ from tests.support.worker_stand import SESSION, WorkerStand
 from worker.maintenance.gateway_orphans import check_orphaned_runs
 
 KEY = "a-key-that-is-long-enough"
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def taken(db: Database, run_id: str) -> Claim:

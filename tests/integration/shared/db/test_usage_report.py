@@ -1,7 +1,6 @@
 """What runs cost: kept once per run, summed by the database (both kinds)."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from deploy.cli import main
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import SessionRow, UsageRow
 from shared.db.runs import claim as claims
 from shared.db.runs.claim import Claim
@@ -22,14 +20,6 @@ from tests.support.rows import OWNER, add_run, add_session
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 ALL = Span(0.0)
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def spend(db: Database, run_id: str, at: float, **columns: Any) -> None:

@@ -1,7 +1,7 @@
 """What a log shows of an unexpected database error: no data of users (CASES A13)."""
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,19 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import MessageRow
 from shared.errors import DatabaseUnavailable
 
 SECRET = "my-password-is-swordfish"
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    found = Database(database_url)
-    yield found
-    found.close()
 
 
 def not_null(tx: Session) -> None:

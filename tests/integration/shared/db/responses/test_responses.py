@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,27 +11,19 @@ from sqlalchemy import select
 
 from shared.db import delete_session
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, ResponseRow, RunRow
 from shared.db.responses import place, records
 from shared.db.responses.records import NewResponse
-from shared.db.runs.accept import Accepted, NewRun, accept_once
+from shared.db.runs.accept import Accepted, accept_once
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.complete import Closing, close
 from shared.db.runs.stop import cancel
 from shared.db.runs.terminal import mark_announced
 from shared.errors import NotFound, ResponseInProgress
 from shared.protocol.run_states import RunState
+from tests.support.turns import new_run
 
 PARTS = [["text", "a "], ["tool", "clock", "c1", ""], ["text", "b"]]
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    made = Database(database_url)
-    yield made
-    made.close()
 
 
 def accepted(
@@ -42,17 +33,11 @@ def accepted(
     instructions: str | None = None,
     **fields: Any,
 ) -> Accepted:
-    new = NewRun(
-        run_id=f"run_{uuid.uuid4().hex}",
+    new = new_run(
+        uuid.uuid4().hex,
+        text,
         owner=owner,
-        session_id=uuid.uuid4().hex,
-        profile="default",
-        input=text,
-        text=text,
-        token_count=1,
-        model=None,
         instructions=instructions,
-        client_request_id=None,
         payload_hash="hash",
         response=NewResponse(**fields),
     )

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, update
@@ -25,14 +25,6 @@ from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session, messages, run_row
 
 LEASE = 30.0
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def take(db: Database, run_id: str, *, worker: str = "w", lease: float = LEASE) -> Claim | Refused:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import RunRow
 from shared.db.runs.claim import Claim, Refusal, Refused, claim
 from shared.db.runs.concurrency_limit import permitted
@@ -22,14 +20,6 @@ from tests.support.rows import add_run, add_session, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.worker_stand import WorkerStand
 from worker.run.run_turn import run_turn
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    found = Database(database_url)
-    yield found
-    found.close()
 
 
 def queued(db: Database, *created: float) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,38 +10,18 @@ from sqlalchemy import func, select
 
 from shared.db import delete_session
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import IdempotencyKeyRow, RunRow
 from shared.db.runs.accept import Accepted, NewRun, accept_once
 from shared.db.runs.idempotency import key_of
 from shared.db.runs.run_status import RunFilter, list_statuses, read_status
 from shared.errors import IdempotencyConflict
 from shared.protocol.run_states import RunState
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    made = Database(database_url)
-    yield made
-    made.close()
+from tests.support.turns import new_run
 
 
 def new(session_id: str | None = "s", text: str = "x", owner: str = "default") -> NewRun:
-    return NewRun(
-        run_id=f"run_{uuid.uuid4().hex}",
-        owner=owner,
-        session_id=session_id,
-        profile="default",
-        input=text,
-        text=text,
-        token_count=1,
-        model=None,
-        instructions=None,
-        client_request_id=None,
-        payload_hash="hash",
-        key=key_of("key", f"{session_id}{text}"),
-    )
+    key = key_of("key", f"{session_id}{text}")
+    return new_run(session_id, text, owner=owner, payload_hash="hash", key=key)
 
 
 def accepted(db: Database, run: NewRun) -> Accepted:

@@ -30,14 +30,6 @@ from tests.support.rows import OWNER, add_run, add_session
 from tests.support.turns import ask, end, say
 
 
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
-
-
 def search(db: Database, query: str, *, owner: str = OWNER, **options: Any) -> SessionPage:
     return db.read(partial(list_sessions, owner=owner, query=query, **options))
 

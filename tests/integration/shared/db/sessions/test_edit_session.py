@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -12,7 +11,6 @@ import pytest
 from redis.client import PubSub
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.sessions.edit_session import create_session, update_session
 from shared.db.sessions.read import read_conversation
 from shared.db.sessions.session_info import Info, get
@@ -26,14 +24,6 @@ from tests.support.rows import OWNER
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.turns import say
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def make(db: Database, name: str = "s", owner: str = OWNER, **changes: Any) -> Info:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ from sqlalchemy import select, update
 
 from shared.db.database import Database
 from shared.db.delete_session import remove
-from shared.db.migrate import upgrade
 from shared.db.models import SessionRow, SnapshotRow
 from shared.db.runs.complete import replace_late
 from shared.db.search.index import index_some
@@ -23,14 +21,6 @@ from shared.db.sessions.stored_bytes import sum_of
 from shared.errors import InvalidTitle, NotFound, SessionExists
 from tests.support.rows import OWNER, messages
 from tests.support.turns import ask, begin, end, say
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def fork(db: Database, new_id: str = "copy", owner: str = OWNER, **options: Any) -> Info:

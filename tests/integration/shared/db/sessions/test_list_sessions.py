@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,20 +9,11 @@ import pytest
 from sqlalchemy import delete, update
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import SessionRow
 from shared.db.sessions.list_sessions import MOST, Filter, SessionPage, counts, list_sessions
 from shared.errors import InvalidPayload
 from tests.support.rows import OWNER
 from tests.support.turns import say
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def add(db: Database, name: str, active: float, owner: str = OWNER, **columns: Any) -> None:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 from sqlalchemy import text
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.sessions.edit_session import create_session, update_session
 from shared.db.sessions.message_pages import Place, answers_of, read_page
 from shared.db.sessions.turns import PAGE, last_turn, turns_after
 from shared.errors import InvalidPayload, NotFound
 from tests.support.rows import OWNER
 from tests.support.turns import ask, begin, say
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 def pages(db: Database, *, forward: bool, limit: int) -> list[list[str]]:

@@ -1,7 +1,5 @@
 """Stored summaries and the record of compressions, on both databases (R23, P22)."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +12,6 @@ from shared.conversation.compression_plan import (
     decide,
 )
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import DeletionRow, MessageRow
 from shared.db.runs import claim as claims
 from shared.db.runs import ownership
@@ -25,14 +22,6 @@ from shared.db.sessions.compressions import Result
 from shared.errors import OwnershipLost
 from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER, add_run, add_session, run_row
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture
