@@ -25,18 +25,8 @@ from web.api.approvals import Approvals
 from web.api.auth_session import AuthSession
 from web.api.connect import ConnectHandler
 from web.api.health import Health, add_routes, version
-from web.api.http.api import add_api, event_routes, run_routes
-from web.api.http.gateway.routes import with_gateway_routes
-from web.api.http.live_run import LiveRuns
-from web.api.http.openai.completions import Completions
-from web.api.http.openai.following import Following
-from web.api.http.openai.responses import Responses
-from web.api.http.openai.routes import openai_routes
-from web.api.http.operations.routes import Needs, operation_routes
-from web.api.http.run_events import RunEvents
-from web.api.http.runs import Runs
-from web.api.http.sessions.build import build_session_handlers
-from web.api.http.sessions.routes import session_routes
+from web.api.http.api import add_api, build_routes
+from web.api.http.parts import Parts
 from web.api.http_runs import add_run_route
 from web.api.request_auth import RequestAuth
 from web.api.request_body import MAX_BYTES
@@ -45,7 +35,6 @@ from web.api.socket_events import SocketEvents
 from web.front import Front
 from web.pages.built_page import BuiltPage
 from web.pages.serve import add_info, add_page
-from web.readers.opening import Opening
 from web.readers.reader_emitter import ReaderEmitter
 from web.readers.readers import LEFT_LOOK_EVERY, Readers
 from web.recovery.journal import RecoveryJournal
@@ -259,43 +248,24 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     add_page(app, BuiltPage.load(), about)
     info = {"version": version(), "demo_gateway": settings.demo_gateway}
     add_info(app, auth, limits_of_owners, info)
-    runs = Runs(db, requests, approvals, LiveRuns(db, event_log))
-    opening = Opening(
-        db=db, event_log=event_log, relay=relay, membership=membership, sessions=sessions
-    )
-    run_events = RunEvents(runs, opening, readers, membership)
-    following = Following(opening, readers, membership)
-    needs = Needs(db, event_log, profiles, settings, requests, limits_of_owners, connections)
-    session_handlers = build_session_handlers(
+    parts = Parts(
+        settings=settings,
+        profiles=profiles,
         db=db,
         event_log=event_log,
         commands=commands,
         queue=queue,
-        profiles=profiles,
         requests=requests,
-        opening=opening,
+        approvals=approvals,
+        limits=limits_of_owners,
+        connections=connections,
+        health=health,
         relay=relay,
         membership=membership,
         sessions=sessions,
         readers=readers,
-        stop_within=settings.stop_timeout.total_seconds(),
     )
-    routes = with_gateway_routes(
-        [
-            *run_routes(runs),
-            *event_routes(run_events),
-            *session_routes(session_handlers),
-            *openai_routes(
-                Completions(db, requests, following), Responses(db, requests, following)
-            ),
-            *operation_routes(needs),
-        ],
-        profiles=profiles,
-        health=health,
-        needs_token=not settings.auth_disabled,
-        cors=bool(settings.cors_origins),
-    )
-    add_api(app, auth, limits_of_owners, routes, profiles, version())
+    add_api(app, auth, limits_of_owners, build_routes(parts), profiles, version())
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,

@@ -9,11 +9,22 @@ from shared.hermes.profiles import Profiles
 from web.api.http import run_models as models
 from web.api.http.docs_page.serve import add_docs_page
 from web.api.http.gateway.profile_paths import below_profiles
+from web.api.http.gateway.routes import with_gateway_routes
+from web.api.http.live_run import LiveRuns
+from web.api.http.openai.completions import Completions
+from web.api.http.openai.following import Following
+from web.api.http.openai.responses import Responses
+from web.api.http.openai.routes import openai_routes
 from web.api.http.openapi import document
+from web.api.http.operations.routes import operation_routes
+from web.api.http.parts import Parts
 from web.api.http.routes import BODY, Header, Result, Route, add_routes
 from web.api.http.run_events import POSITION_HEADER, RunEvents
 from web.api.http.runs import KEY_HEADER, SESSION_HEADER, Runs
+from web.api.http.sessions.build import build_session_handlers
+from web.api.http.sessions.routes import session_routes
 from web.api.request_auth import RequestAuth
+from web.readers.opening import Opening
 from web.sockets.rate_limit import OwnerLimits
 
 
@@ -100,6 +111,39 @@ def event_routes(events: RunEvents) -> list[Route]:
             refusals=[400, 404, 410, 429],
         ),
     ]
+
+
+def build_routes(parts: Parts) -> list[Route]:
+    """All rows, with their handlers."""
+    db, requests, readers, membership = (
+        parts.db,
+        parts.requests,
+        parts.readers,
+        parts.membership,
+    )
+    opening = Opening(
+        db=db,
+        event_log=parts.event_log,
+        relay=parts.relay,
+        membership=membership,
+        sessions=parts.sessions,
+    )
+    runs = Runs(db, requests, parts.approvals, LiveRuns(db, parts.event_log))
+    following = Following(opening, readers, membership)
+    completions = Completions(db, requests, following)
+    return with_gateway_routes(
+        [
+            *run_routes(runs),
+            *event_routes(RunEvents(runs, opening, readers, membership)),
+            *session_routes(build_session_handlers(parts, opening)),
+            *openai_routes(completions, Responses(db, requests, following)),
+            *operation_routes(parts),
+        ],
+        profiles=parts.profiles,
+        health=parts.health,
+        needs_token=not parts.settings.auth_disabled,
+        cors=bool(parts.settings.cors_origins),
+    )
 
 
 def add_api(

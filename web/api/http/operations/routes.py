@@ -1,11 +1,5 @@
 """The rows of operations in the table of routes."""
 
-from dataclasses import dataclass
-
-from shared.db.database import Database
-from shared.event_log.store import EventLog
-from shared.hermes.profiles import Profiles
-from shared.settings import Settings
 from web.api.http.operations import answers
 from web.api.http.operations.deletions import Deletions
 from web.api.http.operations.me import Me, Myself
@@ -20,43 +14,28 @@ from web.api.http.operations.runs_of_all import RunsOfAll
 from web.api.http.operations.timeline import Timelines
 from web.api.http.operations.timeline_answers import RunTimeline
 from web.api.http.operations.usage import Usage
+from web.api.http.parts import Parts
 from web.api.http.routes import Result, Route
-from web.api.run_requests import RunRequests
-from web.sockets.connections import Connections
-from web.sockets.rate_limit import OwnerLimits
 
 
-@dataclass(frozen=True)
-class Needs:
-    """What the handlers need of a web process."""
-
-    db: Database
-    event_log: EventLog
-    profiles: Profiles
-    settings: Settings
-    requests: RunRequests
-    limits: OwnerLimits
-    connections: Connections
-
-
-def operation_routes(needs: Needs) -> list[Route]:
+def operation_routes(parts: Parts) -> list[Route]:
     """All rows."""
-    return [*_figures(needs), *_runs(needs), *_deletions(needs)]
+    return [*_figures(parts), *_runs(parts), *_deletions(parts)]
 
 
-def _figures(needs: Needs) -> list[Route]:
+def _figures(parts: Parts) -> list[Route]:
     return [
         Route(
             "GET",
             "/api/me",
-            Myself(needs.db, needs.settings, needs.limits, needs.connections).show,
+            Myself(parts.db, parts.settings, parts.limits, parts.connections).show,
             "Who this is, what they may do, and how much of their limits is used.",
             Result(200, "The user of the token.", Me),
         ),
         Route(
             "GET",
             "/api/usage",
-            Usage(needs.db).show,
+            Usage(parts.db).show,
             "Tokens and costs of runs, summed.",
             Result(200, "The sums.", answers.UsageReport),
             query=UsageQuery,
@@ -65,15 +44,15 @@ def _figures(needs: Needs) -> list[Route]:
         Route(
             "GET",
             "/api/queue",
-            Queue(needs.db, needs.profiles).show,
+            Queue(parts.db, parts.profiles).show,
             "What waits and what is live; for operators of all users.",
             Result(200, "The queue.", answers.QueueReport),
         ),
     ]
 
 
-def _runs(needs: Needs) -> list[Route]:
-    runs = RunsOfAll(needs.db, needs.requests)
+def _runs(parts: Parts) -> list[Route]:
+    runs = RunsOfAll(parts.db, parts.requests)
     return [
         Route(
             "GET",
@@ -87,7 +66,7 @@ def _runs(needs: Needs) -> list[Route]:
         Route(
             "GET",
             "/api/runs/{run_id}/timeline",
-            Timelines(needs.db, needs.event_log).show,
+            Timelines(parts.db, parts.event_log).show,
             "When a run did what, also long after its end.",
             Result(200, "The timeline.", RunTimeline),
             refusals=[404],
@@ -109,8 +88,8 @@ def _runs(needs: Needs) -> list[Route]:
     ]
 
 
-def _deletions(needs: Needs) -> list[Route]:
-    deletions = Deletions(needs.db)
+def _deletions(parts: Parts) -> list[Route]:
+    deletions = Deletions(parts.db)
     return [
         Route(
             "GET",
