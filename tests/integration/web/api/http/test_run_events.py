@@ -479,7 +479,7 @@ def test_streams_end_at_a_drain_and_the_process_with_them(api: Api, session_id: 
     assert "web.readers_closed count=20 left=0" in process.log()
 
 
-def test_who_comes_back_by_itself_after_the_end_is_told_that_there_is_nothing_more(
+def test_who_comes_back_by_itself_after_the_end_is_answered_204(
     api: Api, session_id: str
 ) -> None:
     run = live(api, session_id)
