@@ -479,9 +479,7 @@ def test_streams_end_at_a_drain_and_the_process_with_them(api: Api, session_id: 
     assert "web.readers_closed count=20 left=0" in process.log()
 
 
-def test_who_comes_back_by_itself_after_the_end_is_answered_204(
-    api: Api, session_id: str
-) -> None:
+def test_who_comes_back_by_itself_after_the_end_is_answered_204(api: Api, session_id: str) -> None:
     run = live(api, session_id)
     run.say(*"ab")
     finish(api, run, session_id, "ab")
