@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -65,13 +66,30 @@ class Gateway:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with connection:
                 if self._read:
-                    self.requests.append(connection.recv(65536))
+                    self.requests.append(_request(connection))
                 self._say(connection)
 
     def stop(self) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+
+def _request(connection: socket.socket) -> bytes:
+    """A whole request: what is left unread when the connection is closed would reset it, and the
+    client might lose the answer. What there is, if the client sends no more or speaks no HTTP."""
+    received = connection.recv(65536)
+    while True:
+        if not received.startswith((b"GET ", b"POST ")):
+            return received
+        head, end, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            return received
+        data = connection.recv(65536)
+        received += data
+        if not data:
+            return received
 
 
 @contextmanager

@@ -193,9 +193,11 @@ def test_who_has_the_end_is_only_told_that_the_stream_is_closed(api: Api, sessio
     finish(api, run, session_id, "a")
     frames = list(api.alice.events(run.keys.run_id))
     for _ in range(2):
-        again = api.alice.events(run.keys.run_id, Last_Event_ID=frames[-1].id)
+        again = api.alice.events(run.keys.run_id, f"?last_event_id={frames[-1].id}")
         assert list(again) == []
         assert again.is_closed_as_ended
+        asked_by_itself = api.alice.events(run.keys.run_id, Last_Event_ID=frames[-1].id)
+        assert asked_by_itself.response.status_code == 204
         api.stand.commands.delete(run.keys.log, run.keys.meta)  # then from the database
 
 
