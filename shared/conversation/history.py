@@ -37,6 +37,19 @@ def build(messages: Iterable[Mapping[str, Any]], format: Format) -> list[Message
     return [message for message in texts if message["content"].strip()]
 
 
+def given_row(message: Mapping[str, Any]) -> Message:
+    """Return a message `{role, content}` of a client as one is stored: its text, and its blocks if
+    it has any."""
+    content = message["content"]
+    if isinstance(content, str):
+        return {"role": message["role"], "content": content}
+    return {
+        "role": message["role"],
+        "content": blocks_to_text(content),
+        "content_blocks": content,
+    }
+
+
 def workspace_instructions(workspace: str | None, instructions: str | None) -> str | None:
     """Put a line that names the working directory before the instructions of the run (P18)."""
     if not workspace:

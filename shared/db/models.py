@@ -210,6 +210,8 @@ class RunRow(Base):
     profile: Mapped[str] = mapped_column(Id)
     state: Mapped[str] = mapped_column(String(16))
     input: Mapped[Any] = mapped_column(JSON)  # text, blocks or messages, as the client sent it
+    # messages that this run goes on from, in place of those of its session
+    history: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     instructions: Mapped[str | None]
     model: Mapped[str | None]
     client_request_id: Mapped[str | None] = mapped_column(Id)

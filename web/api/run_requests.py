@@ -88,16 +88,21 @@ class RunRequests:
         key: str | None = None,
         request: dict[str, Any] | None = None,
         response: NewResponse | None = None,
+        history: list[dict[str, Any]] | None = None,
     ) -> intake.Accepted:
         """Accept a run of a client that has no socket here. `key`: by which the client would
         recognise the request, if it sent it again, whatever the session; `request`: all that it
         says, if that is not the payload. `response`: the run is one; the session of the payload is
-        then the one to make if it has to be a new one."""
+        then the one to make if it has to be a new one. `history`: messages that the run goes on
+        from, in place of those of its session."""
         self._require_redis()
         new = replace(self._new_run(owner, profile, payload), response=response)
+        if history:
+            said = {"payload": new.payload_hash, "history": history}
+            new = replace(new, history=history, payload_hash=_hashed(said))
         if key is not None:
-            said = _hash_of_all(payload) if request is None else _hashed(request)
-            new = replace(new, key=key_of(key, said))
+            said = request if request is not None else _all_of(payload, history)
+            new = replace(new, key=key_of(key, _hashed(said)))
         accepted = self._write(new)
         self._after(new, accepted)
         return accepted
@@ -278,9 +283,9 @@ def _hash(payload: RunPayload) -> str:
     return _hashed(payload.model_dump(include=_MAKES_A_DIFFERENCE))
 
 
-def _hash_of_all(payload: RunPayload) -> str:
-    """The hash of all that the request says."""
-    return _hashed(payload.model_dump())
+def _all_of(payload: RunPayload, history: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """All that the request says."""
+    return payload.model_dump() | ({"history": history} if history else {})
 
 
 def _hashed(parts: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from shared import runtime
 from shared.conversation import compression_plan as planning
 from shared.conversation import tokens
 from shared.conversation.compression_plan import Plan, Usage
-from shared.conversation.history import Format, build, workspace_instructions
+from shared.conversation.history import Format, build, given_row, workspace_instructions
 from shared.conversation.history_size import (
     counts_otherwise,
     fit,
@@ -49,7 +49,7 @@ def request_body(services: Services, turn: Turn, ephemeral_id: str) -> dict[str,
         body["instructions"] = instructions
     most = services.settings.history_max_bytes
     most = min(most, max(REQUEST_MOST - json_bytes(body), most // 4))
-    history = _history(services, turn, most) if claim.session_id is not None else []
+    history = _history(services, turn, most)
     if history:
         body["conversation_history"] = history
     return body
@@ -67,7 +67,15 @@ def _is_message(item: object) -> bool:
 
 
 def _history(services: Services, turn: Turn, most: int) -> list[Message]:
-    """`conversation_history` in the format of the gateway's profile, of at most so many bytes."""
+    """`conversation_history` in the format of the gateway's profile, of at most so many bytes: the
+    one that the request brought, else that of the session."""
+    if turn.claim.history is not None:
+        rows = [given_row(message) for message in turn.claim.history]
+        return build(fit(rows, most), services.gateways.history_format(turn.claim.profile))
+    return _history_of_session(services, turn, most) if turn.claim.session_id is not None else []
+
+
+def _history_of_session(services: Services, turn: Turn, most: int) -> list[Message]:
     claim = turn.claim
     profile = services.gateways.profile(claim.profile)
     length = context_length(profile, claim.model or claim.session_model)

@@ -19,6 +19,7 @@ class Asked:
     profile: str
     state: RunState
     input: Any
+    history: list[dict[str, Any]] | None
     instructions: str | None
     model: str | None
 
@@ -32,6 +33,7 @@ def read_asked(tx: Session, run_id: str) -> Asked | None:
             RunRow.profile,
             RunRow.state,
             RunRow.input,
+            RunRow.history,
             RunRow.instructions,
             RunRow.model,
         ).where(RunRow.id == run_id)

@@ -30,7 +30,8 @@ OnBusy = Literal["queue", "reject", "interrupt"]
 @dataclass(frozen=True)
 class NewRun:
     """A validated request. `input`: as the client sent it; `text`: the text of it. `response`: it
-    is one, and may then end up in another session than `session_id`."""
+    is one, and may then end up in another session than `session_id`. `history`: messages `{role,
+    content}` that the run goes on from, in place of those of its session."""
 
     run_id: str
     owner: str
@@ -46,6 +47,7 @@ class NewRun:
     on_busy: OnBusy = "queue"
     key: IdempotencyKey | None = None
     response: NewResponse | None = None
+    history: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,10 @@ def _placed(tx: Session, new: NewRun, response: NewResponse | None) -> tuple[New
 
 
 def _size(new: NewRun) -> int:
-    """The bytes that the request adds to its session: the prompt, and the input of the run."""
-    return size_of(_prompt(new)) + json_size(new.input)
+    """The bytes that the request adds to its session: the prompt, the input of the run, and the
+    history that it brings."""
+    brought = json_size(new.history) if new.history is not None else 0
+    return size_of(_prompt(new)) + json_size(new.input) + brought
 
 
 def _prompt(new: NewRun) -> dict[str, Any]:
@@ -300,6 +304,7 @@ def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now
             "session_id": new.session_id,
             "profile": profile,
             "input": new.input,
+            "history": new.history,
             "instructions": new.instructions,
             "model": new.model,
             "client_request_id": new.client_request_id,

@@ -40,6 +40,7 @@ class Claim:
     session_id: str | None
     profile: str
     input: Any
+    history: list[dict[str, Any]] | None  # that the request brought; None: that of the session
     instructions: str | None
     model: str | None
     workspace: str | None  # of the session
@@ -100,6 +101,7 @@ def _to_claim() -> Any:
         select(
             *RUN_COLUMNS,
             RunRow.input,
+            RunRow.history,
             RunRow.instructions,
             RunRow.created_at,
             RunRow.not_before,
@@ -191,6 +193,7 @@ def _granted(
         session_id=run.session_id,
         profile=run.profile,
         input=run.input,
+        history=run.history,
         instructions=run.instructions,
         model=run.model,
         workspace=conversation.workspace if conversation is not None else None,

@@ -91,7 +91,8 @@ def sum_of(tx: Session, owner: str, session_id: str) -> int:
     messages = select(func.sum(_message_size())).where(
         MessageRow.owner == owner, MessageRow.session_id == session_id
     )
-    inputs = select(func.sum(OctetLength(cast(RunRow.input, Text)))).where(
+    brought = func.coalesce(OctetLength(cast(RunRow.history, Text)), 0)
+    inputs = select(func.sum(OctetLength(cast(RunRow.input, Text)) + brought)).where(
         RunRow.owner == owner, RunRow.session_id == session_id
     )
     return int(tx.scalar(messages) or 0) + int(tx.scalar(inputs) or 0)

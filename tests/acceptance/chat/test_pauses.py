@@ -179,5 +179,6 @@ def test_a_lone_web_process_that_is_started_again_costs_the_clients_delays_and_a
     while delays < listening:
         delays = 2 * delays + JS_DELAY
     what = f"web killed, npm client, the same process listens after {listening:.2f} s"
-    report(what, pause, delays + BEYOND_RECONNECT)
+    # Catching up takes longer on a machine that is as slow to start a process.
+    report(what, pause, delays + max(BEYOND_RECONNECT, listening / 2))
     assert_whole(page, run_id, 500)

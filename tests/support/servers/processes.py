@@ -85,7 +85,7 @@ class RunningProcess:
         """What it has written so far."""
         return self.log_file.read_text(errors="replace")
 
-    def wait_for_log(self, text: str, *, within: float = 20.0) -> None:
+    def wait_for_log(self, text: str, *, within: float = 60.0) -> None:
         """Wait until it has written `text`; fails at once if it ends before."""
 
         def written() -> bool:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from shared.conversation.content import clean_json
 from shared.errors import ClientError
 from web.api.http.bodies import checked
 from web.api.http.errors import ApiError
@@ -29,8 +30,8 @@ _TRUE = {"1", "true", "yes", "on"}
 
 
 class RunBody(RunPayload):
-    """`POST /v1/runs`. `conversation_history` is for runs without a session: the history of a
-    session is its own."""
+    """`POST /v1/runs`. `conversation_history` takes the place of the session's own messages, for
+    this run."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"input": "Say hello."}]})
 
@@ -47,14 +48,14 @@ class RunBody(RunPayload):
         named = self.session_id or session_id
         fields = self.model_dump(exclude={"conversation_history", "previous_response_id"})
         if self.conversation_history:
-            if named is not None:
-                raise _unsupported(
-                    "conversation_history",
-                    "A run of a session goes on from the session's own messages; leave out "
-                    "session_id, or conversation_history.",
-                )
-            fields["input"] = [*_history(self.conversation_history), _last_message(self.input)]
+            before = [] if named is not None else self.history()
+            fields["input"] = [*before, _last_message(self.input)]
         return checked(RunPayload, {**fields, "session_id": named})
+
+    def history(self) -> list[dict[str, Any]]:
+        """The messages before the input, `{role, content}`. Raises ApiError for one without."""
+        cleaned: list[dict[str, Any]] = clean_json(_history(self.conversation_history or []))
+        return cleaned
 
 
 def _unsupported(param: str, message: str) -> ClientError:

@@ -47,8 +47,12 @@ class Runs:
     def start(self, call: Call) -> Answer | Response:
         """`POST /v1/runs`."""
         key = key_of_call(call)
-        payload = body_of(RunBody).payload(session_of_call(call))
-        accepted = self._requests.accept(call.owner, call.profile, payload, key=key)
+        body = body_of(RunBody)
+        payload = body.payload(session_of_call(call))
+        history = body.history() if payload.session_id is not None else None
+        accepted = self._requests.accept(
+            call.owner, call.profile, payload, key=key, history=history
+        )
         headers = {"Idempotency-Replayed": "true"} if key and accepted.repeated else {}
         if accepted.session_id is not None and accepted.session_id.isascii():
             headers[SESSION_HEADER] = accepted.session_id

@@ -61,6 +61,25 @@ def test_the_workspace_goes_before_the_instructions(stand: WorkerStand) -> None:
     assert sent["instructions"] == "[Current working directory: /w]\nBe brief."
 
 
+def test_a_history_that_the_request_brought_is_sent_instead_of_the_session_s_own(
+    stand: WorkerStand,
+) -> None:
+    stand.conversation(turns=2)
+    run_id = stand.queue(
+        history=[
+            {"role": "user", "content": "brought"},
+            {"role": "assistant", "content": [{"type": "text", "text": "along"}]},
+        ]
+    )
+    run_turn(stand.services, run_id)
+    assert [m["content"] for m in stand.history()] == ["brought", "along"]
+    stand.run()
+    sent = [m["content"] for m in stand.history(1)]
+    assert sent[:2] == ["question <1>", "answer <1>"]
+    assert sent[-1] == "fine"
+    assert "brought" not in sent
+
+
 def test_a_run_without_a_session_has_no_history_and_counts_nothing(stand: WorkerStand) -> None:
     run_id = add_run(stand.db, None, text=scripted(say="alone", rate=0))
     run_turn(stand.services, run_id)

@@ -49,7 +49,8 @@ class Conversation(Payload):
 
 class ResponseBody(Payload):
     """`POST /v1/responses`. `conversation` is the id of a session, which is made if there is none;
-    `conversation_history` comes before the input, in place of what `previous_response_id` names."""
+    `conversation_history` comes before the input, in place of what `previous_response_id` names or
+    the conversation holds."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"input": "Say hello."}]})
 

@@ -119,23 +119,31 @@ class Responses:
         _check(body)
         found = asked([body.input] if isinstance(body.input, str) else body.input, "input")
         given = body.instructions or found.instructions
-        before = [*history(body.conversation_history or [], "conversation_history"), *found.before]
+        brought = history(body.conversation_history or [], "conversation_history")
+        before = [*brought, *found.before]
         if len(before) > BEFORE_MOST:
             message = f"There may be {BEFORE_MOST} messages before the last one."
             raise ApiError(400, "invalid_payload", message, param="input")
+        replaces = bool(brought) and body.session_id is not None
         new = NewResponse(
             previous_run_id=_previous(body),
-            conversation=body.session_id,
+            conversation=None if replaces and not body.store else body.session_id,
             background=body.background,
             metadata=body.metadata,
-            before=before,
+            before=[] if replaces and body.store else before,
         )
         said = {"response": body.model_dump(exclude={"stream", "background"})}
         try:
             if body.store:
                 payload = _payload(body, found, given, str(uuid.uuid4()))
                 return self._requests.accept(
-                    call.owner, call.profile, payload, key=key, request=said, response=new
+                    call.owner,
+                    call.profile,
+                    payload,
+                    key=key,
+                    request=said,
+                    response=new,
+                    history=before if replaces else None,
                 )
             payload = self._db.read(lambda tx: _unstored(tx, call.owner, body, found, given, new))
             return self._requests.accept(call.owner, call.profile, payload, key=key, request=said)
@@ -188,9 +196,6 @@ def _check(body: ResponseBody) -> None:
     if body.session_id is not None and body.previous_response_id:
         message = "Cannot use both 'conversation' and 'previous_response_id'"
         raise ApiError(400, "invalid_payload", message, param="conversation")
-    if body.session_id is not None and body.conversation_history:
-        message = "A conversation goes on from its own messages; leave out conversation_history."
-        raise ApiError(400, "unsupported_parameter", message, param="conversation_history")
     if body.background and not body.store:
         message = "A response in the background has to be stored."
         raise ApiError(400, "unsupported_parameter", message, param="background")

@@ -73,7 +73,9 @@ class RunsOfAll:
             message = f"Only a failed run can be tried again; this one is {asked.state}."
             raise ApiError(409, "run_not_failed", message)
         key = KEY.format(run_id)
-        accepted = self._requests.accept(asked.owner, asked.profile, _payload(asked), key=key)
+        accepted = self._requests.accept(
+            asked.owner, asked.profile, _payload(asked), key=key, history=asked.history
+        )
         log.info("run.retry_requested run_id=%s again=%s", run_id, accepted.run_id)
         return Answer(
             {"run_id": accepted.run_id, "status": "started", "retry_of": run_id},

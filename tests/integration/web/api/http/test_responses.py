@@ -18,6 +18,7 @@ from shared.event_log.store import Batch
 from tests.integration.web.api.http.conftest import Api
 from tests.integration.web.api.http.test_run_events import finish, fold
 from tests.support.http_api import ApiClient
+from tests.support.rows import run_row
 from tests.support.servers.processes import wait_until
 from tests.support.web_stand import LiveRun
 
@@ -238,6 +239,25 @@ def test_what_belongs_to_another_user_looks_like_what_is_not_there(api: Api) -> 
             texts.append(answer.text.replace(named, "…"))
         assert texts[0] == texts[1]
     assert api.alice.get(f"/v1/responses/{made}").status_code == 200
+
+
+def test_a_history_of_its_own_takes_the_place_of_the_conversation_s_for_this_response(
+    api: Api,
+) -> None:
+    conversation = f"session-{uuid.uuid4().hex}"
+    history = [{"role": "user", "content": "before"}]
+    body = {
+        "input": [{"role": "assistant", "content": "and"}, {"role": "user", "content": "x"}],
+        "conversation": conversation,
+        "conversation_history": history,
+        "background": True,
+    }
+    made = api.alice.post("/v1/responses", body).json()["id"]
+    row = run_row(api.stand.db, made.replace("resp_", "run_"))
+    assert (row.session_id, row.history) == (
+        conversation,
+        [*history, {"role": "assistant", "content": "and"}],
+    )
 
 
 def test_a_key_of_another_user_is_another_response(api: Api) -> None:

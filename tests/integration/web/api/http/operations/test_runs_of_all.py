@@ -110,6 +110,16 @@ def test_a_failed_run_starts_again_in_its_session_once(site: Site, session_id: s
     assert prompts == [SECRET, SECRET]
 
 
+def test_it_starts_again_with_the_history_that_it_brought(site: Site, session_id: str) -> None:
+    history = [{"role": "user", "content": "before"}]
+    said = {"input": "x", "session_id": session_id, "conversation_history": history}
+    run_id = site.client("alice").post("/v1/runs", said).json()["run_id"]
+    site.begin(run_id)
+    site.end(run_id, Move.FAIL, reason="timeout")
+    again = run_row(site.stand.db, retry(site, run_id).json()["run_id"])
+    assert (again.session_id, again.history) == (session_id, history)
+
+
 def test_of_many_at_once_there_is_one_new_run(site: Site) -> None:
     run_id = site.failed("alice")
     with ThreadPoolExecutor(8) as pool:
