@@ -30,7 +30,7 @@ def wait_until(
         time.sleep(every)
 
 
-def wait_for_http(url: str, *, status: int = 200, within: float = 20.0) -> requests.Response:
+def wait_for_http(url: str, *, status: int = 200, within: float = 60.0) -> requests.Response:
     """The first answer of `url` with this status."""
 
     def answer() -> list[requests.Response]:

@@ -201,7 +201,7 @@ class Stack:
         ]
         return len(inodes.intersection(links))
 
-    def wait_for_row(self, run_id: str, *, within: float = 20.0, **fields: object) -> RunRow:
+    def wait_for_row(self, run_id: str, *, within: float = 60.0, **fields: object) -> RunRow:
         """The run's row once these fields have these values."""
 
         def row() -> RunRow | None:

@@ -13,6 +13,7 @@ from web.api.http.routes import EVENT_STREAM, Route
 VERSION: Final = "3.1.0"
 EVERYWHERE: Final = (401, 403, 404, 429, 500, 503)  # statuses of errors that every route may answer
 BARE: Final = {414: "The URL is too long."}  # statuses of what does not reach a route
+BARE_OF_BODY: Final = {411: "The body came without its length."}
 OF_PUBLIC: Final = (403, 500)  # those of a route that asks for no token
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -153,7 +154,7 @@ def _responses(route: Route) -> dict[str, Any]:
     everywhere = EVERYWHERE if not route.public else OF_PUBLIC
     for status in sorted({*everywhere, *route.refusals}):
         responses[str(status)] = {"description": _MEANING[status], "content": error}
-    for status, meaning in BARE.items():
+    for status, meaning in (BARE | (BARE_OF_BODY if route.body is not None else {})).items():
         responses[str(status)] = {"description": f"{meaning} The answer has no body."}
     return responses
 

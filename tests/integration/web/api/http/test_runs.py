@@ -142,6 +142,9 @@ def test_a_body_in_chunks_is_asked_for_its_length(api: Api) -> None:
     headers = {"Authorization": "Bearer token-of-alice", "Content-Type": "application/json"}
     answer = requests.post(f"{api.url}/v1/runs", data=parts, headers=headers, timeout=30)
     assert answer.status_code == 411
+    described = api.alice.get("/openapi.json").json()["paths"]["/v1/runs"]
+    assert "411" in described["post"]["responses"]
+    assert "411" not in described["get"]["responses"]
 
 
 def test_another_type_of_body_is_415(api: Api) -> None:
