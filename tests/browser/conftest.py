@@ -28,9 +28,10 @@ def built_page() -> None:
     build.build()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window. Under CI it must be there."""
+    """Debian's Chromium, without a window. Under CI it must be there. While it runs, Playwright
+    keeps an event loop in this thread, which tests of other packages may need."""
     if not Path(CHROMIUM).exists():
         if os.environ.get("CI") == "true":
             pytest.fail(f"{CHROMIUM} is missing")
@@ -43,7 +44,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(built_page: None) -> Iterator[Stack]:
     """One web process and one worker on SQLite, in front of a demo gateway."""
     made = Stack(DEMO_GATEWAY=1, STOP_TIMEOUT=3, RECHECK_SECONDS=1)
