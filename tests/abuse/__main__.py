@@ -2,6 +2,7 @@
 
 --tree FOLDER   the packages of another version, to compare with
 --rest SECONDS  how long after the attack the process is looked at again
+--before N      so many attacks before the one that is measured, each with its rest
 """
 
 from __future__ import annotations
@@ -65,13 +66,17 @@ class Target:
         self._processes.stop_all()
 
 
-def measure(name: str, tree: Path | None, rest: float) -> str:
+def measure(name: str, tree: Path | None, rest: float, earlier: int) -> str:
     """One row of the table."""
     with tempfile.TemporaryDirectory(prefix="holdfast-abuse-") as folder:
         target = Target(Path(folder), tree)
         bystander = Bystander(target.url, target.token)
         try:
             bystander.first_tokens(2)
+            for _ in range(earlier):
+                with attacker(name, target.port, target.token):
+                    bystander.first_tokens()
+                time.sleep(rest)
             quiet, before = bystander.first_tokens(), use_of(target.web)
             written = len(target.log.log())
             with attacker(name, target.port, target.token):
@@ -99,10 +104,11 @@ def main() -> int:
     parser.add_argument("wanted", nargs="*", help="the beginning of an attack's name; none: all")
     parser.add_argument("--tree", type=Path)
     parser.add_argument("--rest", type=float, default=60.0)
+    parser.add_argument("--before", type=int, default=0)
     options = parser.parse_args()
     for name in ATTACKS:
         if not options.wanted or name.startswith(tuple(options.wanted)):
-            print(measure(name, options.tree, options.rest), flush=True)
+            print(measure(name, options.tree, options.rest, options.before), flush=True)
     return 0
 
 
