@@ -17,10 +17,12 @@ import orjson
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.addresses import broker_url
+from shared.celery_savings import OneClientTransport
 from shared.event_log.keys import BROKER_PREFIX
 from shared.library_variables import drop_library_variables
 from shared.settings import Settings
@@ -55,15 +57,16 @@ ADD_SEARCH_TERMS: Final = "holdfast.add_search_terms"
 def celery_app(settings: Settings) -> Celery:
     """Build a Celery app with the settings of this project and no tasks.
 
-    Messages are acknowledged before the task runs: the claim in the database decides who works, so
-    a message that comes twice is harmless and the reaper replaces one that is lost
-    (docs/adr/0002).
+    Messages of runs are not acknowledged at all, others before the task runs: the claim in the
+    database decides who works, so a message that comes twice is harmless and the reaper replaces
+    one that is lost (docs/adr/0002).
     """
     drop_library_variables(os.environ)
     broker, tls = broker_url(settings.redis_url)
     # No fixups: they react to variables of Django.
     app = Celery("holdfast", broker=broker, amqp=_Amqp, set_as_current=False, fixups=())
     app.conf.update(
+        broker_transport=OneClientTransport,
         broker_use_ssl=_tls(tls) if broker.startswith("rediss") else None,
         broker_transport_options={
             "visibility_timeout": 7200,
@@ -81,11 +84,14 @@ def celery_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         task_default_queue=RUNS,
+        task_queues=[
+            Queue(name, Exchange(name), routing_key=name, no_ack=True) for name in (RUNS, TAKEOVER)
+        ],
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0.0},
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_send_task_events=True,
-        task_send_sent_event=True,
+        task_send_sent_event=False,
         worker_hijack_root_logger=False,
     )
     return app

@@ -7,9 +7,11 @@ from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from shared import gc_tuning
+from shared.celery_savings import EVENTS_EVERY, gather_task_events, pin_backend, send_gathered
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
+from shared.service import periodic
 from shared.settings import Settings
 from shared.task_queue import (
     ADD_SEARCH_TERMS,
@@ -44,9 +46,11 @@ def run_worker(settings: Settings) -> None:
     _allow_root()
     tokens.preload()
     app = celery_app(settings)
+    gather_task_events(app)
     services = build(settings)
     admission = QueueAdmission(settings.worker_concurrency)
     register_run_tasks(app, services, admission)
+    pin_backend(app)
     _with_services(settings, services, admission)
     app.worker_main(
         [
@@ -69,6 +73,7 @@ def run_maintenance(settings: Settings) -> None:
     app = celery_app(settings)
     services = build(settings)
     register_maintenance_tasks(app, services, _last_tick(settings, services))
+    pin_backend(app)
 
     def started(**_: Any) -> None:
         app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
@@ -143,9 +148,18 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
 
     stop_listener = StopListener(settings.redis_url, settings.installation, request_stop)
     standby = StandbyReaper(services, _last_tick(settings, services))
+    consumers: list[Any] = []
+
+    def send_task_events() -> None:
+        for consumer in consumers:
+            send_gathered(consumer)
+
+    task_events = periodic("task-events", send_task_events, EVENTS_EVERY)
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
+        consumers.append(sender)
+        task_events.start()
         standby.start()
         services.publisher.start()
         services.leases.start()
@@ -156,9 +170,11 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
     def shutting_down(**_: Any) -> None:
         admission.close()
         drain(services)
+        send_task_events()
 
     def stopped(**_: Any) -> None:
         standby.stop()
+        task_events.stop()
         stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()

@@ -1,0 +1,88 @@
+"""Parts of Celery and Kombu that cost less than their originals, for tasks that do little.
+
+Problem: a run is one short message, and what Celery does around it costs more than the claim. Kombu
+makes a Redis client for every acknowledgement and every message that it sends; green pools publish
+each task event at once, where others gather them; a task asks its app for a result backend in
+every green thread, where it is made anew. Idea: keep the client, gather the events, pin the
+backend. The same commands reach Redis, and Flower sees the same events.
+
+`tests/unit/shared/test_celery_savings.py` says what this relies on in the installed versions.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from celery import Celery
+from celery.app.events import Events
+from celery.events.dispatcher import EventDispatcher
+from kombu.transport.redis import Channel, Transport
+
+EVENTS_EVERY: Final = 0.5  # seconds for which task events are gathered
+EVENTS_MOST: Final = 200  # that are gathered; then they are sent at once
+TASK_EVENTS: Final = "task"  # the group of Celery's events that are gathered
+
+
+class OneClientChannel(Channel):
+    """A channel with one Redis client for all commands; each still takes a connection from the
+    pool."""
+
+    _kept: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call]
+        if self._kept is None or self._kept.connection_pool is not self.pool:
+            self._kept = super()._create_client()  # type: ignore[no-untyped-call]
+        return self._kept
+
+
+class OneClientTransport(Transport):
+    """Kombu's Redis transport with such channels."""
+
+    Channel = OneClientChannel
+
+
+class GatheringDispatcher(EventDispatcher):  # type: ignore[misc]
+    """Gathers the events of tasks until somebody calls `flush`, or there are EVENTS_MOST."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options["buffer_group"] = options.get("buffer_group") or [TASK_EVENTS]
+        options["buffer_limit"] = EVENTS_MOST
+        super().__init__(*args, **options)
+
+    def extend_buffer(self, other: EventDispatcher) -> None:
+        """Take over what the dispatcher of a lost connection had not sent."""
+        super().extend_buffer(other)
+        for group, events in other._group_buffer.items():
+            self._group_buffer[group].extend(events)
+            events.clear()
+
+
+class GatheringEvents(Events):  # type: ignore[misc]
+    """`app.events` of a worker whose task events are gathered."""
+
+    dispatcher_cls = GatheringDispatcher
+
+
+def gather_task_events(app: Celery) -> None:
+    """Have the workers of this app gather the events of tasks; they call `send_gathered` every
+    EVENTS_EVERY seconds."""
+    app.events_cls = GatheringEvents
+
+
+def send_gathered(consumer: Any) -> None:
+    """Send what the `celery.worker.consumer.Consumer` has gathered. While the broker is away it is
+    kept."""
+    dispatcher = consumer.event_dispatcher
+    if dispatcher is not None and dispatcher.enabled:
+        dispatcher.flush()
+
+
+def pin_backend(app: Celery) -> None:
+    """Give each task of ours the app's result backend, which stores nothing, once for all."""
+    for task in _own(app.tasks.values()):
+        task.backend = app.backend
+
+
+def _own(tasks: Iterable[Any]) -> Iterable[Any]:
+    return (task for task in tasks if not task.name.startswith("celery."))

@@ -1,0 +1,137 @@
+"""What is cheaper than Celery's own, with the installed versions and a real Redis server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu import pools
+
+from shared.celery_savings import (
+    EVENTS_MOST,
+    GatheringDispatcher,
+    OneClientChannel,
+    gather_task_events,
+    pin_backend,
+)
+from shared.event_log.keys import BROKER_PREFIX
+from shared.settings import Settings
+from shared.task_queue import MAINTENANCE, RUNS, TAKEOVER, TaskQueue, celery_app
+from tests.support.servers.processes import wait_until
+from tests.support.servers.redis_server import RedisServer
+
+
+@pytest.fixture
+def app(redis_server: RedisServer) -> Iterator[Celery]:
+    redis_server.flush()
+    pools.reset()  # connections of earlier tests, which believe that their queues are declared
+    with celery_app(Settings.load({"REDIS_URL": redis_server.url})) as made:
+        yield made
+
+
+def test_a_channel_has_one_client_until_its_pool_is_another(app: Celery) -> None:
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        assert isinstance(channel, OneClientChannel)
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+            assert first.ping()
+        channel._disconnect_pools()  # type: ignore[no-untyped-call]
+        with channel.conn_or_acquire() as client:
+            assert client.connection_pool is channel.pool
+            assert client.ping()
+
+
+def test_messages_are_sent_by_few_clients(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+    original = OneClientChannel._get_client
+
+    def counted(channel: OneClientChannel) -> Callable[..., Any]:
+        client = original(channel)  # type: ignore[no-untyped-call]
+
+        def make(**options: Any) -> Any:
+            made.append(options)
+            return client(**options)
+
+        return make
+
+    monkeypatch.setattr(OneClientChannel, "_get_client", counted)
+    queue = TaskQueue(app)
+    for _ in range(20):
+        assert queue.run_turn("run_1")
+    assert 1 <= len(made) <= 3
+
+
+def test_runs_are_not_acknowledged_and_all_else_is(app: Celery, redis_server: RedisServer) -> None:
+    queues = app.amqp.queues
+    assert [queues[name].no_ack for name in (RUNS, TAKEOVER)] == [True, True]
+    assert not queues[MAINTENANCE].no_ack
+    queue = TaskQueue(app)
+    queue.run_turn("run_1")
+    queue.stop_run("run_2")
+    redis = redis_server.client()
+    with app.connection_for_read() as connection:
+        consumer = app.amqp.TaskConsumer(
+            connection, queues=[queues[RUNS], queues[MAINTENANCE]], callbacks=[lambda *_: None]
+        )
+        with consumer:
+            connection.drain_events(timeout=5)
+            connection.drain_events(timeout=5)
+            assert redis.llen(f"{BROKER_PREFIX}{RUNS}") == 0
+            assert redis.llen(f"{BROKER_PREFIX}{MAINTENANCE}") == 0
+            assert redis.hlen(f"{BROKER_PREFIX}unacked") == 1
+
+
+def test_a_queue_is_bound_as_the_version_before_bound_it(
+    app: Celery, redis_server: RedisServer
+) -> None:
+    TaskQueue(app).run_turn("run_1")
+    separator = b"\x06\x16"
+    bound = redis_server.client().smembers(f"{BROKER_PREFIX}_kombu.binding.{RUNS}")
+    assert bound == {separator.join([RUNS.encode(), b"", RUNS.encode()])}
+
+
+def test_task_events_wait_to_be_sent_and_survive_a_new_dispatcher(app: Celery) -> None:
+    gather_task_events(app)
+    with app.connection_for_write() as connection, app.connection_for_read() as other:
+        heard: list[str] = []
+        receiver = app.events.Receiver(other, {"*": lambda event: heard.append(event["uuid"])})
+        lost = app.events.Dispatcher(connection, hostname="a")
+        assert isinstance(lost, GatheringDispatcher)
+        with receiver.consumer_context() as (receiving, _, _):
+
+            def hears(count: int) -> bool:
+                with suppress(TimeoutError):
+                    receiving.drain_events(timeout=0.2)
+                return len(heard) == count
+
+            hears(0)  # it subscribes
+            lost.send("task-received", uuid="1")
+            next_one = app.events.Dispatcher(connection, hostname="a")
+            next_one.extend_buffer(lost)
+            next_one.send("task-received", uuid="2")
+            lost.flush()
+            assert hears(0)
+            next_one.flush()
+            wait_until(lambda: hears(2))
+            assert heard == ["1", "2"]
+            for number in range(EVENTS_MOST):
+                next_one.send("task-received", uuid=str(number))
+            wait_until(lambda: hears(2 + EVENTS_MOST))
+
+
+def test_a_task_has_the_same_backend_in_every_thread(app: Celery) -> None:
+    def work() -> None: ...
+
+    task = app.task(name="of-ours")(work)
+    pin_backend(app)
+    found: list[object] = []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: found.append(task.backend))
+        thread.start()
+        thread.join()
+    assert found[0] is found[1] is task.backend
