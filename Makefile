@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run ui test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel clean
+.PHONY: help env run ui test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -84,6 +84,17 @@ lock: $(STAMP) ## newest allowed versions into both lock files
 
 wheel: $(STAMP) ui ## the wheel, in dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+# Of the next two: tools in an environment of their own, since they are not needed for anything else.
+TOOLS := .cache/tools
+sbom: $(STAMP) ## the list of what is installed with the wheel, in dist/sbom.json (CycloneDX)
+	@mkdir -p dist && $(BIN)/python -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet 'cyclonedx-bom>=7,<8'
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o dist/sbom.json
+
+audit: $(STAMP) ## known vulnerabilities of what is installed; asks a service on the internet
+	@$(BIN)/python -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet 'pip-audit>=2.9,<3'
+	$(TOOLS)/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
 
 clean: ## everything that was made here
 	rm -rf $(VENV) .cache build dist web/pages/built* web/ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
