@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.probes import systemd
-from shared.service import Service, periodic
+from shared.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ class Pulse:
         self._found: Mapping[str, bool] = {}
         self._found_at: float | None = None
         self._file: int | None = None
-        self._asker: Service = periodic("readiness", self.ask, ASK_EVERY)
-        self._beater = Service("pulse", self._beat_until_stopped)
+        self._asker = Service("readiness", lambda: _repeat(self._asker, self.ask, ASK_EVERY))
+        self._beater = Service("pulse", lambda: _repeat(self._beater, self.beat, BEAT_EVERY))
 
     def start(self) -> None:
         """Begin, and tell systemd that the process is ready."""
@@ -82,15 +82,6 @@ class Pulse:
         }
         self._write(json.dumps(said).encode())
 
-    def _beat_until_stopped(self) -> None:
-        while True:
-            try:
-                self.beat()
-            except Exception:  # the edge of the loop: the next one may go well
-                log.exception("pulse.failed")
-            if self._beater.wait(BEAT_EVERY):
-                return
-
     def _open(self) -> int | None:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,3 +99,14 @@ class Pulse:
             os.pwrite(self._file, said.ljust(SIZE)[:SIZE], 0)
         except OSError as error:  # no room left: the file grows old, and the probe says so
             log.warning("pulse.unwritten path=%s error=%s", self._path, error.strerror)
+
+
+def _repeat(service: Service, work: Callable[[], None], every: float) -> None:
+    """Work at once, then every so many seconds; errors are logged."""
+    while True:
+        try:
+            work()
+        except Exception:  # the edge of the loop: the next time may go well
+            log.exception("pulse.failed loop=%s", service.name)
+        if service.wait(every):
+            return

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -52,14 +53,20 @@ def pulse(home: Path, live: Mapping[str, bool], ready: Mapping[str, bool]) -> Pu
 
 
 def test_a_process_that_is_well_lives_and_is_ready_once_it_has_asked(tmp_path: Path) -> None:
-    mine = pulse(tmp_path, {"loop": True}, {"redis": True})
+    asked = threading.Event()
+
+    def ready() -> Mapping[str, bool]:
+        asked.wait(10)
+        return {"redis": True}
+
+    mine = Pulse("worker", tmp_path, live=lambda: {"loop": True}, ready=ready)
     mine.start()
     try:
         (said,) = processes(tmp_path)
         assert (said.role, said.pid, said.live) == ("worker", os.getpid(), ())
         assert said.ready == ("it has only just started",)
-        mine.ask()
-        mine.beat()
+        asked.set()
+        wait_until(lambda: not processes(tmp_path)[0].ready, what="it has asked")
         assert probe(tmp_path, "ready", "worker") == [f"worker {os.getpid()}: ready"]
     finally:
         mine.stop()
