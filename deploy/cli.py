@@ -152,6 +152,13 @@ def _probe(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
+def _move_database(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.commands.move_database import move_database
+
+    move_database(Settings.load(environ), arguments.to)
+    return 0
+
+
 def _capacity(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     print(capacity_report.report(arguments))
     return 0
@@ -273,6 +280,8 @@ def _add_role_commands(command: AddCommand) -> None:
 
 
 def _add_data_commands(command: AddCommand) -> None:
+    mover = command("move-database", _move_database, "copy the SQLite database to PostgreSQL")
+    mover.add_argument("--to", required=True, metavar="URL", help="postgresql://… of an empty one")
     plan = command("capacity", _capacity, "how many processes so many users need (an estimate)")
     capacity_report.add_options(plan)
     usage = command("usage", _usage, "print the tokens and costs of the last days")
