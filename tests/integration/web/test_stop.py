@@ -59,6 +59,8 @@ def test_a_request_that_waits_for_the_database_is_answered(
             assert requests.get(url, timeout=10).status_code == 200  # that one came before this
             process.signal(signal.SIGTERM)
             process.wait_for_log("web.drained")
+            with pytest.raises(AssertionError, match="still running"):
+                process.wait(within=2.5)
             other.execute("ROLLBACK")
             answer = connection.recv(10_000)
     other.close()

@@ -70,7 +70,7 @@ def test_what_a_service_refers_to_is_declared(name: str) -> None:
     assert {one["source"] for one in service.get("configs", ())} <= COMPOSE["configs"].keys()
     for volume in service.get("volumes", ()):
         source = volume.split(":")[0]
-        assert source in COMPOSE["volumes"] or source.startswith("../")
+        assert source in COMPOSE["volumes"] or source.startswith(("./", "../monitoring/"))
 
 
 def test_no_service_waits_for_itself() -> None:
@@ -84,7 +84,19 @@ def test_no_service_waits_for_itself() -> None:
 
 def test_files_that_are_mounted_exist() -> None:
     named = [Path(one["file"]) for one in COMPOSE["configs"].values() if "file" in one]
+    mounted = [volume for one in SERVICES.values() for volume in one.get("volumes", ())]
+    named += [Path(volume.split(":")[0]) for volume in mounted if volume.startswith("./")]
+    assert len(named) > 4
     assert all((FOLDER / file).is_file() for file in named)
+
+
+def test_prometheus_asks_every_role_that_has_figures() -> None:
+    asked = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
+    (job,) = asked["scrape_configs"]
+    (group,) = job["static_configs"]
+    port = OWN["web-1"]["environment"]["METRICS_PORT"]
+    roles = OWN.keys() - {"migrate", "flower"}
+    assert sorted(group["targets"]) == sorted(f"{name}:{port}" for name in roles)
 
 
 def test_everything_is_there_and_twice_what_must_not_fail_alone() -> None:

@@ -124,12 +124,17 @@ def test_keda_counts_the_queue_of_runs_and_replaces_the_autoscaler_of_workers() 
     assert "$patch: delete" in patch["patch"]
 
 
-def test_network_policies_let_in_the_ingress_controller_alone() -> None:
+def test_network_policies_let_in_the_ingress_controller_and_prometheus_alone() -> None:
     policies = {one["metadata"]["name"]: one["spec"] for one in of_kind("NetworkPolicy")}
     assert policies["holdfast"]["ingress"] == []
     assert policies["holdfast"]["podSelector"]["matchLabels"]
-    coming_in = [name for name, spec in policies.items() if spec.get("ingress")]
-    assert coming_in == ["holdfast-web"]
+    ports = {
+        name: [port["port"] for rule in spec["ingress"] for port in rule["ports"]]
+        for name, spec in policies.items()
+        if spec.get("ingress")
+    }
+    assert ports == {"holdfast-web": [8648], "holdfast-metrics": [9464]}
+    assert settings()["METRICS_PORT"] == "9464"
 
 
 @pytest.mark.parametrize("file", sorted(KUBERNETES.rglob("*")), ids=lambda f: f.name)
