@@ -71,7 +71,7 @@ from web.transport.websocket_loop import WebSocketLoop
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
 DEADLINES_EVERY = 1.0  # seconds
-ANSWERS_WITHIN = 3.0  # seconds for requests over HTTP, after the drain
+ANSWERS_WITHIN = 4.0  # seconds for requests over HTTP, after the drain
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
