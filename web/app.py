@@ -1,6 +1,7 @@
 """Builds the objects of a web process, bottom up. Nothing is built at import."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ from web.transport.websocket_loop import WebSocketLoop
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
 DEADLINES_EVERY = 1.0  # seconds
+ANSWERS_WITHIN = 4.0  # seconds for requests over HTTP, after the drain
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -85,6 +87,7 @@ class WebProcess:
     connections: Connections
     drain: Drain
     db: Database
+    health: Health
     services: Sequence[Service]
 
     def start(self) -> None:
@@ -93,8 +96,12 @@ class WebProcess:
             service.start()
 
     def stop(self) -> None:
-        """Close all connections, then stop the services in reverse and close the database."""
+        """Close all connections, wait for answers that are under way, then stop the services in
+        reverse and close the database."""
         self.drain.run()
+        deadline = time.monotonic() + ANSWERS_WITHIN
+        while self.table.is_answering() and time.monotonic() < deadline:
+            time.sleep(0.02)
         for service in reversed(self.services):
             service.stop()
         self.db.close()
@@ -284,6 +291,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         connections=connections,
         drain=drain,
         db=db,
+        health=health,
         services=services,
     )
 

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
@@ -27,6 +28,8 @@ from shared.task_queue import (
 from worker import beat_clock
 from worker.app import build
 from worker.drain import drain
+from worker.liveness.beat_health import BeatHealth
+from worker.liveness.process_health import ProcessHealth
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.queue_admission import QueueAdmission
 from worker.services import Services
@@ -51,7 +54,7 @@ def run_worker(settings: Settings) -> None:
     admission = QueueAdmission(settings.worker_concurrency)
     register_run_tasks(app, services, admission)
     pin_backend(app)
-    _with_services(settings, services, admission)
+    _with_services(settings, app, services, admission)
     app.worker_main(
         [
             "--quiet",
@@ -74,11 +77,18 @@ def run_maintenance(settings: Settings) -> None:
     services = build(settings)
     register_maintenance_tasks(app, services, _last_tick(settings, services))
     pin_backend(app)
+    health = ProcessHealth("maintenance", app, services, {})
 
-    def started(**_: Any) -> None:
+    def started(sender: Any, **_: Any) -> None:
+        health.start(sender)
         app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
 
+    def shutting_down(**_: Any) -> None:
+        services.draining = True
+
     worker_ready.connect(started, weak=False)
+    worker_shutting_down.connect(shutting_down, weak=False)
+    worker_shutdown.connect(lambda **_: health.stop(), weak=False)
     app.worker_main(
         [
             "--quiet",
@@ -112,7 +122,9 @@ def run_beat(settings: Settings) -> None:
         raise SettingsError([fault]) from error
     app.conf.beat_schedule_filename = str(settings.home / "beat-schedule")
     app.conf.beat_max_loop_interval = min(1.0, reap_every)
-    app.conf.beat_scheduler = f"{beat_clock.__name__}:SteadyScheduler"
+    health = BeatHealth(settings)
+    app.conf.beat_scheduler = beat_clock.scheduler(health.ticked)
+    health.start()
     app.Beat(loglevel=settings.log_level, quiet=True).run()
 
 
@@ -138,7 +150,9 @@ def _last_tick(settings: Settings, services: Services) -> LastTick:
     return LastTick(redis, settings.reap_every.total_seconds(), services.name)
 
 
-def _with_services(settings: Settings, services: Services, admission: QueueAdmission) -> None:
+def _with_services(
+    settings: Settings, app: Celery, services: Services, admission: QueueAdmission
+) -> None:
     """Start the process's own services when the worker is ready, and stop them with it."""
 
     def request_stop(run_id: str) -> None:
@@ -155,6 +169,13 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
             send_gathered(consumer)
 
     task_events = periodic("task-events", send_task_events, EVENTS_EVERY)
+    loops = {
+        "publisher": lambda: services.publisher.healthy,
+        "leases": lambda: services.leases.healthy,
+        "stop listener": lambda: stop_listener.healthy,
+        "standby reaper": lambda: standby.healthy,
+    }
+    health = ProcessHealth("worker", app, services, loops)
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
@@ -165,6 +186,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         services.leases.start()
         stop_listener.start()
         services.transcripts.start()
+        health.start(sender)
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
@@ -173,6 +195,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         send_task_events()
 
     def stopped(**_: Any) -> None:
+        health.stop()
         standby.stop()
         task_events.stop()
         stop_listener.stop()

@@ -75,6 +75,11 @@ class Publisher:
         """Flush what waits, once, and end. What Redis does not take then is not sent again."""
         self._service.stop()
 
+    @property
+    def healthy(self) -> bool:
+        """Whether its loop lives; see `Service.healthy`."""
+        return self._service.healthy
+
     def open(self, run_log: RunLog) -> None:
         """From now on keep this log from expiring (R30), and install it again if it is gone."""
         self._open[run_log.keys.run_id] = run_log

@@ -67,6 +67,11 @@ class StandbyReaper:
         """End, after the tick that is under way."""
         self._service.stop()
 
+    @property
+    def healthy(self) -> bool:
+        """Whether its loop lives; see `Service.healthy`."""
+        return self._service.healthy
+
     def tick_if_missed(self) -> None:
         """Tick, if no other process does."""
         self._reaper.check_contact()

@@ -144,6 +144,17 @@ class Stack:
         """Start a beat; an earlier one has ended."""
         self.beat = self._start(f"beat.{len(self._processes.started)}", "worker", "beat")
 
+    def revive(self) -> int:
+        """Start workers and maintenance again that have ended, as a supervisor would; how many."""
+        ended = [n for n, worker in enumerate(self.workers) if worker.returncode is not None]
+        for number in ended:
+            self.workers[number] = self._start_worker(number)
+        if self.maintenance.returncode is None:
+            return len(ended)
+        name = f"maintenance.{len(self._processes.started)}"
+        self.maintenance = self._start(name, "worker", "maintenance")
+        return len(ended) + 1
+
     def owner_of(self, run_id: str) -> RunningProcess:
         """The worker process that has the run."""
         name = self.run_row(run_id).worker or ""

@@ -33,12 +33,22 @@ class TcpProxy:
         with suppress(OSError):  # closed by `stop`
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection((LOOPBACK, self._target))
+                far = self._far_end()
+                if far is None:
+                    _close(near)
+                    continue
                 self._open |= {near, far}
                 for pair in ((near, far), (far, near)):
                     threading.Thread(
                         target=self._forward, args=pair, name="proxy", daemon=True
                     ).start()
+
+    def _far_end(self) -> socket.socket | None:
+        """A connection to the server; None while it is down."""
+        try:
+            return socket.create_connection((LOOPBACK, self._target))
+        except OSError:
+            return None
 
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):  # closed by either side
