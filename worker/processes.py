@@ -10,10 +10,17 @@ from shared import gc_tuning
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
+from shared.job_ledger import JobLedger
+from shared.metrics import system as system_metrics
+from shared.metrics import worker as worker_metrics
+from shared.metrics.process import metrics_of_process
+from shared.service import Service
 from shared.settings import Settings
 from shared.task_queue import (
     ADD_SEARCH_TERMS,
+    CHECK_ORPHANS,
     CHECK_ORPHANS_FORMER,
+    CLEAN_UP,
     DELETE_EPHEMERAL,
     MAINTENANCE,
     REAP,
@@ -26,15 +33,23 @@ from worker import beat_clock
 from worker.app import build
 from worker.drain import drain
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
+from worker.maintenance.system_metrics import SystemMetrics
+from worker.measure import measure_worker
 from worker.queue_admission import QueueAdmission
 from worker.services import Services
 from worker.stop_listener import StopListener
-from worker.tasks import register_maintenance_tasks, register_run_tasks
+from worker.tasks import (
+    register_maintenance_tasks,
+    register_periodic_tasks,
+    register_run_tasks,
+)
 
 CHECK_ORPHANS_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
 SWEEP_EVERY = 24 * 3600.0
 ADD_TERMS_EVERY = 2.0
+CLEAN_UP_EVERY = 3600.0
+SENT_AS = {CHECK_ORPHANS: CHECK_ORPHANS_FORMER}
 MAINTENANCE_THREADS = 4
 COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
@@ -47,7 +62,9 @@ def run_worker(settings: Settings) -> None:
     services = build(settings)
     admission = QueueAdmission(settings.worker_concurrency)
     register_run_tasks(app, services, admission)
-    _with_services(settings, services, admission)
+    measure_worker(services)
+    measured = metrics_of_process(settings, "worker", [worker_metrics.REGISTRY])
+    _with_services(settings, services, admission, measured)
     app.worker_main(
         [
             "--quiet",
@@ -68,7 +85,14 @@ def run_maintenance(settings: Settings) -> None:
     tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
     services = build(settings)
-    register_maintenance_tasks(app, services, _last_tick(settings, services))
+    jobs = JobLedger(command_client(settings.redis_url))
+    last_tick = _last_tick(settings, services)
+    register_maintenance_tasks(app, services)
+    register_periodic_tasks(app, services, last_tick, jobs, _intervals(settings))
+    SystemMetrics(services, jobs).install()
+    registries = [worker_metrics.REGISTRY, system_metrics.REGISTRY]
+    for service in metrics_of_process(settings, "maintenance", registries):
+        service.start()
 
     def started(**_: Any) -> None:
         app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
@@ -94,12 +118,12 @@ def run_beat(settings: Settings) -> None:
     app = celery_app(settings)
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
-        "reap": _entry(REAP, reap_every),
-        "check_orphaned_runs": _entry(CHECK_ORPHANS_FORMER, CHECK_ORPHANS_EVERY),
-        "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
-        "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
-        "add_search_terms": _entry(ADD_SEARCH_TERMS, ADD_TERMS_EVERY),
+        task.rpartition(".")[2]: _entry(SENT_AS.get(task, task), every)
+        for task, every in _intervals(settings).items()
     }
+    app.conf.task_send_sent_event = False  # Flower would list each tick
+    for service in metrics_of_process(settings, "beat", []):
+        service.start()
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -109,6 +133,18 @@ def run_beat(settings: Settings) -> None:
     app.conf.beat_max_loop_interval = min(1.0, reap_every)
     app.conf.beat_scheduler = f"{beat_clock.__name__}:SteadyScheduler"
     app.Beat(loglevel=settings.log_level, quiet=True).run()
+
+
+def _intervals(settings: Settings) -> dict[str, float]:
+    """Seconds between two runs of each periodic task."""
+    return {
+        REAP: settings.reap_every.total_seconds(),
+        CHECK_ORPHANS: CHECK_ORPHANS_EVERY,
+        DELETE_EPHEMERAL: DELETE_EVERY,
+        SWEEP_EPHEMERAL: SWEEP_EVERY,
+        ADD_SEARCH_TERMS: ADD_TERMS_EVERY,
+        CLEAN_UP: CLEAN_UP_EVERY,
+    }
 
 
 def _entry(task: str, every: float) -> dict[str, Any]:
@@ -133,7 +169,9 @@ def _last_tick(settings: Settings, services: Services) -> LastTick:
     return LastTick(redis, settings.reap_every.total_seconds(), services.name)
 
 
-def _with_services(settings: Settings, services: Services, admission: QueueAdmission) -> None:
+def _with_services(
+    settings: Settings, services: Services, admission: QueueAdmission, measured: list[Service]
+) -> None:
     """Start the process's own services when the worker is ready, and stop them with it."""
 
     def request_stop(run_id: str) -> None:
@@ -151,6 +189,8 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         services.leases.start()
         stop_listener.start()
         services.transcripts.start()
+        for service in measured:
+            service.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
@@ -158,11 +198,14 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         drain(services)
 
     def stopped(**_: Any) -> None:
+        for service in measured:
+            service.stop()
         standby.stop()
         stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()
         services.gateways.close()
+        services.tracer.stop()
         services.db.close()
 
     worker_ready.connect(started, weak=False)
