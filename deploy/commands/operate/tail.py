@@ -35,12 +35,21 @@ def tail_run(
     place = (0, 0)  # epoch and seq of the last event that was printed
     while True:
         run = facts_of(here, run_id)  # before its log: what comes in between is printed next time
-        view = here.event_log.read([(keys, 0)])[0]
+        view = _read(here, keys, place)
         if view is not None:
             place = _print_new(view, place, with_text=with_text, as_json=as_json)
         if run.state in ENDED and (view is None or view.ended):
             return _end(run)
         sleep(EVERY)
+
+
+def _read(here: Installation, keys: RunKeys, place: tuple[int, int]) -> LogView | None:
+    """What is new in the log; all of it, if it began anew."""
+    epoch, seq = place
+    view = here.event_log.read([(keys, seq)])[0]
+    if view is not None and view.epoch != epoch and seq:
+        return here.event_log.read([(keys, 0)])[0]
+    return view
 
 
 def _print_new(
