@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.commands import capacity_report
+from deploy.commands.operate.arguments import add_operator_commands
 from deploy.errors import DeployError
 from shared.errors import SettingsError
 from shared.library_variables import drop_library_variables
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _give_up_output()
         return 128 + signal.SIGPIPE
     except (DeployError, SettingsError) as error:
-        return _fail(str(error))
+        return _fail(str(error), getattr(error, "exit_code", 1))
     except OSError as error:  # of a file or folder, or of the output
         _give_up_output()
         place = f"{error.filename}: " if error.filename else ""
@@ -45,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, code: int = 1) -> int:
     shown = "\n".join(clean(line) for line in text.split("\n"))
     with contextlib.suppress(OSError, ValueError):
         print(f"holdfast: {shown}", file=sys.stderr, flush=True)
-    return 1
+    return code
 
 
 def _write_what_the_terminal_cannot() -> None:
@@ -244,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     token = command("token", _new_token, "create an access token for a user, and print it")
     token.add_argument("user", help="name of the user, who will own the sessions")
     _add_data_commands(command)
+    add_operator_commands(command, parser)
     command("link", _link, "print an address of the page that signs in once, within ten minutes")
     command("version", _version, "print the version")
     return parser

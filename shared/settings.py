@@ -86,6 +86,16 @@ class Settings:
     owner_requests_per_second: int
     reap_every: timedelta
     log_level: str
+    log_format: str
+    traces_url: str
+    retention_days: float  # 0: for ever; the same of the next ones
+    retention_of_owners: Mapping[str, float]
+    retention_runs_days: float
+    retention_usage_days: float
+    ephemeral_life: timedelta
+    metrics_host: str
+    metrics_port: int  # 0: none
+    metrics_token: str = field(repr=False)
 
     @property
     def log_servers(self) -> tuple[str, ...]:
@@ -185,6 +195,16 @@ class Settings:
             owner_requests_per_second=read.integer("OWNER_REQUESTS_PER_SECOND", 5000, 1, 10**6),
             reap_every=read.seconds("REAP_SECONDS", 2, 0.1),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            log_format=read.choice("LOG_FORMAT", "text", ("TEXT", "JSON")),
+            traces_url=read.parsed("TRACES_URL", "", addresses.collector_url),
+            retention_days=read.days("RETENTION_DAYS", 0),
+            retention_of_owners=read.days_by_name("RETENTION_OF_OWNERS"),
+            retention_runs_days=read.days("RETENTION_RUNS_DAYS", 0),
+            retention_usage_days=read.days("RETENTION_USAGE_DAYS", 0),
+            ephemeral_life=read.seconds("EPHEMERAL_SECONDS", 86_400, 0),
+            metrics_host=read.text("METRICS_HOST", "127.0.0.1"),
+            metrics_port=read.integer("METRICS_PORT", 0, 0, 65535),
+            metrics_token=read.token("METRICS_TOKEN"),
         )
         read.require(
             set(settings.transports) <= {"websocket", "polling"} and settings.transports != (),

@@ -52,6 +52,7 @@ CHECK_ORPHANS_FORMER: Final = "holdfast.chase"
 DELETE_EPHEMERAL: Final = "holdfast.delete_ephemeral"
 SWEEP_EPHEMERAL: Final = "holdfast.sweep_ephemeral"
 ADD_SEARCH_TERMS: Final = "holdfast.add_search_terms"
+CLEAN_UP: Final = "holdfast.clean_up"
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -161,6 +162,25 @@ class TaskQueue:
     def answer_approval(self, run_id: str, approval_id: int) -> bool:
         """Have a maintenance worker send the stored answer to the gateway (R10)."""
         return self._send(ANSWER, MAINTENANCE, run_id, approval_id)
+
+    def lengths(self) -> dict[str, int] | None:
+        """Return how many messages wait in each queue; None if the broker does not answer."""
+        try:
+            with self._app.pool.acquire(block=True, timeout=WAIT_BROKER) as connection:
+                channel = connection.default_channel
+                return {name: channel._size(name) for name in (RUNS, TAKEOVER, MAINTENANCE)}
+        except (OperationalError, RedisError, OSError) as error:
+            log.warning("queue.unread error=%s", type(error).__name__)
+            return None
+
+    def processes(self, within: float) -> list[str]:
+        """Return the names of the worker processes that answer within so many seconds."""
+        try:
+            answers = self._app.control.ping(timeout=within)
+        except (OperationalError, RedisError, OSError) as error:
+            log.warning("queue.unread error=%s", type(error).__name__)
+            return []
+        return sorted(name for answer in answers for name in answer)
 
     def waiting(self) -> Waiting | None:
         """Return what waits in the queue of runs; None if the broker does not answer."""

@@ -16,10 +16,13 @@ from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
 from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
+from shared.metrics import web as web_metrics
+from shared.metrics.process import metrics_of_process
 from shared.protocol.events import NAMESPACE
 from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from shared.tracing.tracer import Tracer, tracer_of
 from web.access.sign_in_codes import SignInCodes
 from web.api.access import Access
 from web.api.approvals import Approvals
@@ -34,6 +37,7 @@ from web.api.request_body import MAX_BYTES
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
 from web.front import Front
+from web.measure import measure_requests, measure_web
 from web.pages.built_page import BuiltPage
 from web.pages.serve import add_info, add_page
 from web.readers.reader_emitter import ReaderEmitter
@@ -89,6 +93,7 @@ class WebProcess:
     db: Database
     health: Health
     services: Sequence[Service]
+    tracer: Tracer
 
     def start(self) -> None:
         """Start the services, those first that others need."""
@@ -104,6 +109,7 @@ class WebProcess:
             time.sleep(0.02)
         for service in reversed(self.services):
             service.stop()
+        self.tracer.stop()
         self.db.close()
 
 
@@ -189,6 +195,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
+    tracer = tracer_of(settings, "web")
     requests = RunRequests(
         db=db,
         event_log=event_log,
@@ -198,6 +205,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         membership=membership,
         queue_cap=settings.queue_cap,
         session_max_bytes=settings.session_max_bytes,
+        tracer=tracer,
     )
     approvals = Approvals(db, event_log, queue)
     limits_of_owners = OwnerLimits(
@@ -273,6 +281,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         readers=readers,
     )
     add_api(app, auth, limits_of_owners, build_routes(parts), profiles, version())
+    measure_requests(app)
+    measure_web(
+        connections=connections,
+        readers=readers,
+        table=table,
+        loop=loop,
+        relay=relay,
+        faults=faults,
+    )
+    services += metrics_of_process(settings, "web", [web_metrics.REGISTRY], services)
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,
@@ -293,6 +311,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         db=db,
         health=health,
         services=services,
+        tracer=tracer,
     )
 
 

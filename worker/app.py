@@ -13,6 +13,7 @@ from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from shared.tracing.tracer import tracer_of
 from worker.event_log.publisher import Publisher
 from worker.event_log.run_log import RunLog
 from worker.event_log.sharded_publisher import ShardedPublisher
@@ -63,5 +64,6 @@ def build(settings: Settings) -> Services:
             lambda: connect(settings.database_url), settings.lease, settings.renew_every
         ),
         turns=turns,
+        tracer=tracer_of(settings, "worker"),
         transcripts=TranscriptCheck(gateways, GatewayNotes(command_client(settings.redis_url))),
     )

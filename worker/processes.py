@@ -12,11 +12,17 @@ from shared.celery_savings import EVENTS_EVERY, gather_task_events, pin_backend,
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
-from shared.service import periodic
+from shared.job_ledger import JobLedger
+from shared.metrics import system as system_metrics
+from shared.metrics import worker as worker_metrics
+from shared.metrics.process import metrics_of_process
+from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import (
     ADD_SEARCH_TERMS,
+    CHECK_ORPHANS,
     CHECK_ORPHANS_FORMER,
+    CLEAN_UP,
     DELETE_EPHEMERAL,
     MAINTENANCE,
     REAP,
@@ -31,15 +37,23 @@ from worker.drain import drain
 from worker.liveness.beat_health import BeatHealth
 from worker.liveness.process_health import ProcessHealth
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
+from worker.maintenance.system_metrics import SystemMetrics
+from worker.measure import measure_worker
 from worker.queue_admission import QueueAdmission
 from worker.services import Services
 from worker.stop_listener import StopListener
-from worker.tasks import register_maintenance_tasks, register_run_tasks
+from worker.tasks import (
+    register_maintenance_tasks,
+    register_periodic_tasks,
+    register_run_tasks,
+)
 
 CHECK_ORPHANS_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
 SWEEP_EVERY = 24 * 3600.0
 ADD_TERMS_EVERY = 2.0
+CLEAN_UP_EVERY = 3600.0
+SENT_AS = {CHECK_ORPHANS: CHECK_ORPHANS_FORMER}
 MAINTENANCE_THREADS = 4
 COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
@@ -54,7 +68,9 @@ def run_worker(settings: Settings) -> None:
     admission = QueueAdmission(settings.worker_concurrency)
     register_run_tasks(app, services, admission)
     pin_backend(app)
-    _with_services(settings, app, services, admission)
+    measure_worker(services)
+    measured = metrics_of_process(settings, "worker", [worker_metrics.REGISTRY])
+    _with_services(settings, app, services, admission, measured)
     app.worker_main(
         [
             "--quiet",
@@ -75,8 +91,15 @@ def run_maintenance(settings: Settings) -> None:
     tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
     services = build(settings)
-    register_maintenance_tasks(app, services, _last_tick(settings, services))
+    jobs = JobLedger(command_client(settings.redis_url))
+    last_tick = _last_tick(settings, services)
+    register_maintenance_tasks(app, services)
+    register_periodic_tasks(app, services, last_tick, jobs, _intervals(settings))
     pin_backend(app)
+    SystemMetrics(services, jobs).install()
+    registries = [worker_metrics.REGISTRY, system_metrics.REGISTRY]
+    for service in metrics_of_process(settings, "maintenance", registries):
+        service.start()
     health = ProcessHealth("maintenance", app, services, {})
 
     def started(sender: Any, **_: Any) -> None:
@@ -109,12 +132,12 @@ def run_beat(settings: Settings) -> None:
     app = celery_app(settings)
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
-        "reap": _entry(REAP, reap_every),
-        "check_orphaned_runs": _entry(CHECK_ORPHANS_FORMER, CHECK_ORPHANS_EVERY),
-        "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
-        "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
-        "add_search_terms": _entry(ADD_SEARCH_TERMS, ADD_TERMS_EVERY),
+        task.rpartition(".")[2]: _entry(SENT_AS.get(task, task), every)
+        for task, every in _intervals(settings).items()
     }
+    app.conf.task_send_sent_event = False  # Flower would list each tick
+    for service in metrics_of_process(settings, "beat", []):
+        service.start()
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -126,6 +149,18 @@ def run_beat(settings: Settings) -> None:
     app.conf.beat_scheduler = beat_clock.scheduler(health.ticked)
     health.start()
     app.Beat(loglevel=settings.log_level, quiet=True).run()
+
+
+def _intervals(settings: Settings) -> dict[str, float]:
+    """Seconds between two runs of each periodic task."""
+    return {
+        REAP: settings.reap_every.total_seconds(),
+        CHECK_ORPHANS: CHECK_ORPHANS_EVERY,
+        DELETE_EPHEMERAL: DELETE_EVERY,
+        SWEEP_EPHEMERAL: SWEEP_EVERY,
+        ADD_SEARCH_TERMS: ADD_TERMS_EVERY,
+        CLEAN_UP: CLEAN_UP_EVERY,
+    }
 
 
 def _entry(task: str, every: float) -> dict[str, Any]:
@@ -151,7 +186,11 @@ def _last_tick(settings: Settings, services: Services) -> LastTick:
 
 
 def _with_services(
-    settings: Settings, app: Celery, services: Services, admission: QueueAdmission
+    settings: Settings,
+    app: Celery,
+    services: Services,
+    admission: QueueAdmission,
+    measured: list[Service],
 ) -> None:
     """Start the process's own services when the worker is ready, and stop them with it."""
 
@@ -186,6 +225,8 @@ def _with_services(
         services.leases.start()
         stop_listener.start()
         services.transcripts.start()
+        for service in measured:
+            service.start()
         health.start(sender)
         gc_tuning.settle()
 
@@ -196,12 +237,15 @@ def _with_services(
 
     def stopped(**_: Any) -> None:
         health.stop()
+        for service in measured:
+            service.stop()
         standby.stop()
         task_events.stop()
         stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()
         services.gateways.close()
+        services.tracer.stop()
         services.db.close()
 
     worker_ready.connect(started, weak=False)

@@ -13,8 +13,10 @@ from shared.db.runs import ownership
 from shared.db.runs.claim import Claim, Refusal, Refused, claim
 from shared.db.runs.concurrency_limit import permitted
 from shared.errors import Unavailable
+from shared.metrics import worker as metrics
 from shared.protocol.run_states import Reason
 from shared.run_end import announce
+from worker import task_report
 from worker.services import Services
 from worker.turn import Turn
 
@@ -73,6 +75,8 @@ def put_back(services: Services, turn: Turn, later: PutBack) -> bool:
         lambda tx: ownership.put_back(tx, turn.claim, last_seq=last_seq, delay=later.delay)
     )
     if waits:
+        metrics.PUT_BACK.labels(later.reason).inc()
+        task_report.put_back(later.reason)
         services.leases.release(turn.run_id)
         log.info(
             "run.put_back run_id=%s delay=%.1f reason=%s", turn.run_id, later.delay, later.reason

@@ -20,6 +20,9 @@ WRITABLE: Final = f"{PREFIX}:writable"
 #: Set: the profiles whose gateways give no transcript, as workers have found out. No TTL.
 WITHOUT_TRANSCRIPT: Final = f"{PREFIX}:without-transcript"
 
+#: Hash: periodic job -> its last run, as JSON (`shared/job_ledger.py`). No TTL.
+JOBS: Final = f"{PREFIX}:jobs"
+
 #: Prefix of channels: a relay publishes to itself here to see that it receives (FAILURES 29).
 RELAY_ECHO: Final = f"{PREFIX}:echo:"
 

@@ -22,9 +22,12 @@ from shared.event_log.keys import WRITABLE
 from shared.event_log.session_events import publish_session_event
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
+from shared.metrics import web as metrics
 from shared.protocol.run_states import ENDED
 from shared.run_end import announce
 from shared.task_queue import TaskQueue
+from shared.tracing.run_spans import Span
+from shared.tracing.tracer import NoTracer, Tracer
 from web.payloads import AbortPayload, CancelPayload, RunPayload
 from web.relay.feed_address import FeedAddress
 from web.resume.membership import Membership
@@ -49,10 +52,14 @@ class RunRequests:
         commands: Commands,
         queue: TaskQueue,
         profiles: Profiles,
-        membership: Membership,
+        membership: Membership | None,
         queue_cap: int,
         session_max_bytes: int,
+        tracer: Tracer | None = None,
     ) -> None:
+        """`membership`: None where no client has a socket: only `accept` and `stop` may be called
+        then."""
+        self._tracer = tracer or NoTracer()
         self._db = db
         self._event_log = event_log
         self._commands = commands
@@ -65,6 +72,8 @@ class RunRequests:
     def start(self, connection: Connection, payload: RunPayload) -> intake.Accepted:
         """Accept a run. The socket joins before any worker can begin, so that it misses nothing
         (R26)."""
+        assert self._membership is not None
+        began = time.time()
         self._require_redis()
         new = self._new_run(connection.owner, connection.profile, payload)
         own_feed = new.run_id if new.session_id is None else None
@@ -76,7 +85,7 @@ class RunRequests:
             if joined and new.session_id is None:
                 self._membership.leave(connection, address.tag)
             raise
-        self._after(new, accepted)
+        self._after(new, accepted, began)
         return accepted
 
     def accept(
@@ -95,6 +104,7 @@ class RunRequests:
         says, if that is not the payload. `response`: the run is one; the session of the payload is
         then the one to make if it has to be a new one. `history`: messages that the run goes on
         from, in place of those of its session."""
+        began = time.time()
         self._require_redis()
         new = replace(self._new_run(owner, profile, payload), response=response)
         if history:
@@ -104,7 +114,7 @@ class RunRequests:
             said = request if request is not None else _all_of(payload, history)
             new = replace(new, key=key_of(key, _hashed(said)))
         accepted = self._write(new)
-        self._after(new, accepted)
+        self._after(new, accepted, began)
         return accepted
 
     def abort(self, connection: Connection, payload: AbortPayload) -> stops.Stopped:
@@ -115,6 +125,7 @@ class RunRequests:
         if stopped is None:
             raise NotFound("There is nothing to stop.")
         if not connection.receives_own_aborts:
+            assert self._membership is not None
             self._membership.mute(connection, _address(connection, stopped), stopped.run_id)
         self._stop(connection.owner, stopped)
         return stopped
@@ -204,7 +215,7 @@ class RunRequests:
                 return found
         raise AssertionError("unreachable")
 
-    def _after(self, new: intake.NewRun, accepted: intake.Accepted) -> None:
+    def _after(self, new: intake.NewRun, accepted: intake.Accepted, began: float) -> None:
         log.info(
             "run.accepted run_id=%s starts_now=%s repeated=%s",
             accepted.run_id,
@@ -213,6 +224,8 @@ class RunRequests:
         )
         if accepted.repeated:
             return
+        metrics.ACCEPTED.labels(new.profile).inc()
+        self._tracer.part(accepted.run_id, Span("accept", began, time.time()))
         if accepted.starts_now:
             self._enqueue(accepted.run_id)
             return

@@ -23,6 +23,7 @@ from shared.db.runs.claim import Claim
 from shared.errors import OwnershipLost, PostUncertain, Unavailable, UnknownProfile
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
+from worker.run.end_report import note_claim
 from worker.run.finish import end_unopened, finish
 from worker.run.follow import follow
 from worker.run.open_log import close_turn, open_turn
@@ -68,6 +69,7 @@ def run_turn(services: Services, run_id: str) -> None:
 def _open(services: Services, claim: Claim, claimed_at: float) -> Turn | None:
     """None if the run cannot be opened: it has ended then, or its lease lapses and the reaper has
     another worker try."""
+    note_claim(claim)
     try:
         return open_turn(services, claim, claimed_at)
     except UnknownProfile as error:

@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -253,6 +253,17 @@ class Stack:
 
     def _start_worker(self, number: int) -> RunningProcess:
         return self._start(f"worker.{number}.{len(self._processes.started)}", "worker", "runs")
+
+    def start_command(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> RunningProcess:
+        """Start another program in the environment of the stack, with these variables on top."""
+        return self._processes.start(name, tuple(command), self.environment_of(environment))
+
+    def environment_of(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The environment of its processes, with these variables on top."""
+        blank = {variable: "" for variable in os.environ if OURS.match(variable)}
+        return {**os.environ, **blank, **self.environment, **variables}
 
     def _start(self, name: str, *module: str) -> RunningProcess:
         blank = {variable: "" for variable in os.environ if OURS.match(variable)}

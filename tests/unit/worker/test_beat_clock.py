@@ -80,6 +80,7 @@ def test_beat_runs_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     class Settings:
         home = tmp_path
         log_level = "INFO"
+        metrics_port = 0
         reap_every = timedelta(seconds=2)
 
     app = Celery("test", broker="memory://", set_as_current=False)

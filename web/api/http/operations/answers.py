@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from web.api.http.operations.jobs import JobFigures
 from web.api.http.run_models import Status
 
 
@@ -96,7 +97,7 @@ class Parked(BaseModel):
 class QueueReport(BaseModel):
     """The answer to `GET /api/queue`. `scope`: runs of all users, or `own`. `runs`: the oldest;
     `has_more`: there are further ones. `workers`: how many have a live run. `workers` and
-    `parked_deletions` are null for who is no operator."""
+    `parked_deletions` and `jobs` are null for who is no operator."""
 
     object: Literal["queue"]
     scope: Literal["all", "own"]
@@ -110,6 +111,7 @@ class QueueReport(BaseModel):
     has_more: bool
     workers: int | None
     parked_deletions: Parked | None
+    jobs: list[JobFigures] | None
 
 
 class RetriedRun(BaseModel):

@@ -17,6 +17,8 @@ from shared.db.operations.queue_figures import (
 from shared.db.operations.runs_of_all import RunFacts, open_facts
 from shared.errors import UnknownProfile
 from shared.hermes.profiles import Profiles
+from shared.job_ledger import JobLedger
+from web.api.http.operations.jobs import job_figures
 from web.api.http.operations.run_figures import run_figures
 from web.api.http.operations.scope import is_operator, visible_owner
 from web.api.http.routes import Answer, Call
@@ -27,8 +29,9 @@ SHOWN: Final = 100  # runs
 class Queue:
     """The route."""
 
-    def __init__(self, db: Database, profiles: Profiles) -> None:
+    def __init__(self, db: Database, profiles: Profiles, jobs: JobLedger) -> None:
         self._db = db
+        self._jobs = jobs
         self._profiles = profiles
 
     def show(self, call: Call) -> Answer | Response:
@@ -53,6 +56,7 @@ class Queue:
                 "has_more": len(runs) > SHOWN,
                 "workers": figures.workers if sees_all else None,
                 "parked_deletions": _parked(parked, figures.now),
+                "jobs": job_figures(self._jobs) if sees_all else None,
             }
         )
 

@@ -1,5 +1,6 @@
 """The rows of operations in the table of routes."""
 
+from shared.job_ledger import JobLedger
 from web.api.http.operations import answers
 from web.api.http.operations.deletions import Deletions
 from web.api.http.operations.me import Me, Myself
@@ -44,7 +45,7 @@ def _figures(parts: Parts) -> list[Route]:
         Route(
             "GET",
             "/api/queue",
-            Queue(parts.db, parts.profiles).show,
+            Queue(parts.db, parts.profiles, JobLedger(parts.commands)).show,
             "What waits and what is live; for operators of all users.",
             Result(200, "The queue.", answers.QueueReport),
         ),

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from shared.db.database import Database
 from shared.db.operations.retry import Asked, read_asked
 from shared.db.operations.runs_of_all import list_facts
+from shared.db.runs.accept import Accepted
 from shared.protocol.run_states import RunState
 from shared.roles import Role
 from web.access.principal import require
@@ -66,22 +67,28 @@ class RunsOfAll:
         same owner. The second time it is the same new run."""
         require(call.principal, Role.ADMIN)
         run_id = run_id_of(call)
-        asked = self._db.read(lambda tx: read_asked(tx, run_id))
-        if asked is None:
-            raise not_found(run_id)
-        if asked.state is not RunState.FAILED:
-            message = f"Only a failed run can be tried again; this one is {asked.state}."
-            raise ApiError(409, "run_not_failed", message)
-        key = KEY.format(run_id)
-        accepted = self._requests.accept(
-            asked.owner, asked.profile, _payload(asked), key=key, history=asked.history
-        )
-        log.info("run.retry_requested run_id=%s again=%s", run_id, accepted.run_id)
+        accepted = try_again(self._db, self._requests, run_id)
         return Answer(
             {"run_id": accepted.run_id, "status": "started", "retry_of": run_id},
             202,
             {"Idempotency-Replayed": "true"} if accepted.repeated else {},
         )
+
+
+def try_again(db: Database, requests: RunRequests, run_id: str) -> Accepted:
+    """Accept a failed run once more; the second time it is the same new run. Raises ApiError."""
+    asked = db.read(lambda tx: read_asked(tx, run_id))
+    if asked is None:
+        raise not_found(run_id)
+    if asked.state is not RunState.FAILED:
+        message = f"Only a failed run can be tried again; this one is {asked.state}."
+        raise ApiError(409, "run_not_failed", message)
+    key = KEY.format(run_id)
+    accepted = requests.accept(
+        asked.owner, asked.profile, _payload(asked), key=key, history=asked.history
+    )
+    log.info("run.retry_requested run_id=%s again=%s", run_id, accepted.run_id)
+    return accepted
 
 
 def _payload(asked: Asked) -> RunPayload:

@@ -95,6 +95,9 @@ class NewSessionBody(Payload):
     workspace: Workspace | None = None
     pinned: bool = False
     archived: bool = False
+    ephemeral: Annotated[
+        bool, Field(description="Delete it when it was not used for EPHEMERAL_SECONDS.")
+    ] = False
     system_prompt: Any = None
 
 

@@ -1,0 +1,105 @@
+"""What a Celery task says of its run, for Flower: which run it had, and how that went.
+
+A task is a hint that may find nothing to do, so its message names only the run. What else is to be
+seen, the task learns while it works: whoever claims, ends or puts back the run notes it here, and
+the task ends as the run did. An aborted or failed run is a failure of its task, without a
+traceback; Celery knows no other end that Flower would not show as a success.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from shared import log_context, runtime
+from shared.db.runs.claim import Claim
+from shared.protocol.run_states import RunState
+
+log = logging.getLogger(__name__)
+
+NOTHING_DONE: Final = "not this worker's to do"
+HANDED_ON: Final = "left to another worker"
+
+
+class RunFailed(Exception):
+    """The run failed; the message is its reason."""
+
+
+class RunAborted(Exception):
+    """The run was stopped; the message is its reason."""
+
+
+EXPECTED: Final = (RunFailed, RunAborted)
+
+
+@dataclass
+class _Report:
+    describe: Callable[[str], None]
+    words: str = NOTHING_DONE
+    error: Exception | None = None
+
+
+_REPORT: ContextVar[_Report | None] = ContextVar("task_report", default=None)
+
+
+def reported(task: Any, work: Callable[[], None]) -> str:
+    """Do the work of this bound task; return how its run went, for Flower. Raises RunFailed,
+    RunAborted, and what `work` raises."""
+
+    def inside() -> _Report:
+        report = _Report(partial(_describe, task.app, task.request.id, task.request.hostname))
+        _REPORT.set(report)
+        work()
+        return report
+
+    report = copy_context().run(inside)  # what the work sets for its log ends with it
+    if report.error is not None:
+        raise report.error
+    return report.words
+
+
+def _describe(app: Any, task_id: str, hostname: str, words: str) -> None:
+    """Send a second event of the start: its fields replace those of the message in Flower."""
+
+    def send() -> None:
+        try:
+            with app.events.default_dispatcher(hostname=hostname) as dispatcher:
+                dispatcher.send("task-started", uuid=task_id, kwargs=words)
+        except Exception as error:  # noqa: BLE001 - the edge: the run does not depend on it
+            log.info("task.not_described error=%s", type(error).__name__)
+
+    runtime.spawn(send)  # the broker may be away, and the run does not wait for it
+
+
+def claimed(claim: Claim) -> None:
+    """This worker has the run now."""
+    report = _REPORT.get()
+    if report is None:
+        return
+    log_context.bind(run_id=claim.run_id, session_id=claim.session_id, owner=claim.owner)
+    report.words = HANDED_ON
+    session = claim.session_id or "-"
+    report.describe(f"session={session!r} profile={claim.profile!r} owner={claim.owner!r}")
+
+
+def ended(state: RunState, reason: str) -> None:
+    """The run has ended."""
+    report = _REPORT.get()
+    if report is None:
+        return
+    report.words = str(state)
+    if state is RunState.FAILED:
+        report.error = RunFailed(reason)
+    elif state is RunState.ABORTED:
+        report.error = RunAborted(reason)
+
+
+def put_back(reason: str) -> None:
+    """The run waits again."""
+    report = _REPORT.get()
+    if report is not None:
+        report.words = f"put back: {reason}"
