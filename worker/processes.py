@@ -8,7 +8,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from shared import gc_tuning
-from shared.celery_savings import EVENTS_EVERY, gather_task_events, pin_backend, send_gathered
+from shared.celery_savings import EVENTS_EVERY, TaskEvents, pin_backend
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
@@ -63,14 +63,15 @@ def run_worker(settings: Settings) -> None:
     _allow_root()
     tokens.preload()
     app = celery_app(settings)
-    gather_task_events(app)
+    events = TaskEvents(app)
     services = build(settings)
     admission = QueueAdmission(settings.worker_concurrency)
-    register_run_tasks(app, services, admission)
+    register_run_tasks(app, services, admission, events)
     pin_backend(app)
     measure_worker(services)
     measured = metrics_of_process(settings, "worker", [worker_metrics.REGISTRY])
-    _with_services(settings, app, services, admission, measured)
+    measured.append(periodic("task-events", events.flush, EVENTS_EVERY))
+    _with_services(settings, app, services, admission, events, measured)
     app.worker_main(
         [
             "--quiet",
@@ -190,6 +191,7 @@ def _with_services(
     app: Celery,
     services: Services,
     admission: QueueAdmission,
+    events: TaskEvents,
     measured: list[Service],
 ) -> None:
     """Start the process's own services when the worker is ready, and stop them with it."""
@@ -201,13 +203,6 @@ def _with_services(
 
     stop_listener = StopListener(settings.redis_url, settings.installation, request_stop)
     standby = StandbyReaper(services, _last_tick(settings, services))
-    consumers: list[Any] = []
-
-    def send_task_events() -> None:
-        for consumer in consumers:
-            send_gathered(consumer)
-
-    task_events = periodic("task-events", send_task_events, EVENTS_EVERY)
     loops = {
         "publisher": lambda: services.publisher.healthy,
         "leases": lambda: services.leases.healthy,
@@ -218,8 +213,7 @@ def _with_services(
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
-        consumers.append(sender)
-        task_events.start()
+        events.attach(sender)
         standby.start()
         services.publisher.start()
         services.leases.start()
@@ -233,14 +227,13 @@ def _with_services(
     def shutting_down(**_: Any) -> None:
         admission.close()
         drain(services)
-        send_task_events()
+        events.flush()
 
     def stopped(**_: Any) -> None:
         health.stop()
         for service in measured:
             service.stop()
         standby.stop()
-        task_events.stop()
         stop_listener.stop()
         services.publisher.stop()
         services.leases.stop()

@@ -8,18 +8,15 @@ traceback; Celery knows no other end that Flower would not show as a success.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
-from shared import log_context, runtime
+from shared import log_context
+from shared.celery_savings import TaskEvents
 from shared.db.runs.claim import Claim
 from shared.protocol.run_states import RunState
-
-log = logging.getLogger(__name__)
 
 NOTHING_DONE: Final = "not this worker's to do"
 HANDED_ON: Final = "left to another worker"
@@ -46,12 +43,16 @@ class _Report:
 _REPORT: ContextVar[_Report | None] = ContextVar("task_report", default=None)
 
 
-def reported(task: Any, work: Callable[[], None]) -> str:
+def reported(task: Any, events: TaskEvents, work: Callable[[], None]) -> str:
     """Do the work of this bound task; return how its run went, for Flower. Raises RunFailed,
     RunAborted, and what `work` raises."""
 
+    def describe(words: str) -> None:
+        # A second event of the start: its fields replace those of the message in Flower.
+        events.send("task-started", uuid=task.request.id, kwargs=words)
+
     def inside() -> _Report:
-        report = _Report(partial(_describe, task.app, task.request.id, task.request.hostname))
+        report = _Report(describe)
         _REPORT.set(report)
         work()
         return report
@@ -60,19 +61,6 @@ def reported(task: Any, work: Callable[[], None]) -> str:
     if report.error is not None:
         raise report.error
     return report.words
-
-
-def _describe(app: Any, task_id: str, hostname: str, words: str) -> None:
-    """Send a second event of the start: its fields replace those of the message in Flower."""
-
-    def send() -> None:
-        try:
-            with app.events.default_dispatcher(hostname=hostname) as dispatcher:
-                dispatcher.send("task-started", uuid=task_id, kwargs=words)
-        except Exception as error:  # noqa: BLE001 - the edge: the run does not depend on it
-            log.info("task.not_described error=%s", type(error).__name__)
-
-    runtime.spawn(send)  # the broker may be away, and the run does not wait for it
 
 
 def claimed(claim: Claim) -> None:

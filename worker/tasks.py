@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 
+from shared.celery_savings import TaskEvents
 from shared.errors import GatewayError, Unavailable
 from shared.job_ledger import JobLedger
 from shared.task_queue import (
@@ -38,7 +39,9 @@ Every = Mapping[str, float]
 SHOWN_FROM = 60.0  # seconds between two runs of a task that Flower shows
 
 
-def register_run_tasks(app: Celery, services: Services, admission: QueueAdmission) -> None:
+def register_run_tasks(
+    app: Celery, services: Services, admission: QueueAdmission, events: TaskEvents
+) -> None:
     """The tasks of the green worker: runs."""
 
     @app.task(name=RUN_TURN, bind=True, throws=EXPECTED)
@@ -47,7 +50,7 @@ def register_run_tasks(app: Celery, services: Services, admission: QueueAdmissio
             services.queue.run_turn(run_id)  # for a worker that has a slot and stays (R22)
             return HANDED_ON
         try:
-            return reported(task, lambda: run_turn(services, run_id))
+            return reported(task, events, lambda: run_turn(services, run_id))
         finally:
             admission.leave()
 
@@ -56,7 +59,7 @@ def register_run_tasks(app: Celery, services: Services, admission: QueueAdmissio
         if services.draining:
             services.queue.take_over(run_id)  # not to the queue of runs, which may have to wait
             return HANDED_ON
-        return reported(task, lambda: run_turn(services, run_id))
+        return reported(task, events, lambda: run_turn(services, run_id))
 
 
 def register_periodic_tasks(
