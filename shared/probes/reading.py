@@ -50,7 +50,8 @@ def _read(path: Path) -> Iterator[Said]:
         said = _parsed(file)
         live = ("it says nothing readable",) if said is None else tuple(_not_live(said))
         ready = () if said is None else tuple(_not_ready(said))
-        yield Said(name, int(pid) if pid.isdigit() else 0, live, live + ready)
+        both = tuple(dict.fromkeys(live + ready))
+        yield Said(name, int(pid) if pid.isdigit() else 0, live, both)
     finally:
         os.close(file)
 

@@ -3,9 +3,14 @@
 Problem: a consumer may lose its broker without noticing (a half-open connection, a reconnect that
 did not take all queues with it); a broker that is away makes it just as silent, and is no fault of
 the process.
-Idea: count only the time in which the broker answers others of this process.
+Idea: count only the time in which the broker answers others of this process, and in which somebody
+looks: a process that was frozen and wakes up has heard nothing either.
 Invariant: while the broker does not answer, nobody goes deaf.
 """
+
+from typing import Final
+
+UNWATCHED: Final = 10.0  # seconds between two looks, beyond which the time does not count
 
 
 class Silence:
@@ -15,6 +20,7 @@ class Silence:
         """`limit`: seconds after which silence is deafness."""
         self._limit = limit
         self._since = now
+        self._asked_at = now
 
     def heard(self, now: float) -> None:
         """Note a sign of life."""
@@ -22,8 +28,9 @@ class Silence:
 
     def asked(self, now: float, *, answered: bool) -> None:
         """Note that the broker was asked for something else, and whether it answered."""
-        if not answered:
+        if not answered or now - self._asked_at > UNWATCHED:
             self.heard(now)
+        self._asked_at = now
 
     def seconds(self, now: float) -> float:
         """How long it has lasted."""

@@ -32,3 +32,13 @@ def test_an_older_sign_of_life_takes_nothing_back() -> None:
     silence = Silence(20, now=50)
     silence.heard(10)
     assert silence.seconds(60) == 10
+
+
+def test_a_process_that_was_frozen_and_wakes_up_is_not_deaf() -> None:
+    silence = Silence(20, now=0)
+    silence.asked(3, answered=True)
+    silence.asked(500, answered=True)
+    assert not silence.is_deaf(500)
+    for at in range(503, 524, 3):
+        silence.asked(at, answered=True)
+    assert silence.is_deaf(521), "but it is if it goes on hearing nothing"

@@ -35,9 +35,13 @@ class Fakes:
     ends: list[str] = field(default_factory=list)
 
     def watchdog(self) -> Watchdog:
+        now = time.monotonic()
+        silence = Silence(20, now - self.silent)
+        for ago in range(int(self.silent), 0, -5):
+            silence.asked(now - ago, answered=True)
         return Watchdog(
             self.ear,
-            Silence(20, time.monotonic() - self.silent),
+            silence,
             grace=self.grace,
             dead_loops=lambda: self.dead,
             is_stopping=lambda: self.stopping,
