@@ -1,6 +1,10 @@
 """Registers the Celery tasks. A task is a hint that something may need doing: the rows decide."""
 
-from celery import Celery
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from celery import Celery, Task
 
 from shared.errors import GatewayError, Unavailable
 from shared.task_queue import (
@@ -23,29 +27,46 @@ from worker.maintenance.search_index import SearchIndex
 from worker.maintenance.standby_reaper import LastTick
 from worker.maintenance.stop_run import stop_run
 from worker.queue_admission import QueueAdmission
-from worker.run.run_turn import run_turn
+from worker.run.run_turn import RunReport, run_next, run_turn
 from worker.services import Services
+from worker.task_events import show_claim
+
+log = logging.getLogger(__name__)
+
+SENT_BACK = "sent back: no slot is free here"
+NONE_DUE = "no run was due"
 
 
 def register_run_tasks(app: Celery, services: Services, admission: QueueAdmission) -> None:
     """The tasks of the green worker: runs."""
 
-    @app.task(name=RUN_TURN)
-    def _run_turn(run_id: str) -> None:
+    @app.task(name=RUN_TURN, bind=True)
+    def _run_turn(task: Task, named: str) -> str:
         if not admission.enter():
-            services.queue.run_turn(run_id)  # for a worker that has a slot and stays (R22)
-            return
+            services.queue.run_turn(named)  # for a worker that has a slot and stays (R22)
+            return SENT_BACK
         try:
-            run_turn(services, run_id)
+            return _told(lambda: run_next(services, named, partial(show_claim, task)))
         finally:
             admission.leave()
 
     @app.task(name=TAKE_OVER)
-    def _take_over(run_id: str) -> None:
+    def _take_over(run_id: str) -> str:
         if services.draining:
             services.queue.take_over(run_id)  # not to the queue of runs, which may have to wait
-            return
-        run_turn(services, run_id)
+            return SENT_BACK
+        return _told(lambda: run_turn(services, run_id))
+
+
+def _told(work: Callable[[], RunReport | None]) -> str:
+    """What Flower shows as the result of the task. A database that is away is one line in the log:
+    the reaper has a worker try again."""
+    try:
+        report = work()
+    except Unavailable as error:
+        log.warning("run.not_done error=%s", type(error).__name__)
+        return error.code
+    return NONE_DUE if report is None else str(report)
 
 
 def register_maintenance_tasks(app: Celery, services: Services, last_tick: LastTick) -> None:

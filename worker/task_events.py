@@ -1,0 +1,23 @@
+"""Tells Flower which run a task has become: its message did not say so (ADR 0024)."""
+
+import logging
+from typing import Any
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared.db.runs.claim import Claim
+
+log = logging.getLogger(__name__)
+
+CLAIMED = "task-claimed"  # Flower shows the state CLAIMED, and takes over the fields
+
+
+def show_claim(task: Any, claim: Claim) -> None:
+    """Show the run in the place of the arguments of this Celery task. Never raises: only people
+    look at it."""
+    shown = f"('{claim.run_id}', 'session {claim.session_id or '-'}')"
+    try:
+        task.send_event(CLAIMED, retry=False, name=task.name, args=shown)
+    except (OperationalError, RedisError, OSError) as error:
+        log.debug("task.unshown run_id=%s error=%s", claim.run_id, type(error).__name__)
