@@ -27,6 +27,11 @@ class QueueAdmission:
         """Adjust this `celery.worker.consumer.Consumer` from now on."""
         self._consumer = consumer
 
+    @property
+    def dispatcher(self) -> Any:
+        """The consumer's dispatcher of events; None before there is one."""
+        return self._consumer.event_dispatcher if self._consumer is not None else None
+
     def enter(self) -> bool:
         """Whether an ordinary run may start; if so, the caller calls `leave` when it is over."""
         if self._closed or self._running >= self._most:

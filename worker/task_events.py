@@ -13,11 +13,14 @@ log = logging.getLogger(__name__)
 CLAIMED = "task-claimed"  # Flower shows the state CLAIMED, and takes over the fields
 
 
-def show_claim(task: Any, claim: Claim) -> None:
-    """Show the run in the place of the arguments of this Celery task. Never raises: only people
-    look at it."""
+def show_claim(dispatcher: Any, task_id: str, name: str, claim: Claim) -> None:
+    """Show the run in the place of the arguments of this task. `dispatcher`: the
+    `celery.events.EventDispatcher` of the worker's consumer, by which Celery sends its own events;
+    None before it is there. Never raises: only people look at it."""
+    if dispatcher is None or not dispatcher.enabled:
+        return
     shown = f"('{claim.run_id}', 'session {claim.session_id or '-'}')"
     try:
-        task.send_event(CLAIMED, retry=False, name=task.name, args=shown)
+        dispatcher.send(CLAIMED, uuid=task_id, name=name, args=shown)
     except (OperationalError, RedisError, OSError) as error:
         log.debug("task.unshown run_id=%s error=%s", claim.run_id, type(error).__name__)

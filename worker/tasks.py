@@ -46,7 +46,8 @@ def register_run_tasks(app: Celery, services: Services, admission: QueueAdmissio
             services.queue.run_turn(named)  # for a worker that has a slot and stays (R22)
             return SENT_BACK
         try:
-            return _told(lambda: run_next(services, named, partial(show_claim, task)))
+            show = partial(show_claim, admission.dispatcher, task.request.id, task.name)
+            return _told(lambda: run_next(services, named, show))
         finally:
             admission.leave()
 

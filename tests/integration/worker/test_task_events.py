@@ -12,23 +12,24 @@ from shared.db.runs.claim import Claim
 from worker.task_events import show_claim
 
 
-def sent_by(task_id: str) -> tuple[Any, list[dict[str, Any]]]:
-    """A task as Celery gives it to us, and the events that it sends."""
-    events: list[dict[str, Any]] = []
+class Dispatcher:
+    """Records what is sent, as Celery's would send it."""
 
-    def send_event(kind: str, *, retry: bool, **fields: Any) -> None:
-        assert not retry, "a run must not wait for a picture of itself"
-        events.append({"type": kind, "uuid": task_id, **fields})
+    enabled = True
 
-    return SimpleNamespace(name="holdfast.run_turn", send_event=send_event), events
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def send(self, kind: str, **fields: Any) -> None:
+        self.events.append({"type": kind, **fields})
 
 
 CLAIM = cast("Claim", SimpleNamespace(run_id="run_b", session_id="s"))
 
 
 def test_flower_shows_the_run_that_was_claimed_and_how_it_ended() -> None:
-    task, events = sent_by("t1")
-    show_claim(task, CLAIM)
+    dispatcher = Dispatcher()
+    show_claim(dispatcher, "t1", "holdfast.run_turn", CLAIM)
     state = State()
     common = {"hostname": "w", "clock": 1, "pid": 1, "local_received": 1.0, "timestamp": 1.0}
 
@@ -40,7 +41,7 @@ def test_flower_shows_the_run_that_was_claimed_and_how_it_ended() -> None:
     received = {"type": "task-received", "name": "holdfast.run_turn", "args": "('run_a',)"}
     assert seen({**received, "uuid": "t1"}).args == "('run_a',)"
     seen({"type": "task-started", "uuid": "t1"})
-    shown = seen(events[0])
+    shown = seen(dispatcher.events[0])
     assert (shown.state, shown.args) == ("CLAIMED", "('run_b', 'session s')")
     ended = seen({"type": "task-succeeded", "uuid": "t1", "result": "'completed: run_b'"})
     assert (ended.state, ended.args) == ("SUCCESS", "('run_b', 'session s')")
@@ -48,7 +49,9 @@ def test_flower_shows_the_run_that_was_claimed_and_how_it_ended() -> None:
 
 
 def test_a_broker_that_is_away_stops_no_run() -> None:
-    def send_event(kind: str, **fields: Any) -> None:
-        raise OperationalError
+    class Away(Dispatcher):
+        def send(self, kind: str, **fields: Any) -> None:
+            raise OperationalError
 
-    show_claim(SimpleNamespace(name="n", send_event=send_event), CLAIM)
+    show_claim(Away(), "t1", "holdfast.run_turn", CLAIM)
+    show_claim(None, "t1", "holdfast.run_turn", CLAIM)
