@@ -54,6 +54,9 @@ class Settings:
     worker_concurrency: int
     takeover_slots: int
     queue_cap: int
+    max_runs_per_user: int
+    max_waiting_per_user: int
+    waiting_max: int
     session_max_bytes: int
     history_max_bytes: int
     lease: timedelta
@@ -163,6 +166,9 @@ class Settings:
             worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
             takeover_slots=read.integer("TAKEOVER_SLOTS", 200, 1, 5000),
             queue_cap=read.integer("QUEUE_CAP", 20, 1, 1000),
+            max_runs_per_user=read.integer("MAX_RUNS_PER_USER", 0, 0, 10**6),
+            max_waiting_per_user=read.integer("MAX_WAITING_PER_USER", 5000, 0, 10**6),
+            waiting_max=read.integer("WAITING_MAX", 200_000, 0, 10**7),
             session_max_bytes=read.integer("SESSION_MAX_BYTES", 2**28, 10_000, 2**40),
             history_max_bytes=read.integer("HISTORY_MAX_BYTES", 4_000_000, 10_000, 2**30),
             lease=read.seconds("LEASE_SECONDS", 15, 1),

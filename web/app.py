@@ -10,6 +10,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from shared.db.database import Database
+from shared.db.runs.queue.admission import RunLimits
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.gateway_notes import GatewayNotes
@@ -36,6 +37,7 @@ from web.api.request_auth import RequestAuth
 from web.api.request_body import MAX_BYTES
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
+from web.api.waiting_places import WaitingPlaces
 from web.front import Front
 from web.measure import measure_requests, measure_web
 from web.pages.built_page import BuiltPage
@@ -196,6 +198,8 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
     tracer = tracer_of(settings, "web")
+    places = WaitingPlaces(db, event_log)
+    services.append(places.service)
     requests = RunRequests(
         db=db,
         event_log=event_log,
@@ -206,6 +210,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         queue_cap=settings.queue_cap,
         session_max_bytes=settings.session_max_bytes,
         tracer=tracer,
+        limits=RunLimits(settings.max_runs_per_user, settings.max_waiting_per_user),
+        waiting_max=settings.waiting_max,
+        places=places,
     )
     approvals = Approvals(db, event_log, queue)
     limits_of_owners = OwnerLimits(

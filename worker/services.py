@@ -16,6 +16,7 @@ from worker.event_log.sharded_publisher import ShardedPublisher
 from worker.gateway.client_pool import ClientPool
 from worker.gateway.transcript_check import TranscriptCheck
 from worker.lease.keeper import LeaseKeeper
+from worker.lease.start_gate import StartGate
 from worker.turn import Turn
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class Services:
     gateways: ClientPool
     publisher: ShardedPublisher
     leases: LeaseKeeper
+    starts: StartGate
     turns: dict[str, Turn]
     transcripts: TranscriptCheck
     tracer: Tracer = field(default_factory=NoTracer)

@@ -1,8 +1,8 @@
 """What a Celery task says of its run, for Flower: which run it had, and how that went.
 
-A task is a hint that may find nothing to do, so its message names only the run. What else is to be
-seen, the task learns while it works: whoever claims, ends or puts back the run notes it here, and
-the task ends as the run did. An aborted or failed run is a failure of its task, without a
+A task is a hint that one more run is due, so its message does not say which (ADR 0024). What is to
+be seen, the task learns while it works: whoever claims, ends or puts back the run notes it here,
+and the task ends as the run did. An aborted or failed run is a failure of its task, without a
 traceback; Celery knows no other end that Flower would not show as a success.
 """
 
@@ -35,7 +35,7 @@ EXPECTED: Final = (RunFailed, RunAborted)
 
 @dataclass
 class _Report:
-    describe: Callable[[str], None]
+    describe: Callable[[str, str], None]
     words: str = NOTHING_DONE
     error: Exception | None = None
 
@@ -43,13 +43,13 @@ class _Report:
 _REPORT: ContextVar[_Report | None] = ContextVar("task_report", default=None)
 
 
-def reported(task: Any, events: TaskEvents, work: Callable[[], None]) -> str:
+def reported(task: Any, events: TaskEvents, work: Callable[[], object]) -> str:
     """Do the work of this bound task; return how its run went, for Flower. Raises RunFailed,
     RunAborted, and what `work` raises."""
 
-    def describe(words: str) -> None:
+    def describe(run_id: str, words: str) -> None:
         # A second event of the start: its fields replace those of the message in Flower.
-        events.send("task-started", uuid=task.request.id, kwargs=words)
+        events.send("task-started", uuid=task.request.id, args=repr((run_id,)), kwargs=words)
 
     def inside() -> _Report:
         report = _Report(describe)
@@ -71,7 +71,9 @@ def claimed(claim: Claim) -> None:
     log_context.bind(run_id=claim.run_id, session_id=claim.session_id, owner=claim.owner)
     report.words = HANDED_ON
     session = claim.session_id or "-"
-    report.describe(f"session={session!r} profile={claim.profile!r} owner={claim.owner!r}")
+    report.describe(
+        claim.run_id, f"session={session!r} profile={claim.profile!r} owner={claim.owner!r}"
+    )
 
 
 def ended(state: RunState, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Registers the Celery tasks. A task is a hint that something may need doing: the rows decide."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,9 +31,11 @@ from worker.maintenance.search_index import SearchIndex
 from worker.maintenance.standby_reaper import LastTick
 from worker.maintenance.stop_run import stop_run
 from worker.queue_admission import QueueAdmission
-from worker.run.run_turn import run_turn
+from worker.run.run_turn import run_next, run_turn
 from worker.services import Services
 from worker.task_report import EXPECTED, HANDED_ON, reported
+
+log = logging.getLogger(__name__)
 
 Every = Mapping[str, float]
 
@@ -44,13 +47,21 @@ def register_run_tasks(
 ) -> None:
     """The tasks of the green worker: runs."""
 
+    def do(task: Any, work: Callable[[], object]) -> str:
+        """A database that is away is one line in the log: the reaper has a worker try again."""
+        try:
+            return reported(task, events, work)
+        except Unavailable as error:
+            log.warning("run.not_done error=%s", type(error).__name__)
+            return error.code
+
     @app.task(name=RUN_TURN, bind=True, throws=EXPECTED)
-    def _run_turn(task: Any, run_id: str) -> str:
+    def _run_turn(task: Any, named: str) -> str:
         if not admission.enter():
-            services.queue.run_turn(run_id)  # for a worker that has a slot and stays (R22)
+            services.queue.run_turn(named)  # for a worker that has a slot and stays (R22)
             return HANDED_ON
         try:
-            return reported(task, events, lambda: run_turn(services, run_id))
+            return do(task, lambda: run_next(services, named))
         finally:
             admission.leave()
 
@@ -59,7 +70,7 @@ def register_run_tasks(
         if services.draining:
             services.queue.take_over(run_id)  # not to the queue of runs, which may have to wait
             return HANDED_ON
-        return reported(task, events, lambda: run_turn(services, run_id))
+        return do(task, lambda: run_turn(services, run_id))
 
 
 def register_periodic_tasks(

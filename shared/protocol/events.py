@@ -82,8 +82,17 @@ RUN_EVENTS: Final = (
 
 #: Events of the session: no seq, read again by `resume` (P14).
 SESSION_EVENTS: Final = (
-    EventDef("run.queued", "run_id, queue_length", "The message waits for the one before it."),
-    EventDef("queue.updated", "queue", "The waiting messages changed."),
+    EventDef(
+        "run.queued",
+        "run_id, queue_length, position?, estimate?",
+        "The message waits for the one before it; with `position`, for a free slot: then so many "
+        "runs of all users start up to this one, in about `estimate` seconds.",
+    ),
+    EventDef(
+        "queue.updated",
+        "queue",
+        "The waiting messages, or the place of the first one, changed.",
+    ),
     EventDef("messages.updated", "run_id", "Stored messages were replaced: resume to read them."),
     EventDef("message.added", "message", "A prompt's turn has started; for other tabs."),
     EventDef("approval.expired", "run_id, approval_id", "An answer came too late."),

@@ -45,11 +45,13 @@ export interface Message {
   truncated?: boolean;
 }
 
-/** A message that waits for the one before it. */
+/** A message that waits for the one before it; with `position`, for a free slot. */
 export interface Waiting {
   run_id: string;
   input: string;
   created_at: number;
+  position?: number;
+  estimate?: number;
 }
 
 /** What a session will not have as long as its gateway is as it is. */
@@ -120,6 +122,8 @@ _TYPES: Final = {
     "preview": "string",
     "queue": "Waiting[]",
     "queue_length": "number",
+    "position": "number",
+    "estimate": "number",
     "reason": "string",
     "resync": "boolean",
     "run_id": "string",

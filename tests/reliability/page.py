@@ -45,7 +45,7 @@ RULE_NAMES = {
     "R31": "a slow socket is closed, and its client resumes",
     "R32": "runs without a session",
     "R33": "the same request creates one run",
-    "R34": "busy sessions queue in order; unqueued runs are found",
+    "R34": "busy sessions queue in order; lost messages are replaced",
     "R35": "SQLite has one writer",
     "R36": "stream and transcript are judged separately",
 }

@@ -37,13 +37,18 @@ def add_run(
     run_id = f"run_{uuid.uuid4().hex}"
 
     def work(tx: Session) -> None:
-        values = {"state": "queued", "payload_hash": "", "created_at": DbNow(), **columns}
+        values = {
+            "profile": "default",
+            "state": "queued",
+            "payload_hash": "",
+            "created_at": DbNow(),
+            **columns,
+        }
         tx.add(
             RunRow(
                 id=run_id,
                 owner=owner,
                 session_id=session_id,
-                profile="default",
                 input=text,
                 queue_no=queue_no,
                 **values,

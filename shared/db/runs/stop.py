@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
@@ -121,9 +121,9 @@ def _end_now(tx: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
 
 
 def _startable(tx: Session, run: Row[Any]) -> str | None:
-    """Return the next run of the session, marked as enqueued, if it is first in line."""
+    """Return the next run of the session, if nothing there is live. It is due as soon as the end
+    before it is announced."""
     following = open_runs(tx, run.owner, run.session_id)
     if not following or any(other.state in LIVE for other in following):
         return None
-    tx.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
     return str(following[0].id)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 TOKENS = 400
 # Caddy passes on the 503 of a process that stops to a socket that opens just then; nginx asks the
-# next process. The client tries again by itself, 100 ms later, as long as the process takes to stop.
+# next process. The client tries again by itself, until the process has stopped.
 NEVER_REFUSES = {"nginx"}
 
 

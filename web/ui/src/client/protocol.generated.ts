@@ -22,11 +22,13 @@ export interface Message {
   truncated?: boolean;
 }
 
-/** A message that waits for the one before it. */
+/** A message that waits for the one before it; with `position`, for a free slot. */
 export interface Waiting {
   run_id: string;
   input: string;
   created_at: number;
+  position?: number;
+  estimate?: number;
 }
 
 /** What a session will not have as long as its gateway is as it is. */
@@ -119,9 +121,9 @@ export interface RunEvents {
 
 /** Events of a session. */
 export interface SessionEvents {
-  /** The message waits for the one before it. */
-  "run.queued": OfSession & { run_id: string; queue_length: number };
-  /** The waiting messages changed. */
+  /** The message waits for the one before it; with `position`, for a free slot: then so many runs of all users start up to this one, in about `estimate` seconds. */
+  "run.queued": OfSession & { run_id: string; queue_length: number; position?: number; estimate?: number };
+  /** The waiting messages, or the place of the first one, changed. */
   "queue.updated": OfSession & { queue: Waiting[] };
   /** Stored messages were replaced: resume to read them. */
   "messages.updated": OfSession & { run_id: string };
