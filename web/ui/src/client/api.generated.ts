@@ -8,6 +8,19 @@ export interface DeletedSession {
   deleted: true;
 }
 
+/** `requests`: all, by sockets and over HTTP. `starts`: those over HTTP that start runs. `requests_per_socket`: a second. Sizes in bytes. */
+export interface Limits {
+  requests: RequestRate;
+  starts: RequestRate;
+  connections: OpenConnections;
+  requests_per_socket: number;
+  sessions_per_socket: number;
+  queue_per_session: number;
+  session_bytes: number;
+  body_bytes: number;
+  frame_bytes: number;
+}
+
 /** A session of a list; `match` with a search. */
 export interface ListedSession {
   id: string;
@@ -41,6 +54,17 @@ export interface ListedSession {
   match?: SessionMatch | null;
 }
 
+/** The answer. `expires_at`: when the token or cookie ends, in epoch seconds; null: it has no end of its own. */
+export interface Me {
+  object: "user";
+  owner: string;
+  role: Role;
+  roles: (Role)[];
+  expires_at: number | null;
+  runs: OpenRuns;
+  limits: Limits;
+}
+
 /** A page of messages, in order of time. */
 export interface MessageList {
   object: "list";
@@ -49,6 +73,29 @@ export interface MessageList {
   has_more: boolean;
   next_cursor: string | null;
 }
+
+/** Sockets and event streams at this process. */
+export interface OpenConnections {
+  limit: number;
+  used: number;
+}
+
+/** Runs that wait, and that are live, in all sessions. */
+export interface OpenRuns {
+  waiting: number;
+  live: number;
+}
+
+/** Requests that may be sent to this process: `limit` at once, `remaining` now, all again in `reset` seconds; `per_second` on average. */
+export interface RequestRate {
+  limit: number;
+  remaining: number;
+  reset: number;
+  per_second: number;
+}
+
+/** Each may do what those before it may. */
+export type Role = "user" | "operator" | "admin";
 
 /** One session. */
 export interface SessionAnswer {
