@@ -1,9 +1,10 @@
-import { useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Outgoing, Waiting } from "../client";
 import { Icon } from "../design/icons";
 import type { Listing } from "../sessions/session_list";
-import { nameOf } from "../sessions/session_row";
+import { nameOf } from "../sessions/title";
 import { Sidebar, type UnsentSession } from "../sessions/sidebar";
+import { useShortcut } from "../shortcuts/use_shortcut";
 import type { SignedIn } from "../sign_in/session";
 import { Announcer } from "./announcer";
 import { Composer } from "./composer";
@@ -20,11 +21,12 @@ import { DemoLine, Welcome } from "./welcome";
 interface Props {
   readonly chat: ChatStore;
   readonly who: SignedIn;
+  readonly onSettings: () => void;
   readonly onSignOut: () => void;
 }
 
-export function ChatPage({ chat, who, onSignOut }: Props) {
-  const { connection, sessionId, view, outbox, listing, isNew } = useChat(chat);
+export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
+  const { connection, sessionId, view, outbox, listing, marks, isNew } = useChat(chat);
   const [isMenuOpen, setMenuOpen] = useState(false);
   const [failure, setFailure] = useState<string>();
   const items = useMemo(() => itemsOf(view, outbox), [view, outbox]);
@@ -55,11 +57,20 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
     retry: (outgoing) => client.outbox.retry(outgoing.id),
     discard: (outgoing) => client.outbox.remove(outgoing.id),
   };
-  const open = (id?: string) => {
-    setMenuOpen(false);
-    setFailure(undefined);
-    chat.open(id);
-  };
+  const open = useCallback(
+    (id?: string) => {
+      setMenuOpen(false);
+      setFailure(undefined);
+      chat.open(id);
+    },
+    [chat],
+  );
+  useShortcut("new", () => open());
+  useShortcut("menu", () => setMenuOpen((isOpen) => !isOpen));
+  useShortcut("stop", () => {
+    if (!view.isWorking || connection.kind !== "live") return false;
+    void tell(client.abort(sessionId));
+  });
   const isDeleted = view.state === "deleted";
   const isEmpty = !items.length && view.state === "live" && !isDeleted;
 
@@ -68,6 +79,7 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
       <Sidebar
         listing={listing}
         list={chat.list}
+        marks={marks}
         isLive={connection.kind === "live"}
         unsent={unsentOf(outbox, listing)}
         current={sessionId}
@@ -75,6 +87,7 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
         isOpen={isMenuOpen}
         onOpen={open}
         onClose={() => setMenuOpen(false)}
+        onSettings={onSettings}
         onSignOut={onSignOut}
       />
       <main className="main">

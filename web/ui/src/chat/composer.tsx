@@ -1,5 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, type KeyboardEvent } from "react";
 import { Icon } from "../design/icons";
+import { usePreference } from "../settings/preferences";
+import { sends } from "../shortcuts/send_key";
 
 interface Props {
   readonly text: string;
@@ -16,6 +18,7 @@ const TALLEST = 240; // pixels
 export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const isEmpty = text.trim() === "";
+  const sendKey = usePreference("send_key");
 
   useLayoutEffect(() => {
     const found = field.current;
@@ -30,7 +33,7 @@ export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: P
   }, []);
 
   const pressed = (event: KeyboardEvent) => {
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.nativeEvent.isComposing || !sends(event, sendKey)) return;
     event.preventDefault();
     if (!isEmpty) onSend("queue");
   };

@@ -91,6 +91,21 @@ export class Client {
     return this.watched.get(sessionId)?.view ?? emptyView(sessionId, 0);
   }
 
+  /** The sessions that were shown or are followed, as far as they are kept. */
+  views(): readonly SessionView[] {
+    return [...this.watched.values()].map((one) => one.view);
+  }
+
+  /** Take part in sessions that are not shown, so that their events come too. */
+  follow(sessionIds: readonly string[]): void {
+    for (const sessionId of sessionIds) {
+      const found = this.watched.get(sessionId);
+      if (found?.view.state === "live" || found?.view.state === "deleted") continue;
+      this.keep(sessionId);
+      void this.resume(sessionId, found ? "after" : "all");
+    }
+  }
+
   /** Show a session: what was, and everything that follows. */
   watch(sessionId: string): void {
     this.current = sessionId;
@@ -215,7 +230,7 @@ export class Client {
     this.watched.set(sessionId, { view, asked: found?.asked });
     for (const oldest of this.watched.keys()) {
       if (this.watched.size <= VIEWS) break;
-      this.watched.delete(oldest);
+      if (oldest !== this.current) this.watched.delete(oldest);
     }
     this.options.onChange();
   }
