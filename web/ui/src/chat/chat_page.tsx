@@ -11,10 +11,12 @@ import { ConnectionLine } from "./connection_line";
 import { Conversation } from "./conversation";
 import { itemsOf } from "./items";
 import type { Actions } from "./parts";
+import { OldestLine } from "./oldest_line";
 import { QueueList } from "./queue_list";
 import { RunStatus } from "./run_status";
 import { useChat, type ChatStore } from "./store";
 import { useDraft } from "./use_draft";
+import { useStable } from "./use_stable";
 import { DemoLine, Welcome } from "./welcome";
 
 interface Props {
@@ -49,17 +51,18 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
   const editWaiting = async (waiting: Waiting) => {
     if (await tell(client.cancel(sessionId, waiting.run_id))) setDraft(waiting.input);
   };
-  const actions: Actions = {
+  const actions: Actions = useStable({
     send,
     edit: setDraft,
     retry: (outgoing) => client.outbox.retry(outgoing.id),
     discard: (outgoing) => client.outbox.remove(outgoing.id),
-  };
+  } satisfies Actions);
   const open = (id?: string) => {
     setMenuOpen(false);
     setFailure(undefined);
     chat.open(id);
   };
+  const readOlder = () => void client.readOlder(sessionId);
   const isDeleted = view.state === "deleted";
   const isEmpty = !items.length && view.state === "live" && !isDeleted;
 
@@ -108,17 +111,14 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
           key={sessionId}
           items={items}
           actions={actions}
-          before={
+          empty={
             <>
               {isEmpty && <Welcome isDemo={who.demoGateway} onSend={send} />}
               {isDeleted && <p className="note">This session was deleted.</p>}
-              {view.hasMore && (
-                <p className="note">
-                  The newest {view.stored.length} of {view.total.toLocaleString("en")} messages.
-                </p>
-              )}
             </>
           }
+          oldest={<OldestLine view={view} onRead={readOlder} />}
+          onNearTop={view.hasMore && view.reading === "no" ? readOlder : undefined}
           status={
             <RunStatus
               view={view}

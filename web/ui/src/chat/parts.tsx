@@ -8,7 +8,8 @@ import { Markdown } from "./markdown";
 
 type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
 
-export interface Actions {
+/** What may be done to the messages. */
+export interface Actions extends Record<string, (...given: never[]) => void> {
   readonly send: (text: string) => void;
   readonly edit: (text: string) => void;
   readonly retry: (outgoing: Outgoing) => void;

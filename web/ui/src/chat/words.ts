@@ -90,3 +90,10 @@ export function compressionWords(view: SessionView): string {
   const number = (value: unknown) => (typeof value === "number" ? value.toLocaleString("en") : "?");
   return `Older messages were summarized: ${number(done["beforeTokens"])} tokens became ${number(done["afterTokens"])}.`;
 }
+
+export const OLDEST = {
+  loading: "Older messages are being read.",
+  failed: "Older messages could not be read.",
+  again: "Try again",
+  beginning: "The beginning of the conversation.",
+} as const;
