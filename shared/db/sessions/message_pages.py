@@ -68,6 +68,20 @@ def read_page(
     return MessagePage([_shown(row) for row in (page if forward else reversed(page))], last)
 
 
+def place_of(tx: Session, owner: str, session_id: str, message_id: int) -> Place | None:
+    """Return the place of a message, before or after which a page may begin; None if the session
+    has no such message, or its prompt waits."""
+    row: Any = tx.execute(
+        select(*_PLACE).where(
+            MessageRow.id == message_id,
+            MessageRow.owner == owner,
+            MessageRow.session_id == session_id,
+            MessageRow.turn_no.is_not(None),
+        )
+    ).first()
+    return None if row is None else (row.turn_no, row.idx, row.id)
+
+
 def answers_of(tx: Session, run_id: str) -> list[dict[str, Any]]:
     """Return the messages of a run after its prompt, in order."""
     rows: Sequence[Any] = tx.execute(

@@ -12,10 +12,13 @@ import { ConnectionLine } from "./connection_line";
 import { Conversation } from "./conversation";
 import { itemsOf } from "./items";
 import type { Actions } from "./parts";
+import { OldestLine } from "./oldest_line";
 import { QueueList } from "./queue_list";
 import { RunStatus } from "./run_status";
+import { PAGE } from "./said";
 import { useChat, type ChatStore } from "./store";
 import { useDraft } from "./use_draft";
+import { useStable } from "./use_stable";
 import { DemoLine, Welcome } from "./welcome";
 
 interface Props {
@@ -32,7 +35,7 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
   const items = useMemo(() => itemsOf(view, outbox), [view, outbox]);
   const [draft, setDraft] = useDraft(who.owner, sessionId, isNew);
   const listed = listing.sessions.find((one) => one.id === sessionId);
-  const title = view.title ?? (listed ? nameOf(listed) : "New chat");
+  const title = view.title ?? (listed ? nameOf(listed) : PAGE.untitled);
   const { client } = chat;
 
   useEffect(() => {
@@ -51,12 +54,12 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
   const editWaiting = async (waiting: Waiting) => {
     if (await tell(client.cancel(sessionId, waiting.run_id))) setDraft(waiting.input);
   };
-  const actions: Actions = {
+  const actions: Actions = useStable({
     send,
     edit: setDraft,
     retry: (outgoing) => client.outbox.retry(outgoing.id),
     discard: (outgoing) => client.outbox.remove(outgoing.id),
-  };
+  } satisfies Actions);
   const open = useCallback(
     (id?: string) => {
       setMenuOpen(false);
@@ -71,6 +74,7 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
     if (!view.isWorking || connection.kind !== "live") return false;
     void tell(client.abort(sessionId));
   });
+  const readOlder = () => void client.readOlder(sessionId);
   const isDeleted = view.state === "deleted";
   const isEmpty = !items.length && view.state === "live" && !isDeleted;
 
@@ -95,7 +99,7 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
           <button
             type="button"
             className="quiet only-narrow"
-            aria-label="Sessions"
+            aria-label={PAGE.sessions}
             aria-expanded={isMenuOpen}
             aria-controls="sessions"
             onClick={() => setMenuOpen(true)}
@@ -104,8 +108,8 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
           </button>
           <h1 dir="auto">{title}</h1>
           {view.inputTokens > 0 && (
-            <span className="muted tokens" title="Tokens of this conversation's context">
-              {view.inputTokens.toLocaleString("en")} tokens
+            <span className="muted tokens" title={PAGE.ofContext}>
+              {PAGE.tokens(view.inputTokens)}
             </span>
           )}
           <ConnectionLine connection={connection} view={view} onTry={() => client.wake()} />
@@ -121,17 +125,14 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
           key={sessionId}
           items={items}
           actions={actions}
-          before={
+          empty={
             <>
               {isEmpty && <Welcome isDemo={who.demoGateway} onSend={send} />}
-              {isDeleted && <p className="note">This session was deleted.</p>}
-              {view.hasMore && (
-                <p className="note">
-                  The newest {view.stored.length} of {view.total.toLocaleString("en")} messages.
-                </p>
-              )}
+              {isDeleted && <p className="note">{PAGE.deleted}</p>}
             </>
           }
+          oldest={<OldestLine view={view} onRead={readOlder} />}
+          onNearTop={view.hasMore && view.reading === "no" ? readOlder : undefined}
           status={
             <RunStatus
               view={view}

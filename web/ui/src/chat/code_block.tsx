@@ -1,5 +1,6 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { CopyButton } from "./copy_button";
+import { PARTS } from "./said";
 
 /** The part of a syntax tree that a block of code is read from. */
 export interface CodeElement {
@@ -19,7 +20,7 @@ export function CodeBlock({ element }: { readonly element: CodeElement | undefin
   return (
     <figure className="code">
       <figcaption>
-        <span>{language || "text"}</span>
+        <span>{language || PARTS.code}</span>
         <CopyButton text={code} what="code" />
       </figcaption>
       <pre tabIndex={0} dir="ltr">

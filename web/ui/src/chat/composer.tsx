@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, type KeyboardEvent } from "react";
 import { Icon } from "../design/icons";
 import { usePreference } from "../settings/preferences";
 import { sends } from "../shortcuts/send_key";
+import { COMPOSER } from "./said";
 
 interface Props {
   readonly text: string;
@@ -47,7 +48,7 @@ export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: P
       }}
     >
       <label className="for-screen-readers" htmlFor="message">
-        Message
+        {COMPOSER.message}
       </label>
       <textarea
         id="message"
@@ -55,23 +56,23 @@ export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: P
         rows={1}
         dir="auto"
         value={text}
-        placeholder={isWorking ? "Write what comes next" : "Write a message"}
+        placeholder={isWorking ? COMPOSER.next : COMPOSER.write}
         onChange={(event) => onText(event.target.value)}
         onKeyDown={pressed}
       />
       <div className="composer-tools">
         {isWorking && (
           <button type="button" className="button" disabled={!canStop} onClick={onStop}>
-            <Icon name="stop" /> Stop
+            <Icon name="stop" /> {COMPOSER.stop}
           </button>
         )}
         {isWorking && !isEmpty && (
           <button type="button" className="button" onClick={() => onSend("interrupt")}>
-            Stop and send
+            {COMPOSER.interrupt}
           </button>
         )}
         <button className="button button-main" disabled={isEmpty}>
-          <Icon name="send" /> {isWorking ? "Queue" : "Send"}
+          <Icon name="send" /> {isWorking ? COMPOSER.queue : COMPOSER.send}
         </button>
       </div>
     </form>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Message, Outgoing, SessionView } from "../client";
+import { emptyView } from "../client/view";
 import { itemsOf } from "./items";
 
 const message = (role: Message["role"], fields: Partial<Message> = {}): Message => ({
@@ -11,8 +12,7 @@ const message = (role: Message["role"], fields: Partial<Message> = {}): Message 
   ...fields,
 });
 
-const view = (fields: Partial<SessionView>): SessionView =>
-  ({ sessionId: "s", stored: [], live: [], queue: [], isWorking: false, ...fields }) as SessionView;
+const view = (fields: Partial<SessionView>): SessionView => ({ ...emptyView("s", 0), ...fields });
 
 const kinds = (of: SessionView, outbox: Outgoing[] = []) =>
   itemsOf(of, outbox).map((item) => item.kind);
@@ -27,6 +27,24 @@ describe("items", () => {
 
   it("show a turn in the order in which it was said", () => {
     expect(kinds(view({ stored }))).toEqual(["prompt", "reasoning", "answer", "tool", "answer"]);
+  });
+
+  it("show a turn only with its beginning, so that nothing in it moves when that is read", () => {
+    const earlier = stored.map((one) => ({ ...one, run_id: "r0" }));
+    const cut = [...earlier.slice(2), ...stored];
+    const before = itemsOf(view({ stored: cut, hasMore: true }), []);
+    expect(before.map((item) => item.kind)).toEqual(kinds(view({ stored })));
+    const after = itemsOf(view({ older: earlier.slice(0, 2), stored: cut }), []);
+    expect(after.slice(-before.length).map((item) => item.key)).toEqual(
+      before.map((item) => item.key),
+    );
+  });
+
+  it("are made once of what is stored", () => {
+    const during = view({ stored, liveRun: "r2", isWorking: true });
+    const [first] = itemsOf(during, []);
+    const [again] = itemsOf({ ...during, live: [{ ...message("assistant"), open: true }] }, []);
+    expect(again).toBe(first);
   });
 
   it("keep their keys when a live run is stored", () => {

@@ -1,9 +1,22 @@
-/** The messages of a session as what is drawn, one below the other. Pure. */
+/**
+ * The messages of a session as what is drawn, one below the other. Pure.
+ *
+ * Text comes up to 200 times a second, so the items of stored messages are made once, and only those
+ * of the live run again.
+ */
 import type { LiveMessage, Message, Outgoing, SessionView } from "../client";
-import { messagesOf } from "../client";
 
 export type Item =
-  | { kind: "prompt"; key: string; text: string; isCut: boolean; sending?: Outgoing }
+  | {
+      kind: "prompt";
+      key: string;
+      text: string;
+      isCut: boolean;
+      /** Of a stored prompt: the message, and the id of the one before it. */
+      message?: Message;
+      before?: Message["id"];
+      sending?: Outgoing;
+    }
   | { kind: "reasoning"; key: string; text: string; isLive: boolean }
   | { kind: "answer"; key: string; text: string; isLive: boolean }
   | {
@@ -26,62 +39,101 @@ export type Item =
   | { kind: "status"; key: string };
 
 /** All items in order. A key stays when live messages become stored ones, whose ids differ. */
-export function itemsOf(view: SessionView, outbox: readonly Outgoing[]): Item[] {
-  const items: Item[] = [];
-  const given = argumentsOf(view);
-  let turn = "";
-  let count = 0;
-  let prompt = "";
-  let last: Message | undefined;
-  const key = () => `${turn}:${(count += 1)}`;
-  for (const message of messagesOf(view)) {
-    if (message.role === "user") {
-      pushEnding(items, view, last, prompt, key, false);
-      turn = message.run_id ?? String(message.id);
-      count = 0;
-      prompt = message.content;
-      items.push({
-        kind: "prompt",
-        key: key(),
-        text: prompt,
-        isCut: message.truncated === true,
-      });
-    } else {
-      turn ||= message.run_id ?? String(message.id);
-      pushMessage(items, message, given, key);
-    }
-    last = message;
-  }
+export function itemsOf(view: SessionView, outbox: readonly Outgoing[]): readonly Item[] {
+  const at = copyOf(storedItems(view));
+  for (const message of view.live) push(at, view, message);
   const isWorking = view.isWorking && view.queue.length === 0;
   if (isWorking || view.liveRun !== undefined)
-    items.push({ kind: "status", key: `${turn}:status` });
-  else pushEnding(items, view, last, prompt, key, true);
+    at.items.push({ kind: "status", key: `${at.turn}:status` });
+  else pushEnding(at, view, true);
   for (const sending of outbox)
     if (sending.sessionId === view.sessionId)
-      items.push({
+      at.items.push({
         kind: "prompt",
         key: sending.id,
         text: sending.input,
         isCut: false,
         sending,
       });
-  return items;
+  return at.items;
 }
 
-function pushMessage(
-  items: Item[],
-  message: Message,
-  given: ReadonlyMap<string, string>,
-  key: () => string,
-): void {
+/** Where one is in the messages. */
+interface Place {
+  readonly items: Item[];
+  /** Call id -> what the tool was called with. */
+  readonly given: Map<string, string>;
+  turn: string;
+  count: number;
+  prompt: string;
+  last: Message | undefined;
+}
+
+const made = new WeakMap<readonly Message[], { older: readonly Message[]; place: Place }>();
+
+function storedItems(view: SessionView): Place {
+  const known = made.get(view.stored);
+  if (known && known.older === view.older) return known.place;
+  const place: Place = {
+    items: [],
+    given: new Map(),
+    turn: "",
+    count: 0,
+    prompt: "",
+    last: undefined,
+  };
+  for (const message of fromWholeTurn([...view.older, ...view.stored], view.hasMore))
+    push(place, view, message);
+  made.set(view.stored, { older: view.older, place });
+  return place;
+}
+
+/** A turn whose beginning was not read yet is shown with it, so that nothing in it moves then. */
+function fromWholeTurn(messages: readonly Message[], hasMore: boolean): readonly Message[] {
+  if (!hasMore) return messages;
+  const first = messages.findIndex((one) => one.role === "user");
+  return first > 0 ? messages.slice(first) : messages;
+}
+
+function copyOf(place: Place): Place {
+  return { ...place, items: [...place.items] };
+}
+
+function push(at: Place, view: SessionView, message: Message): void {
+  if (message.role === "user") {
+    pushEnding(at, view, false);
+    at.turn = message.run_id ?? String(message.id);
+    at.count = 0;
+    at.prompt = message.content;
+    at.items.push({
+      kind: "prompt",
+      key: keyOf(at),
+      text: message.content,
+      isCut: message.truncated === true,
+      message,
+      ...(at.last && { before: at.last.id }),
+    });
+  } else {
+    at.turn ||= message.run_id ?? String(message.id);
+    pushMessage(at, message);
+  }
+  at.last = message;
+}
+
+function keyOf(at: Place): string {
+  at.count += 1;
+  return `${at.turn}:${at.count}`;
+}
+
+function pushMessage(at: Place, message: Message): void {
   const isOpen = "open" in message && message.open === true;
   if (message.role === "tool") {
     const preview = (message as Partial<LiveMessage>).preview ?? "";
-    items.push({
+    at.items.push({
       kind: "tool",
-      key: key(),
+      key: keyOf(at),
       name: message.tool_name ?? "tool",
-      given: given.get(message.tool_call_id ?? "") ?? preview,
+      given: at.given.get(message.tool_call_id ?? "") ?? preview,
       output: message.content,
       isRunning: isOpen,
       isError: message.error === true,
@@ -89,47 +141,43 @@ function pushMessage(
     });
     return;
   }
-  const isThinking = isOpen && !message.content;
-  if (message.reasoning.trim())
-    items.push({ kind: "reasoning", key: key(), text: message.reasoning, isLive: isThinking });
-  if (message.content.trim())
-    items.push({ kind: "answer", key: key(), text: message.content, isLive: isOpen });
+  noteArguments(at.given, message);
+  const { reasoning, content } = message;
+  if (reasoning.trim())
+    at.items.push({
+      kind: "reasoning",
+      key: keyOf(at),
+      text: reasoning,
+      isLive: isOpen && !content,
+    });
+  if (content.trim())
+    at.items.push({ kind: "answer", key: keyOf(at), text: content, isLive: isOpen });
 }
 
 /** How a turn ended, if it did not end well. */
-function pushEnding(
-  items: Item[],
-  view: SessionView,
-  last: Message | undefined,
-  prompt: string,
-  key: () => string,
-  isLastTurn: boolean,
-): void {
+function pushEnding(at: Place, view: SessionView, isLastTurn: boolean): void {
+  const { last } = at;
   if (last === undefined) return;
   const end = isLastTurn ? view.end : undefined;
   const is = (reason: string, status: string) =>
     last.finish_reason === reason || end?.status === status;
   const why = end?.error ?? "";
-  const push = (how: "failed" | "stopped" | "unanswered", text = why) =>
-    items.push({ kind: "ending", key: `${key()}:end`, how, why: text, prompt });
-  if (is("aborted", "aborted"))
-    push("stopped", end?.unconfirmed ? "The gateway has not confirmed that it stopped." : "");
-  else if (is("error", "failed")) push("failed");
-  else if (last.role === "user") push("unanswered");
+  const add = (how: "failed" | "stopped" | "unanswered", text = why) =>
+    at.items.push({ kind: "ending", key: `${keyOf(at)}:end`, how, why: text, prompt: at.prompt });
+  if (is("aborted", "aborted")) add("stopped", end?.unconfirmed ? PARTS.unconfirmed : "");
+  else if (is("error", "failed")) add("failed");
+  else if (last.role === "user") add("unanswered");
 }
 
-/** Call id -> what the tool was called with. */
-function argumentsOf(view: SessionView): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const message of view.stored)
-    for (const call of message.tool_calls ?? []) {
-      const { id, function: called } = call as {
-        id?: unknown;
-        function?: { arguments?: unknown };
-      };
-      const given = called?.arguments;
-      if (typeof id === "string" && given !== undefined)
-        found.set(id, typeof given === "string" ? given : JSON.stringify(given));
-    }
-  return found;
+/** What tools were called with: calls come before their results. */
+function noteArguments(given: Map<string, string>, message: Message): void {
+  for (const call of message.tool_calls ?? []) {
+    const { id, function: called } = call as {
+      id?: unknown;
+      function?: { arguments?: unknown };
+    };
+    const found = called?.arguments;
+    if (typeof id === "string" && found !== undefined)
+      given.set(id, typeof found === "string" ? found : JSON.stringify(found));
+  }
 }

@@ -11,6 +11,7 @@ import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import remend from "remend";
 import { CodeBlock, type CodeElement } from "./code_block";
+import { PARTS } from "./said";
 
 const PLUGINS = [remarkGfm];
 
@@ -32,7 +33,7 @@ const COMPONENTS: Components = {
     ) : null,
   pre: ({ node }) => <CodeBlock element={node as CodeElement | undefined} />,
   table: ({ children }) => (
-    <div className="table" tabIndex={0} role="region" aria-label="Table">
+    <div className="table" tabIndex={0} role="region" aria-label={PARTS.table}>
       <table>{children}</table>
     </div>
   ),

@@ -3,12 +3,15 @@ import { useState } from "react";
 import type { Outgoing } from "../client";
 import { Icon } from "../design/icons";
 import { CopyButton } from "./copy_button";
+import { number } from "../languages/formats";
 import type { Item } from "./items";
 import { Markdown } from "./markdown";
+import { OUTGOING, PARTS, PROMPT, REASONING } from "./said";
 
 type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
 
-export interface Actions {
+/** What may be done to the messages. */
+export interface Actions extends Record<string, (...given: never[]) => void> {
   readonly send: (text: string) => void;
   readonly edit: (text: string) => void;
   readonly retry: (outgoing: Outgoing) => void;
@@ -19,9 +22,9 @@ const SHOWN = 20_000; // characters of a tool's result
 
 export function Prompt({ item, actions }: { item: Of<"prompt">; actions: Actions }) {
   return (
-    <section className="prompt" aria-label="You">
+    <section className="prompt" aria-label={PROMPT.you}>
       <p dir="auto">{item.text}</p>
-      {item.isCut && <p className="muted">Cut here; the whole text was sent.</p>}
+      {item.isCut && <p className="muted">{PROMPT.isCut}</p>}
       {item.sending && <Sending outgoing={item.sending} actions={actions} />}
     </section>
   );
@@ -29,23 +32,22 @@ export function Prompt({ item, actions }: { item: Of<"prompt">; actions: Actions
 
 function Sending({ outgoing, actions }: { outgoing: Outgoing; actions: Actions }) {
   if (outgoing.state === "accepted") return null;
-  if (outgoing.state === "waiting")
-    return <p className="muted sending">Not sent yet. It is kept, and sent as soon as possible.</p>;
+  if (outgoing.state === "waiting") return <p className="muted sending">{OUTGOING.waiting}</p>;
   const edit = () => {
     actions.edit(outgoing.input);
     actions.discard(outgoing);
   };
   return (
     <div className="refused" role="alert">
-      <p>{outgoing.error ?? "The server refused it."}</p>
+      <p>{outgoing.error ?? OUTGOING.refused}</p>
       <button type="button" className="button" onClick={() => actions.retry(outgoing)}>
-        Send again
+        {OUTGOING.again}
       </button>
       <button type="button" className="button" onClick={edit}>
-        Edit
+        {OUTGOING.edit}
       </button>
       <button type="button" className="button" onClick={() => actions.discard(outgoing)}>
-        Discard
+        {OUTGOING.discard}
       </button>
     </div>
   );
@@ -54,7 +56,7 @@ function Sending({ outgoing, actions }: { outgoing: Outgoing; actions: Actions }
 export function Reasoning({ item }: { item: Of<"reasoning"> }) {
   return (
     <details className="fold">
-      <summary>{item.isLive ? "Thinking" : "Thoughts"}</summary>
+      <summary>{item.isLive ? REASONING.live : REASONING.done}</summary>
       <div className="fold-body muted" dir="auto">
         {item.text}
       </div>
@@ -64,7 +66,7 @@ export function Reasoning({ item }: { item: Of<"reasoning"> }) {
 
 export function Answer({ item }: { item: Of<"answer"> }) {
   return (
-    <section className="answer" aria-label="Agent">
+    <section className="answer" aria-label={PARTS.agent}>
       <Markdown text={item.text} isLive={item.isLive} />
       {!item.isLive && (
         <div className="answer-tools">
@@ -77,7 +79,7 @@ export function Answer({ item }: { item: Of<"answer"> }) {
 
 export function Tool({ item }: { item: Of<"tool"> }) {
   const state = item.isRunning ? "running" : item.isError ? "failed" : "done";
-  const time = item.duration === undefined ? "" : ` in ${item.duration.toFixed(1)} s`;
+  const words = PARTS.states[state];
   const hasBody = item.given !== "" || item.output !== "";
   const line = (
     <>
@@ -85,8 +87,7 @@ export function Tool({ item }: { item: Of<"tool"> }) {
       <span className="tool-name">{item.name}</span>
       <span className="tool-given">{item.given}</span>
       <span className="tool-state">
-        {state}
-        {time}
+        {item.duration === undefined ? words : PARTS.took(words, item.duration)}
       </span>
     </>
   );
@@ -95,9 +96,9 @@ export function Tool({ item }: { item: Of<"tool"> }) {
     <details className={`fold tool tool-${state}`}>
       <summary>{line}</summary>
       <div className="fold-body">
-        {item.given && <Raw title="Called with" text={item.given} />}
-        {item.output && <Raw title="Result" text={item.output} />}
-        {!item.output && !item.isRunning && <p className="muted">No result was kept.</p>}
+        {item.given && <Raw title={PARTS.given} text={item.given} />}
+        {item.output && <Raw title={PARTS.result} text={item.output} />}
+        {!item.output && !item.isRunning && <p className="muted">{PARTS.noResult}</p>}
       </div>
     </details>
   );
@@ -114,7 +115,7 @@ function Raw({ title, text }: { title: string; text: string }) {
       </pre>
       {shown.length < text.length && (
         <button type="button" className="button" onClick={() => setWhole(true)}>
-          Show all {text.length.toLocaleString("en")} characters
+          {PARTS.showAll(number(text.length))}
         </button>
       )}
     </div>
@@ -130,21 +131,15 @@ function pretty(text: string): string {
   }
 }
 
-const ENDINGS = {
-  failed: "This run failed.",
-  stopped: "Stopped.",
-  unanswered: "There is no answer to this message.",
-} as const;
-
 export function Ending({ item, actions }: { item: Of<"ending">; actions: Actions }) {
   return (
     <div className={item.how === "stopped" ? "ending" : "ending ending-bad"}>
       <p>
-        {ENDINGS[item.how]} {item.why}
+        {PARTS.endings[item.how]} {item.why}
       </p>
       {item.prompt && (
         <button type="button" className="quiet" onClick={() => actions.send(item.prompt)}>
-          <Icon name="again" /> Send again
+          <Icon name="again" /> {PARTS.sendAgain}
         </button>
       )}
     </div>

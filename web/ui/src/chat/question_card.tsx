@@ -1,11 +1,5 @@
 import type { Question } from "../client";
-
-const CHOICES: Readonly<Record<string, { label: string; meaning: string }>> = {
-  once: { label: "Allow once", meaning: "this time only" },
-  session: { label: "Allow in this session", meaning: "and everything like it, in this session" },
-  always: { label: "Always allow", meaning: "and everything like it, in every session" },
-  deny: { label: "Deny", meaning: "the agent goes on without it" },
-};
+import { QUESTION } from "./said";
 
 interface Props {
   readonly question: Question;
@@ -16,9 +10,11 @@ interface Props {
 /** What the agent wants to do, and what each answer means. */
 export function QuestionCard({ question, canAnswer, onAnswer }: Props) {
   const { chosen } = question;
+  const choices: Readonly<Record<string, { label: string; meaning: string }>> = QUESTION.choices;
+  const labelOf = (choice: string) => choices[choice]?.label ?? choice;
   return (
-    <section className="question" aria-label="The agent asks">
-      <h3>The agent asks before it acts</h3>
+    <section className="question" aria-label={QUESTION.label}>
+      <h3>{QUESTION.title}</h3>
       {question.description && <p dir="auto">{question.description}</p>}
       {question.command && (
         <pre tabIndex={0} dir="ltr">
@@ -26,9 +22,7 @@ export function QuestionCard({ question, canAnswer, onAnswer }: Props) {
         </pre>
       )}
       {chosen !== undefined ? (
-        <p role="status">
-          You chose “{CHOICES[chosen]?.label ?? chosen}”. Waiting for the agent to take it.
-        </p>
+        <p role="status">{QUESTION.chosen(labelOf(chosen))}</p>
       ) : (
         <ul className="choices">
           {question.choices.map((choice) => (
@@ -39,14 +33,14 @@ export function QuestionCard({ question, canAnswer, onAnswer }: Props) {
                 disabled={!canAnswer}
                 onClick={() => onAnswer(choice)}
               >
-                {CHOICES[choice]?.label ?? choice}
+                {labelOf(choice)}
               </button>
-              <span className="muted">{CHOICES[choice]?.meaning}</span>
+              <span className="muted">{choices[choice]?.meaning}</span>
             </li>
           ))}
         </ul>
       )}
-      {!canAnswer && <p className="muted">It can be answered when the connection is back.</p>}
+      {!canAnswer && <p className="muted">{QUESTION.later}</p>}
     </section>
   );
 }

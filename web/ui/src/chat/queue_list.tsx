@@ -1,5 +1,6 @@
 import type { Waiting } from "../client";
 import { Icon } from "../design/icons";
+import { WAITING } from "./said";
 
 interface Props {
   readonly queue: readonly Waiting[];
@@ -11,8 +12,8 @@ interface Props {
 export function QueueList({ queue, onCancel, onEdit }: Props) {
   if (!queue.length) return null;
   return (
-    <section className="queue" aria-label="Waiting messages">
-      <h2>Next</h2>
+    <section className="queue" aria-label={WAITING.label}>
+      <h2>{WAITING.next}</h2>
       <ol>
         {queue.map((waiting) => (
           <li key={waiting.run_id}>
@@ -20,7 +21,7 @@ export function QueueList({ queue, onCancel, onEdit }: Props) {
             <button
               type="button"
               className="quiet"
-              aria-label="Edit this waiting message"
+              aria-label={WAITING.edit}
               onClick={() => onEdit(waiting)}
             >
               <Icon name="edit" />
@@ -28,7 +29,7 @@ export function QueueList({ queue, onCancel, onEdit }: Props) {
             <button
               type="button"
               className="quiet"
-              aria-label="Cancel this waiting message"
+              aria-label={WAITING.cancel}
               onClick={() => onCancel(waiting)}
             >
               <Icon name="close" />

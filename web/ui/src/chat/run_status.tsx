@@ -1,5 +1,6 @@
 import type { ConnectionState, SessionView } from "../client";
 import { QuestionCard } from "./question_card";
+import { STATES } from "./said";
 import { useNow } from "./use_now";
 import { compressionWords, runWords, seconds } from "./words";
 
@@ -17,9 +18,7 @@ export function RunStatus({ view, connection, onAnswer }: Props) {
   const now = useNow(1_000, isLive);
   const waited = now - (view.heardAt ?? view.since);
   const summary = compressionWords(view);
-  const words = isLive
-    ? runWords(view)
-    : "The agent goes on. What is missing here comes with the connection.";
+  const words = isLive ? runWords(view) : STATES.offline;
   return (
     <div className="run-status">
       {summary && <p className="note">{summary}</p>}
@@ -34,7 +33,7 @@ export function RunStatus({ view, connection, onAnswer }: Props) {
       {view.isWorking && (
         <p className="muted working">
           <span className="pulse" aria-hidden="true" />
-          {words} {isLive && waited > SHORT && `For ${seconds(waited)}.`}
+          {isLive && waited > SHORT ? STATES.working(words, seconds(waited)) : words}
         </p>
       )}
     </div>

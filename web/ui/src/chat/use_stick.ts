@@ -32,8 +32,8 @@ export function useStick(
     const left = found.scrollHeight - found.clientHeight - found.scrollTop;
     // Growing content moves nothing; only a person scrolls up.
     const wentUp = found.scrollTop < top.current - 1 && found.scrollHeight >= height.current;
-    if (left <= NEAR) sticks.current = true;
-    else if (wentUp) sticks.current = false;
+    if (wentUp) sticks.current = false;
+    else if (left <= NEAR) sticks.current = true;
     top.current = found.scrollTop;
     height.current = found.scrollHeight;
     setAtEnd(sticks.current);

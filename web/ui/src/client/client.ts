@@ -1,6 +1,9 @@
 /** One client: a connection, the sessions that it watches, and the outbox. */
 import { Connection, NoAnswer, type ConnectionState } from "./connection";
+import type { MessageList } from "./api.generated";
 import type { AnyEvent } from "./fold";
+import { ask, Refused, sessionPath, type Access } from "./http";
+import { oldestOf, withOlder, withoutOlder } from "./older";
 import { Outbox, type Store } from "./outbox";
 import { RUN_EVENTS, SESSION_EVENTS, type Reply } from "./protocol.generated";
 import {
@@ -16,10 +19,7 @@ import {
   type Snapshot,
 } from "./view";
 
-export interface ClientOptions {
-  /** The server; empty: that of the page. */
-  readonly url: string;
-  readonly token?: string;
+export interface ClientOptions extends Access {
   readonly profile?: string;
   /** Whose messages the outbox holds. */
   readonly owner: string;
@@ -108,7 +108,7 @@ export class Client {
 
   /** Show a session: what was, and everything that follows. */
   watch(sessionId: string): void {
-    this.current = sessionId;
+    this.leave(sessionId);
     const found = this.watched.get(sessionId);
     if (found?.view.state === "live") return;
     this.keep(sessionId);
@@ -117,11 +117,26 @@ export class Client {
 
   /** A session that does not exist yet: there is nothing to ask for. */
   begin(sessionId: string): void {
-    this.current = sessionId;
+    this.leave(sessionId);
     const now = Date.now();
     const view: SessionView = { ...emptyView(sessionId, now), state: "live" };
     this.watched.set(sessionId, { view, asked: undefined });
     this.options.onChange();
+  }
+
+  /** Read a page of the messages before those that are here, if there are any. */
+  async readOlder(sessionId: string): Promise<void> {
+    const before = oldestOf(this.view(sessionId));
+    if (before === undefined) return;
+    this.change(sessionId, (view) => ({ view: { ...view, reading: "loading" } }));
+    try {
+      const path = sessionPath(sessionId, `/messages?before=${before}`);
+      const page = await ask<MessageList>(this.options, "GET", path);
+      this.change(sessionId, (view) => ({ view: withOlder(view, page, before) }));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.change(sessionId, (view) => ({ view: { ...view, reading: "failed" } }));
+    }
   }
 
   /** Send a message, now or as soon as there is a connection; it is kept until then. */
@@ -131,20 +146,20 @@ export class Client {
 
   /** Stop the live run. */
   abort(sessionId: string): Promise<Reply> {
-    return this.ask(() => this.connection.request("abort", { session_id: sessionId }));
+    return this.answered(() => this.connection.request("abort", { session_id: sessionId }));
   }
 
   /** Take a waiting message back. */
   cancel(sessionId: string, runId: string): Promise<Reply> {
     const payload = { session_id: sessionId, run_id: runId };
-    return this.ask(() => this.connection.request("queue.cancel", payload));
+    return this.answered(() => this.connection.request("queue.cancel", payload));
   }
 
   /** Answer a question of the agent. */
   async answer(sessionId: string, questionId: number, choice: string): Promise<Reply> {
     this.change(sessionId, (view) => ({ view: withChoice(view, questionId, choice) }));
     const payload = { session_id: sessionId, approval_id: questionId, choice };
-    const reply = await this.ask(() => this.connection.request("approval", payload));
+    const reply = await this.answered(() => this.connection.request("approval", payload));
     if (!reply.ok) {
       const isGone = reply.error.code === "expired" || reply.error.code === "not_found";
       this.change(sessionId, (view) => ({
@@ -155,7 +170,13 @@ export class Client {
     return reply;
   }
 
-  private async ask(request: () => Promise<Reply>): Promise<Reply> {
+  private leave(next: string): void {
+    if (this.current !== undefined && this.current !== next)
+      this.change(this.current, (view) => ({ view: withoutOlder(view) }));
+    this.current = next;
+  }
+
+  private async answered(request: () => Promise<Reply>): Promise<Reply> {
     try {
       return await request();
     } catch (error) {

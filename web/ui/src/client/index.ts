@@ -1,5 +1,6 @@
 /** What others may use of the client; its README tells how. */
 export { Client, type ClientOptions } from "./client";
+export { ask, Refused, sessionPath, type Access } from "./http";
 export { NoAnswer, type ConnectionState } from "./connection";
 export type { Outgoing, Store } from "./outbox";
 export type { LiveMessage } from "./fold";

@@ -6,6 +6,7 @@
  * the next one. Anything else is either known already or makes the view ask for what it lacks.
  */
 import { continued, fold, type AnyEvent, type LiveMessage } from "./fold";
+import { keptBefore } from "./older";
 import {
   TERMINAL,
   type Message,
@@ -50,12 +51,17 @@ export interface SessionView {
   /** Since when it is in that state, in milliseconds. */
   readonly since: number;
   readonly title?: string;
+  /** Messages before `stored`, as far as they were read. */
+  readonly older: readonly Message[];
+  /** Whether messages before those are being read, or could not be. */
+  readonly reading: "no" | "loading" | "failed";
   /** Messages of the runs before the live one, and its prompt. */
   readonly stored: readonly Message[];
   /** What the live run has said so far. */
   readonly live: readonly LiveMessage[];
   readonly liveRun?: string;
   readonly total: number;
+  /** There are messages before those that are here. */
   readonly hasMore: boolean;
   readonly isWorking: boolean;
   readonly status?: string;
@@ -94,6 +100,8 @@ export function emptyView(sessionId: string, now: number): SessionView {
     sessionId,
     state: "new",
     since: now,
+    older: [],
+    reading: "no",
     stored: [],
     live: [],
     total: 0,
@@ -112,7 +120,8 @@ export function emptyView(sessionId: string, now: number): SessionView {
 
 /** The messages in order: those before, and those of the live run. */
 export function messagesOf(view: SessionView): readonly Message[] {
-  return view.live.length ? [...view.stored, ...view.live] : view.stored;
+  if (!view.older.length && !view.live.length) return view.stored;
+  return [...view.older, ...view.stored, ...view.live];
 }
 
 /** The cursor to go on from, if the view is of a run that is live as far as it knows. */
@@ -142,12 +151,15 @@ export function withSnapshot(view: SessionView, given: Snapshot, now: number): S
   const isLive = (one: Message) => runId !== undefined && String(one.id).startsWith(`${runId}:`);
   const states = new Map(given.events.map((one) => [one.event, one.data as AnyEvent]));
   const { liveRun: _run, status: _status, ...kept } = common;
+  const stored = given.messages.filter((one) => !isLive(one));
+  const older = keptBefore(view, stored);
   return {
     ...kept,
-    stored: given.messages.filter((one) => !isLive(one)),
+    older,
+    stored,
     live: continued(given.messages.filter(isLive)),
     total: given.total,
-    hasMore: given.hasMore,
+    hasMore: older.length ? view.hasMore : given.hasMore,
     states: new Map([...states].filter(([name]) => STATES.has(name))),
     questions: openQuestions(states),
     ...(runId !== undefined && { liveRun: runId }),
@@ -208,7 +220,7 @@ function inRun(view: SessionView, runId: string): SessionView {
   if (view.liveRun === runId) return view.isWorking ? view : { ...kept, isWorking: true };
   return {
     ...kept,
-    stored: messagesOf(view),
+    stored: view.live.length ? [...view.stored, ...view.live] : view.stored,
     live: [],
     liveRun: runId,
     isWorking: true,

@@ -19,6 +19,16 @@ const { UndoList } = await import("../sessions/undo_list");
 const { SettingsDialog } = await import("../settings/settings_dialog");
 const { ShortcutHelp } = await import("../shortcuts/help");
 const { SignIn } = await import("../sign_in/sign_in");
+const { QuestionCard } = await import("../chat/question_card");
+const { QueueList } = await import("../chat/queue_list");
+const { CopyButton } = await import("../chat/copy_button");
+const { ConnectionLine } = await import("../chat/connection_line");
+const { RunStatus } = await import("../chat/run_status");
+const { DemoLine, Welcome } = await import("../chat/welcome");
+const { Composer } = await import("../chat/composer");
+const { Markdown } = await import("../chat/markdown");
+const { Answer, Ending, Prompt, Reasoning, Tool } = await import("../chat/parts");
+const { emptyView } = await import("../client/view");
 const { sampleSession } = await import("../sessions/sample");
 const { pressedShortcut } = await import("../shortcuts/table");
 
@@ -104,4 +114,92 @@ it("the dialogs", () => {
 
 it("signing in", () => {
   expect(leftoversOf(<SignIn why="⟦why⟧" onFound={nothing} />)).toEqual([]);
+});
+
+it("the connection and what a run does", () => {
+  const view = { ...emptyView("s1", 0), isWorking: true, state: "live" as const };
+  const connections = [
+    { kind: "live", since: 0 },
+    { kind: "connecting", since: 0 },
+    { kind: "waiting", since: 0, retryAt: Date.now() + 9_000 },
+    { kind: "signed-out", since: 0 },
+    { kind: "closed", since: 0 },
+  ] as const;
+  const event = (name: string, fields = {}) =>
+    new Map([[name, { event: name, ...fields } as never]]);
+  const views = [
+    view,
+    { ...view, state: "loading" as const },
+    { ...view, state: "stale" as const, degraded: true },
+    { ...view, degraded: true },
+    { ...view, status: "queued" },
+    { ...view, status: "stopping" },
+    { ...view, states: event("run.retrying", { delay: 3, reason: "post_uncertain" }) },
+    { ...view, states: event("run.reattached", { mode: "polling" }) },
+    { ...view, states: event("compression.started") },
+    { ...view, states: event("compression.completed", { compressed: true, beforeTokens: 9 }) },
+  ];
+  for (const connection of connections)
+    for (const one of views) {
+      expect(
+        leftoversOf(<ConnectionLine connection={connection} view={one} onTry={nothing} />),
+      ).toEqual([]);
+      expect(
+        leftoversOf(<RunStatus connection={connection} view={one} onAnswer={nothing} />),
+      ).toEqual([]);
+    }
+});
+
+it("the parts of a conversation", () => {
+  const question = {
+    id: 1,
+    runId: "r",
+    command: "‹rm›",
+    description: "‹why›",
+    choices: ["once", "session", "always", "deny"],
+  };
+  const tool = { kind: "tool", key: "k", name: "‹tool›", given: "‹a›", output: "" } as const;
+  const actions = {} as never;
+  const views = [
+    <QuestionCard question={question} canAnswer onAnswer={nothing} />,
+    <QuestionCard
+      question={{ ...question, chosen: "once" }}
+      canAnswer={false}
+      onAnswer={nothing}
+    />,
+    <QueueList
+      queue={[{ run_id: "r", input: "‹next›", created_at: 0 }]}
+      onCancel={nothing}
+      onEdit={nothing}
+    />,
+    <CopyButton text="‹t›" what="code" />,
+    <Welcome isDemo onSend={nothing} />,
+    <Composer text="‹t›" isWorking canStop onText={nothing} onSend={nothing} onStop={nothing} />,
+    <Markdown text={"| ‹a› |\n| --- |\n| ‹b› |\n\n```\n‹c›\n```"} isLive={false} />,
+    <Answer item={{ kind: "answer", key: "k", text: "‹t›", isLive: false }} />,
+    <Reasoning item={{ kind: "reasoning", key: "k", text: "‹t›", isLive: true }} />,
+    ...(["waiting", "refused"] as const).map((state) => (
+      <Prompt
+        key={state}
+        item={{
+          kind: "prompt",
+          key: "k",
+          text: "‹t›",
+          isCut: true,
+          sending: { id: "o", sessionId: "s", input: "‹t›", state } as never,
+        }}
+        actions={actions}
+      />
+    )),
+    <Tool item={{ ...tool, isRunning: false, isError: false }} />,
+    <Ending
+      item={{ kind: "ending", key: "k", how: "stopped", why: "", prompt: "" }}
+      actions={actions}
+    />,
+  ];
+  for (const view of views) expect(leftoversOf(view)).toEqual([]);
+  const commands =
+    "API SERVER ENABLED true KEY some secret hermes gateway run URL http HERMES make";
+  const words = new Set(commands.split(" "));
+  expect(leftoversOf(<DemoLine />).filter((word) => !words.has(word))).toEqual([]);
 });

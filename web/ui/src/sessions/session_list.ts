@@ -52,6 +52,8 @@ export class SessionListStore {
   private isAdding = false;
   /** The session that is shown beside the list. */
   private current = "";
+  /** Sessions that were seen up to their end and left, since the list was read last. */
+  private left = new Set<string>();
   private readonly marks: ReadMarks;
   private readonly deletions: Deletions;
   private channel: Channel<"changed"> | undefined;
@@ -153,17 +155,23 @@ export class SessionListStore {
     this.deletions.hurry();
   }
 
-  /** This session is shown, and seen if the tab is. */
-  see(id: string): void {
+  /** This session is shown now, and seen if the tab is. `isAtRest`: the one before had no live run, so
+   * that all of it was seen, also what the list does not have yet. */
+  see(id: string, isAtRest: boolean): void {
+    if (isAtRest && this.current) this.left.add(this.current);
     this.current = id;
     this.set({ unread: this.unread(this.listing.sessions) });
+    if (this.left.size) this.refresh();
   }
 
   private async read(): Promise<void> {
     const reading = (this.readings += 1);
     const { search, shown } = this.listing;
+    const { left } = this;
+    this.left = new Set();
     await this.trying(async () => {
       const page = await listSessions(search, shown);
+      for (const one of page.data) if (left.has(one.id)) this.marks.see(one);
       if (reading !== this.readings) return; // a later one is on its way
       const before = this.listing.isBehind ? [] : this.listing.sessions;
       const sessions = merged(before, page.data, page.has_more);

@@ -16,6 +16,8 @@ interface Props {
   readonly onOpen: (id?: string) => void;
 }
 
+const FRAMES = 20; // in which a row is drawn that is to get the focus
+
 /** The rows, of which only those in sight are in the document. One of them can be reached by the tab
  * key, the others from it: arrows, Home, End; F2 renames, Delete deletes. */
 export const SessionRows = memo(function SessionRows(props: Props) {
@@ -35,11 +37,16 @@ export const SessionRows = memo(function SessionRows(props: Props) {
     setAt({ id, mode: "shown" });
     rows.current?.scrollToIndex(indexOf(id), { align: "nearest" });
   };
-  useEffect(() => {
+  const focusWanted = (frames: number) => {
     if (wanted.current === undefined) return;
-    linkOf(scroll.current, wanted.current)?.focus({ preventScroll: true });
-    wanted.current = undefined;
-  });
+    const link = linkOf(scroll.current, wanted.current);
+    link?.focus({ preventScroll: true });
+    // A row that comes into sight is hidden until it is measured, and takes no focus meanwhile.
+    const isDone = frames === 0 || (link && link === document.activeElement);
+    if (isDone) wanted.current = undefined;
+    else requestAnimationFrame(() => focusWanted(frames - 1));
+  };
+  useEffect(() => focusWanted(FRAMES));
   const remove = (session: ListedSession) => {
     const index = sessions.indexOf(session);
     const next = sessions[index + 1] ?? sessions[index - 1];

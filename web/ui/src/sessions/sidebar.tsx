@@ -31,9 +31,16 @@ interface Props {
 
 /** The sessions, by day; on narrow screens over the conversation. */
 export function Sidebar(props: Props) {
-  const { listing, list, isOpen, onOpen, onClose, current } = props;
+  const { listing, list, marks, isOpen, onOpen, onClose, current } = props;
 
-  useEffect(() => list.see(current), [list, current]);
+  const latest = useRef({ current, marks });
+  useEffect(() => {
+    const before = latest.current;
+    list.see(current, !before.marks.has(before.current));
+  }, [list, current]);
+  useEffect(() => {
+    latest.current = { current, marks };
+  });
 
   return (
     <>
