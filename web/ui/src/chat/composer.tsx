@@ -1,11 +1,15 @@
-import { useEffect, useLayoutEffect, useRef, type KeyboardEvent } from "react";
+import { useEffect, useLayoutEffect, useRef, type KeyboardEvent, type ReactNode } from "react";
 import { Icon } from "../design/icons";
+import { AttachmentList } from "./attachment_list";
+import type { Message } from "./use_message";
+import { ATTACHMENTS, COMPOSER as WORDS } from "./words";
 
 interface Props {
-  readonly text: string;
+  readonly message: Message;
   readonly isWorking: boolean;
   readonly canStop: boolean;
-  readonly onText: (text: string) => void;
+  /** What is chosen for this session. */
+  readonly options: ReactNode;
   readonly onSend: (onBusy: "queue" | "interrupt") => void;
   readonly onStop: () => void;
 }
@@ -13,9 +17,10 @@ interface Props {
 const TALLEST = 240; // pixels
 
 /** Where messages are written. While a run is live they wait for it, or stop it. */
-export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: Props) {
+export function Composer({ message, isWorking, canStop, options, onSend, onStop }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
-  const isEmpty = text.trim() === "";
+  const chooser = useRef<HTMLInputElement>(null);
+  const { text, isEmpty } = message;
 
   useLayoutEffect(() => {
     const found = field.current;
@@ -43,8 +48,14 @@ export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: P
         if (!isEmpty) onSend("queue");
       }}
     >
+      <AttachmentList attachments={message.attachments} onRemove={message.remove} />
+      {message.refused !== undefined && (
+        <p className="note note-needs" role="alert">
+          {message.refused}
+        </p>
+      )}
       <label className="for-screen-readers" htmlFor="message">
-        Message
+        {WORDS.message}
       </label>
       <textarea
         id="message"
@@ -52,23 +63,50 @@ export function Composer({ text, isWorking, canStop, onText, onSend, onStop }: P
         rows={1}
         dir="auto"
         value={text}
-        placeholder={isWorking ? "Write what comes next" : "Write a message"}
-        onChange={(event) => onText(event.target.value)}
+        placeholder={isWorking ? WORDS.next : WORDS.write}
+        onChange={(event) => message.setText(event.target.value)}
         onKeyDown={pressed}
+        onPaste={(event) => {
+          const files = [...event.clipboardData.files];
+          if (!files.length) return;
+          event.preventDefault();
+          message.add(files);
+        }}
       />
       <div className="composer-tools">
+        <input
+          ref={chooser}
+          type="file"
+          multiple
+          hidden
+          onChange={(event) => {
+            message.add([...(event.target.files ?? [])]);
+            event.target.value = ""; // so that the same file can be chosen again
+          }}
+        />
+        <button
+          type="button"
+          className="quiet"
+          aria-label={ATTACHMENTS.add}
+          title={ATTACHMENTS.add}
+          onClick={() => chooser.current?.click()}
+        >
+          <Icon name="plus" />
+        </button>
+        {options}
+        <span className="gap" />
         {isWorking && (
           <button type="button" className="button" disabled={!canStop} onClick={onStop}>
-            <Icon name="stop" /> Stop
+            <Icon name="stop" /> {WORDS.stop}
           </button>
         )}
         {isWorking && !isEmpty && (
           <button type="button" className="button" onClick={() => onSend("interrupt")}>
-            Stop and send
+            {WORDS.interrupt}
           </button>
         )}
         <button className="button button-main" disabled={isEmpty}>
-          <Icon name="send" /> {isWorking ? "Queue" : "Send"}
+          <Icon name="send" /> {isWorking ? WORDS.queue : WORDS.send}
         </button>
       </div>
     </form>

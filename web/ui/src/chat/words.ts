@@ -97,3 +97,103 @@ export const OLDEST = {
   again: "Try again",
   beginning: "The beginning of the conversation.",
 } as const;
+
+export const ATTACHMENTS = {
+  add: "Add images or files",
+  attached: "Files of this message",
+  remove: (name: string) => `Remove ${name}`,
+  pasted: "pasted",
+  image: "Image",
+  elsewhere: "An image of another server, which is not loaded here.",
+  drop: "Drop images or text files here.",
+  many: (most: number) => `A message can have ${most} files at most; the others were left out.`,
+  large: (name: string, most: number) => `${name} is too large: an image may have ${most} MB.`,
+  longText: (name: string, most: number) =>
+    `${name} is too long: a text file may have ${most} KB. Let the agent read it with a tool instead.`,
+  noText: (name: string) => `${name} is neither an image nor text, and cannot be sent.`,
+  noImage: (name: string) => `${name} cannot be read as an image.`,
+  unreadable: "A file could not be read.",
+} as const;
+
+export const PROMPT = {
+  you: "You",
+  edit: "Edit, and ask again",
+  editing: "Your message, changed",
+  hint: "The conversation up to here is copied, and goes on with this message. This one stays as it is.",
+  send: "Send in a copy",
+  cancel: "Cancel",
+  isCut: "Cut here; the whole text was sent.",
+} as const;
+
+export const FOOT = {
+  again: "Ask again in a copy",
+  tokens: (input: string, output: string) => `${input} tokens in, ${output} out`,
+} as const;
+
+export const OUTGOING = {
+  waiting: "Not sent yet. It is kept, and sent as soon as possible.",
+  refused: "The server refused it.",
+  again: "Send again",
+  edit: "Edit",
+  discard: "Discard",
+} as const;
+
+export const METER = {
+  context: (used: string, size: string, share: number) =>
+    `Context: ${used} of ${size} tokens, ${share} %`,
+  summarized: (from: string) => `Older messages are summarized from about ${from} tokens on.`,
+  assumed: "The size is assumed, as the profile does not name it.",
+  session: (input: string, output: string) =>
+    `This session so far: ${input} tokens in, ${output} out`,
+} as const;
+
+export const OPTIONS = {
+  title: "Model and instructions of this session",
+  ownModel: "Gateway's model",
+  withInstructions: "instructions",
+  profile: "Profile",
+  unavailable: (name: string) => `${name} (does not answer)`,
+  model: "Model",
+  default: (name: string) => (name ? `Gateway's own (${name})` : "Gateway's own"),
+  instructions: "Instructions",
+  instructionsHint: "What the agent is told before each message of this session",
+  note: "Messages from now on. Instructions are kept on this device.",
+} as const;
+
+export function number(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}
+
+export function dollars(value: number): string {
+  return value > 0 && value < 0.01 ? "less than $0.01" : `$${value.toFixed(2)}`;
+}
+
+export const COMPOSER = {
+  message: "Message",
+  write: "Write a message",
+  next: "Write what comes next",
+  stop: "Stop",
+  interrupt: "Stop and send",
+  queue: "Queue",
+  send: "Send",
+} as const;
+
+export const PAGE = {
+  untitled: "New chat",
+  sessions: "Sessions",
+  deleted: "This session was deleted.",
+} as const;
+
+export const DIAGRAM = {
+  name: "Diagram",
+  alt: "The diagram that the source below describes",
+  drawing: "The diagram is being drawn.",
+  failed: (why: string) => `It cannot be drawn. ${why}`,
+  source: "Source",
+} as const;
+
+export const REASONING = {
+  live: "Thinking",
+  done: (took: number | undefined) =>
+    took === undefined ? "Thoughts" : `Thought for ${seconds(took)}`,
+} as const;

@@ -41,13 +41,31 @@ export interface ListedSession {
   match?: SessionMatch | null;
 }
 
-/** A page of messages, in order of time. */
+/** A page of messages, in order of time. `ends`: of those turns that were not answered. */
 export interface MessageList {
   object: "list";
   session_id: string;
   data: (SessionMessage)[];
   has_more: boolean;
   next_cursor: string | null;
+  ends: (TurnEnd)[];
+}
+
+/** A gateway that runs may name. `context_length`: in tokens, if it is configured. `models` and `version` are null while the gateway does not answer. */
+export interface ProfileEntry {
+  name: string;
+  default: boolean;
+  context_length: number | null;
+  available: boolean;
+  version: string | null;
+  model: string | null;
+  models: (string)[] | null;
+}
+
+/** The profiles of this user. */
+export interface ProfileList {
+  object: "list";
+  data: (ProfileEntry)[];
 }
 
 /** One session. */
@@ -141,4 +159,13 @@ export interface SessionMessage {
 export interface Snippet {
   text: string;
   ranges: ([number, number])[];
+}
+
+/** How a turn ended that was not answered. `unconfirmed`: the gateway did not say that it stopped. */
+export interface TurnEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string | null;
+  error?: string | null;
+  unconfirmed?: boolean;
 }
