@@ -3,11 +3,11 @@ import { useState } from "react";
 import { isInput, Refused, type Choices, type Input, type Reply, type Waiting } from "../client";
 import type { ProfileEntry, SessionInfo } from "../client/api.generated";
 import { changeSession } from "../sessions/sessions_api";
-import type { Again } from "./items";
-import type { Actions } from "./parts";
+import type { Again } from "./messages/items";
+import type { Actions } from "./messages/parts";
 import type { ChatState, ChatStore } from "./store";
-import { keepChoices, useChoices } from "./use_choices";
-import { useMessage, type Message } from "./use_message";
+import { keepChoices, useChoices } from "./writing/use_choices";
+import { useMessage, type Message } from "./writing/use_message";
 import { useSession } from "./use_session";
 import { useStable } from "./use_stable";
 

@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { CopyButton } from "./copy_button";
+import { CopyButton } from "../copy_button";
 
 /** The part of a syntax tree that a block of code is read from. */
 export interface CodeElement {

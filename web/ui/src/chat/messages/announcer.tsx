@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { messagesOf, type SessionView } from "../client";
+import { messagesOf, type SessionView } from "../../client";
 import { wholeSentences } from "./sentences";
 
 interface Spoken {

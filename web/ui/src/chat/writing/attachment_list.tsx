@@ -1,7 +1,7 @@
-import { blockImage } from "../client";
-import { Icon } from "../design/icons";
+import { blockImage } from "../../client";
+import { Icon } from "../../design/icons";
 import { isShown, type Attachment, type Parts } from "./attachments";
-import { ATTACHMENTS as WORDS } from "./words";
+import { ATTACHMENTS as WORDS } from "../words";
 
 interface Props {
   readonly attachments: readonly Attachment[];

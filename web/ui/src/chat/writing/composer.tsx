@@ -1,8 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, type KeyboardEvent, type ReactNode } from "react";
-import { Icon } from "../design/icons";
+import { Icon } from "../../design/icons";
 import { AttachmentList } from "./attachment_list";
 import type { Message } from "./use_message";
-import { ATTACHMENTS, COMPOSER as WORDS } from "./words";
+import { ATTACHMENTS, COMPOSER as WORDS } from "../words";
 
 interface Props {
   readonly message: Message;

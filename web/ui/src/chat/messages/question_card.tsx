@@ -1,4 +1,4 @@
-import type { Question } from "../client";
+import type { Question } from "../../client";
 
 const CHOICES: Readonly<Record<string, { label: string; meaning: string }>> = {
   once: { label: "Allow once", meaning: "this time only" },

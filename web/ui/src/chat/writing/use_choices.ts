@@ -1,7 +1,7 @@
 /** Model, profile and instructions of a session, as its reader has chosen them; kept on this device. */
 import { useState } from "react";
-import type { Choices } from "../client";
-import { readJson, write } from "./storage";
+import type { Choices } from "../../client";
+import { readJson, write } from "../storage";
 
 const keyOf = (owner: string, sessionId: string) => `holdfast.choices.${owner}.${sessionId}`;
 

@@ -4,8 +4,8 @@
  * Text comes up to 200 times a second, so the items of stored messages are made once, and only those
  * of the live run again.
  */
-import { isInput, type Input } from "../client";
-import type { LiveMessage, Message, Outgoing, SessionView } from "../client";
+import { isInput, type Input } from "../../client";
+import type { LiveMessage, Message, Outgoing, SessionView } from "../../client";
 
 export type Item =
   | {

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
-import { CopyButton } from "./copy_button";
-import { DIAGRAM as WORDS } from "./words";
+import { CopyButton } from "../copy_button";
+import { DIAGRAM as WORDS } from "../words";
 
 type State =
   | { readonly kind: "drawing" }
@@ -13,7 +13,7 @@ export function Diagram({ text }: { readonly text: string }) {
   useEffect(() => {
     let isOver = false;
     const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
-    import("../diagram/draw")
+    import("../../diagram/draw")
       .then(({ draw }) => draw(text, isDark))
       .then(
         (url) => {

@@ -1,7 +1,7 @@
-import type { Choices } from "../client";
-import type { ProfileEntry } from "../client/api.generated";
-import { Popover } from "./popover";
-import { OPTIONS as WORDS } from "./words";
+import type { Choices } from "../../client";
+import type { ProfileEntry } from "../../client/api.generated";
+import { Popover } from "../popover";
+import { OPTIONS as WORDS } from "../words";
 
 interface Props {
   readonly profiles: readonly ProfileEntry[];

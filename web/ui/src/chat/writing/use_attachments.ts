@@ -1,7 +1,7 @@
 /** The files of the message that is being written, of each session. They last as long as the page. */
 import { useCallback, useState } from "react";
 import { attached, MOST, Unfit, type Attachment } from "./attachments";
-import { ATTACHMENTS as WORDS } from "./words";
+import { ATTACHMENTS as WORDS } from "../words";
 
 interface Attachments {
   readonly attachments: readonly Attachment[];

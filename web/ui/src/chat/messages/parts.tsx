@@ -1,11 +1,11 @@
 /** The parts of a conversation: reasoning, answers, tools, ends. */
 import { useState } from "react";
-import type { Input, Outgoing } from "../client";
-import { Icon } from "../design/icons";
-import { CopyButton } from "./copy_button";
+import type { Input, Outgoing } from "../../client";
+import { Icon } from "../../design/icons";
+import { CopyButton } from "../copy_button";
 import type { Again, Item } from "./items";
-import { Markdown } from "./markdown";
-import { REASONING } from "./words";
+import { Markdown } from "../markdown/markdown";
+import { REASONING } from "../words";
 
 export type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
 

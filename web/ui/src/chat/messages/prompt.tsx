@@ -1,12 +1,12 @@
 /** What a person has written: as it was sent, as it waits, and while it is changed. */
 import { useState } from "react";
-import type { Outgoing } from "../client";
-import { Icon } from "../design/icons";
-import { SentFiles } from "./attachment_list";
-import { attachmentsOf, inputOf, partsOf } from "./attachments";
-import { CopyButton } from "./copy_button";
+import type { Outgoing } from "../../client";
+import { Icon } from "../../design/icons";
+import { SentFiles } from "../writing/attachment_list";
+import { attachmentsOf, inputOf, partsOf } from "../writing/attachments";
+import { CopyButton } from "../copy_button";
 import type { Actions, Of } from "./parts";
-import { OUTGOING, PROMPT as WORDS } from "./words";
+import { OUTGOING, PROMPT as WORDS } from "../words";
 
 interface Props {
   readonly item: Of<"prompt">;

@@ -1,5 +1,5 @@
-import type { Waiting } from "../client";
-import { Icon } from "../design/icons";
+import type { Waiting } from "../../client";
+import { Icon } from "../../design/icons";
 
 interface Props {
   readonly queue: readonly Waiting[];

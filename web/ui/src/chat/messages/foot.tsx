@@ -1,8 +1,8 @@
-import { Icon } from "../design/icons";
-import { costOf, readUsage } from "./chat_api";
+import { Icon } from "../../design/icons";
+import { costOf, readUsage } from "../chat_api";
 import type { Actions, Of } from "./parts";
-import { useAsked } from "./use_asked";
-import { dollars, FOOT as WORDS, number } from "./words";
+import { useAsked } from "../use_asked";
+import { dollars, FOOT as WORDS, number } from "../words";
 
 interface Props {
   readonly item: Of<"foot">;

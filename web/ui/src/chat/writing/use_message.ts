@@ -1,6 +1,6 @@
 /** The message that is being written in a session: its text and its files. */
 import { useMemo } from "react";
-import type { Input } from "../client";
+import type { Input } from "../../client";
 import { attachmentsOf, inputOf, partsOf, type Attachment } from "./attachments";
 import { useAttachments } from "./use_attachments";
 import { useDraft } from "./use_draft";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Message, Outgoing, SessionView } from "../client";
-import { emptyView } from "../client/view";
+import type { Message, Outgoing, SessionView } from "../../client";
+import { emptyView } from "../../client/view";
 import { itemsOf } from "./items";
 
 const message = (role: Message["role"], fields: Partial<Message> = {}): Message => ({

@@ -1,6 +1,6 @@
 import { memo, useEffect, useLayoutEffect, useRef, type ReactNode } from "react";
 import { Virtualizer } from "virtua";
-import { Icon } from "../design/icons";
+import { Icon } from "../../design/icons";
 import type { Item } from "./items";
 import { Answer, Ending, Reasoning, Tool, type Actions } from "./parts";
 import { Prompt } from "./prompt";

@@ -1,7 +1,7 @@
-import type { ConnectionState, SessionView } from "../client";
+import type { ConnectionState, SessionView } from "../../client";
 import { QuestionCard } from "./question_card";
-import { useNow } from "./use_now";
-import { compressionWords, runWords, seconds } from "./words";
+import { useNow } from "../use_now";
+import { compressionWords, runWords, seconds } from "../words";
 
 interface Props {
   readonly view: SessionView;

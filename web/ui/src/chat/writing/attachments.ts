@@ -1,6 +1,6 @@
 /** Files that go with a message: images, made smaller if they are large, and texts. */
-import { blockImage, blockText, newId, type Block, type Input } from "../client";
-import { ATTACHMENTS as WORDS } from "./words";
+import { blockImage, blockText, newId, type Block, type Input } from "../../client";
+import { ATTACHMENTS as WORDS } from "../words";
 
 export interface Attachment {
   readonly id: string;
