@@ -59,6 +59,15 @@ export interface Notice {
   message: string;
 }
 
+/** How a run ended that was not answered. */
+export interface BadEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string;
+  error?: string;
+  unconfirmed?: boolean;
+}
+
 /** What all events of a run carry. */
 export interface OfRun {
   event: string;
@@ -77,7 +86,14 @@ export interface OfSession {
 
 /** The acknowledgement of a request. */
 export type Reply =
-  | { ok: true; run_id?: string; session_id?: string; status?: string; approval_id?: number }
+  | {
+      ok: true;
+      run_id?: string;
+      session_id?: string;
+      status?: string;
+      approval_id?: number;
+      input?: unknown;
+    }
   | { ok: false; error: { code: string; message: string } };
 """
 
@@ -85,6 +101,7 @@ _TYPES: Final = {
     "after_seq": "number",
     "afterTokens": "number",
     "approval_id": "number",
+    "approvals": "OfRun[]",
     "archived": "boolean",
     "attempt": "number",
     "beforeTokens": "number",
@@ -97,6 +114,7 @@ _TYPES: Final = {
     "delay": "number",
     "delta": "string",
     "duration": "number",
+    "ends": "BadEnd[]",
     "epoch": "number",
     "error": "string",
     "events": "{ event: string; data: OfRun }[]",

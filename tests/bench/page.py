@@ -28,6 +28,7 @@ ANSWER = (
     * 4
 )
 STREAMED = '[[demo {"tokens": 4000, "rate": 200}]]'
+LONG, LONGER = "talk-2000", "talk-3000"
 STREAMED_FOR = 12  # seconds that are looked at
 SWITCHES = 100
 SESSIONS = 10  # between which it is switched
@@ -65,7 +66,7 @@ def browsers() -> Iterator[tuple[Stack, BrowserContext]]:
     build.build()
     stack = Stack(DEMO_GATEWAY=1).start()
     try:
-        for name, turns in (("long", 1_000), ("longer", 1_500)):
+        for name, turns in ((LONG, 1_000), (LONGER, 1_500)):
             add_talk(stack.db, name, turns, ANSWER)
         for number in range(SESSIONS):
             add_talk(stack.db, f"switch-{number}", 250, ANSWER)
@@ -119,7 +120,7 @@ def loading(stack: Stack, context: BrowserContext, table: Table) -> None:
 
 def long_session(stack: Stack, context: BrowserContext, table: Table, name: str) -> None:
     """Opening a long session, then scrolling through all of it and back."""
-    messages, turns = (2_000, 1_000) if name == "long" else (3_000, 1_500)
+    messages, turns = (2_000, 1_000) if name == LONG else (3_000, 1_500)
     tab = opened(context, stack.url)
     longest(tab.page)
     link = tab.page.locator(f".sessions a:has-text('{name}')").first
@@ -201,10 +202,10 @@ def main() -> None:
     table = Table()
     with browsers() as (stack, context):
         loading(stack, context, table)
-        long_session(stack, context, table, "long")
-        long_session(stack, context, table, "longer")
+        long_session(stack, context, table, LONG)
+        long_session(stack, context, table, LONGER)
         streaming(stack, context, table, "fast")
-        streaming(stack, context, table, "long")
+        streaming(stack, context, table, LONG)
         switching(stack, context, table)
 
 

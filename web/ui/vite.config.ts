@@ -63,7 +63,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
     rolldownOptions: {
-      input: { index: "index.html", service_worker: "src/installed/service_worker.ts" },
+      input: {
+        index: "index.html",
+        diagram: "diagram.html",
+        service_worker: "src/installed/service_worker.ts",
+      },
       output: {
         entryFileNames: ({ name }) =>
           name === "service_worker" ? WORKER : "assets/[name]-[hash].js",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.generated_file import write_or_check
+from web.api.http.gateway.models import ProfileList
 from web.api.http.operations.me import Me
 from web.api.http.sessions import session_answers as answers
 from web.api.http.sessions import session_models as models
@@ -27,6 +28,7 @@ _HEAD: Final = """\
 _ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     answers.DeletedSession,
     answers.MessageList,
+    ProfileList,
     answers.SessionAnswer,
     answers.SessionList,
     Me,

@@ -23,6 +23,11 @@ export function Dialogs({ chat, who, onSignOut }: Props) {
   useShortcut("help", () => setOpen("help"));
   useShortcut("search", () => setOpen("search"));
   useShortcut("settings", openSettings);
+  useShortcut("edit_last", () => {
+    const last = [...document.querySelectorAll<HTMLElement>(".prompt-tools [data-edit]")].at(-1);
+    if (!last) return false;
+    last.click();
+  });
   useShortcut("composer", () => document.getElementById("message")?.focus());
   useShortcut("sessions", () =>
     document.querySelector<HTMLElement>("#sessions [data-session] a[tabindex='0']")?.focus(),

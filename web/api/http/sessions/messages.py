@@ -59,6 +59,7 @@ class Messages:
                 "data": page.messages,
                 "has_more": following is not None,
                 "next_cursor": text_of(following) if following is not None else None,
+                "ends": page.ends,
             }
         )
 

@@ -1,6 +1,6 @@
 /** What the conversation says: states, questions, waiting messages, the welcome. */
 import { spoken } from "../languages/catalogue";
-import { number, plural } from "../languages/formats";
+import { number } from "../languages/formats";
 
 const tenths = (value: number) =>
   number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -43,6 +43,7 @@ export const STATES = spoken(
       `Older messages were summarized: ${before} tokens became ${after}.`,
     offline: "The agent goes on. What is missing here comes with the connection.",
     working: (what: string, time: string) => `${what} For ${time}.`,
+    lessThan: (amount: string) => `less than ${amount}`,
   },
   {
     seconds: (seconds: number) => `${seconds} s`,
@@ -83,6 +84,7 @@ export const STATES = spoken(
       `Ältere Nachrichten wurden zusammengefasst: Aus ${before} Token wurden ${after}.`,
     offline: "Der Agent arbeitet weiter. Was hier fehlt, kommt mit der Verbindung.",
     working: (what: string, time: string) => `${what} Seit ${time}.`,
+    lessThan: (amount: string) => `weniger als ${amount}`,
   },
 );
 
@@ -224,6 +226,7 @@ export const PARTS = spoken(
     unconfirmed: "The gateway has not confirmed that it stopped.",
     sendAgain: "Send again",
     table: "Table",
+    formula: "Formula",
     code: "text",
   },
   {
@@ -244,71 +247,7 @@ export const PARTS = spoken(
     unconfirmed: "Das Gateway hat nicht bestätigt, dass es angehalten hat.",
     sendAgain: "Erneut senden",
     table: "Tabelle",
+    formula: "Formel",
     code: "Text",
   },
-);
-
-export const COMPOSER = spoken(
-  {
-    message: "Message",
-    write: "Write a message",
-    next: "Write what comes next",
-    stop: "Stop",
-    interrupt: "Stop and send",
-    queue: "Queue",
-    send: "Send",
-  },
-  {
-    message: "Nachricht",
-    write: "Schreibe eine Nachricht",
-    next: "Schreibe, was als Nächstes kommt",
-    stop: "Anhalten",
-    interrupt: "Anhalten und senden",
-    queue: "Einreihen",
-    send: "Senden",
-  },
-);
-
-export const PAGE = spoken(
-  {
-    untitled: "New chat",
-    sessions: "Sessions",
-    deleted: "This session was deleted.",
-    tokens: (count: number) => plural(count, { one: "# token", other: "# tokens" }),
-    ofContext: "Tokens of this conversation's context",
-  },
-  {
-    untitled: "Neuer Chat",
-    sessions: "Sitzungen",
-    deleted: "Diese Sitzung wurde gelöscht.",
-    tokens: (count: number) => plural(count, { one: "# Token", other: "# Token" }),
-    ofContext: "Token im Kontext dieser Unterhaltung",
-  },
-);
-
-export const PROMPT = spoken(
-  { you: "You", isCut: "Cut here; the whole text was sent." },
-  { you: "Du", isCut: "Hier gekürzt; gesendet wurde der ganze Text." },
-);
-
-export const OUTGOING = spoken(
-  {
-    waiting: "Not sent yet. It is kept, and sent as soon as possible.",
-    refused: "The server refused it.",
-    again: "Send again",
-    edit: "Edit",
-    discard: "Discard",
-  },
-  {
-    waiting: "Noch nicht gesendet. Sie ist aufgehoben und wird so bald wie möglich gesendet.",
-    refused: "Der Server hat sie abgelehnt.",
-    again: "Erneut senden",
-    edit: "Bearbeiten",
-    discard: "Verwerfen",
-  },
-);
-
-export const REASONING = spoken(
-  { live: "Thinking", done: "Thoughts" },
-  { live: "Denkt nach", done: "Gedanken" },
 );

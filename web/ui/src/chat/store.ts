@@ -1,6 +1,14 @@
 /** What the chat shows, as one value for React: at most one new one in each frame. */
 import { useSyncExternalStore } from "react";
-import { Client, newId, type ConnectionState, type Outgoing, type SessionView } from "../client";
+import {
+  Client,
+  newId,
+  type Choices,
+  type ConnectionState,
+  type Input,
+  type Outgoing,
+  type SessionView,
+} from "../client";
 import { marksOf, unlessSame, type Marks } from "../sessions/marks";
 import { SessionListStore, type Listing } from "../sessions/session_list";
 import { store } from "./storage";
@@ -103,10 +111,10 @@ export class ChatStore {
     this.show(id);
   }
 
-  send(text: string, onBusy: "queue" | "interrupt"): void {
+  send(input: Input, onBusy: "queue" | "interrupt", choices: Choices): void {
     if (this.isNew) history.replaceState(null, "", addressOf(this.sessionId));
     this.isNew = false;
-    this.client.send(this.sessionId, text, onBusy);
+    this.client.send(this.sessionId, input, onBusy, choices);
   }
 
   private show(id: string | undefined): void {

@@ -65,13 +65,14 @@ export interface Me {
   limits: Limits;
 }
 
-/** A page of messages, in order of time. */
+/** A page of messages, in order of time. `ends`: of those turns that were not answered. */
 export interface MessageList {
   object: "list";
   session_id: string;
   data: (SessionMessage)[];
   has_more: boolean;
   next_cursor: string | null;
+  ends: (TurnEnd)[];
 }
 
 /** Sockets and event streams at this process. */
@@ -84,6 +85,23 @@ export interface OpenConnections {
 export interface OpenRuns {
   waiting: number;
   live: number;
+}
+
+/** A gateway that runs may name. `context_length`: in tokens, if it is configured. `models` and `version` are null while the gateway does not answer. */
+export interface ProfileEntry {
+  name: string;
+  default: boolean;
+  context_length: number | null;
+  available: boolean;
+  version: string | null;
+  model: string | null;
+  models: (string)[] | null;
+}
+
+/** The profiles of this user. */
+export interface ProfileList {
+  object: "list";
+  data: (ProfileEntry)[];
 }
 
 /** Requests that may be sent to this process: `limit` at once, `remaining` now, all again in `reset` seconds; `per_second` on average. */
@@ -188,4 +206,13 @@ export interface SessionMessage {
 export interface Snippet {
   text: string;
   ranges: ([number, number])[];
+}
+
+/** How a turn ended that was not answered. `unconfirmed`: the gateway did not say that it stopped. */
+export interface TurnEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string | null;
+  error?: string | null;
+  unconfirmed?: boolean;
 }

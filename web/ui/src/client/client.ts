@@ -1,11 +1,14 @@
 /** One client: a connection, the sessions that it watches, and the outbox. */
 import { Connection, NoAnswer, type ConnectionState } from "./connection";
-import type { MessageList } from "./api.generated";
+import type { MessageList, SessionAnswer } from "./api.generated";
 import type { AnyEvent } from "./fold";
 import { ask, Refused, sessionPath, type Access } from "./http";
+import { newId } from "./ids";
 import { oldestOf, withOlder, withoutOlder } from "./older";
-import { Outbox, type Store } from "./outbox";
-import { RUN_EVENTS, SESSION_EVENTS, type Reply } from "./protocol.generated";
+import type { Input } from "./input";
+import { Outbox, type Choices, type Store } from "./outbox";
+import { RUN_EVENTS, SESSION_EVENTS, type Reply, type Requests } from "./protocol.generated";
+import { withThoughts } from "./thoughts";
 import {
   cursorOf,
   emptyView,
@@ -39,6 +42,8 @@ interface Watched {
 const ON_RUN = new Set<string>(RUN_EVENTS);
 const ON_SESSION = new Set<string>(SESSION_EVENTS);
 const VIEWS = 20;
+/** Characters of a request that surely fit into a frame, whose bytes are more. */
+const FRAME = 200_000;
 /** A sleeping device may have lost its connection without knowing it. */
 const ANSWER_WITHIN = 5_000;
 
@@ -59,7 +64,7 @@ export class Client {
     this.outbox = new Outbox({
       owner: options.owner,
       store: options.store,
-      send: (run) => this.connection.request("run", run),
+      send: (run, profile) => this.sendRun(run, profile),
       isLive: () => this.connection.isLive,
       isSeen: (sessionId, runId) => shows(this.view(sessionId), runId),
       onChange: () => options.onChange(),
@@ -140,8 +145,25 @@ export class Client {
   }
 
   /** Send a message, now or as soon as there is a connection; it is kept until then. */
-  send(sessionId: string, input: string, onBusy: "queue" | "interrupt" = "queue"): void {
-    this.outbox.add(sessionId, input, onBusy);
+  send(
+    sessionId: string,
+    input: Input,
+    onBusy: "queue" | "interrupt" = "queue",
+    choices: Choices = {},
+  ): void {
+    this.outbox.add(sessionId, input, onBusy, choices);
+  }
+
+  /** A copy of the session up to this message; without one a new session. Its id. Rejects with
+   * Refused. */
+  async fork(sessionId: string, upTo: number | undefined): Promise<string> {
+    const answer =
+      upTo === undefined
+        ? await ask<SessionAnswer>(this.options, "POST", "/api/sessions", { id: newId() })
+        : await ask<SessionAnswer>(this.options, "POST", sessionPath(sessionId, "/fork"), {
+            up_to: upTo,
+          });
+    return answer.session.id;
   }
 
   /** Stop the live run. */
@@ -168,6 +190,24 @@ export class Client {
       }));
     }
     return reply;
+  }
+
+  /** What is too large for a socket, or names a profile, goes over HTTP. */
+  private async sendRun(run: Requests["run"], profile: string | undefined): Promise<Reply> {
+    if (profile === undefined && JSON.stringify(run).length < FRAME)
+      return this.connection.request("run", run);
+    const query = profile === undefined ? "" : `?profile=${encodeURIComponent(profile)}`;
+    try {
+      const reply = await ask<{ run_id: string }>(this.options, "POST", `/v1/runs${query}`, run);
+      // This socket is no member of a session that did not exist before.
+      if (run.session_id !== undefined) void this.resume(run.session_id, "all");
+      return { ok: true, run_id: reply.run_id };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const { code, message } = error;
+      if (code === "no_answer") throw new NoAnswer(message);
+      return { ok: false, error: { code, message } };
+    }
   }
 
   private leave(next: string): void {
@@ -294,7 +334,9 @@ export class Client {
 
 function afterEvent(before: SessionView, event: AnyEvent): Change {
   const { view, ...change } = withRunEvent(before, event);
-  return { ...change, view: view === before ? view : { ...view, heardAt: Date.now() } };
+  if (view === before) return { ...change, view };
+  const now = Date.now();
+  return { ...change, view: { ...withThoughts(before, view, now), heardAt: now } };
 }
 
 /** Whether the prompt of a run is to be seen. */

@@ -1,6 +1,4 @@
 /** Requests to the HTTP API, in the name of whoever the socket is of. */
-import type { Reply } from "./protocol.generated";
-
 /** Where the server is and who asks; without a token the cookie of the page. */
 export interface Access {
   readonly url: string;
@@ -46,12 +44,6 @@ export async function ask<T>(
     typeof error?.code === "string" ? error.code : "no_answer",
     typeof error?.message === "string" ? error.message : `The server says ${answer.status}.`,
   );
-}
-
-/** The same as an acknowledgement. */
-export function refusal(error: unknown): Reply {
-  if (!(error instanceof Refused)) throw error;
-  return { ok: false, error: { code: error.code, message: error.message } };
 }
 
 /** The path of a session, or of something of it. */

@@ -27,6 +27,7 @@ const page = (from: number, to: number): MessageList => ({
   ),
   has_more: from > 1,
   next_cursor: null,
+  ends: [{ run_id: `r${from}`, status: "failed", reason: null, error: "no", unconfirmed: false }],
 });
 
 const shown = (view: SessionView) => messagesOf(view).map((one) => one.id);
@@ -41,6 +42,7 @@ describe("older messages", () => {
     expect(shown(both)).toEqual(ids(4, 10));
     expect(both.hasMore).toBe(true);
     expect(messagesOf(both)[0]).toEqual(message(4)); // no nulls
+    expect(both.ends.get("r4")).toMatchObject({ status: "failed", error: "no" });
     const all = withOlder(both, page(1, 4), 4);
     expect(shown(all)).toEqual(ids(1, 10));
     expect(oldestOf(all)).toBeUndefined();

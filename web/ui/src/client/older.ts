@@ -1,6 +1,6 @@
 /** The messages before those of a snapshot, which holds the newest 500. Pure. */
 import type { MessageList, SessionMessage } from "./api.generated";
-import type { Message } from "./protocol.generated";
+import type { BadEnd, Message } from "./protocol.generated";
 import type { SessionView } from "./view";
 
 /** Of what the view has, the messages that come before those of a new snapshot: pages that were
@@ -28,6 +28,10 @@ export function withOlder(view: SessionView, page: MessageList, before: number):
   return {
     ...view,
     older: [...page.data.map(asMessage), ...view.older],
+    ends: new Map([
+      ...page.ends.map((one) => [one.run_id, known<BadEnd>(one)] as const),
+      ...view.ends,
+    ]),
     hasMore: page.has_more,
     reading: "no",
   };
@@ -39,6 +43,11 @@ export function withoutOlder(view: SessionView): SessionView {
 }
 
 function asMessage(given: SessionMessage): Message {
-  const known = Object.entries(given).filter(([, value]) => value !== null);
-  return { reasoning: "", ...Object.fromEntries(known) } as unknown as Message;
+  return { ...known<Message>(given), reasoning: given.reasoning ?? "" };
+}
+
+/** Without nulls: the HTTP API has them where the sockets leave the field out. */
+function known<T>(given: object): T {
+  const fields = Object.entries(given).filter(([, value]) => value !== null);
+  return Object.fromEntries(fields) as T;
 }

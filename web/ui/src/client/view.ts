@@ -7,8 +7,10 @@
  */
 import { continued, fold, type AnyEvent, type LiveMessage } from "./fold";
 import { keptBefore } from "./older";
+import type { Thought } from "./thoughts";
 import {
   TERMINAL,
+  type BadEnd,
   type Message,
   type Notice,
   type SocketEvents,
@@ -70,6 +72,10 @@ export interface SessionView {
   /** The latest state event of each name of the live run: retrying, reattached, compression. */
   readonly states: ReadonlyMap<string, AnyEvent>;
   readonly end?: End;
+  /** Run id -> how it ended, of the turns here that were not answered. */
+  readonly ends: ReadonlyMap<string, BadEnd>;
+  /** Live message -> how long it reasoned before it spoke. */
+  readonly thoughts: ReadonlyMap<string, Thought>;
   readonly notices: readonly Notice[];
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -110,6 +116,8 @@ export function emptyView(sessionId: string, now: number): SessionView {
     queue: [],
     questions: [],
     states: new Map(),
+    ends: new Map(),
+    thoughts: new Map(),
     notices: [],
     inputTokens: 0,
     outputTokens: 0,
@@ -161,7 +169,11 @@ export function withSnapshot(view: SessionView, given: Snapshot, now: number): S
     total: given.total,
     hasMore: older.length ? view.hasMore : given.hasMore,
     states: new Map([...states].filter(([name]) => STATES.has(name))),
-    questions: openQuestions(states),
+    questions: openQuestions(given, states, view.questions),
+    ends: new Map([
+      ...(older.length ? view.ends : []),
+      ...(given.ends ?? []).map((one) => [one.run_id, one] as const),
+    ]),
     ...(runId !== undefined && { liveRun: runId }),
     ...(given.status !== undefined && { status: given.status }),
     cursors: withCursor(view.cursors, runId, given),
@@ -296,7 +308,22 @@ function withoutAnswered(questions: readonly Question[], event: AnyEvent): reado
   return questions.filter((one) => one !== named);
 }
 
-function openQuestions(states: ReadonlyMap<string, AnyEvent>): Question[] {
+/** All that are open; servers of the version before tell of the oldest only. */
+function openQuestions(
+  given: Snapshot,
+  states: ReadonlyMap<string, AnyEvent>,
+  before: readonly Question[],
+): Question[] {
+  const open = given.approvals
+    ? given.approvals.map((one) => questionOf(one as AnyEvent))
+    : oldestOpen(states);
+  return open.map((one) => {
+    const known = before.find((other) => other.id === one.id && other.runId === one.runId);
+    return known?.chosen === undefined ? one : { ...one, chosen: known.chosen };
+  });
+}
+
+function oldestOpen(states: ReadonlyMap<string, AnyEvent>): Question[] {
   const asked = states.get("approval.request");
   const answered = states.get("approval.responded");
   if (!asked) return [];

@@ -19,15 +19,16 @@ const { UndoList } = await import("../sessions/undo_list");
 const { SettingsDialog } = await import("../settings/settings_dialog");
 const { ShortcutHelp } = await import("../shortcuts/help");
 const { SignIn } = await import("../sign_in/sign_in");
-const { QuestionCard } = await import("../chat/question_card");
-const { QueueList } = await import("../chat/queue_list");
+const { QuestionCard } = await import("../chat/messages/question_card");
+const { QueueList } = await import("../chat/writing/queue_list");
 const { CopyButton } = await import("../chat/copy_button");
 const { ConnectionLine } = await import("../chat/connection_line");
-const { RunStatus } = await import("../chat/run_status");
+const { RunStatus } = await import("../chat/messages/run_status");
 const { DemoLine, Welcome } = await import("../chat/welcome");
-const { Composer } = await import("../chat/composer");
-const { Markdown } = await import("../chat/markdown");
-const { Answer, Ending, Prompt, Reasoning, Tool } = await import("../chat/parts");
+const { Prompt } = await import("../chat/messages/prompt");
+const { Composer } = await import("../chat/writing/composer");
+const { Markdown } = await import("../chat/markdown/markdown");
+const { Answer, Ending, Reasoning, Tool } = await import("../chat/messages/parts");
 const { emptyView } = await import("../client/view");
 const { sampleSession } = await import("../sessions/sample");
 const { pressedShortcut } = await import("../shortcuts/table");
@@ -174,7 +175,14 @@ it("the parts of a conversation", () => {
     />,
     <CopyButton text="‹t›" what="code" />,
     <Welcome isDemo onSend={nothing} />,
-    <Composer text="‹t›" isWorking canStop onText={nothing} onSend={nothing} onStop={nothing} />,
+    <Composer
+      message={{ text: "‹t›", isEmpty: false, attachments: [], refused: undefined } as never}
+      isWorking
+      canStop
+      options={null}
+      onSend={nothing}
+      onStop={nothing}
+    />,
     <Markdown text={"| ‹a› |\n| --- |\n| ‹b› |\n\n```\n‹c›\n```"} isLive={false} />,
     <Answer item={{ kind: "answer", key: "k", text: "‹t›", isLive: false }} />,
     <Reasoning item={{ kind: "reasoning", key: "k", text: "‹t›", isLive: true }} />,
@@ -184,7 +192,7 @@ it("the parts of a conversation", () => {
         item={{
           kind: "prompt",
           key: "k",
-          text: "‹t›",
+          input: "‹t›",
           isCut: true,
           sending: { id: "o", sessionId: "s", input: "‹t›", state } as never,
         }}

@@ -33,9 +33,7 @@ def test_messages_are_paged_from_either_end(api: Api, session_id: str, talk: Tal
     assert (everything["has_more"], everything["next_cursor"]) == (False, None)
 
 
-def test_a_page_ends_before_the_message_that_one_has(
-    api: Api, session_id: str, talk: Talk
-) -> None:
+def test_a_page_ends_before_the_message_that_one_has(api: Api, session_id: str, talk: Talk) -> None:
     for number in range(3):
         talk(session_id, f"q{number}", f"a{number}")
     path = f"/api/sessions/{session_id}/messages"

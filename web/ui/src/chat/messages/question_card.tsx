@@ -1,5 +1,5 @@
-import type { Question } from "../client";
-import { QUESTION } from "./said";
+import type { Question } from "../../client";
+import { QUESTION } from "../said";
 
 interface Props {
   readonly question: Question;

@@ -1,7 +1,6 @@
 import { useState } from "react";
-import { messagesOf, type SessionView } from "../client";
-
-const SENTENCE = /[\s\S]*?(?:[.!?…。！？](?=\s)|\n\n)/g;
+import { messagesOf, type SessionView } from "../../client";
+import { wholeSentences } from "./sentences";
 
 interface Spoken {
   readonly key: string;
@@ -17,7 +16,7 @@ export function Announcer({ view }: { readonly view: SessionView }) {
   const key = isAnswer ? `${view.liveRun}:${view.live.length}` : "";
   const text = isAnswer ? last.content : "";
   const from = key === spoken.key ? spoken.length : 0;
-  const whole = (text.slice(from).match(SENTENCE) ?? []).join("");
+  const whole = text.slice(from, from + wholeSentences(text, from));
   if (isAnswer && (key !== spoken.key || whole))
     setSpoken({ key, length: from + whole.length, text: whole.trim() });
   return (

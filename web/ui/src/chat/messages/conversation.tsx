@@ -1,9 +1,11 @@
 import { memo, useEffect, useLayoutEffect, useRef, type ReactNode } from "react";
 import { Virtualizer } from "virtua";
-import { Icon } from "../design/icons";
+import { Icon } from "../../design/icons";
 import type { Item } from "./items";
-import { Answer, Ending, Prompt, Reasoning, Tool, type Actions } from "./parts";
-import { PARTS } from "./said";
+import { Answer, Ending, Reasoning, Tool, type Actions } from "./parts";
+import { Prompt } from "./prompt";
+import { Foot } from "./foot";
+import { PARTS } from "../said";
 import { useStick } from "./use_stick";
 
 interface Props {
@@ -104,5 +106,7 @@ const Part = memo(function Part({ item, actions }: PartProps) {
       return <Tool item={item} />;
     case "ending":
       return <Ending item={item} actions={actions} />;
+    case "foot":
+      return <Foot item={item} actions={actions} />;
   }
 });

@@ -1,5 +1,5 @@
-import type { SessionView } from "../client";
-import { OLDEST as WORDS } from "./words";
+import type { SessionView } from "../../client";
+import { OLDEST as WORDS } from "../words";
 
 interface Props {
   readonly view: SessionView;

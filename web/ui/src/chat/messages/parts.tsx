@@ -1,62 +1,33 @@
-/** The parts of a conversation: prompts, reasoning, answers, tools, ends. */
+/** The parts of a conversation: reasoning, answers, tools, ends. */
 import { useState } from "react";
-import type { Outgoing } from "../client";
-import { Icon } from "../design/icons";
-import { CopyButton } from "./copy_button";
-import { number } from "../languages/formats";
-import type { Item } from "./items";
-import { Markdown } from "./markdown";
-import { OUTGOING, PARTS, PROMPT, REASONING } from "./said";
+import type { Input, Outgoing } from "../../client";
+import { Icon } from "../../design/icons";
+import { CopyButton } from "../copy_button";
+import type { Again, Item } from "./items";
+import { number } from "../../languages/formats";
+import { PARTS } from "../said";
+import { Markdown } from "../markdown/markdown";
+import { REASONING } from "../words";
 
-type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
+export type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
 
 /** What may be done to the messages. */
 export interface Actions extends Record<string, (...given: never[]) => void> {
-  readonly send: (text: string) => void;
-  readonly edit: (text: string) => void;
+  readonly send: (input: Input) => void;
+  /** Put a message back where it was written. */
+  readonly edit: (input: Input) => void;
+  /** Ask this in a copy of the conversation before it. */
+  readonly askAgain: (again: Again, input: Input) => void;
   readonly retry: (outgoing: Outgoing) => void;
   readonly discard: (outgoing: Outgoing) => void;
 }
 
 const SHOWN = 20_000; // characters of a tool's result
 
-export function Prompt({ item, actions }: { item: Of<"prompt">; actions: Actions }) {
-  return (
-    <section className="prompt" aria-label={PROMPT.you}>
-      <p dir="auto">{item.text}</p>
-      {item.isCut && <p className="muted">{PROMPT.isCut}</p>}
-      {item.sending && <Sending outgoing={item.sending} actions={actions} />}
-    </section>
-  );
-}
-
-function Sending({ outgoing, actions }: { outgoing: Outgoing; actions: Actions }) {
-  if (outgoing.state === "accepted") return null;
-  if (outgoing.state === "waiting") return <p className="muted sending">{OUTGOING.waiting}</p>;
-  const edit = () => {
-    actions.edit(outgoing.input);
-    actions.discard(outgoing);
-  };
-  return (
-    <div className="refused" role="alert">
-      <p>{outgoing.error ?? OUTGOING.refused}</p>
-      <button type="button" className="button" onClick={() => actions.retry(outgoing)}>
-        {OUTGOING.again}
-      </button>
-      <button type="button" className="button" onClick={edit}>
-        {OUTGOING.edit}
-      </button>
-      <button type="button" className="button" onClick={() => actions.discard(outgoing)}>
-        {OUTGOING.discard}
-      </button>
-    </div>
-  );
-}
-
 export function Reasoning({ item }: { item: Of<"reasoning"> }) {
   return (
     <details className="fold">
-      <summary>{item.isLive ? REASONING.live : REASONING.done}</summary>
+      <summary>{item.isLive ? REASONING.live : REASONING.done(item.took)}</summary>
       <div className="fold-body muted" dir="auto">
         {item.text}
       </div>
@@ -137,7 +108,7 @@ export function Ending({ item, actions }: { item: Of<"ending">; actions: Actions
       <p>
         {PARTS.endings[item.how]} {item.why}
       </p>
-      {item.prompt && (
+      {item.prompt.length > 0 && (
         <button type="button" className="quiet" onClick={() => actions.send(item.prompt)}>
           <Icon name="again" /> {PARTS.sendAgain}
         </button>

@@ -1,6 +1,6 @@
 import { useEffect, useState, type ReactNode } from "react";
-import { CopyButton } from "./copy_button";
-import { PARTS } from "./said";
+import { CopyButton } from "../copy_button";
+import { PARTS } from "../said";
 
 /** The part of a syntax tree that a block of code is read from. */
 export interface CodeElement {
@@ -51,13 +51,13 @@ function useHighlighted(code: string, language: string): ReactNode {
   return done?.code === code ? done.nodes : undefined;
 }
 
-function textOf(element: CodeElement): string {
+export function textOf(element: CodeElement): string {
   return (
     element.value ?? (element.children as CodeElement[] | undefined)?.map(textOf).join("") ?? ""
   );
 }
 
-function languageOf(element: CodeElement | undefined): string {
+export function languageOf(element: CodeElement | undefined): string {
   const classes = element?.properties?.["className"];
   const named = Array.isArray(classes) ? classes.map(String) : [];
   return named.find((name) => name.startsWith("language-"))?.slice("language-".length) ?? "";

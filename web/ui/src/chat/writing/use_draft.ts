@@ -1,6 +1,6 @@
 /** What is being written in each session; it survives a reload. */
 import { useState } from "react";
-import { store, write } from "./storage";
+import { store, write } from "../storage";
 
 const keyOf = (owner: string, sessionId: string) => `holdfast.draft.${owner}.${sessionId}`;
 

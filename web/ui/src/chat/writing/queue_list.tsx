@@ -1,6 +1,6 @@
-import type { Waiting } from "../client";
-import { Icon } from "../design/icons";
-import { WAITING } from "./said";
+import type { Waiting } from "../../client";
+import { Icon } from "../../design/icons";
+import { WAITING } from "../said";
 
 interface Props {
   readonly queue: readonly Waiting[];

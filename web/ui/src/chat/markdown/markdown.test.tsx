@@ -1,6 +1,7 @@
 import { render } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import { blocksOf, Markdown } from "./markdown";
+import { blocksOf } from "./blocks";
+import { Markdown } from "./markdown";
 
 const html = (text: string, isLive = false) =>
   render(<Markdown text={text} isLive={isLive} />).container;
@@ -41,4 +42,33 @@ it("blocks that are done stay the same while the text grows", () => {
   const after = blocksOf("# Title\n\nOne.\n\n- a\n- b\n- c\n\nTwo");
   expect(after.slice(0, 2)).toEqual(before.slice(0, 2));
   expect(after).toHaveLength(4);
+});
+
+describe("formulas", () => {
+  const kinds = (text: string) => blocksOf(text).map((one) => [one.kind, one.text.trim()]);
+
+  it("of their own are blocks, whatever lines they have", () => {
+    expect(kinds("a\n\n$$\nx\n- y\n= z\n$$\n\nb")).toEqual([
+      ["markdown", "a"],
+      ["math", "x\n- y\n= z"],
+      ["markdown", "b"],
+    ]);
+    expect(kinds("\\[\nx\n\\]")).toEqual([["math", "x"]]);
+    expect(kinds("$$\nnot yet")).toEqual([["markdown", "$$\nnot yet"]]);
+  });
+
+  it("in a line are found, and prices and code are not", () => {
+    expect(kinds("\\(a\\) and $b$, `$c$`, $5 or $6, \\$d$")).toEqual([
+      ["markdown", "$$a$$ and $$b$$, `$c$`, $5 or $6, \\$d$"],
+    ]);
+    expect(kinds("```\n$a$\n```")).toEqual([["markdown", "```\n$a$\n```"]]);
+  });
+
+  it("become MathML without addresses and styles", async () => {
+    const { render: drawn } = await import("./math");
+    const { container } = render(<>{drawn("\\frac{a}{b} \\href{javascript:1}{c}", true)}</>);
+    expect(container.querySelector("math mfrac")).not.toBeNull();
+    expect(container.querySelector("[href], [style], annotation")).toBeNull();
+    expect(drawn("\\frac{", true)).toBeUndefined();
+  });
 });

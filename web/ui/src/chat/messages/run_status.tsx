@@ -1,8 +1,8 @@
-import type { ConnectionState, SessionView } from "../client";
+import type { ConnectionState, SessionView } from "../../client";
 import { QuestionCard } from "./question_card";
-import { STATES } from "./said";
-import { useNow } from "./use_now";
-import { compressionWords, runWords, seconds } from "./words";
+import { STATES } from "../said";
+import { useNow } from "../use_now";
+import { compressionWords, runWords, seconds } from "../words";
 
 interface Props {
   readonly view: SessionView;

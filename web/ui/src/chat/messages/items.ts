@@ -4,20 +4,22 @@
  * Text comes up to 200 times a second, so the items of stored messages are made once, and only those
  * of the live run again.
  */
-import type { LiveMessage, Message, Outgoing, SessionView } from "../client";
+import { isInput, type Input } from "../../client";
+import type { LiveMessage, Message, Outgoing, SessionView } from "../../client";
+import { PARTS } from "../said";
 
 export type Item =
   | {
       kind: "prompt";
       key: string;
-      text: string;
+      input: Input;
       isCut: boolean;
-      /** Of a stored prompt: the message, and the id of the one before it. */
-      message?: Message;
-      before?: Message["id"];
+      /** Where a copy begins in which it is asked again; undefined if that is not known yet. */
+      again?: Again;
       sending?: Outgoing;
     }
-  | { kind: "reasoning"; key: string; text: string; isLive: boolean }
+  /** `took`: milliseconds, if that was watched. */
+  | { kind: "reasoning"; key: string; text: string; isLive: boolean; took?: number }
   | { kind: "answer"; key: string; text: string; isLive: boolean }
   | {
       kind: "tool";
@@ -34,9 +36,16 @@ export type Item =
       key: string;
       how: "failed" | "stopped" | "unanswered";
       why: string;
-      prompt: string;
+      prompt: Input;
     }
+  /** What may be done after the last turn. */
+  | { kind: "foot"; key: string; input: Input; again?: Again; runId?: string }
   | { kind: "status"; key: string };
+
+/** The last message before a prompt; without an id the prompt is the first message. */
+export interface Again {
+  readonly upTo: number | undefined;
+}
 
 /** All items in order. A key stays when live messages become stored ones, whose ids differ. */
 export function itemsOf(view: SessionView, outbox: readonly Outgoing[]): readonly Item[] {
@@ -45,13 +54,13 @@ export function itemsOf(view: SessionView, outbox: readonly Outgoing[]): readonl
   const isWorking = view.isWorking && view.queue.length === 0;
   if (isWorking || view.liveRun !== undefined)
     at.items.push({ kind: "status", key: `${at.turn}:status` });
-  else pushEnding(at, view, true);
+  else if (!pushEnding(at, view, true)) pushFoot(at);
   for (const sending of outbox)
     if (sending.sessionId === view.sessionId)
       at.items.push({
         kind: "prompt",
         key: sending.id,
-        text: sending.input,
+        input: sending.input,
         isCut: false,
         sending,
       });
@@ -65,7 +74,10 @@ interface Place {
   readonly given: Map<string, string>;
   turn: string;
   count: number;
-  prompt: string;
+  /** Messages of the turn after its prompt. */
+  said: number;
+  prompt: Input;
+  again: Again | undefined;
   last: Message | undefined;
 }
 
@@ -79,7 +91,9 @@ function storedItems(view: SessionView): Place {
     given: new Map(),
     turn: "",
     count: 0,
+    said: 0,
     prompt: "",
+    again: undefined,
     last: undefined,
   };
   for (const message of fromWholeTurn([...view.older, ...view.stored], view.hasMore))
@@ -104,20 +118,46 @@ function push(at: Place, view: SessionView, message: Message): void {
     pushEnding(at, view, false);
     at.turn = message.run_id ?? String(message.id);
     at.count = 0;
-    at.prompt = message.content;
+    at.said = 0;
+    at.prompt = inputOf(message);
+    at.again = againAfter(at.last, view.hasMore);
+    const isCut = message.truncated === true;
+    const again = isCut ? undefined : at.again;
     at.items.push({
       kind: "prompt",
       key: keyOf(at),
-      text: message.content,
-      isCut: message.truncated === true,
-      message,
-      ...(at.last && { before: at.last.id }),
+      input: at.prompt,
+      isCut,
+      ...(again && { again }),
     });
   } else {
     at.turn ||= message.run_id ?? String(message.id);
-    pushMessage(at, message);
+    at.said += 1;
+    pushMessage(at, view, message);
   }
   at.last = message;
+}
+
+/** The prompt as it was sent. */
+function inputOf(message: Message): Input {
+  return isInput(message.content_blocks) ? message.content_blocks : message.content;
+}
+
+function againAfter(last: Message | undefined, hasMore: boolean): Again | undefined {
+  if (last === undefined) return hasMore ? undefined : { upTo: undefined };
+  return typeof last.id === "number" ? { upTo: last.id } : undefined;
+}
+
+function pushFoot(at: Place): void {
+  if (at.last === undefined || at.last.role === "user") return;
+  const runId = at.last.run_id;
+  at.items.push({
+    kind: "foot",
+    key: `${at.turn}:foot`,
+    input: at.prompt,
+    ...(at.again && { again: at.again }),
+    ...(runId !== undefined && { runId }),
+  });
 }
 
 function keyOf(at: Place): string {
@@ -125,7 +165,7 @@ function keyOf(at: Place): string {
   return `${at.turn}:${at.count}`;
 }
 
-function pushMessage(at: Place, message: Message): void {
+function pushMessage(at: Place, view: SessionView, message: Message): void {
   const isOpen = "open" in message && message.open === true;
   if (message.role === "tool") {
     const preview = (message as Partial<LiveMessage>).preview ?? "";
@@ -143,30 +183,36 @@ function pushMessage(at: Place, message: Message): void {
   }
   noteArguments(at.given, message);
   const { reasoning, content } = message;
-  if (reasoning.trim())
+  if (reasoning.trim()) {
+    const thought = view.thoughts.get(`${at.turn}:${at.said}`);
     at.items.push({
       kind: "reasoning",
       key: keyOf(at),
       text: reasoning,
       isLive: isOpen && !content,
+      ...(thought?.to !== undefined && { took: thought.to - thought.from }),
     });
+  }
   if (content.trim())
     at.items.push({ kind: "answer", key: keyOf(at), text: content, isLive: isOpen });
 }
 
-/** How a turn ended, if it did not end well. */
-function pushEnding(at: Place, view: SessionView, isLastTurn: boolean): void {
+/** How a turn ended, if it did not end well; whether that is so. */
+function pushEnding(at: Place, view: SessionView, isLastTurn: boolean): boolean {
   const { last } = at;
-  if (last === undefined) return;
-  const end = isLastTurn ? view.end : undefined;
+  if (last === undefined) return false;
+  const lastEnd = isLastTurn && view.end?.runId === at.turn ? view.end : undefined;
+  const end = view.ends.get(at.turn) ?? lastEnd;
   const is = (reason: string, status: string) =>
     last.finish_reason === reason || end?.status === status;
   const why = end?.error ?? "";
+  const before = at.items.length;
   const add = (how: "failed" | "stopped" | "unanswered", text = why) =>
     at.items.push({ kind: "ending", key: `${keyOf(at)}:end`, how, why: text, prompt: at.prompt });
   if (is("aborted", "aborted")) add("stopped", end?.unconfirmed ? PARTS.unconfirmed : "");
   else if (is("error", "failed")) add("failed");
   else if (last.role === "user") add("unanswered");
+  return at.items.length > before;
 }
 
 /** What tools were called with: calls come before their results. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Message, Outgoing, SessionView } from "../client";
-import { emptyView } from "../client/view";
+import type { Message, Outgoing, SessionView } from "../../client";
+import { emptyView } from "../../client/view";
 import { itemsOf } from "./items";
 
 const message = (role: Message["role"], fields: Partial<Message> = {}): Message => ({
@@ -26,7 +26,8 @@ describe("items", () => {
   ];
 
   it("show a turn in the order in which it was said", () => {
-    expect(kinds(view({ stored }))).toEqual(["prompt", "reasoning", "answer", "tool", "answer"]);
+    const said = ["prompt", "reasoning", "answer", "tool", "answer"];
+    expect(kinds(view({ stored }))).toEqual([...said, "foot"]);
   });
 
   it("show a turn only with its beginning, so that nothing in it moves when that is read", () => {
@@ -38,6 +39,17 @@ describe("items", () => {
     expect(after.slice(-before.length).map((item) => item.key)).toEqual(
       before.map((item) => item.key),
     );
+  });
+
+  it("say where a copy begins in which a prompt is asked again", () => {
+    const ids = stored.map((one, index) => ({ ...one, id: index + 1 }));
+    const twice = [...ids, ...ids.map((one) => ({ ...one, id: one.id + 4, run_id: "r2" }))];
+    const found = (of: SessionView) =>
+      itemsOf(of, []).flatMap((item) => (item.kind === "prompt" ? [item.again] : []));
+    expect(found(view({ stored: twice }))).toEqual([{ upTo: undefined }, { upTo: 4 }]);
+    expect(found(view({ stored: twice, hasMore: true }))).toEqual([undefined, { upTo: 4 }]);
+    const cut = [{ ...message("user", { content: "x", truncated: true }), id: 1 }];
+    expect(found(view({ stored: cut }))).toEqual([undefined]); // all of it is not here
   });
 
   it("are made once of what is stored", () => {
@@ -54,7 +66,7 @@ describe("items", () => {
       view({ stored: prompt ? [prompt] : [], live, liveRun: "r1", isWorking: true }),
       [],
     );
-    const after = itemsOf(view({ stored }), []);
+    const after = itemsOf(view({ stored }), []).filter((item) => item.kind !== "foot");
     expect(during.slice(0, after.length).map((item) => item.key)).toEqual(
       after.map((item) => item.key),
     );
