@@ -41,7 +41,6 @@ async function drawn(id: number, text: string, isDark: boolean): Promise<Drawing
       theme: isDark ? "dark" : "default",
       maxTextSize: LONGEST,
       htmlLabels: false,
-      flowchart: { htmlLabels: false },
       suppressErrorRendering: true,
     });
     const { svg } = await mermaid.render(`diagram-${id}`, text);
