@@ -29,7 +29,7 @@ export function withOlder(view: SessionView, page: MessageList, before: number):
     ...view,
     older: [...page.data.map(asMessage), ...view.older],
     ends: new Map([
-      ...page.ends.map((one) => [one.run_id, known<BadEnd>(one)] as const),
+      ...page.ends.map((one) => [one.run_id, known(one) as BadEnd] as const),
       ...view.ends,
     ]),
     hasMore: page.has_more,
@@ -43,11 +43,10 @@ export function withoutOlder(view: SessionView): SessionView {
 }
 
 function asMessage(given: SessionMessage): Message {
-  return { ...known<Message>(given), reasoning: given.reasoning ?? "" };
+  return { ...(known(given) as Message), reasoning: given.reasoning ?? "" };
 }
 
 /** Without nulls: the HTTP API has them where the sockets leave the field out. */
-function known<T>(given: object): T {
-  const fields = Object.entries(given).filter(([, value]) => value !== null);
-  return Object.fromEntries(fields) as T;
+function known(given: object): unknown {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
 }

@@ -7,6 +7,17 @@ import mermaid from "mermaid";
 import type { Drawing, Wanted } from "./messages";
 
 const LONGEST = 50_000; // characters
+/** What a diagram may not set for itself: beside Mermaid's own list, styles that could load something. */
+const FIXED = [
+  "secure",
+  "securityLevel",
+  "startOnLoad",
+  "maxTextSize",
+  "maxEdges",
+  "suppressErrorRendering",
+  "htmlLabels",
+  "themeCSS",
+];
 
 let before: Promise<unknown> = Promise.resolve();
 
@@ -25,11 +36,11 @@ async function drawn(id: number, text: string, isDark: boolean): Promise<Drawing
   try {
     mermaid.initialize({
       startOnLoad: false,
+      secure: FIXED,
       securityLevel: "strict",
       theme: isDark ? "dark" : "default",
       maxTextSize: LONGEST,
       htmlLabels: false,
-      flowchart: { htmlLabels: false },
       suppressErrorRendering: true,
     });
     const { svg } = await mermaid.render(`diagram-${id}`, text);

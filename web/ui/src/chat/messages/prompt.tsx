@@ -76,7 +76,7 @@ function PromptEditor({ text: before, onSend, onCancel }: EditorProps) {
     >
       <textarea
         autoFocus
-        rows={Math.min(12, text.split("\n").length + 1)}
+        rows={Math.max(3, Math.min(12, text.split("\n").length + 1))}
         dir="auto"
         aria-label={WORDS.editing}
         value={text}

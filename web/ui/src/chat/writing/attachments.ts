@@ -120,7 +120,7 @@ async function smaller(bitmap: ImageBitmap, scale: number): Promise<Blob> {
 function dataUrl(blob: Blob): Promise<string> {
   return new Promise((done, failed) => {
     const reader = new FileReader();
-    reader.onload = () => done(String(reader.result));
+    reader.onload = () => done(typeof reader.result === "string" ? reader.result : "");
     reader.onerror = () => failed(new Unfit(WORDS.noImage(WORDS.image)));
     reader.readAsDataURL(blob);
   });

@@ -34,5 +34,5 @@ function read(key: string): Choices {
   const found = readJson(key);
   if (typeof found !== "object" || found === null) return {};
   const texts = Object.entries(found).filter(([, value]) => typeof value === "string");
-  return Object.fromEntries(texts) as Choices;
+  return Object.fromEntries(texts);
 }
