@@ -5,10 +5,11 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { leftover, pseudo, textOf } from "./pseudo";
 
 vi.mock("./catalogue", () => ({
-  catalogue:
-    <T,>(en: T) =>
-    () =>
-      pseudo(en),
+  catalogue: <T,>(en: T) => {
+    const words = pseudo(en);
+    return () => words;
+  },
+  spoken: pseudo,
 }));
 
 const { Sidebar } = await import("../sessions/sidebar");

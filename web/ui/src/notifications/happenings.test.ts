@@ -9,6 +9,7 @@ const view = (fields: Partial<SessionView>): SessionView =>
     state: "live",
     isWorking: false,
     questions: [],
+    older: [],
     stored: [],
     live: [],
     ...fields,
