@@ -35,7 +35,12 @@ CLIENT_EVENTS: Final = (
         "resume", "session_id or run_id, epoch?, after_seq?", "Show the session and go on with it."
     ),
     EventDef("abort", "session_id or run_id", "Stop the live run, else the head of the queue."),
-    EventDef("queue.cancel", "session_id, run_id", "Take a waiting message out of the queue."),
+    EventDef(
+        "queue.cancel",
+        "session_id, run_id",
+        "Take a waiting message out of the queue. The acknowledgement of one that had not begun "
+        "has its `input`, as it was sent.",
+    ),
     EventDef(
         "approval",
         "session_id or run_id, choice, approval_id?",
@@ -73,8 +78,10 @@ RUN_EVENTS: Final = (
     EventDef("usage.updated", "inputTokens, outputTokens", "Tokens of the session's context."),
     EventDef(
         "run.completed",
-        "status, finish_reason, output, usage, inputTokens, outputTokens, resync?, parsed_*?",
-        "The end of a run that was answered, or stopped by a person (`aborted`).",
+        "status, finish_reason, output, usage, inputTokens, outputTokens, resync?, synced?, "
+        "parsed_*?",
+        "The end of a run that was answered, or stopped by a person (`aborted`; `synced: false`: "
+        "the gateway did not say that it has stopped).",
     ),
     EventDef("run.failed", "error, reason, inputTokens, outputTokens", "The end of a failed run."),
     EventDef("run.cancelled", "status, reason", "The end of a run that never started."),
@@ -109,7 +116,7 @@ SOCKET_EVENTS: Final = (
     EventDef(
         "resumed",
         "messages, total, hasMore, isWorking, events, queue, inputTokens, outputTokens, "
-        "run_id, epoch, seq, status, title?, notices?",
+        "run_id, epoch, seq, status, title?, notices?, approvals?, ends?",
         "The answer to `resume`: everything so far; what follows is live.",
     ),
     EventDef("session.resync", "as resumed", "Your view cannot be continued: take this instead."),

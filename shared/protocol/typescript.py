@@ -61,6 +61,15 @@ export interface Notice {
   message: string;
 }
 
+/** How a run ended that was not answered. */
+export interface BadEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string;
+  error?: string;
+  unconfirmed?: boolean;
+}
+
 /** What all events of a run carry. */
 export interface OfRun {
   event: string;
@@ -79,7 +88,14 @@ export interface OfSession {
 
 /** The acknowledgement of a request. */
 export type Reply =
-  | { ok: true; run_id?: string; session_id?: string; status?: string; approval_id?: number }
+  | {
+      ok: true;
+      run_id?: string;
+      session_id?: string;
+      status?: string;
+      approval_id?: number;
+      input?: unknown;
+    }
   | { ok: false; error: { code: string; message: string } };
 """
 
@@ -87,6 +103,7 @@ _TYPES: Final = {
     "after_seq": "number",
     "afterTokens": "number",
     "approval_id": "number",
+    "approvals": "OfRun[]",
     "archived": "boolean",
     "attempt": "number",
     "beforeTokens": "number",
@@ -99,6 +116,7 @@ _TYPES: Final = {
     "delay": "number",
     "delta": "string",
     "duration": "number",
+    "ends": "BadEnd[]",
     "epoch": "number",
     "error": "string",
     "events": "{ event: string; data: OfRun }[]",

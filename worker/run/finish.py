@@ -175,6 +175,8 @@ def _payload(outcome: Outcome, messages: ReconciledTurn, max_bytes: int) -> dict
         payload["finish_reason"] = outcome.finish_reason
         if outcome.output is not None and len(outcome.output) <= max_bytes:
             payload["output"] = outcome.output
+    if outcome.state is RunState.ABORTED and not outcome.gateway_done:
+        payload["synced"] = False  # as in `abort.completed`, for those who come later
     if outcome.usage:
         payload["usage"] = outcome.usage
     if messages.parsed is not None and outcome.state is RunState.COMPLETED:

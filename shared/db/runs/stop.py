@@ -1,7 +1,7 @@
 """Stopping runs and cancelling queued ones: one transaction under the session's lock (R9, R19)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
@@ -27,6 +27,7 @@ class Stopped:
     status: str
     ended: bool = False
     next_run: str | None = None  # the queued run that is first in line now
+    input: Any = None  # of a run that was taken back: what was sent
 
 
 _OPEN_RUNS: Any = (
@@ -63,7 +64,9 @@ def cancel(tx: Session, owner: str, session_id: str | None, run_id: str) -> Stop
     if run is None:
         raise NotFound()
     if run.state == RunState.QUEUED:
-        return _end_now(tx, run, keep_prompt=run.turn_no is not None)
+        said = tx.scalar(select(RunRow.input).where(RunRow.id == run.id))
+        ended = _end_now(tx, run, keep_prompt=run.turn_no is not None)
+        return replace(ended, input=said)
     return Stopped(run.id, run.session_id, request_stop(tx, run))
 
 

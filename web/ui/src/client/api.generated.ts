@@ -8,6 +8,19 @@ export interface DeletedSession {
   deleted: true;
 }
 
+/** `requests`: all, by sockets and over HTTP. `starts`: those over HTTP that start runs. `requests_per_socket`: a second. Sizes in bytes. */
+export interface Limits {
+  requests: RequestRate;
+  starts: RequestRate;
+  connections: OpenConnections;
+  requests_per_socket: number;
+  sessions_per_socket: number;
+  queue_per_session: number;
+  session_bytes: number;
+  body_bytes: number;
+  frame_bytes: number;
+}
+
 /** A session of a list; `match` with a search. */
 export interface ListedSession {
   id: string;
@@ -41,14 +54,66 @@ export interface ListedSession {
   match?: SessionMatch | null;
 }
 
-/** A page of messages, in order of time. */
+/** The answer. `expires_at`: when the token or cookie ends, in epoch seconds; null: it has no end of its own. */
+export interface Me {
+  object: "user";
+  owner: string;
+  role: Role;
+  roles: (Role)[];
+  expires_at: number | null;
+  runs: OpenRuns;
+  limits: Limits;
+}
+
+/** A page of messages, in order of time. `ends`: of those turns that were not answered. */
 export interface MessageList {
   object: "list";
   session_id: string;
   data: (SessionMessage)[];
   has_more: boolean;
   next_cursor: string | null;
+  ends: (TurnEnd)[];
 }
+
+/** Sockets and event streams at this process. */
+export interface OpenConnections {
+  limit: number;
+  used: number;
+}
+
+/** Runs that wait, and that are live, in all sessions. */
+export interface OpenRuns {
+  waiting: number;
+  live: number;
+}
+
+/** A gateway that runs may name. `context_length`: in tokens, if it is configured. `models` and `version` are null while the gateway does not answer. */
+export interface ProfileEntry {
+  name: string;
+  default: boolean;
+  context_length: number | null;
+  available: boolean;
+  version: string | null;
+  model: string | null;
+  models: (string)[] | null;
+}
+
+/** The profiles of this user. */
+export interface ProfileList {
+  object: "list";
+  data: (ProfileEntry)[];
+}
+
+/** Requests that may be sent to this process: `limit` at once, `remaining` now, all again in `reset` seconds; `per_second` on average. */
+export interface RequestRate {
+  limit: number;
+  remaining: number;
+  reset: number;
+  per_second: number;
+}
+
+/** Each may do what those before it may. */
+export type Role = "user" | "operator" | "admin";
 
 /** One session. */
 export interface SessionAnswer {
@@ -141,4 +206,13 @@ export interface SessionMessage {
 export interface Snippet {
   text: string;
   ranges: ([number, number])[];
+}
+
+/** How a turn ended that was not answered. `unconfirmed`: the gateway did not say that it stopped. */
+export interface TurnEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string | null;
+  error?: string | null;
+  unconfirmed?: boolean;
 }

@@ -38,6 +38,15 @@ export interface Notice {
   message: string;
 }
 
+/** How a run ended that was not answered. */
+export interface BadEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string;
+  error?: string;
+  unconfirmed?: boolean;
+}
+
 /** What all events of a run carry. */
 export interface OfRun {
   event: string;
@@ -56,7 +65,14 @@ export interface OfSession {
 
 /** The acknowledgement of a request. */
 export type Reply =
-  | { ok: true; run_id?: string; session_id?: string; status?: string; approval_id?: number }
+  | {
+      ok: true;
+      run_id?: string;
+      session_id?: string;
+      status?: string;
+      approval_id?: number;
+      input?: unknown;
+    }
   | { ok: false; error: { code: string; message: string } };
 
 export type RunState = "queued" | "running" | "stopping" | "completed" | "failed" | "aborted";
@@ -71,7 +87,7 @@ export interface Requests {
   "resume": { session_id?: string; run_id?: string; epoch?: number; after_seq?: number };
   /** Stop the live run, else the head of the queue. */
   "abort": { session_id?: string; run_id?: string };
-  /** Take a waiting message out of the queue. */
+  /** Take a waiting message out of the queue. The acknowledgement of one that had not begun has its `input`, as it was sent. */
   "queue.cancel": { session_id: string; run_id: string };
   /** Answer the agent's question: `once`, `session`, `always` or `deny`. `approval_id` is the seq of its `approval.request`; without it the oldest open one. */
   "approval": { session_id?: string; run_id?: string; choice: string; approval_id?: number };
@@ -111,8 +127,8 @@ export interface RunEvents {
   "run.reattached": OfRun & { mode: string };
   /** Tokens of the session's context. */
   "usage.updated": OfRun & { inputTokens: number; outputTokens: number };
-  /** The end of a run that was answered, or stopped by a person (`aborted`). */
-  "run.completed": OfRun & { status: string; finish_reason: string; output: string; usage: Record<string, unknown>; inputTokens: number; outputTokens: number; resync?: boolean; [field: string]: unknown };
+  /** The end of a run that was answered, or stopped by a person (`aborted`; `synced: false`: the gateway did not say that it has stopped). */
+  "run.completed": OfRun & { status: string; finish_reason: string; output: string; usage: Record<string, unknown>; inputTokens: number; outputTokens: number; resync?: boolean; synced?: boolean; [field: string]: unknown };
   /** The end of a failed run. */
   "run.failed": OfRun & { error: string; reason: string; inputTokens: number; outputTokens: number };
   /** The end of a run that never started. */
@@ -140,7 +156,7 @@ export interface SessionEvents {
 /** Events to one socket. */
 export interface SocketEvents {
   /** The answer to `resume`: everything so far; what follows is live. */
-  "resumed": { messages: Message[]; total: number; hasMore: boolean; isWorking: boolean; events: { event: string; data: OfRun }[]; queue: Waiting[]; inputTokens: number; outputTokens: number; run_id?: string; epoch?: number; seq?: number; status?: string; title?: string; notices?: Notice[]; session_id?: string; replay?: boolean; degraded?: boolean };
+  "resumed": { messages: Message[]; total: number; hasMore: boolean; isWorking: boolean; events: { event: string; data: OfRun }[]; queue: Waiting[]; inputTokens: number; outputTokens: number; run_id?: string; epoch?: number; seq?: number; status?: string; title?: string; notices?: Notice[]; approvals?: OfRun[]; ends?: BadEnd[]; session_id?: string; replay?: boolean; degraded?: boolean };
   /** Your view cannot be continued: take this instead. */
   "session.resync": SocketEvents["resumed"];
   /** A refused request of a client that asked for no reply. */
