@@ -10,6 +10,7 @@ from shared import gc_tuning
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
+from shared.event_log.worker_reports import WorkerReports
 from shared.settings import Settings
 from shared.task_queue import (
     ADD_SEARCH_TERMS,
@@ -27,6 +28,7 @@ from worker.app import build
 from worker.drain import drain
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.queue_admission import QueueAdmission
+from worker.reporter import Reporter
 from worker.services import Services
 from worker.stop_listener import StopListener
 from worker.tasks import register_maintenance_tasks, register_run_tasks
@@ -143,6 +145,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
 
     stop_listener = StopListener(settings.redis_url, settings.installation, request_stop)
     standby = StandbyReaper(services, _last_tick(settings, services))
+    reporter = Reporter(services, WorkerReports(command_client(settings.redis_url)))
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
@@ -151,6 +154,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
         services.leases.start()
         stop_listener.start()
         services.transcripts.start()
+        reporter.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
@@ -160,6 +164,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
     def stopped(**_: Any) -> None:
         standby.stop()
         stop_listener.stop()
+        reporter.stop()
         services.publisher.stop()
         services.leases.stop()
         services.gateways.close()

@@ -14,6 +14,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.generated_file import write_or_check
+from web.api.http.operations import answers as operations
+from web.api.http.operations.runs_page import answers as runs_page
+from web.api.http.operations.timeline_answers import RunTimeline
 from web.api.http.sessions import session_answers as answers
 from web.api.http.sessions import session_models as models
 
@@ -28,6 +31,16 @@ _ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     answers.MessageList,
     answers.SessionAnswer,
     answers.SessionList,
+    operations.DeletionPage,
+    operations.QueueReport,
+    operations.RetriedDeletions,
+    operations.RetriedRun,
+    operations.RunPage,
+    runs_page.RunCountsReport,
+    runs_page.RunLogPage,
+    runs_page.RunStatsReport,
+    runs_page.StoppedByAdmin,
+    RunTimeline,
 )
 _BODIES: Final[tuple[type[BaseModel], ...]] = (models.SessionChangesBody,)
 _PRIMITIVE: Final = {
