@@ -64,7 +64,7 @@ QUERIES: dict[str, tuple[Work, set[str]]] = {
     "leases": (held_runs, {"runs_not_done"}),
     "plots of all": (
         lambda tx: run_stats(tx, None, WINDOWS["hour"], NOW + 7000),
-        {"runs_ended"},
+        {"runs_ended", "runs_of_all_by_time"},
     ),
     "plots of one": (
         lambda tx: run_stats(tx, "owner-1", WINDOWS["hour"], NOW + 6500),
