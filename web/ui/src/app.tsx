@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { ChatPage } from "./chat/chat_page";
 import { ChatStore, useChat } from "./chat/store";
 import { useNow } from "./chat/use_now";
@@ -6,6 +6,7 @@ import { findSession, signOut, type Found, type SignedIn } from "./sign_in/sessi
 import { SignIn } from "./sign_in/sign_in";
 
 const AGAIN = 3_000;
+const RunsRoom = lazy(() => import("./runs/runs_room"));
 
 /** Signing in, or the chat. */
 export function App({ first }: { readonly first: Promise<Found> }) {
@@ -42,7 +43,20 @@ export function App({ first }: { readonly first: Promise<Found> }) {
     return <Waiting text={`${found.why} Trying again every three seconds`} since={since} />;
   if (found.kind === "signed-out")
     return <SignIn key={found.why} why={found.why} onFound={setFound} />;
+  if (/^\/runs(\/|$)/.test(location.pathname))
+    return (
+      <Suspense fallback={<Waiting text="Loading" since={since} />}>
+        <RunsRoom who={found.who} onSignOut={() => leave(setFound)} />
+      </Suspense>
+    );
   return <SignedInPage who={found.who} onFound={setFound} />;
+}
+
+function leave(onFound: (found: Found) => void) {
+  void signOut().then(
+    () => onFound({ kind: "signed-out" }),
+    () => onFound({ kind: "no-answer", why: "The server cannot be reached." }),
+  );
 }
 
 function Waiting({ text, since }: { text: string; since: number }) {
@@ -70,11 +84,5 @@ function SignedInPage({ who, onFound }: { who: SignedIn; onFound: (found: Found)
     onFound({ kind: "signed-out", why: "Your sign-in has ended. What you wrote is kept." });
   }, [connection.kind, onFound]);
 
-  const leave = () => {
-    void signOut().then(
-      () => onFound({ kind: "signed-out" }),
-      () => onFound({ kind: "no-answer", why: "The server cannot be reached." }),
-    );
-  };
-  return <ChatPage chat={chat} who={who} onSignOut={leave} />;
+  return <ChatPage chat={chat} who={who} onSignOut={() => leave(onFound)} />;
 }

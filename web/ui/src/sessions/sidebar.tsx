@@ -143,6 +143,7 @@ function Footer({ owner, onSignOut }: { owner: string; onSignOut: () => void }) 
           ))}
         </select>
       </label>
+      <a href="/runs">Runs</a>
       <button type="button" className="quiet" onClick={onSignOut} title={`Signed in as ${owner}`}>
         Sign out
       </button>
