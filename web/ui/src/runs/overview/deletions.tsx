@@ -47,7 +47,7 @@ export function Deletions() {
               </button>
             ))}
           </p>
-          <div className="scroll" tabIndex={0} role="group" aria-label={WORDS.deletions}>
+          <div className="run-scroll" tabIndex={0} role="group" aria-label={WORDS.deletions}>
             <table className="plain">
               <thead>
                 <tr>

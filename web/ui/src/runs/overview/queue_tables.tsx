@@ -13,7 +13,7 @@ export function Queues({ queue }: { readonly queue: QueueReport }) {
   return (
     <section aria-label={WORDS.queues}>
       <h3>{WORDS.queues}</h3>
-      <div className="scroll" tabIndex={0} role="group" aria-label={WORDS.queues}>
+      <div className="run-scroll" tabIndex={0} role="group" aria-label={WORDS.queues}>
         <table className="plain">
           <thead>
             <tr>
@@ -62,7 +62,7 @@ export function Workers({ workers }: { readonly workers: readonly WorkerFigures[
       <h3>{WORDS.workers}</h3>
       {!workers.length && <p className="note note-needs">{WORDS.noWorkers}</p>}
       {workers.length > 0 && (
-        <div className="scroll" tabIndex={0} role="group" aria-label={WORDS.workers}>
+        <div className="run-scroll" tabIndex={0} role="group" aria-label={WORDS.workers}>
           <table className="plain">
             <thead>
               <tr>

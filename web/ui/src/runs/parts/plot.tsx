@@ -96,7 +96,7 @@ function Table({ title, xs, series, format, formatX }: Props) {
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{WORDS.table}</summary>
       {isOpen && (
-        <div className="scroll" tabIndex={0} role="group" aria-label={title}>
+        <div className="run-scroll" tabIndex={0} role="group" aria-label={title}>
           <table className="plain">
             <thead>
               <tr>

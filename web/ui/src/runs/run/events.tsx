@@ -18,7 +18,7 @@ export function Events({ log, isOwn }: { readonly log: LogSoFar; readonly isOwn:
         {page.first !== null && page.first > 1 && `${WORDS.fromCheckpoint(page.first)} `}
         {!isOwn && WORDS.noContents}
       </p>
-      <div className="scroll events" tabIndex={0} role="group" aria-label={WORDS.events}>
+      <div className="run-scroll events" tabIndex={0} role="group" aria-label={WORDS.events}>
         <table className="plain">
           <thead>
             <tr>

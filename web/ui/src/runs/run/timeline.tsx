@@ -92,7 +92,7 @@ function Steps({ drawn, leftOut }: { drawn: Lanes; leftOut: number }) {
   const { stepColumns: heads } = WORDS;
   return (
     <>
-      <div className="scroll" tabIndex={0} role="group" aria-label={WORDS.steps}>
+      <div className="run-scroll" tabIndex={0} role="group" aria-label={WORDS.steps}>
         <table className="plain">
           <thead>
             <tr>
