@@ -245,6 +245,14 @@ def origin(text: str) -> str:
     return text
 
 
+def page_url(text: str) -> str:
+    """Return the address of a web page, to which ours may have a link."""
+    scheme, parts = _split(text)
+    if scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("needs the address of a page, as in https://flower.example.org")
+    return text
+
+
 def host_name(text: str) -> str:
     """Return the name by which a server is called, or `*`, as it was given."""
     if text != "*" and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@?#]+", text):

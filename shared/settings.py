@@ -88,6 +88,7 @@ class Settings:
     requests_per_second: int
     owner_requests_per_second: int
     reap_every: timedelta
+    flower_url: str
     log_level: str
     log_format: str
     traces_url: str
@@ -200,6 +201,7 @@ class Settings:
             requests_per_second=read.integer("REQUESTS_PER_SECOND", 50, 1, 10**6),
             owner_requests_per_second=read.integer("OWNER_REQUESTS_PER_SECOND", 5000, 1, 10**6),
             reap_every=read.seconds("REAP_SECONDS", 2, 0.1),
+            flower_url=read.parsed("FLOWER_URL", "", addresses.page_url),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=read.choice("LOG_FORMAT", "text", ("TEXT", "JSON")),
             traces_url=read.parsed("TRACES_URL", "", addresses.collector_url),

@@ -12,6 +12,7 @@ from shared.celery_savings import EVENTS_EVERY, TaskEvents, pin_backend
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
+from shared.event_log.worker_reports import WorkerReports
 from shared.job_ledger import JobLedger
 from shared.metrics import system as system_metrics
 from shared.metrics import worker as worker_metrics
@@ -40,6 +41,7 @@ from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.maintenance.system_metrics import SystemMetrics
 from worker.measure import measure_worker
 from worker.queue_admission import QueueAdmission
+from worker.reporter import Reporter
 from worker.services import Services
 from worker.stop_listener import StopListener
 from worker.tasks import (
@@ -210,6 +212,7 @@ def _with_services(
         "standby reaper": lambda: standby.healthy,
     }
     health = ProcessHealth("worker", app, services, loops)
+    reporter = Reporter(services, WorkerReports(command_client(settings.redis_url)))
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
@@ -222,6 +225,7 @@ def _with_services(
         for service in measured:
             service.start()
         health.start(sender)
+        reporter.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
@@ -235,6 +239,7 @@ def _with_services(
             service.stop()
         standby.stop()
         stop_listener.stop()
+        reporter.stop()
         services.publisher.stop()
         services.leases.stop()
         services.gateways.close()

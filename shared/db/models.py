@@ -32,6 +32,7 @@ LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # a
 NO_SESSION: ColumnElement[str] = literal_column("''")
 UNINDEXED: ColumnElement[bool] = literal_column("indexed_by IS NULL")
 IS_FAILED: ColumnElement[bool] = literal_column(f"state = '{RunState.FAILED}'")
+HAS_ENDED: ColumnElement[bool] = literal_column("ended_at IS NOT NULL")
 UNINDEXED_TITLE: ColumnElement[bool] = literal_column("title_indexed_by IS NULL AND title <> ''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
 # Conditions of the indexes of the queue. Queries use the same expressions, so that the database
@@ -180,7 +181,11 @@ class TitleTermsRow(Base):
 
 
 class RunRow(Base):
-    """One turn: its input, its place in the queue, its owner, its log, its end."""
+    """One turn: its input, its place in the queue, its owner, its log, its end.
+
+    `runs_ended` has all that counts and plots need, so that they read no row, which may be large.
+    A run comes into it once, with its end.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -204,6 +209,19 @@ class RunRow(Base):
         Index("runs_of_all_by_time", "created_at", "id"),
         Index(
             "runs_failed", "created_at", "id", sqlite_where=IS_FAILED, postgresql_where=IS_FAILED
+        ),
+        Index(
+            "runs_ended",
+            "created_at",
+            "owner",
+            "profile",
+            "state",
+            "reason",
+            "first_claimed_at",
+            "first_token_at",
+            "ended_at",
+            sqlite_where=HAS_ENDED,
+            postgresql_where=HAS_ENDED,
         ),
         Index(
             "runs_not_done",
@@ -259,6 +277,7 @@ class RunRow(Base):
     due_no: Mapped[int | None] = mapped_column(BigInteger)  # its place among all that may start
     not_before: Mapped[float | None]
     first_claimed_at: Mapped[float | None]
+    first_token_at: Mapped[float | None]  # by its worker's clock; written with its end
     # its owner
     worker: Mapped[str | None]
     fence: Mapped[int] = mapped_column(default=0)

@@ -42,6 +42,8 @@ _OF_DIAGRAMS: Final = {
     **{name: value for name, value in _HEADERS.items() if name != "X-Frame-Options"},
     "Content-Security-Policy": _DIAGRAM_POLICY,
 }
+# Paths of the page beside `/`, with all below them; scripts of the page know what to show there.
+_VIEWS: Final = ("/runs",)
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_FIRST: Final = "no-cache"  # it may be kept, and is asked for with its ETag
 
@@ -60,10 +62,16 @@ def add_page(app: Flask, page: BuiltPage | None, about: Mapping[str, Any]) -> No
         return answer
 
     app.add_url_rule("/", "index", index)
-    for name, file in page.files.items() if page is not None else ():
+    if page is None:
+        return
+    for name, file in page.files.items():
         if name != SHELL:
             headers = _OF_DIAGRAMS if name == _DIAGRAMS else _HEADERS
             app.add_url_rule(f"/{name}", f"page {name}", _view(file, headers))
+    shell = _view(page.files[SHELL], _HEADERS)
+    for path in _VIEWS:
+        app.add_url_rule(path, f"view {path}", shell)
+        app.add_url_rule(f"{path}/<path:below>", f"below {path}", shell)
 
 
 def add_info(app: Flask, auth: RequestAuth, limits: OwnerLimits, info: Mapping[str, Any]) -> None:
@@ -90,8 +98,8 @@ def add_info(app: Flask, auth: RequestAuth, limits: OwnerLimits, info: Mapping[s
     app.add_url_rule("/page/info", "page_info", show)
 
 
-def _view(file: PageFile, headers: Mapping[str, str]) -> Callable[[], Response]:
-    return lambda: _file_answer(file, headers)
+def _view(file: PageFile, headers: Mapping[str, str]) -> Callable[..., Response]:
+    return lambda below="": _file_answer(file, headers)
 
 
 def _file_answer(file: PageFile, headers: Mapping[str, str] = _HEADERS) -> Response:

@@ -14,7 +14,7 @@ of session and run, and not changed afterwards.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Integer, Row, bindparam, delete, func, select, update
+from sqlalchemy import JSON, Double, Integer, Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
@@ -28,6 +28,7 @@ from shared.db.sessions.stored_bytes import change, size_of_run
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.protocol.events import RUN_CANCELLED, Payload
 from shared.protocol.run_states import Move, is_allowed
+from shared.protocol.timeline import first_token_at
 
 Entries = list[tuple[str, Payload]]
 
@@ -86,6 +87,7 @@ _ENDED_NOW = update_state(
     usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
     gateway_synced=bindparam("synced"),
     timeline=bindparam("steps", type_=JSON(none_as_null=True)),
+    first_token_at=bindparam("first_token", type_=Double),
 )
 _NEXT_TURN = (
     update(SessionRow)
@@ -137,6 +139,7 @@ def fix_end(
         new_usage=usage,
         synced=synced,
         steps=timeline,
+        first_token=first_token_at(timeline),
     )
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),

@@ -15,7 +15,10 @@ from pydantic.json_schema import models_json_schema
 
 from shared.generated_file import write_or_check
 from web.api.http.gateway.models import ProfileList
+from web.api.http.operations import answers as operations
 from web.api.http.operations.me import Me
+from web.api.http.operations.runs_page import answers as runs_page
+from web.api.http.operations.timeline_answers import RunTimeline
 from web.api.http.sessions import session_answers as answers
 from web.api.http.sessions import session_models as models
 
@@ -28,10 +31,20 @@ _HEAD: Final = """\
 _ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     answers.DeletedSession,
     answers.MessageList,
+    Me,
     ProfileList,
     answers.SessionAnswer,
     answers.SessionList,
-    Me,
+    operations.DeletionPage,
+    operations.QueueReport,
+    operations.RetriedDeletions,
+    operations.RetriedRun,
+    operations.RunPage,
+    runs_page.RunCountsReport,
+    runs_page.RunLogPage,
+    runs_page.RunStatsReport,
+    runs_page.StoppedByAdmin,
+    RunTimeline,
 )
 _BODIES: Final[tuple[type[BaseModel], ...]] = (models.SessionChangesBody,)
 _PRIMITIVE: Final = {

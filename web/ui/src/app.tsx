@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { ChatPage } from "./chat/chat_page";
 import { ChatStore, useChat } from "./chat/store";
 import { useNow } from "./chat/use_now";
@@ -12,6 +12,7 @@ import { SignIn } from "./sign_in/sign_in";
 import { words } from "./sign_in/words";
 
 const AGAIN = 3_000;
+const RunsRoom = lazy(() => import("./runs/runs_room"));
 
 /** Signing in, or the chat. */
 export function App({ first }: { readonly first: Promise<Found> }) {
@@ -54,7 +55,20 @@ export function App({ first }: { readonly first: Promise<Found> }) {
   if (found.kind === "no-answer") return <Waiting text={words().again(found.why)} since={since} />;
   if (found.kind === "signed-out")
     return <SignIn key={found.why} why={found.why} onFound={setFound} />;
+  if (/^\/runs(\/|$)/.test(location.pathname))
+    return (
+      <Suspense fallback={<Waiting text={words().loading} since={since} />}>
+        <RunsRoom who={found.who} onSignOut={() => leave(setFound)} />
+      </Suspense>
+    );
   return <SignedInPage who={found.who} onFound={setFound} />;
+}
+
+function leave(onFound: (found: Found) => void) {
+  void signOut().then(
+    () => onFound({ kind: "signed-out" }),
+    () => onFound({ kind: "no-answer", why: words().unreachable }),
+  );
 }
 
 function Waiting({ text, since }: { text: string; since: number }) {
@@ -91,16 +105,16 @@ function SignedInPage({ who, onFound }: { who: SignedIn; onFound: (found: Found)
     onFound({ kind: "signed-out", why: words().ended });
   }, [connection.kind, onFound]);
 
-  const leave = () => {
-    void signOut().then(
-      () => onFound({ kind: "signed-out" }),
-      () => onFound({ kind: "no-answer", why: words().unreachable }),
-    );
-  };
   return (
     <>
-      <ChatPage key={language} chat={chat} who={who} onSettings={openSettings} onSignOut={leave} />
-      <Dialogs chat={chat} who={who} onSignOut={leave} />
+      <ChatPage
+        key={language}
+        chat={chat}
+        who={who}
+        onSettings={openSettings}
+        onSignOut={() => leave(onFound)}
+      />
+      <Dialogs chat={chat} who={who} onSignOut={() => leave(onFound)} />
     </>
   );
 }

@@ -122,3 +122,15 @@ def test_files_that_change_later_are_served_as_they_were(folder: Path) -> None:
     (folder / "index.html").write_text("another build")
     answer: Any = site.get("/", headers=BROWSER)
     assert "another build" not in answer.text
+
+
+def test_the_views_of_runs_are_the_page_at_every_path_below(site: FlaskClient) -> None:
+    for path in ("/runs", "/runs/overview", "/runs/run_1"):
+        answer = site.get(path, headers=BROWSER)
+        assert "<!doctype html>" in answer.text, path
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert site.post("/runs").status_code == 405
+
+
+def test_without_a_built_page_there_are_no_views(tmp_path: Path) -> None:
+    assert client(BuiltPage.load(tmp_path)).get("/runs", headers=BROWSER).status_code == 404

@@ -16,6 +16,7 @@ from web.access.principal import require
 from web.api.http.bodies import checked
 from web.api.http.cursors import cursor_of, place_of
 from web.api.http.errors import ApiError
+from web.api.http.operations.progress import LiveProgress
 from web.api.http.operations.queries import RunsQuery
 from web.api.http.operations.run_figures import run_figures
 from web.api.http.operations.scope import asks_for_others, is_operator
@@ -33,16 +34,24 @@ KEY = "retry {}"  # no client can send a key with a space
 class RunsOfAll:
     """Both routes."""
 
-    def __init__(self, db: Database, requests: RunRequests) -> None:
+    def __init__(self, db: Database, requests: RunRequests, progress: LiveProgress) -> None:
         self._db = db
         self._requests = requests
+        self._progress = progress
 
     def list(self, call: Call) -> Answer | Response:
         """`GET /api/runs`. A user is shown their own."""
         query = checked(RunsQuery, call.arguments)
         wanted = replace(
-            states_of(query.status), profile=query.profile, since=query.since, until=query.until
+            states_of(query.status),
+            session_id=query.session,
+            profile=query.profile,
+            worker=query.worker if is_operator(call) else None,
+            since=query.since,
+            until=query.until,
         )
+        if query.reason is not None:
+            wanted = replace(wanted, reasons=[query.reason])
         after = place_of(query.cursor) if query.cursor else None
         owner = query.owner if is_operator(call) else call.owner
         found = (
@@ -53,10 +62,14 @@ class RunsOfAll:
             else []
         )
         page, more = found[: query.limit], found[query.limit :]
+        progress = self._progress.of(page)
         return Answer(
             {
                 "object": "list",
-                "data": [run_figures(run, with_worker=is_operator(call)) for run in page],
+                "data": [
+                    run_figures(run, with_worker=is_operator(call), progress=progress)
+                    for run in page
+                ],
                 "has_more": bool(more),
                 "next_cursor": cursor_of((page[-1].created_at, page[-1].id)) if more else None,
             }

@@ -95,6 +95,7 @@ export function Sidebar(props: Props) {
           <button type="button" className="quiet" onClick={props.onSettings}>
             <Icon name="gear" /> {words().settings}
           </button>
+          <a href="/runs">{words().runs}</a>
           <button
             type="button"
             className="quiet"

@@ -19,6 +19,7 @@ export const words = catalogue(
     unreachable: "The server cannot be reached.",
     status: (status: number) => `The server answers with status ${number(status)}.`,
     asking: "Asking who you are",
+    loading: "Loading",
     again: (why: string) => `${why} Trying again every three seconds`,
     waited: (what: string, seconds: number) =>
       plural(seconds, { one: `${what}, for # second.`, other: `${what}, for # seconds.` }),
@@ -40,6 +41,7 @@ export const words = catalogue(
     unreachable: "Der Server ist nicht erreichbar.",
     status: (status: number) => `Der Server antwortet mit Status ${number(status)}.`,
     asking: "Es wird gefragt, wer du bist",
+    loading: "Wird geladen",
     again: (why: string) => `${why} Alle drei Sekunden wird es erneut versucht`,
     waited: (what: string, seconds: number) =>
       plural(seconds, { one: `${what}, seit # Sekunde.`, other: `${what}, seit # Sekunden.` }),
