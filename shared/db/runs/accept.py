@@ -305,7 +305,7 @@ def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now
     connection.execute(
         _STARTING if starts_now else _WAITING,
         {
-            **({"of_owner": new.owner} if starts_now else {}),
+            **({"of_owner": new.owner, "of_profile": profile} if starts_now else {}),
             "id": new.run_id,
             "owner": new.owner,
             "session_id": new.session_id,

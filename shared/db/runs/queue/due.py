@@ -49,14 +49,16 @@ def number_missed(tx: Session, after: Place, limit: int) -> Place:
     number those that are due. Returns where to go on: START when there are no more."""
     at = tuple_(RunRow.created_at, RunRow.id)
     looked_at = tx.execute(
-        select(RunRow.id, RunRow.owner, RunRow.created_at, _is_due().label("is_due"))
+        select(
+            RunRow.id, RunRow.owner, RunRow.profile, RunRow.created_at, _is_due().label("is_due")
+        )
         .where(IS_NOT_DUE, at > after)
         .order_by(RunRow.created_at, RunRow.id)
         .limit(limit)
     ).all()
     for run in looked_at:
         if run.is_due:
-            number = next_no(literal(run.owner))
+            number = next_no(literal(run.owner), literal(run.profile))
             mine = (RunRow.id == run.id, IS_NOT_DUE)
             tx.execute(
                 update(RunRow)

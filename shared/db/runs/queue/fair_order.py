@@ -4,7 +4,8 @@ Problem: the next run has to be found without a look at all that wait, and an ow
 runs must not make the others wait for all of them. Idea (start-time fair queueing): a run gets a
 number, `due_no`, when it becomes due: when it is first in line in its session, and the ends before
 it are announced. The number is one more than that of its owner's run before it, but never less
-than where the rounds are, which is the highest number that was claimed so far. So each owner has
+than where the rounds are: the highest number that was claimed so far, or the first one that waits
+in its profile, if that is lower. So each owner has
 one run in each round, who comes new joins the round that is under way, and the next run is the
 lowest number: the first entry of an index.
 Invariant: the number is only an order. `claim` decides whether a run may start; a run that has a
@@ -13,22 +14,24 @@ number without being due loses it there, and one that lacks its number gets it f
 
 from typing import Any, Final
 
-from sqlalchemy import String, bindparam, func, select, union_all, update
+from sqlalchemy import String, bindparam, case, func, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
-from shared.db.models import OwnerTurnRow, RunRow
+from shared.db.models import IS_DUE, OwnerTurnRow, RunRow, SessionRow
 from shared.db.runs.session_queue import is_sibling
 from shared.db.upserts import Upsert
 from shared.protocol.run_states import RunState
 
 
-def next_no(owner: Any = None) -> Any:
-    """The number of a run of `owner` that becomes due, as SQL; by default of the parameter
-    `of_owner`. Of two runs that become due at the same moment, both may get the same one."""
+def next_no(owner: Any = None, profile: Any = None) -> Any:
+    """The number of a run of `owner` and `profile` that becomes due, as SQL; by default of the
+    parameters `of_owner` and `of_profile`. Of two runs that become due at the same moment, both may
+    get the same one."""
     owner = bindparam("of_owner", type_=String) if owner is None else owner
-    turn, mine, other = aliased(OwnerTurnRow), aliased(OwnerTurnRow), aliased(RunRow)
+    profile = bindparam("of_profile", type_=String) if profile is None else profile
+    mine, other = aliased(OwnerTurnRow), aliased(RunRow)
     numbers = union_all(
-        select(func.max(turn.last_no).label("n")),
+        select(_round_of(profile).label("n")),
         select(mine.last_no + 1).where(mine.owner == owner),
         select(func.max(other.due_no) + 1).where(
             other.owner == owner, other.state == RunState.QUEUED, other.announced_at.is_(None)
@@ -37,15 +40,30 @@ def next_no(owner: Any = None) -> Any:
     return select(func.coalesce(func.max(numbers.c.n), 0)).scalar_subquery()
 
 
+def _round_of(profile: Any) -> Any:
+    """Where the rounds are for runs of the profile. One that waits for permits is behind the
+    others: who comes new joins the round of its first run, not one after all of them."""
+    claimed = select(func.max(OwnerTurnRow.last_no)).scalar_subquery()
+    first = select(func.min(RunRow.due_no)).where(IS_DUE, RunRow.profile == profile)
+    head = first.correlate(None).scalar_subquery()
+    return case((head < claimed, head), else_=claimed)
+
+
 def _next_due() -> Any:
     """Number the first queued run of a session, if nothing there is live or unannounced."""
     first, other = aliased(RunRow), aliased(RunRow)
-    here = (first.owner == bindparam("of_owner"), first.session_id == bindparam("of_session"))
+    here_owner = bindparam("of_owner", type_=String)
+    here = (first.owner == here_owner, first.session_id == bindparam("of_session"))
     head = (
         select(first.id)
         .where(*here, first.state == RunState.QUEUED)
         .order_by(first.queue_no)
         .limit(1)
+        .scalar_subquery()
+    )
+    profile = (
+        select(SessionRow.profile)
+        .where(SessionRow.owner == here_owner, SessionRow.id == bindparam("of_session"))
         .scalar_subquery()
     )
     not_over = (
@@ -61,7 +79,7 @@ def _next_due() -> Any:
             RunRow.due_no.is_(None),
             ~not_over,
         )
-        .values(due_no=next_no())
+        .values(due_no=next_no(profile=profile))
         .returning(RunRow.id)
         .execution_options(synchronize_session=False)
     )

@@ -46,13 +46,15 @@ def taken(db: Database, limits: Limits = no_limit) -> Claim:
 def due(db: Database, owner: str, session_id: str | None = None, **columns: Any) -> str:
     """A run that has just become due."""
     run_id = add_run(db, session_id, owner=owner, **columns)
-    number(db, run_id, owner)
+    number(db, run_id, owner, str(columns.get("profile", "default")))
     return run_id
 
 
-def number(db: Database, run_id: str, owner: str) -> None:
+def number(db: Database, run_id: str, owner: str, profile: str) -> None:
     numbered = update(RunRow).where(RunRow.id == run_id).values(due_no=next_no())
-    db.write(lambda tx: tx.connection().execute(numbered, {"of_owner": owner}))
+    db.write(
+        lambda tx: tx.connection().execute(numbered, {"of_owner": owner, "of_profile": profile})
+    )
 
 
 def order(db: Database) -> list[str]:
@@ -173,6 +175,18 @@ def test_a_profile_without_a_permit_holds_up_no_other_one(db: Database) -> None:
     assert db.read(lambda tx: count_due(tx, limits, 100)) == 0
     end(db, first)
     assert taken(db, limits).profile == "small"
+
+
+def test_who_comes_late_to_a_profile_without_permits_joins_its_first_round(db: Database) -> None:
+    for _ in range(5):
+        due(db, "a", profile="small")
+    for _ in range(20):
+        due(db, "b", profile="large")
+        taken(db, lambda profile: 1 if profile == "small" else 0)
+    due(db, "late", profile="small")
+    small = [claim for claim in iter(lambda: ask(db), None) if isinstance(claim, Claim)]
+    owners = [claim.owner for claim in small if claim.profile == "small"]
+    assert owners.index("late") <= 1
 
 
 def test_a_pause_keeps_the_place_and_holds_up_nobody(db: Database) -> None:
