@@ -93,7 +93,7 @@ def test_the_page_of_an_allowed_origin_may_read_the_answer() -> None:
 
 
 def test_the_scripts_of_the_page_may_be_read_by_a_document_without_an_origin() -> None:
-    asked = {"HTTP_ORIGIN": "null", "REQUEST_METHOD": "GET"}
+    asked: dict[str, Any] = {"HTTP_ORIGIN": "null", "REQUEST_METHOD": "GET"}
     script = Asked(PATH_INFO="/assets/diagram.js", **asked)
     assert script.status == "200"
     assert "Access-Control-Allow-Credentials" not in script.headers
