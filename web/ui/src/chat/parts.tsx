@@ -5,6 +5,7 @@ import { Icon } from "../design/icons";
 import { CopyButton } from "./copy_button";
 import type { Item } from "./items";
 import { Markdown } from "./markdown";
+import { prettyJson } from "./pretty_json";
 
 type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
 
@@ -110,7 +111,7 @@ function Raw({ title, text }: { title: string; text: string }) {
     <div className="raw">
       <h3>{title}</h3>
       <pre tabIndex={0} dir="ltr">
-        {pretty(shown)}
+        {prettyJson(shown)}
       </pre>
       {shown.length < text.length && (
         <button type="button" className="button" onClick={() => setWhole(true)}>
@@ -119,15 +120,6 @@ function Raw({ title, text }: { title: string; text: string }) {
       )}
     </div>
   );
-}
-
-function pretty(text: string): string {
-  if (!/^\s*[[{]/.test(text)) return text;
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }
 
 const ENDINGS = {
