@@ -69,6 +69,7 @@ export class ChatStore {
     window.addEventListener("online", wake);
     window.addEventListener("focus", wake);
     document.addEventListener("visibilitychange", wake);
+    document.addEventListener("resume", wake); // it was frozen while the device slept
     const closing = () => this.list.removeNow();
     window.addEventListener("storage", stored);
     window.addEventListener("pagehide", closing);
@@ -79,6 +80,7 @@ export class ChatStore {
       window.removeEventListener("online", wake);
       window.removeEventListener("focus", wake);
       document.removeEventListener("visibilitychange", wake);
+      document.removeEventListener("resume", wake);
       window.removeEventListener("storage", stored);
       window.removeEventListener("pagehide", closing);
       this.list.stop();

@@ -7,6 +7,8 @@ export class Refused extends Error {
 }
 
 const PAGE = 50;
+/** On a connection that has died unnoticed no answer ever comes; the next request takes another. */
+const WITHIN = 10_000;
 
 export function listSessions(search: string, cursor?: string): Promise<SessionList> {
   const query = new URLSearchParams({ limit: String(PAGE) });
@@ -30,6 +32,7 @@ async function ask<T>(method: string, path: string, body?: object): Promise<T> {
   try {
     answer = await fetch(`/api/sessions${path}`, {
       method,
+      signal: AbortSignal.timeout(WITHIN),
       keepalive: method === "DELETE",
       ...(body && {
         body: JSON.stringify(body),
@@ -39,7 +42,9 @@ async function ask<T>(method: string, path: string, body?: object): Promise<T> {
   } catch {
     throw new Refused("The server cannot be reached.");
   }
-  const said = (await answer.json().catch(() => ({}))) as { error?: { message?: string } };
-  if (!answer.ok) throw new Refused(said.error?.message ?? `The server says ${answer.status}.`);
+  const said = (await answer.json().catch(() => undefined)) as
+    { error?: { message?: string } } | undefined;
+  if (!answer.ok) throw new Refused(said?.error?.message ?? `The server says ${answer.status}.`);
+  if (said === undefined) throw new Refused("The server's answer was cut off.");
   return said as T;
 }
