@@ -24,6 +24,11 @@ class TcpProxy:
         """From now on what comes over the present connections is lost; new ones work."""
         self._swallowed |= self._open
 
+    def cut(self) -> None:
+        """Close the present connections; new ones work."""
+        for one in [*self._open]:
+            _close(one)
+
     def stop(self) -> None:
         """Close everything."""
         for one in (self._listener, *self._open):
@@ -33,7 +38,11 @@ class TcpProxy:
         with suppress(OSError):  # closed by `stop`
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection((LOOPBACK, self._target))
+                try:
+                    far = socket.create_connection((LOOPBACK, self._target))
+                except OSError:  # nobody listens there at present
+                    _close(near)
+                    continue
                 self._open |= {near, far}
                 for pair in ((near, far), (far, near)):
                     threading.Thread(
