@@ -126,3 +126,13 @@ it("messages keep their order when the clock is set back, also for the next page
   await next.made.flush();
   expect(next.sent.map((run) => run.input)).toEqual(["one", "two"]);
 });
+
+it("an accepted message can be forgotten, since it was taken back elsewhere", async () => {
+  const { made, state } = outbox([]);
+  made.add("s", "taken back");
+  await settled();
+  state.live = false;
+  made.add("s", "still waits");
+  made.forget(made.acceptedOf("s"));
+  expect(made.items.map((item) => item.input)).toEqual(["still waits"]);
+});
