@@ -80,7 +80,7 @@ def test_no_title_and_no_waiting_message_is_run_or_loaded(tab: Tab, session_id: 
         )
         assert renamed == 200
         tab.page.locator("h1", has_text=attack).wait_for()
-        tab.page.locator(".sessions li", has_text=attack).wait_for()
+        tab.page.locator(".session > a[aria-current]", has_text=attack).wait_for()
         assert_harmless(tab, asked)
     tab.page.click("button:has-text('Stop')")
     tab.wait_for_text("You wrote")

@@ -20,7 +20,7 @@ from playwright.sync_api import TimeoutError as BrowserTimeout
 from shared.db.models import MessageRow
 
 SCRIPT = Path(__file__).with_name("shown.js").read_text("utf-8")
-HEIGHT = 30_000  # pixels
+MARGIN = 2_000  # pixels: messages that were never in sight have an estimated height
 WITHIN = 20_000  # milliseconds
 
 
@@ -57,7 +57,8 @@ def expected_parts(rows: Sequence[MessageRow]) -> list[Part]:
 def tall(page: Page) -> Iterator[None]:
     """A page so high that all messages of a short session are in sight, and so in the document."""
     before = page.viewport_size or {"width": 1280, "height": 800}
-    page.set_viewport_size({"width": before["width"], "height": HEIGHT})
+    height = page.locator(".scroll").evaluate("box => Math.ceil(box.scrollHeight * 1.5)")
+    page.set_viewport_size({"width": before["width"], "height": height + MARGIN})
     try:
         yield
     finally:
