@@ -65,7 +65,7 @@ def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
 def test_no_title_and_no_waiting_message_is_run_or_loaded(tab: Tab, session_id: str) -> None:
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
-    tab.send('To be named. [[demo {"tokens": 200, "rate": 50}]]')
+    tab.send('To be named. [[demo {"tokens": 9000, "rate": 50}]]')
     tab.wait_for_text("t1 ")
     tab.send("\n\n".join(ATTACKS))
     tab.page.locator(".queue li").wait_for()

@@ -1,7 +1,7 @@
 """Answers full of traps for a page that draws Markdown while it grows.
 
-Every few words there is a mark, `m3x17`: turn 3, the 17th mark of its answer. Marks that are shown
-must follow each other without a gap, at every moment; `q3x2` are those of the thoughts.
+Every few words there is a mark, `m3x17e`: turn 3, the 17th mark of its answer. Marks that are shown
+must follow each other without a gap, at every moment; `q3x2e` are those of the thoughts.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ENDS = [
     "- @\n-",
     "<b>open @",
 ]
-THOUGHT = "q{turn}x{{n}} *as* <b>it</b> &amp; is\u2028 {smile}\n"
+THOUGHT = "q{turn}x{{n}}e *as* <b>it</b> &amp; is\u2028 {smile}\n"
 ARGUMENTS: list[dict[str, Any]] = [
     {},
     {"path": "/tmp/a b", "count": 12345678901234567890, "ratio": 1.0, "deep": [[], {}, None]},
@@ -82,7 +82,7 @@ def draw_turn(rng: random.Random, session: str, number: int, act: str) -> Turn:
         said = parts[0]
         for part in parts[1:]:
             count += 1
-            said += f"m{number}x{count}{part}"
+            said += f"m{number}x{count}e{part}"
         return said
 
     pieces = rng.sample(PIECES, rng.randint(4, 9))

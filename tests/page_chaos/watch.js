@@ -10,7 +10,7 @@ globalThis.watch = (() => {
     [...document.querySelectorAll(selector)].map((one) => one.textContent).join("\n");
   const turnsOf = (text, letter) => {
     const turns = new Map();
-    for (const [, turn, mark] of text.matchAll(new RegExp(`${letter}(\\d+)x(\\d+)`, "g")))
+    for (const [, turn, mark] of text.matchAll(new RegExp(`${letter}(\\d+)x(\\d+)e`, "g")))
       turns.set(turn, [...(turns.get(turn) ?? []), Number(mark)]);
     return turns;
   };
