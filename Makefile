@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run ui test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
+.PHONY: help env run ui test check gateways red chaos page-chaos pictures fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,6 +51,13 @@ DATABASE ?= postgres
 chaos: $(STAMP) ## faults and load, judged (make chaos MINUTES=30 SEED=7 DATABASE=sqlite)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --database $(DATABASE) \
 		$(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+RUNS ?= 200
+page-chaos: $(STAMP) ## browsers watch runs under faults and must show what is stored (RUNS=20 SEED=7)
+	@$(BIN)/python -m tests.page_chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+pictures: $(STAMP) ## the pictures of the README, in docs/pictures
+	@$(BIN)/python -m tests.pictures
 
 COUNT ?= 100000
 fuzz: $(STAMP) ## random packets, frames, requests and POSTs to a web process (make fuzz COUNT=1000 SEED=7)

@@ -22,10 +22,16 @@ ATTACKS = [
     '[x]: javascript:window.hit=1 "t"\n\n[x]',
     "<a href='javascript:window.hit=1'>x</a>",
     "<style>body { display: none }</style>",
+    '```mermaid\ngraph TD; A["<img src=x onerror=window.hit=1>"]; click A "javascript:hit=1"\n```',
+    "```svg\n<svg xmlns='http://www.w3.org/2000/svg'><script>window.hit=1</script></svg>\n```",
+    "<math><mtext><img src=x onerror=window.hit=1></mtext></math>",
+    '[a](https://example.org/"onmouseover="window.hit=1)',
+    "<form action=javascript:window.hit=1><input autofocus onfocus=window.hit=1></form>",
+    "$\\href{javascript:window.hit=1}{x}$",
 ]
 
 
-@pytest.mark.parametrize("place", ["answer", "prompt", "tool"])
+@pytest.mark.parametrize("place", ["answer", "prompt", "tool", "thoughts", "question", "error"])
 def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
@@ -38,17 +44,60 @@ def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
             "rate": 500,
             "tools": [{"name": ATTACKS[1], "arguments": {"a": text}, "output": text}],
         },
+        "thoughts": {"say": "Done.", "reasoning": 1, "reasoning_text": text},
+        "question": {
+            "say": "Done.",
+            "approval": {"after": 1, "command": text, "description": text, "timeout": 2},
+        },
+        "error": {"say": "Done.", "end": "failed", "error": text},
     }[place]
     before = text if place == "prompt" else "Attack"
     tab.send(f"{before} [[demo {json.dumps(script)}]]")
     tab.page.locator(".answer").wait_for()
+    if place == "question":
+        tab.page.locator(".question").wait_for()
+        assert_harmless(tab, asked)
     tab.wait_for_rest()
     for fold in tab.page.locator("details.fold summary").all():
         fold.click()
+    assert_harmless(tab, asked)
+
+
+def test_no_title_and_no_waiting_message_is_run_or_loaded(tab: Tab, session_id: str) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    tab.send('To be named. [[demo {"tokens": 9000, "rate": 50}]]')
+    tab.wait_for_text("t1 ")
+    tab.send("\n\n".join(ATTACKS))
+    tab.page.locator(".queue li").wait_for()
+    for attack in ATTACKS[:4]:
+        renamed = tab.page.evaluate(
+            """([id, title]) => fetch(`/api/sessions/${id}`, {
+                method: "PATCH",
+                headers: {"Content-Type": "application/json"},
+                body: JSON.stringify({title}),
+            }).then((answer) => answer.status)""",
+            [session_id, attack],
+        )
+        assert renamed == 200
+        tab.page.locator("h1", has_text=attack).wait_for()
+        tab.page.locator(".session > a[aria-current]", has_text=attack).wait_for()
+        assert_harmless(tab, asked)
+    tab.page.click("button:has-text('Stop')")
+    tab.wait_for_text("You wrote")
+    tab.wait_for_rest()
+    assert_harmless(tab, asked)
+
+
+def assert_harmless(tab: Tab, asked: list[str]) -> None:
+    """Nothing of an attack has run, was loaded, or is an element of the page."""
     for link in tab.page.locator(".answer a").all():
         assert (link.get_attribute("href") or "").startswith("http"), link
     assert tab.page.evaluate("() => window.hit") is None
-    strange = "script:not([src]), .conversation :is(iframe, img, style, object, [onerror])"
+    strange = (
+        "script:not([src]), "
+        "main :is(iframe, img, style, object, form:not(.composer), math, [onerror], [onload])"
+    )
     assert tab.page.locator(strange).count() == 0
     assert [url for url in asked if ":9/" in url] == []
     assert tab.page.locator("#message").is_visible()

@@ -135,6 +135,9 @@ guards at once. A new mechanism gets a guard in one of the files:
 **`make chaos MINUTES=30 SEED=…`** tests no single mechanism. Real processes serve many sessions
 while faults happen to them, in an order that the seed determines; a judge compares the gateway's
 record with the clients' and the database. Short forms of it are among the tests.
+
+**`make page-chaos RUNS=200 SEED=…`** does the same to people with browsers: what each page shows at
+the end must be what is stored, byte for byte (`tests/page_chaos/README.md`).
 """
 
 FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)

@@ -24,6 +24,11 @@ class TcpProxy:
         """From now on what comes over the present connections is lost; new ones work."""
         self._swallowed |= self._open
 
+    def cut(self) -> None:
+        """Close the present connections; new ones work."""
+        for one in [*self._open]:
+            _close(one)
+
     def stop(self) -> None:
         """Close everything."""
         for one in (self._listener, *self._open):

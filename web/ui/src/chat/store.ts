@@ -86,6 +86,7 @@ export class ChatStore {
     window.addEventListener("focus", wake);
     window.addEventListener("pageshow", wake);
     document.addEventListener("visibilitychange", wake);
+    document.addEventListener("resume", wake); // it was frozen while the device slept
     const closing = () => this.list.hurry();
     window.addEventListener("storage", stored);
     window.addEventListener("pagehide", closing);
@@ -97,6 +98,7 @@ export class ChatStore {
       window.removeEventListener("focus", wake);
       window.removeEventListener("pageshow", wake);
       document.removeEventListener("visibilitychange", wake);
+      document.removeEventListener("resume", wake);
       window.removeEventListener("storage", stored);
       window.removeEventListener("pagehide", closing);
       this.list.stop();

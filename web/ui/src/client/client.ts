@@ -37,6 +37,8 @@ interface Watched {
   view: SessionView;
   /** What was asked for and has not come. */
   asked: "all" | "after" | undefined;
+  /** The outbox's accepted messages of that moment. */
+  accepted?: readonly string[];
 }
 
 const ON_RUN = new Set<string>(RUN_EVENTS);
@@ -261,6 +263,7 @@ export class Client {
     if (!watched || !this.connection.isLive) return;
     if (watched.asked === "all" || watched.asked === what) return;
     watched.asked = what;
+    watched.accepted = this.outbox.acceptedOf(sessionId);
     const cursor = what === "after" ? cursorOf(watched.view) : undefined;
     const after = cursor && {
       run_id: cursor.run_id,
@@ -316,7 +319,11 @@ export class Client {
   private snapshot(sessionId: string, given: Snapshot): void {
     this.change(sessionId, (view) => ({ view: withSnapshot(view, given, Date.now()) }));
     const watched = this.watched.get(sessionId);
-    if (watched) watched.asked = undefined;
+    if (watched) {
+      watched.asked = undefined;
+      // What was accepted before and is not here was taken back elsewhere.
+      if (!given.replay && !given.degraded) this.outbox.forget(watched.accepted ?? []);
+    }
     if (given.degraded) setTimeout(() => void this.resume(sessionId, "all"), 3_000);
   }
 

@@ -88,7 +88,8 @@ export class Outbox {
       sessionId,
       input,
       onBusy,
-      at: Date.now(),
+      // The clock may have been set back: what is sent later stays later.
+      at: Math.max(Date.now(), ...this.items_.map((one) => one.at + 1)),
       state: "waiting",
     };
     this.put(item);
@@ -124,6 +125,20 @@ export class Outbox {
       this.options.isSeen(item.sessionId, item.runId);
     if (!this.items_.some(isDone)) return;
     this.items_ = this.items_.filter((item) => !isDone(item));
+    this.options.onChange();
+  }
+
+  /** The ids of a session's accepted messages, whose runs were not seen yet. */
+  acceptedOf(sessionId: string): readonly string[] {
+    return this.items_
+      .filter((item) => item.sessionId === sessionId && item.state === "accepted")
+      .map((item) => item.id);
+  }
+
+  /** Forget accepted messages whose runs will not be seen any more. */
+  forget(ids: readonly string[]): void {
+    if (!this.items_.some((item) => ids.includes(item.id))) return;
+    this.items_ = this.items_.filter((item) => !ids.includes(item.id));
     this.options.onChange();
   }
 

@@ -19,6 +19,8 @@ interface Runs {
 }
 
 const PAGE = 50;
+/** On a connection that has died unnoticed no answer ever comes; the next request takes another. */
+const WITHIN = 10_000;
 const DELETED_AT_ONCE = 100;
 
 /** A page of the sessions; a search looks at archived ones too. */
@@ -58,6 +60,7 @@ async function ask<T>(method: string, path: string, body?: object): Promise<T> {
   try {
     answer = await fetch(`/api/${path}`, {
       method,
+      signal: AbortSignal.timeout(WITHIN),
       keepalive: method === "POST",
       ...(body && {
         body: JSON.stringify(body),
@@ -67,7 +70,9 @@ async function ask<T>(method: string, path: string, body?: object): Promise<T> {
   } catch {
     throw new Refused(words().unreachable);
   }
-  const said = (await answer.json().catch(() => ({}))) as { error?: { message?: string } };
-  if (!answer.ok) throw new Refused(said.error?.message ?? words().status(answer.status));
+  const said = (await answer.json().catch(() => undefined)) as
+    { error?: { message?: string } } | undefined;
+  if (!answer.ok) throw new Refused(said?.error?.message ?? words().status(answer.status));
+  if (said === undefined) throw new Refused(words().unreachable);
   return said as T;
 }

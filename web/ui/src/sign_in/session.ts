@@ -14,6 +14,8 @@ export type Found =
   | { readonly kind: "no-answer"; readonly why: string };
 
 const CODE = /^#code=([\w.-]+)$/;
+/** On a connection that has died unnoticed no answer ever comes; the next request takes another. */
+const WITHIN = 10_000;
 
 /** Sign in with the code of the address, if it has one; else find out who is signed in. */
 export async function findSession(): Promise<Found> {
@@ -31,13 +33,14 @@ export function signIn(token: string): Promise<Found> {
 }
 
 export async function signOut(): Promise<void> {
-  await fetch("/auth/session", { method: "DELETE" });
+  await fetch("/auth/session", { method: "DELETE", signal: AbortSignal.timeout(WITHIN) });
 }
 
 async function enter(body: object, refused: string): Promise<Found> {
   return answered(async () => {
     const answer = await fetch("/auth/session", {
       method: "POST",
+      signal: AbortSignal.timeout(WITHIN),
       body: JSON.stringify(body),
       headers: { "Content-Type": "application/json" },
     });
@@ -49,7 +52,7 @@ async function enter(body: object, refused: string): Promise<Found> {
 
 async function info(): Promise<Found> {
   return answered(async () => {
-    const answer = await fetch("/page/info");
+    const answer = await fetch("/page/info", { signal: AbortSignal.timeout(WITHIN) });
     if (!answer.ok) return noAnswer(answer.status);
     const said = (await answer.json()) as Record<string, unknown>;
     if (said["signed_in"] !== true) return { kind: "signed-out" };

@@ -29,8 +29,12 @@ const formula: TokenizerExtension = {
 
 const marked = new Marked({ gfm: true, extensions: [formula] });
 
-/** The top blocks of a text; those that may refer to a definition get all definitions. */
+const FOOTNOTE = /^ {0,3}\[\^[^\]\n]+\]:/m;
+
+/** The top blocks of a text; a text with footnotes is one block, since a note without its reference
+ * would not be shown. Blocks that may refer to a definition get all definitions. */
 export function blocksOf(text: string): TextBlock[] {
+  if (FOOTNOTE.test(text)) return [{ text, kind: "markdown" }];
   const tokens = marked.lexer(text);
   const definitions = tokens.filter((token) => token.type === "def").map((token) => token.raw);
   const blocks = tokens.filter((token) => token.type !== "space" && token.type !== "def");

@@ -30,6 +30,13 @@ describe("Markdown", () => {
     expect(html("```js\nlet a", true).querySelector("pre")?.textContent).toBe("let a");
   });
 
+  it("shows the text of footnotes", () => {
+    const shown = html("One[^1] and two[^b].\n\n[^1]: The first note.\n\n[^b]: Word\n\nLast.");
+    expect(shown.textContent).toContain("The first note.");
+    expect(shown.textContent).toContain("Word");
+    expect(shown.textContent).toContain("Last.");
+  });
+
   it("finds definitions in other blocks", () => {
     expect(html("[a][x]\n\ntext\n\n[x]: https://example.org").querySelector("a")?.href).toBe(
       "https://example.org/",

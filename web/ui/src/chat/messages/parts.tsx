@@ -7,6 +7,7 @@ import type { Again, Item } from "./items";
 import { number } from "../../languages/formats";
 import { PARTS } from "../said";
 import { Markdown } from "../markdown/markdown";
+import { prettyJson } from "./pretty_json";
 import { REASONING } from "../words";
 
 export type Of<K extends Item["kind"]> = Extract<Item, { kind: K }>;
@@ -82,7 +83,7 @@ function Raw({ title, text }: { title: string; text: string }) {
     <div className="raw">
       <h3>{title}</h3>
       <pre tabIndex={0} dir="ltr">
-        {pretty(shown)}
+        {prettyJson(shown)}
       </pre>
       {shown.length < text.length && (
         <button type="button" className="button" onClick={() => setWhole(true)}>
@@ -93,14 +94,6 @@ function Raw({ title, text }: { title: string; text: string }) {
   );
 }
 
-function pretty(text: string): string {
-  if (!/^\s*[[{]/.test(text)) return text;
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
 
 export function Ending({ item, actions }: { item: Of<"ending">; actions: Actions }) {
   return (
