@@ -17,7 +17,8 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwrigh
 
 from deploy.page import build
 from shared import sign_in_code
-from tests.browser.conftest import CHROMIUM, Tab
+from tests.browser.conftest import Tab
+from tests.support.page.chromium import CHROMIUM
 from tests.support.rows import add_talk
 from tests.support.servers.stack import TOKEN, Stack
 

@@ -1,6 +1,7 @@
-import { useState } from "react";
+import { useEffect } from "react";
 import { Logo } from "../design/icons";
-import { applyTheme, readTheme, THEMES, type Theme } from "../design/theme";
+import { useLanguage } from "../languages/language";
+import { followPreferences } from "../settings/preferences";
 import type { SignedIn } from "../sign_in/session";
 import { ListPage } from "./list/list_page";
 import { OverviewPage } from "./overview/overview_page";
@@ -16,12 +17,14 @@ interface Props {
 
 /** All below `/runs`. It is loaded when somebody goes there. */
 export default function RunsRoom({ who, onSignOut }: Props) {
+  const language = useLanguage();
+  useEffect(() => followPreferences(), []);
   const place = usePlace();
   const follow = useGo();
   const isOperator = who.role === "operator" || who.role === "admin";
   const isOverview = place.path === "/runs/overview";
   return (
-    <div className="runs-page">
+    <div className="runs-page" key={language}>
       <header className="runs-head">
         <a href="/" className="home" aria-label={WORDS.toChat}>
           <Logo />
@@ -65,24 +68,8 @@ function View({ place, who, isOperator }: { place: Place; who: SignedIn; isOpera
 }
 
 function Corner({ owner, onSignOut }: { owner: string; onSignOut: () => void }) {
-  const [theme, setTheme] = useState(readTheme);
   return (
     <div className="corner">
-      <label className="menu">
-        {WORDS.theme}
-        <select
-          value={theme}
-          onChange={(event) => {
-            const chosen = event.target.value as Theme;
-            applyTheme(chosen);
-            setTheme(chosen);
-          }}
-        >
-          {THEMES.map((one) => (
-            <option key={one}>{one}</option>
-          ))}
-        </select>
-      </label>
       <button type="button" className="quiet" onClick={onSignOut} title={owner}>
         {WORDS.signOut}
       </button>

@@ -94,7 +94,6 @@ function Raw({ title, text }: { title: string; text: string }) {
   );
 }
 
-
 export function Ending({ item, actions }: { item: Of<"ending">; actions: Actions }) {
   return (
     <div className={item.how === "stopped" ? "ending" : "ending ending-bad"}>
