@@ -167,7 +167,12 @@ function optionsOf(
           label: one.name,
           stroke: color,
           width: 2,
-          points: { size: 5, fill: color },
+          points: {
+            size: 5,
+            fill: color,
+            show: true,
+            filter: (plot, at) => standingAlone(plot.data[at] ?? []),
+          },
           spanGaps: false,
         };
   });
@@ -200,12 +205,23 @@ function optionsOf(
       {
         ...axis,
         size: 64,
-        values: (_plot, splits) => splits.map((y) => latest.current.format(y)),
+        values: (_plot, splits) => {
+          const shown = splits.map((y) => latest.current.format(y));
+          return shown.map((one, index) => (one === shown[index - 1] ? "" : one));
+        },
       },
     ],
     series: [{}, ...(isStacked ? rows.reverse() : rows)],
     hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? undefined)] },
   };
+}
+
+/** The places of values without a neighbour, which no line goes through. */
+function standingAlone(values: ArrayLike<number | null | undefined>): number[] {
+  const has = (index: number) => values[index] !== null && values[index] !== undefined;
+  return [...Array(values.length).keys()].filter(
+    (index) => has(index) && !has(index - 1) && !has(index + 1),
+  );
 }
 
 /** Bars at the ends need half a bar more. */
