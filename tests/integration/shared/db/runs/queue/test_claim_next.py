@@ -223,11 +223,10 @@ def test_many_at_once_get_a_run_each_and_every_run_once(db: Database) -> None:
     assert len(got) == len(set(got)) == 24
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_a_session_that_somebody_else_has_is_passed_over_without_waiting(
     db: Database, database_url: str
 ) -> None:
-    if db.is_sqlite:
-        pytest.skip("SQLite has one writer")
     add_session(db, "s", owner="a")
     held, other = due(db, "a", "s"), due(db, "b")
     second = Database(database_url)
