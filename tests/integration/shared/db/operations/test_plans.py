@@ -50,7 +50,7 @@ QUERIES: dict[str, tuple[Work, set[str]]] = {
     ),
     "open ones": (lambda tx: open_facts(tx, None, 100), {"runs_not_done"}),
     "the queue": (lambda tx: queue_figures(tx, None), {"runs_not_done"}),
-    "one's queue": (lambda tx: queue_figures(tx, "owner-1"), {"runs_not_done"}),
+    "one's queue": (lambda tx: queue_figures(tx, "owner-1"), {"runs_of_owner_not_done"}),
     "usage of a day": (lambda tx: sums(tx, By.OWNER, Span(NOW - 60, NOW)), {"usage_by_time"}),
     "one's usage": (
         lambda tx: total(tx, Span(NOW - 400, NOW, owner="owner-1")),
@@ -59,7 +59,7 @@ QUERIES: dict[str, tuple[Work, set[str]]] = {
     "counts of all": (lambda tx: run_counts(tx, None, NOW - 60), {"runs_not_done"}),
     "counts of one": (
         lambda tx: run_counts(tx, "owner-1", NOW - 400),
-        {"runs_not_done", "runs_by_time"},
+        {"runs_of_owner_not_done", "runs_by_time"},
     ),
     "leases": (held_runs, {"runs_not_done"}),
     "plots of all": (
