@@ -90,13 +90,15 @@ def test_no_title_and_no_waiting_message_is_run_or_loaded(tab: Tab, session_id: 
 
 
 def assert_harmless(tab: Tab, asked: list[str]) -> None:
-    """Nothing of an attack has run, was loaded, or is an element of the page."""
+    """Nothing of an attack has run, was loaded, or is an element of the page. Formulas are elements
+    of MathML, and diagrams are pictures, made in a frame without an origin."""
     for link in tab.page.locator(".answer a").all():
         assert (link.get_attribute("href") or "").startswith("http"), link
     assert tab.page.evaluate("() => window.hit") is None
     strange = (
         "script:not([src]), "
-        "main :is(iframe, img, style, object, form:not(.composer), math, [onerror], [onload])"
+        "main :is(img:not(.diagram img), style, object, form:not(.composer), [onerror], [onload]), "
+        "iframe:not([sandbox='allow-scripts']), math :is(a, img, mtext *, [href], [style])"
     )
     assert tab.page.locator(strange).count() == 0
     assert [url for url in asked if ":9/" in url] == []
@@ -140,7 +142,7 @@ def test_a_diagram_that_is_none_shows_its_source(tab: Tab) -> None:
 @pytest.mark.parametrize("number", range(len(BAD_DIAGRAMS)))
 def test_no_diagram_runs_or_loads_anything(tab: Tab, number: int) -> None:
     asked: list[Request] = []
-    tab.page.on("request", asked.append)
+    tab.page.on("request", lambda request: asked.append(request))
     tab.expect_fault("Content Security Policy", "blocked")  # whatever the frame's policy refuses
     say(tab, f"```mermaid\n{BAD_DIAGRAMS[number]}\n```\n")
     figure = tab.page.locator(".diagram")
