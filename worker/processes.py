@@ -7,7 +7,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from shared import gc_tuning
+from shared import gc_tuning, runtime
 from shared.celery_savings import EVENTS_EVERY, TaskEvents, pin_backend
 from shared.conversation import tokens
 from shared.errors import SettingsError
@@ -231,7 +231,7 @@ def _with_services(
     def shutting_down(**_: Any) -> None:
         admission.close()
         drain(services)
-        events.flush()
+        runtime.spawn_from_signal(events.flush)
 
     def stopped(**_: Any) -> None:
         health.stop()

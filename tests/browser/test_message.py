@@ -124,7 +124,7 @@ def test_the_last_turn_is_asked_again_in_a_copy(tab: Tab) -> None:
         tab.wait_for_rest()
     before = tab.page.url
     tab.page.click("text=Ask again in a copy")
-    tab.page.wait_for_function(f"location.href !== {before!r}")
+    tab.page.wait_for_url(lambda url: url != before)
     tab.wait_for_text("You wrote: “two”")
     tab.wait_for_rest()
     expect(tab.page.locator(".prompt")).to_have_text(["one", "two"])
