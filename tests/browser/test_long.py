@@ -95,7 +95,7 @@ def test_what_is_read_does_not_move_when_older_messages_come(long: Tab) -> None:
     before = long.page.evaluate(f"() => {BOX}.scrollHeight")
     with long.page.expect_response("**/messages?before=*"):
         held[0].continue_()  # type: ignore[attr-defined]
-    long.page.wait_for_function(f"{BOX}.scrollHeight > {before} + 1000")
+    long.page.wait_for_function(f"() => {BOX}.scrollHeight > {before} + 1000")
     settle(long)
     now, then = first_in_sight(long)
     assert now == text
