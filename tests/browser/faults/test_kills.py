@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from shared.db.models import RunRow
@@ -38,7 +39,7 @@ def assert_whole(tab: Tab) -> None:
     tab.wait_for_rest()
     assert tab.answer() == WHOLE
     with tall(tab.page):
-        assert tab.page.locator(".prompt").count() == 1
+        expect(tab.page.locator(".prompt")).to_have_count(1)
 
 
 def test_a_killed_worker_makes_the_page_say_why_it_pauses_and_costs_no_word(

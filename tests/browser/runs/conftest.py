@@ -31,6 +31,7 @@ def stack(built_page: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         LEASE_SECONDS=3,
         REAP_SECONDS=0.5,
         STOP_TIMEOUT=3,
+        DRAIN_SECONDS=1,
         FLOWER_URL=FLOWER,
     )
     try:

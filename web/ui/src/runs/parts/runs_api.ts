@@ -91,12 +91,15 @@ async function ask<T>(method: string, path: string, options: Options = {}): Prom
     if (options.signal?.aborted) throw error;
     throw new Refused("The server cannot be reached.", 0);
   }
-  const said = (await answer.json().catch(() => ({}))) as { error?: { message?: string } };
+  const said = (await answer.json().catch(() => undefined)) as
+    { error?: { message?: string } } | undefined;
+  options.signal?.throwIfAborted();
   if (!answer.ok)
     throw new Refused(
-      said.error?.message ?? `The server answers with status ${answer.status}.`,
+      said?.error?.message ?? `The server answers with status ${answer.status}.`,
       answer.status,
     );
+  if (said === undefined) throw new Refused("The server's answer was cut off.", 0);
   const date = Date.parse(answer.headers.get("Date") ?? "");
   const ahead = Number.isNaN(date) ? 0 : (date - Date.now()) / 1_000;
   // The header has whole seconds: a difference within one says nothing.
