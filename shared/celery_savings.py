@@ -19,7 +19,6 @@ from kombu.transport.redis import Channel, Transport
 
 EVENTS_EVERY: Final = 0.5  # seconds for which task events are gathered
 EVENTS_MOST: Final = 200  # that are gathered; then they are sent at once
-TRANSPORT: Final = f"{__name__}:OneClientTransport"  # as text, since Flower asks for all settings
 TASK_EVENTS: Final = "task"  # the group of Celery's events that are gathered
 
 
@@ -65,34 +64,18 @@ class GatheringEvents(Events):  # type: ignore[misc]
     dispatcher_cls = GatheringDispatcher
 
 
-class TaskEvents:
-    """The events of a worker's tasks, gathered; its owner calls `flush` every EVENTS_EVERY seconds.
-    While the broker is away they are kept."""
+def gather_task_events(app: Celery) -> None:
+    """Have the workers of this app gather the events of tasks; they call `send_gathered` every
+    EVENTS_EVERY seconds."""
+    app.events_cls = GatheringEvents
 
-    def __init__(self, app: Celery) -> None:
-        """Before anything asks for `app.events`."""
-        app.events_cls = GatheringEvents
-        self._consumer: Any = None
 
-    def attach(self, consumer: Any) -> None:
-        """Send by the dispatcher of this `celery.worker.consumer.Consumer`, whichever it has."""
-        self._consumer = consumer
-
-    def send(self, kind: str, **fields: object) -> None:
-        """Gather one more event, such as `task-started`, after those that Celery sent itself."""
-        dispatcher = self._dispatcher()
-        if dispatcher is not None:
-            dispatcher.send(kind, **fields)
-
-    def flush(self) -> None:
-        """Send what has gathered."""
-        dispatcher = self._dispatcher()
-        if dispatcher is not None:
-            dispatcher.flush()
-
-    def _dispatcher(self) -> Any:
-        dispatcher = self._consumer.event_dispatcher if self._consumer is not None else None
-        return dispatcher if dispatcher is not None and dispatcher.enabled else None
+def send_gathered(consumer: Any) -> None:
+    """Send what the `celery.worker.consumer.Consumer` has gathered. While the broker is away it is
+    kept."""
+    dispatcher = consumer.event_dispatcher
+    if dispatcher is not None and dispatcher.enabled:
+        dispatcher.flush()
 
 
 def pin_backend(app: Celery) -> None:

@@ -26,11 +26,10 @@ _INDENT: Final = "  | "  # before each line of a traceback
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def configure(role: str, level: str, form: str = "TEXT") -> None:
-    """Set up the root logger for a process of this role. `level`, `form`: names, as in LOG_LEVEL
-    and LOG_FORMAT."""
+def configure(role: str, level: str) -> None:
+    """Set up the root logger for a process of this role. `level`: a name, as in LOG_LEVEL."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(role, form))
+    handler.setFormatter(SafeFormatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     sys.excepthook = _log_unhandled
     for noisy in (
@@ -42,14 +41,6 @@ def configure(role: str, level: str, form: str = "TEXT") -> None:
         "celery.beat",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def _formatter(role: str, form: str) -> logging.Formatter:
-    if form == "JSON":
-        from shared.log_json import JsonFormatter
-
-        return JsonFormatter(role)
-    return SafeFormatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s")
 
 
 class SafeFormatter(logging.Formatter):

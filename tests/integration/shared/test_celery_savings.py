@@ -15,7 +15,7 @@ from shared.celery_savings import (
     EVENTS_MOST,
     GatheringDispatcher,
     OneClientChannel,
-    TaskEvents,
+    gather_task_events,
     pin_backend,
 )
 from shared.event_log.keys import BROKER_PREFIX
@@ -96,7 +96,7 @@ def test_a_queue_is_bound_as_the_version_before_bound_it(
 
 
 def test_task_events_wait_to_be_sent_and_survive_a_new_dispatcher(app: Celery) -> None:
-    TaskEvents(app)
+    gather_task_events(app)
     with app.connection_for_write() as connection, app.connection_for_read() as other:
         heard: list[str] = []
         receiver = app.events.Receiver(other, {"*": lambda event: heard.append(event["uuid"])})

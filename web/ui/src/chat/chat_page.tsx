@@ -1,67 +1,65 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
-import type { Outgoing } from "../client";
+import { useEffect, useMemo, useState } from "react";
+import type { Outgoing, Waiting } from "../client";
 import { Icon } from "../design/icons";
 import type { Listing } from "../sessions/session_list";
-import { nameOf } from "../sessions/title";
+import { nameOf } from "../sessions/session_row";
 import { Sidebar, type UnsentSession } from "../sessions/sidebar";
-import { useShortcut } from "../shortcuts/use_shortcut";
 import type { SignedIn } from "../sign_in/session";
-import { Announcer } from "./messages/announcer";
-import { partsOf } from "./writing/attachments";
-import { Composer } from "./writing/composer";
+import { Announcer } from "./announcer";
+import { Composer } from "./composer";
 import { ConnectionLine } from "./connection_line";
-import { ContextMeter } from "./context_meter";
-import { Conversation } from "./messages/conversation";
-import { itemsOf } from "./messages/items";
-import { OldestLine } from "./messages/oldest_line";
-import { QueueList } from "./writing/queue_list";
-import { RunStatus } from "./messages/run_status";
-import { SessionOptions } from "./writing/session_options";
+import { Conversation } from "./conversation";
+import { itemsOf } from "./items";
+import type { Actions } from "./parts";
+import { QueueList } from "./queue_list";
+import { RunStatus } from "./run_status";
 import { useChat, type ChatStore } from "./store";
-import { useDrop } from "./writing/use_drop";
-import { useStable } from "./use_stable";
-import { useTalk } from "./use_talk";
+import { useDraft } from "./use_draft";
 import { DemoLine, Welcome } from "./welcome";
-import { ATTACHMENTS, PAGE as WORDS } from "./words";
 
 interface Props {
   readonly chat: ChatStore;
   readonly who: SignedIn;
-  readonly onSettings: () => void;
   readonly onSignOut: () => void;
 }
 
-export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
-  const state = useChat(chat);
-  const { connection, sessionId, view, outbox, listing, marks } = state;
+export function ChatPage({ chat, who, onSignOut }: Props) {
+  const { connection, sessionId, view, outbox, listing, isNew } = useChat(chat);
   const [isMenuOpen, setMenuOpen] = useState(false);
+  const [failure, setFailure] = useState<string>();
   const items = useMemo(() => itemsOf(view, outbox), [view, outbox]);
-  const talk = useTalk(chat, state, who.owner);
-  const drop = useDrop(talk.message.add);
-  const isConnected = connection.kind === "live";
+  const [draft, setDraft] = useDraft(who.owner, sessionId, isNew);
   const listed = listing.sessions.find((one) => one.id === sessionId);
-  const title = view.title ?? (listed ? nameOf(listed) : WORDS.untitled);
+  const title = view.title ?? (listed ? nameOf(listed) : "New chat");
   const { client } = chat;
 
   useEffect(() => {
     document.title = `${title} · Holdfast`;
   }, [title]);
 
-  const { open: openTalk } = useStable({ open: talk.open });
-  const open = useCallback(
-    (id?: string) => {
-      setMenuOpen(false);
-      openTalk(id);
-    },
-    [openTalk],
-  );
-  useShortcut("new", () => open());
-  useShortcut("menu", () => setMenuOpen((isOpen) => !isOpen));
-  useShortcut("stop", () => {
-    if (!view.isWorking || !isConnected) return false;
-    talk.stop();
-  });
-  const readOlder = () => void client.readOlder(sessionId);
+  const send = (text: string, onBusy: "queue" | "interrupt" = "queue") => {
+    setFailure(undefined);
+    chat.send(text, onBusy);
+  };
+  const tell = async (request: Promise<{ ok: boolean; error?: { message: string } }>) => {
+    const reply = await request;
+    setFailure(reply.ok ? undefined : reply.error?.message);
+    return reply.ok;
+  };
+  const editWaiting = async (waiting: Waiting) => {
+    if (await tell(client.cancel(sessionId, waiting.run_id))) setDraft(waiting.input);
+  };
+  const actions: Actions = {
+    send,
+    edit: setDraft,
+    retry: (outgoing) => client.outbox.retry(outgoing.id),
+    discard: (outgoing) => client.outbox.remove(outgoing.id),
+  };
+  const open = (id?: string) => {
+    setMenuOpen(false);
+    setFailure(undefined);
+    chat.open(id);
+  };
   const isDeleted = view.state === "deleted";
   const isEmpty = !items.length && view.state === "live" && !isDeleted;
 
@@ -70,23 +68,21 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
       <Sidebar
         listing={listing}
         list={chat.list}
-        marks={marks}
-        isLive={isConnected}
+        isLive={connection.kind === "live"}
         unsent={unsentOf(outbox, listing)}
         current={sessionId}
         owner={who.owner}
         isOpen={isMenuOpen}
         onOpen={open}
         onClose={() => setMenuOpen(false)}
-        onSettings={onSettings}
         onSignOut={onSignOut}
       />
-      <main className={drop.isOver ? "main main-drop" : "main"} {...drop.handlers}>
+      <main className="main">
         <header className="head">
           <button
             type="button"
             className="quiet only-narrow"
-            aria-label={WORDS.sessions}
+            aria-label="Sessions"
             aria-expanded={isMenuOpen}
             aria-controls="sessions"
             onClick={() => setMenuOpen(true)}
@@ -94,7 +90,11 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
             <Icon name="menu" />
           </button>
           <h1 dir="auto">{title}</h1>
-          <ContextMeter view={view} info={talk.info} profile={talk.profile} />
+          {view.inputTokens > 0 && (
+            <span className="muted tokens" title="Tokens of this conversation's context">
+              {view.inputTokens.toLocaleString("en")} tokens
+            </span>
+          )}
           <ConnectionLine connection={connection} view={view} onTry={() => client.wake()} />
         </header>
         {who.demoGateway && <DemoLine />}
@@ -107,41 +107,49 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
         <Conversation
           key={sessionId}
           items={items}
-          actions={talk.actions}
-          empty={
+          actions={actions}
+          before={
             <>
-              {isEmpty && <Welcome isDemo={who.demoGateway} onSend={talk.send} />}
-              {isDeleted && <p className="note">{WORDS.deleted}</p>}
+              {isEmpty && <Welcome isDemo={who.demoGateway} onSend={send} />}
+              {isDeleted && <p className="note">This session was deleted.</p>}
+              {view.hasMore && (
+                <p className="note">
+                  The newest {view.stored.length} of {view.total.toLocaleString("en")} messages.
+                </p>
+              )}
             </>
           }
-          oldest={<OldestLine view={view} onRead={readOlder} />}
-          onNearTop={view.hasMore && view.reading === "no" ? readOlder : undefined}
-          status={<RunStatus view={view} connection={connection} onAnswer={talk.answer} />}
+          status={
+            <RunStatus
+              view={view}
+              connection={connection}
+              onAnswer={(id, choice) => void tell(client.answer(sessionId, id, choice))}
+            />
+          }
         />
         <div className="dock column">
-          {drop.isOver && <p className="note">{ATTACHMENTS.drop}</p>}
-          {talk.failure !== undefined && (
+          {failure !== undefined && (
             <p className="note note-needs" role="alert">
-              {talk.failure}
+              {failure}
             </p>
           )}
-          <QueueList queue={view.queue} onCancel={talk.cancel} onEdit={talk.edit} />
+          <QueueList
+            queue={view.queue}
+            onCancel={(waiting) => void tell(client.cancel(sessionId, waiting.run_id))}
+            onEdit={(waiting) => void editWaiting(waiting)}
+          />
           <Composer
             key={sessionId}
-            message={talk.message}
+            text={draft}
             isWorking={view.isWorking}
-            canStop={isConnected}
-            options={
-              <SessionOptions
-                profiles={talk.profiles}
-                profile={talk.profile}
-                model={talk.model}
-                choices={talk.choices}
-                onChange={talk.choose}
-              />
-            }
-            onSend={(onBusy) => talk.send(talk.message.take(), onBusy)}
-            onStop={talk.stop}
+            canStop={connection.kind === "live"}
+            onText={setDraft}
+            onSend={(onBusy) => {
+              const text = draft;
+              setDraft("");
+              send(text, onBusy);
+            }}
+            onStop={() => void tell(client.abort(sessionId))}
           />
         </div>
       </main>
@@ -154,6 +162,6 @@ function unsentOf(outbox: readonly Outgoing[], listing: Listing): UnsentSession[
   const found = new Map<string, string>();
   for (const one of outbox)
     if (one.state === "waiting" && !listing.sessions.some((known) => known.id === one.sessionId))
-      found.set(one.sessionId, partsOf(one.input).text || ATTACHMENTS.image);
+      found.set(one.sessionId, one.input);
   return [...found].map(([id, title]) => ({ id, title }));
 }

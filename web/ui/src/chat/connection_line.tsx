@@ -1,5 +1,4 @@
 import type { ConnectionState, SessionView } from "../client";
-import { STATES } from "./said";
 import { useNow } from "./use_now";
 import { connectionWords } from "./words";
 
@@ -20,7 +19,7 @@ export function ConnectionLine({ connection, view, onTry }: Props) {
       <span>{words.text}</span>
       {connection.kind === "waiting" && (
         <button type="button" className="quiet" onClick={onTry}>
-          {STATES.tryNow}
+          Try now
         </button>
       )}
     </div>

@@ -1,5 +1,4 @@
 /** `/page/info` and `/auth/session`: who is signed in here, and what the server is like. */
-import { words } from "./words";
 
 export interface SignedIn {
   readonly owner: string;
@@ -14,45 +13,45 @@ export type Found =
   | { readonly kind: "no-answer"; readonly why: string };
 
 const CODE = /^#code=([\w.-]+)$/;
-/** On a connection that has died unnoticed no answer ever comes; the next request takes another. */
-const WITHIN = 10_000;
+const LINK_USED = "This link was used already, or is older than ten minutes.";
+const WRONG = "This token is not valid here.";
 
 /** Sign in with the code of the address, if it has one; else find out who is signed in. */
 export async function findSession(): Promise<Found> {
   const code = CODE.exec(location.hash)?.[1];
   if (code === undefined) return info();
   history.replaceState(null, "", location.pathname + location.search);
-  const found = await enter({ code }, words().linkUsed);
+  const found = await enter({ code }, LINK_USED);
   if (found.kind !== "signed-out") return found;
   const before = await info(); // the link may have been followed twice
   return before.kind === "signed-in" ? before : found;
 }
 
 export function signIn(token: string): Promise<Found> {
-  return enter({ token }, words().wrong);
+  return enter({ token }, WRONG);
 }
 
 export async function signOut(): Promise<void> {
-  await fetch("/auth/session", { method: "DELETE", signal: AbortSignal.timeout(WITHIN) });
+  await fetch("/auth/session", { method: "DELETE" });
 }
 
 async function enter(body: object, refused: string): Promise<Found> {
   return answered(async () => {
     const answer = await fetch("/auth/session", {
       method: "POST",
-      signal: AbortSignal.timeout(WITHIN),
       body: JSON.stringify(body),
       headers: { "Content-Type": "application/json" },
     });
     if (answer.status === 401) return { kind: "signed-out", why: refused };
-    if (answer.status === 429) return { kind: "signed-out", why: words().tooMany };
+    if (answer.status === 429)
+      return { kind: "signed-out", why: "Too many wrong tokens came from here. Wait a minute." };
     return answer.ok ? info() : noAnswer(answer.status);
   });
 }
 
 async function info(): Promise<Found> {
   return answered(async () => {
-    const answer = await fetch("/page/info", { signal: AbortSignal.timeout(WITHIN) });
+    const answer = await fetch("/page/info");
     if (!answer.ok) return noAnswer(answer.status);
     const said = (await answer.json()) as Record<string, unknown>;
     if (said["signed_in"] !== true) return { kind: "signed-out" };
@@ -72,10 +71,10 @@ async function answered(ask: () => Promise<Found>): Promise<Found> {
   try {
     return await ask();
   } catch {
-    return { kind: "no-answer", why: words().unreachable };
+    return { kind: "no-answer", why: "The server cannot be reached." };
   }
 }
 
 function noAnswer(status: number): Found {
-  return { kind: "no-answer", why: words().status(status) };
+  return { kind: "no-answer", why: `The server answers with status ${status}.` };
 }

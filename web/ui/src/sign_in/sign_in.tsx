@@ -1,8 +1,6 @@
 import { useState } from "react";
 import { Logo } from "../design/icons";
-import { WithCode } from "../languages/with_code";
 import { signIn, type Found } from "./session";
-import { words } from "./words";
 
 interface Props {
   readonly why: string | undefined;
@@ -34,7 +32,7 @@ export function SignIn({ why, onFound }: Props) {
         }}
       >
         <Logo />
-        <h1>{words().title}</h1>
+        <h1>Sign in to Holdfast</h1>
         {error !== undefined && (
           <p className="note note-needs" role="alert">
             {error}
@@ -47,7 +45,7 @@ export function SignIn({ why, onFound }: Props) {
           defaultValue="holdfast"
           hidden
         />
-        <label htmlFor="token">{words().token}</label>
+        <label htmlFor="token">Token</label>
         <input
           id="token"
           type="password"
@@ -58,10 +56,12 @@ export function SignIn({ why, onFound }: Props) {
           onChange={(event) => setToken(event.target.value)}
         />
         <button className="button button-main" disabled={isBusy || !token.trim()}>
-          {isBusy ? words().signingIn : words().signIn}
+          {isBusy ? "Signing in" : "Sign in"}
         </button>
         <p id="where" className="muted">
-          <WithCode text={words().where} />
+          <code>make run</code> and <code>holdfast up</code> print the token, and keep it in{" "}
+          <code>~/.holdfast/token</code>. <code>holdfast link</code> prints an address that needs
+          none. If somebody else runs this server, ask them for yours.
         </p>
       </form>
     </main>

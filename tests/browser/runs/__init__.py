@@ -1,1 +1,0 @@
-"""The page `/runs` in a browser, in front of real processes. Start with `conftest.py`."""

@@ -1,0 +1,41 @@
+import type { Waiting } from "../client";
+import { Icon } from "../design/icons";
+
+interface Props {
+  readonly queue: readonly Waiting[];
+  readonly onCancel: (waiting: Waiting) => void;
+  readonly onEdit: (waiting: Waiting) => void;
+}
+
+/** The messages that wait for the live run to end. */
+export function QueueList({ queue, onCancel, onEdit }: Props) {
+  if (!queue.length) return null;
+  return (
+    <section className="queue" aria-label="Waiting messages">
+      <h2>Next</h2>
+      <ol>
+        {queue.map((waiting) => (
+          <li key={waiting.run_id}>
+            <span dir="auto">{waiting.input}</span>
+            <button
+              type="button"
+              className="quiet"
+              aria-label="Edit this waiting message"
+              onClick={() => onEdit(waiting)}
+            >
+              <Icon name="edit" />
+            </button>
+            <button
+              type="button"
+              className="quiet"
+              aria-label="Cancel this waiting message"
+              onClick={() => onCancel(waiting)}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
