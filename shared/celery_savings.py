@@ -4,9 +4,9 @@ Problem: a run is one short message, and what Celery does around it costs more t
 makes a Redis client for every acknowledgement and every message that it sends; green pools publish
 each task event at once, where others gather them; a task asks its app for a result backend in
 every green thread, where it is made anew. Idea: keep the client, gather the events, pin the
-backend. The same commands reach Redis, and Flower sees the same events.
+backend. Workers send the same events of tasks as before.
 
-`tests/unit/shared/test_celery_savings.py` says what this relies on in the installed versions.
+What this relies on in the installed versions: `tests/integration/shared/test_celery_savings.py`.
 """
 
 from collections.abc import Iterable
@@ -19,6 +19,7 @@ from kombu.transport.redis import Channel, Transport
 
 EVENTS_EVERY: Final = 0.5  # seconds for which task events are gathered
 EVENTS_MOST: Final = 200  # that are gathered; then they are sent at once
+TRANSPORT: Final = f"{__name__}:OneClientTransport"  # as text, since Flower asks for all settings
 TASK_EVENTS: Final = "task"  # the group of Celery's events that are gathered
 
 
@@ -64,18 +65,24 @@ class GatheringEvents(Events):  # type: ignore[misc]
     dispatcher_cls = GatheringDispatcher
 
 
-def gather_task_events(app: Celery) -> None:
-    """Have the workers of this app gather the events of tasks; they call `send_gathered` every
-    EVENTS_EVERY seconds."""
-    app.events_cls = GatheringEvents
+class TaskEvents:
+    """The events of a worker's tasks, gathered; its owner calls `flush` every EVENTS_EVERY seconds.
+    While the broker is away they are kept."""
 
+    def __init__(self, app: Celery) -> None:
+        """Before anything asks for `app.events`."""
+        app.events_cls = GatheringEvents
+        self._consumer: Any = None
 
-def send_gathered(consumer: Any) -> None:
-    """Send what the `celery.worker.consumer.Consumer` has gathered. While the broker is away it is
-    kept."""
-    dispatcher = consumer.event_dispatcher
-    if dispatcher is not None and dispatcher.enabled:
-        dispatcher.flush()
+    def attach(self, consumer: Any) -> None:
+        """Send by the dispatcher of this `celery.worker.consumer.Consumer`, whichever it has."""
+        self._consumer = consumer
+
+    def flush(self) -> None:
+        """Send what has gathered."""
+        dispatcher = self._consumer.event_dispatcher if self._consumer is not None else None
+        if dispatcher is not None and dispatcher.enabled:
+            dispatcher.flush()
 
 
 def pin_backend(app: Celery) -> None:

@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.addresses import broker_url
-from shared.celery_savings import OneClientTransport
+from shared.celery_savings import TRANSPORT
 from shared.event_log.keys import BROKER_PREFIX
 from shared.library_variables import drop_library_variables
 from shared.settings import Settings
@@ -66,7 +66,7 @@ def celery_app(settings: Settings) -> Celery:
     # No fixups: they react to variables of Django.
     app = Celery("holdfast", broker=broker, amqp=_Amqp, set_as_current=False, fixups=())
     app.conf.update(
-        broker_transport=OneClientTransport,
+        broker_transport=TRANSPORT,
         broker_use_ssl=_tls(tls) if broker.startswith("rediss") else None,
         broker_transport_options={
             "visibility_timeout": 7200,

@@ -7,7 +7,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from shared import gc_tuning, runtime
-from shared.celery_savings import EVENTS_EVERY, gather_task_events, pin_backend, send_gathered
+from shared.celery_savings import EVENTS_EVERY, TaskEvents, pin_backend
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
@@ -46,12 +46,12 @@ def run_worker(settings: Settings) -> None:
     _allow_root()
     tokens.preload()
     app = celery_app(settings)
-    gather_task_events(app)
+    events = TaskEvents(app)
     services = build(settings)
     admission = QueueAdmission(settings.worker_concurrency)
     register_run_tasks(app, services, admission)
     pin_backend(app)
-    _with_services(settings, services, admission)
+    _with_services(settings, services, admission, events)
     app.worker_main(
         [
             "--quiet",
@@ -138,7 +138,9 @@ def _last_tick(settings: Settings, services: Services) -> LastTick:
     return LastTick(redis, settings.reap_every.total_seconds(), services.name)
 
 
-def _with_services(settings: Settings, services: Services, admission: QueueAdmission) -> None:
+def _with_services(
+    settings: Settings, services: Services, admission: QueueAdmission, events: TaskEvents
+) -> None:
     """Start the process's own services when the worker is ready, and stop them with it."""
 
     def request_stop(run_id: str) -> None:
@@ -148,17 +150,11 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
 
     stop_listener = StopListener(settings.redis_url, settings.installation, request_stop)
     standby = StandbyReaper(services, _last_tick(settings, services))
-    consumers: list[Any] = []
-
-    def send_task_events() -> None:
-        for consumer in consumers:
-            send_gathered(consumer)
-
-    task_events = periodic("task-events", send_task_events, EVENTS_EVERY)
+    task_events = periodic("task-events", events.flush, EVENTS_EVERY)
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
-        consumers.append(sender)
+        events.attach(sender)
         task_events.start()
         standby.start()
         services.publisher.start()
@@ -170,7 +166,7 @@ def _with_services(settings: Settings, services: Services, admission: QueueAdmis
     def shutting_down(**_: Any) -> None:
         admission.close()
         drain(services)
-        runtime.spawn_from_signal(send_task_events)
+        runtime.spawn_from_signal(events.flush)
 
     def stopped(**_: Any) -> None:
         standby.stop()

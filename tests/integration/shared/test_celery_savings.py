@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
 from celery import Celery
 from kombu import pools
@@ -15,7 +16,7 @@ from shared.celery_savings import (
     EVENTS_MOST,
     GatheringDispatcher,
     OneClientChannel,
-    gather_task_events,
+    TaskEvents,
     pin_backend,
 )
 from shared.event_log.keys import BROKER_PREFIX
@@ -96,32 +97,32 @@ def test_a_queue_is_bound_as_the_version_before_bound_it(
 
 
 def test_task_events_wait_to_be_sent_and_survive_a_new_dispatcher(app: Celery) -> None:
-    gather_task_events(app)
+    TaskEvents(app)
     with app.connection_for_write() as connection, app.connection_for_read() as other:
-        heard: list[str] = []
-        receiver = app.events.Receiver(other, {"*": lambda event: heard.append(event["uuid"])})
+        received: list[str] = []
+        receiver = app.events.Receiver(other, {"*": lambda event: received.append(event["uuid"])})
         lost = app.events.Dispatcher(connection, hostname="a")
         assert isinstance(lost, GatheringDispatcher)
         with receiver.consumer_context() as (receiving, _, _):
 
-            def hears(count: int) -> bool:
+            def receives(count: int) -> bool:
                 with suppress(TimeoutError):
                     receiving.drain_events(timeout=0.2)
-                return len(heard) == count
+                return len(received) == count
 
-            hears(0)  # it subscribes
+            receives(0)  # it subscribes
             lost.send("task-received", uuid="1")
             next_one = app.events.Dispatcher(connection, hostname="a")
             next_one.extend_buffer(lost)
             next_one.send("task-received", uuid="2")
             lost.flush()
-            assert hears(0)
+            assert receives(0)
             next_one.flush()
-            wait_until(lambda: hears(2))
-            assert heard == ["1", "2"]
+            wait_until(lambda: receives(2))
+            assert received == ["1", "2"]
             for number in range(EVENTS_MOST):
                 next_one.send("task-received", uuid=str(number))
-            wait_until(lambda: hears(2 + EVENTS_MOST))
+            wait_until(lambda: receives(2 + EVENTS_MOST))
 
 
 def test_a_task_has_the_same_backend_in_every_thread(app: Celery) -> None:
@@ -135,3 +136,7 @@ def test_a_task_has_the_same_backend_in_every_thread(app: Celery) -> None:
         thread.start()
         thread.join()
     assert found[0] is found[1] is task.backend
+
+
+def test_the_settings_can_be_asked_for_as_flower_does(app: Celery) -> None:
+    orjson.dumps(app.conf.table(with_defaults=False)["broker_transport"])
