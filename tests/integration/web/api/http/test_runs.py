@@ -234,6 +234,14 @@ def test_the_same_key_with_another_body_is_a_conflict(
     assert code(answer) == (409, "idempotency_key_conflict")
 
 
+def test_the_same_key_with_another_history_is_a_conflict(api: Api, session_id: str) -> None:
+    body, key = {"input": "x", "session_id": session_id}, uuid.uuid4().hex
+    for said, status in (("a", 202), ("a", 202), ("b", 409)):
+        history = [{"role": "user", "content": said}]
+        asked = {**body, "conversation_history": history}
+        assert api.alice.post("/v1/runs", asked, Idempotency_Key=key).status_code == status
+
+
 def test_a_key_belongs_to_its_owner(api: Api) -> None:
     key = uuid.uuid4().hex
     hers = api.alice.post("/v1/runs", {"input": "x"}, Idempotency_Key=key).json()["run_id"]
