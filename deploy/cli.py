@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from deploy.commands import capacity_report
+from deploy.commands.operate.arguments import add_operator_commands
 from deploy.errors import DeployError
 from shared.errors import SettingsError
 from shared.library_variables import drop_library_variables
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _give_up_output()
         return 128 + signal.SIGPIPE
     except (DeployError, SettingsError) as error:
-        return _fail(str(error))
+        return _fail(str(error), getattr(error, "exit_code", 1))
     except OSError as error:  # of a file or folder, or of the output
         _give_up_output()
         place = f"{error.filename}: " if error.filename else ""
@@ -44,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, code: int = 1) -> int:
     shown = "\n".join(clean(line) for line in text.split("\n"))
     with contextlib.suppress(OSError, ValueError):
         print(f"holdfast: {shown}", file=sys.stderr, flush=True)
-    return 1
+    return code
 
 
 def _write_what_the_terminal_cannot() -> None:
@@ -143,6 +145,26 @@ def _doctor(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return doctor(environ, as_json=arguments.json)
 
 
+def _probe(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.commands.probe import probe
+
+    home = Path(environ.get("HOLDFAST_HOME", "").strip() or "~/.holdfast").expanduser()
+    print(*probe(home, arguments.kind, arguments.role), sep="\n")
+    return 0
+
+
+def _move_database(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.commands.move_database import move_database
+
+    move_database(Settings.load(environ), arguments.to)
+    return 0
+
+
+def _capacity(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    print(capacity_report.report(arguments))
+    return 0
+
+
 def _usage(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from deploy.commands.usage import usage
     from shared.db.usage_report import By
@@ -211,9 +233,19 @@ def _parser() -> argparse.ArgumentParser:
     command("migrate", _migrate, "create the database, or update its schema to this version")
     doctor = command("doctor", _doctor, "check the installation, and say how to correct it")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    probe = command("probe", _probe, "check that the roles on this machine live, or can work")
+    probe.add_argument("kind", choices=("live", "ready"), help="what is asked")
+    probe.add_argument(
+        "role",
+        nargs="?",
+        default="",
+        choices=("", "web", "worker", "maintenance", "beat"),
+        help="of one role (default: of all)",
+    )
     token = command("token", _new_token, "create an access token for a user, and print it")
     token.add_argument("user", help="name of the user, who will own the sessions")
     _add_data_commands(command)
+    add_operator_commands(command, parser)
     command("link", _link, "print an address of the page that signs in once, within ten minutes")
     command("version", _version, "print the version")
     return parser
@@ -250,6 +282,10 @@ def _add_role_commands(command: AddCommand) -> None:
 
 
 def _add_data_commands(command: AddCommand) -> None:
+    mover = command("move-database", _move_database, "copy the SQLite database to PostgreSQL")
+    mover.add_argument("--to", required=True, metavar="URL", help="postgresql://… of an empty one")
+    plan = command("capacity", _capacity, "how many processes so many users need (an estimate)")
+    capacity_report.add_options(plan)
     usage = command("usage", _usage, "print the tokens and costs of the last days")
     usage.add_argument(
         "--days", type=_days, default=30, metavar="N", help="days, including today (default: 30)"

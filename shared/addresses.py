@@ -190,6 +190,18 @@ def gateway_url(text: str) -> str:
     return f"{scheme}://{parts.netloc}{path}"
 
 
+def collector_url(text: str) -> str:
+    """Return the address of a collector of traces. Raises ValueError with what to do."""
+    scheme, parts = _split(text)
+    if scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise ValueError("needs a URL that begins with http:// or https://")
+    if not _is_host(parts.hostname) or parts.port == 0:
+        raise ValueError("has no name or address of a host behind its ://, or port 0")
+    if parts.username is not None:
+        raise ValueError("needs an address without user and password")
+    return text
+
+
 def keys_url(text: str) -> str:
     """Return the address of a set of public keys. Who can change an answer on its way can be any
     user, so it needs TLS unless it stays on this machine."""
@@ -230,6 +242,14 @@ def origin(text: str) -> str:
     _, parts = _split(text)
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.username is not None:
         raise ValueError("needs origins, as in https://app.example.org:8443, or * for any")
+    return text
+
+
+def page_url(text: str) -> str:
+    """Return the address of a web page, to which ours may have a link."""
+    scheme, parts = _split(text)
+    if scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("needs the address of a page, as in https://flower.example.org")
     return text
 
 

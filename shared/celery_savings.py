@@ -78,11 +78,21 @@ class TaskEvents:
         """Send by the dispatcher of this `celery.worker.consumer.Consumer`, whichever it has."""
         self._consumer = consumer
 
+    def send(self, kind: str, **fields: object) -> None:
+        """Gather one more event, such as `task-started`, after those that Celery sent itself."""
+        dispatcher = self._dispatcher()
+        if dispatcher is not None:
+            dispatcher.send(kind, **fields)
+
     def flush(self) -> None:
         """Send what has gathered."""
-        dispatcher = self._consumer.event_dispatcher if self._consumer is not None else None
-        if dispatcher is not None and dispatcher.enabled:
+        dispatcher = self._dispatcher()
+        if dispatcher is not None:
             dispatcher.flush()
+
+    def _dispatcher(self) -> Any:
+        dispatcher = self._consumer.event_dispatcher if self._consumer is not None else None
+        return dispatcher if dispatcher is not None and dispatcher.enabled else None
 
 
 def pin_backend(app: Celery) -> None:

@@ -6,12 +6,15 @@ transaction, then the logs; last, `session.deleted` is published to the sockets 
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
+from sqlalchemy.orm import Session
+
 from shared.db.database import Database
 from shared.db.delete_session import Removed, remove, stop_runs
+from shared.db.locks import lock_session
 from shared.errors import HoldfastError, NotFound, RedisUnavailable, Unavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import RunKeys, feed_tag, live_runs
@@ -57,6 +60,25 @@ class SessionDeleter:
             if removed is not None:
                 break
             time.sleep(POLL_EVERY)
+        return self._removed(owner, session_id, removed)
+
+    def delete_if(
+        self, owner: str, session_id: str, may: Callable[[Session], bool]
+    ) -> Removed | None:
+        """Delete the session if `may` allows it in the same transaction, and no run of it is open
+        or has an end that clients do not know; None if it stays, or is not there. Raises
+        DatabaseUnavailable."""
+
+        def work(tx: Session) -> Removed | None:
+            if lock_session(tx, owner, session_id) is None or not may(tx):
+                return None
+            return remove(tx, owner, session_id, force=False)
+
+        removed = self._db.write(work)
+        return None if removed is None else self._removed(owner, session_id, removed)
+
+    def _removed(self, owner: str, session_id: str, removed: Removed) -> Removed:
+        """Delete the logs, and say that it is gone."""
         log.info(
             "session.deleted runs=%s forced=%s messages=%s",
             len(removed.run_ids),

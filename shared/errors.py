@@ -70,6 +70,13 @@ class QueueFull(ClientError):
     code = "queue_full"
 
 
+class QuotaExceeded(ClientError):
+    """You have as many runs as one user may have at once; send more when some are done."""
+
+    code = "quota"
+    retry_after: ClassVar[float] = 5.0  # seconds; nobody knows when one ends
+
+
 class SessionTooLarge(ClientError):
     """This session holds as much as a session may; begin a new one, or send less."""
 
@@ -125,6 +132,13 @@ class Unavailable(HoldfastError):
     """A service that Holdfast needs does not answer; try again shortly."""
 
     code = "unavailable"
+
+
+class Overloaded(Unavailable):
+    """Too many runs wait already; try again in a while."""
+
+    code = "overloaded"
+    retry_after: ClassVar[float] = 10.0  # seconds: a queue of that size does not empty at once
 
 
 class DatabaseUnavailable(Unavailable):

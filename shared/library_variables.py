@@ -9,7 +9,10 @@ import re
 from collections.abc import MutableMapping
 from typing import Final
 
-PREFIXES: Final = ("CELERY_", "CELERYD_", "EVENTLET_", "FLASK_", "KOMBU_", "PSYCOPG_", "WERKZEUG_")
+PREFIXES: Final = (
+    *("CELERY_", "CELERYD_", "EVENTLET_", "FLASK_", "KOMBU_"),
+    *("PROMETHEUS_", "PSYCOPG_", "WERKZEUG_"),
+)
 NAMES: Final = frozenset(
     re.findall(
         r"\w+",

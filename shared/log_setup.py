@@ -26,10 +26,11 @@ _INDENT: Final = "  | "  # before each line of a traceback
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def configure(role: str, level: str) -> None:
-    """Set up the root logger for a process of this role. `level`: a name, as in LOG_LEVEL."""
+def configure(role: str, level: str, form: str = "TEXT") -> None:
+    """Set up the root logger for a process of this role. `level`, `form`: names, as in LOG_LEVEL
+    and LOG_FORMAT."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(SafeFormatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s"))
+    handler.setFormatter(_formatter(role, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     sys.excepthook = _log_unhandled
     for noisy in (
@@ -41,6 +42,14 @@ def configure(role: str, level: str) -> None:
         "celery.beat",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _formatter(role: str, form: str) -> logging.Formatter:
+    if form == "JSON":
+        from shared.log_json import JsonFormatter
+
+        return JsonFormatter(role)
+    return SafeFormatter(f"%(asctime)s %(levelname)s {role} %(name)s %(message)s")
 
 
 class SafeFormatter(logging.Formatter):

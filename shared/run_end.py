@@ -8,7 +8,12 @@ it twice has the same effect as once.
 from collections.abc import Iterable
 
 from shared.db.database import Database
-from shared.db.runs.terminal import Announcement, announcement, mark_announced
+from shared.db.runs.terminal import (
+    Announcement,
+    announcement,
+    mark_announced,
+    mark_announced_before,
+)
 from shared.event_log.store import EventLog
 from shared.protocol import events
 
@@ -36,7 +41,8 @@ def announce_all(db: Database, event_log: EventLog, run_ids: Iterable[str]) -> N
 
 
 def announce_end(db: Database, event_log: EventLog, end: Announcement) -> None:
-    """Announce an end that was read, or just written, as not announced.
+    """Announce an end that was read, or just written, as not announced. The session's next run is
+    due after that; the caller has a worker look for it, or the reaper does.
 
     Raises RedisUnavailable or DatabaseUnavailable; the reaper tries again.
     """
@@ -47,4 +53,8 @@ def announce_end(db: Database, event_log: EventLog, end: Announcement) -> None:
         terminal_seq=end.terminal_seq,
         entries=[events.encode(name, payload) for name, payload in end.entries],
     )
-    db.single(lambda tx: mark_announced(tx, end.keys.run_id))
+    run_id, session = end.keys.run_id, end.session
+    if session is None:
+        db.single(lambda tx: mark_announced(tx, run_id))
+    else:
+        db.write(lambda tx: mark_announced_before(tx, run_id, session))

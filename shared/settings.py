@@ -54,6 +54,9 @@ class Settings:
     worker_concurrency: int
     takeover_slots: int
     queue_cap: int
+    max_runs_per_user: int
+    max_waiting_per_user: int
+    waiting_max: int
     session_max_bytes: int
     history_max_bytes: int
     lease: timedelta
@@ -85,7 +88,18 @@ class Settings:
     requests_per_second: int
     owner_requests_per_second: int
     reap_every: timedelta
+    flower_url: str
     log_level: str
+    log_format: str
+    traces_url: str
+    retention_days: float  # 0: for ever; the same of the next ones
+    retention_of_owners: Mapping[str, float]
+    retention_runs_days: float
+    retention_usage_days: float
+    ephemeral_life: timedelta
+    metrics_host: str
+    metrics_port: int  # 0: none
+    metrics_token: str = field(repr=False)
 
     @property
     def log_servers(self) -> tuple[str, ...]:
@@ -153,6 +167,9 @@ class Settings:
             worker_concurrency=read.integer("WORKER_CONCURRENCY", 200, 1, 5000),
             takeover_slots=read.integer("TAKEOVER_SLOTS", 200, 1, 5000),
             queue_cap=read.integer("QUEUE_CAP", 20, 1, 1000),
+            max_runs_per_user=read.integer("MAX_RUNS_PER_USER", 0, 0, 10**6),
+            max_waiting_per_user=read.integer("MAX_WAITING_PER_USER", 5000, 0, 10**6),
+            waiting_max=read.integer("WAITING_MAX", 200_000, 0, 10**7),
             session_max_bytes=read.integer("SESSION_MAX_BYTES", 2**28, 10_000, 2**40),
             history_max_bytes=read.integer("HISTORY_MAX_BYTES", 4_000_000, 10_000, 2**30),
             lease=read.seconds("LEASE_SECONDS", 15, 1),
@@ -184,7 +201,18 @@ class Settings:
             requests_per_second=read.integer("REQUESTS_PER_SECOND", 50, 1, 10**6),
             owner_requests_per_second=read.integer("OWNER_REQUESTS_PER_SECOND", 5000, 1, 10**6),
             reap_every=read.seconds("REAP_SECONDS", 2, 0.1),
+            flower_url=read.parsed("FLOWER_URL", "", addresses.page_url),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            log_format=read.choice("LOG_FORMAT", "text", ("TEXT", "JSON")),
+            traces_url=read.parsed("TRACES_URL", "", addresses.collector_url),
+            retention_days=read.days("RETENTION_DAYS", 0),
+            retention_of_owners=read.days_by_name("RETENTION_OF_OWNERS"),
+            retention_runs_days=read.days("RETENTION_RUNS_DAYS", 0),
+            retention_usage_days=read.days("RETENTION_USAGE_DAYS", 0),
+            ephemeral_life=read.seconds("EPHEMERAL_SECONDS", 86_400, 0),
+            metrics_host=read.text("METRICS_HOST", "127.0.0.1"),
+            metrics_port=read.integer("METRICS_PORT", 0, 0, 65535),
+            metrics_token=read.token("METRICS_TOKEN"),
         )
         read.require(
             set(settings.transports) <= {"websocket", "polling"} and settings.transports != (),

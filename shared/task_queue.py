@@ -5,15 +5,12 @@ a message may be lost (the reaper sends another) and may come twice (the second 
 Names are part of a rolling upgrade: a message may be received by a process of the version before.
 """
 
-import base64
 import logging
 import os
 import ssl
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
@@ -33,8 +30,6 @@ RECONNECT_MOST: Final = 2.0  # seconds between tries
 WAIT_BROKER: Final = 5.0  # seconds for a free connection
 WAIT_MOST: Final = 0.2  # seconds for which one wait for a message lasts
 
-LOOKED_THROUGH: Final = 1000  # messages: of a longer queue only the length is known
-
 RUNS: Final = "runs"
 TAKEOVER: Final = "takeover"
 MAINTENANCE: Final = "maintenance"
@@ -52,6 +47,7 @@ CHECK_ORPHANS_FORMER: Final = "holdfast.chase"
 DELETE_EPHEMERAL: Final = "holdfast.delete_ephemeral"
 SWEEP_EPHEMERAL: Final = "holdfast.sweep_ephemeral"
 ADD_SEARCH_TERMS: Final = "holdfast.add_search_terms"
+CLEAN_UP: Final = "holdfast.clean_up"
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -130,15 +126,6 @@ class _Amqp(AMQP):  # type: ignore[misc]
     Connection = _Connection
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """The messages that wait in the queue of runs. `run_ids`: of which runs; None if there are so
-    many that nobody looked."""
-
-    count: int
-    run_ids: frozenset[str] | None
-
-
 class TaskQueue:
     """Sends tasks by name. Each method returns False, with a log line, when the message could not
     be sent; it does not raise, since the reaper finds what was not sent."""
@@ -147,7 +134,9 @@ class TaskQueue:
         self._app = app
 
     def run_turn(self, run_id: str, *, delay: float | None = None) -> bool:
-        """Have a worker try to claim the run, after `delay` seconds."""
+        """Say that one more run is due, after `delay` seconds. Which one, the worker asks the
+        database (ADR 0024); `run_id` is for workers of the version before, which claim that one.
+        """
         return self._send(RUN_TURN, RUNS, run_id, countdown=delay)
 
     def take_over(self, run_id: str) -> bool:
@@ -162,20 +151,34 @@ class TaskQueue:
         """Have a maintenance worker send the stored answer to the gateway (R10)."""
         return self._send(ANSWER, MAINTENANCE, run_id, approval_id)
 
-    def waiting(self) -> Waiting | None:
-        """Return what waits in the queue of runs; None if the broker does not answer."""
+    def lengths(self) -> dict[str, int] | None:
+        """Return how many messages wait in each queue; None if the broker does not answer."""
         try:
             with self._app.pool.acquire(block=True, timeout=WAIT_BROKER) as connection:
                 channel = connection.default_channel
-                count = channel._size(RUNS)
-                if count > LOOKED_THROUGH:
-                    return Waiting(count, None)
-                key = channel.global_keyprefix + RUNS
-                found = channel.client.execute_command("LRANGE", key, 0, LOOKED_THROUGH)
+                return {name: channel._size(name) for name in (RUNS, TAKEOVER, MAINTENANCE)}
         except (OperationalError, RedisError, OSError) as error:
             log.warning("queue.unread error=%s", type(error).__name__)
             return None
-        return Waiting(count, frozenset(_run_ids(found)))
+
+    def processes(self, within: float) -> list[str]:
+        """Return the names of the worker processes that answer within so many seconds."""
+        try:
+            answers = self._app.control.ping(timeout=within)
+        except (OperationalError, RedisError, OSError) as error:
+            log.warning("queue.unread error=%s", type(error).__name__)
+            return []
+        return sorted(name for answer in answers for name in answer)
+
+    def waiting(self) -> int | None:
+        """Return how many messages wait in the queue of runs; None if the broker does not
+        answer."""
+        try:
+            with self._app.pool.acquire(block=True, timeout=WAIT_BROKER) as connection:
+                return int(connection.default_channel._size(RUNS))
+        except (OperationalError, RedisError, OSError) as error:
+            log.warning("queue.unread error=%s", type(error).__name__)
+            return None
 
     def _send(self, task: str, queue: str, run_id: str, *arguments: object, **options: Any) -> bool:
         try:
@@ -186,13 +189,3 @@ class TaskQueue:
             )
             return False
         return True
-
-
-def _run_ids(messages: Iterable[bytes]) -> Iterable[str]:
-    """Yield the first argument of each message; those that are no messages of ours are left out."""
-    for message in messages:
-        try:
-            arguments = orjson.loads(base64.b64decode(orjson.loads(message)["body"]))[0]
-            yield str(arguments[0])
-        except (ValueError, KeyError, IndexError, TypeError):
-            continue

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 SHOWN: Final = 80  # characters of a wrong value
 MOST_SECONDS: Final = 10**9
+MOST_DAYS: Final = 36_500
 _QUOTED: Final = re.compile(r"""(["']).*\1""", re.DOTALL)
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER: Final = re.compile(
@@ -67,6 +68,24 @@ class VariableReader:
 
     def words(self, name: str, default: str = "") -> tuple[str, ...]:
         return tuple(word.strip() for word in self.text(name, default).split(",") if word.strip())
+
+    def days_by_name(self, name: str) -> dict[str, float]:
+        """`alice=30,bob=0.5`: a number of days for each name."""
+        found: dict[str, float] = {}
+        for word in self.words(name):
+            key, _, value = word.rpartition("=")
+            if not key or not _NUMBER.fullmatch(value) or not 0 <= float(value) <= MOST_DAYS:
+                self._faults.append(f"{name}: {_shown(word)} is not like alice=30, in days")
+                continue
+            found[key.strip()] = float(value)
+        return found
+
+    def days(self, name: str, default: float) -> float:
+        value = self._convert(name, float, _NUMBER, default)
+        self.require(
+            0 <= value <= MOST_DAYS, f"{name}: {value:g} days is not from 0 to {MOST_DAYS}"
+        )
+        return value
 
     def networks(self, name: str) -> tuple[str, ...]:
         for word in (words := self.words(name)):

@@ -17,6 +17,7 @@ from shared.errors import SettingsError
 from shared.file_limit import raise_file_limit
 from shared.hermes.profiles import Profiles
 from shared.malloc_tuning import give_large_blocks_back
+from shared.probes.pulse import Pulse
 from shared.service import Service
 from shared.settings import SHORTEST_TOKEN as LEAST
 from shared.settings import Settings
@@ -36,7 +37,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
-    log_setup.configure("web", settings.log_level)
+    log_setup.configure("web", settings.log_level, settings.log_format)
     log.info("web.starting files=%s", raise_file_limit())
     if settings.has_short_token:
         log.warning("auth.short_token characters=%s least=%s", len(settings.auth_token), LEAST)
@@ -59,10 +60,19 @@ def main() -> int:
     server.service.start()
     port = listener.getsockname()[1]
     log.info("web.listening url=%s pid=%s", listening.url(settings.host, port), os.getpid())
-    dead = _wait(stopping, [server.service, *process.services])
+    services = [server.service, *process.services]
+    pulse = Pulse(
+        "web",
+        settings.home,
+        live=lambda: {service.name: service.healthy for service in services},
+        ready=process.health.dependencies,
+    )
+    pulse.start()
+    dead = _wait(stopping, services)
     log.info("web.stopping sockets=%s", len(process.connections))
     server.service.stop()
     process.stop()
+    pulse.stop()
     log.info("web.stopped")
     return 1 if dead else 0
 

@@ -1,6 +1,7 @@
 """Builds the objects of a web process, bottom up. Nothing is built at import."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +10,20 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from shared.db.database import Database
+from shared.db.runs.queue.admission import RunLimits
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client, pubsub_client
 from shared.event_log.gateway_notes import GatewayNotes
 from shared.event_log.store import EventLog
 from shared.file_limit import connections_that_fit
 from shared.hermes.profiles import Profiles
+from shared.metrics import web as web_metrics
+from shared.metrics.process import metrics_of_process
 from shared.protocol.events import NAMESPACE
 from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from shared.tracing.tracer import Tracer, tracer_of
 from web.access.sign_in_codes import SignInCodes
 from web.api.access import Access
 from web.api.approvals import Approvals
@@ -32,7 +37,9 @@ from web.api.request_auth import RequestAuth
 from web.api.request_body import MAX_BYTES
 from web.api.run_requests import RunRequests
 from web.api.socket_events import SocketEvents
+from web.api.waiting_places import WaitingPlaces
 from web.front import Front
+from web.measure import measure_requests, measure_web
 from web.pages.built_page import BuiltPage
 from web.pages.serve import add_info, add_page
 from web.readers.reader_emitter import ReaderEmitter
@@ -70,6 +77,7 @@ from web.transport.websocket_loop import WebSocketLoop
 PING_INTERVAL = 25  # seconds
 PING_TIMEOUT = 20  # seconds
 DEADLINES_EVERY = 1.0  # seconds
+ANSWERS_WITHIN = 4.0  # seconds for requests over HTTP, after the drain
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -85,7 +93,9 @@ class WebProcess:
     connections: Connections
     drain: Drain
     db: Database
+    health: Health
     services: Sequence[Service]
+    tracer: Tracer
 
     def start(self) -> None:
         """Start the services, those first that others need."""
@@ -93,10 +103,15 @@ class WebProcess:
             service.start()
 
     def stop(self) -> None:
-        """Close all connections, then stop the services in reverse and close the database."""
+        """Close all connections, wait for answers that are under way, then stop the services in
+        reverse and close the database."""
         self.drain.run()
+        deadline = time.monotonic() + ANSWERS_WITHIN
+        while self.table.is_answering() and time.monotonic() < deadline:
+            time.sleep(0.02)
         for service in reversed(self.services):
             service.stop()
+        self.tracer.stop()
         self.db.close()
 
 
@@ -182,6 +197,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
+    tracer = tracer_of(settings, "web")
+    places = WaitingPlaces(db, event_log)
+    services.append(places.service)
     requests = RunRequests(
         db=db,
         event_log=event_log,
@@ -191,6 +209,10 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         membership=membership,
         queue_cap=settings.queue_cap,
         session_max_bytes=settings.session_max_bytes,
+        tracer=tracer,
+        limits=RunLimits(settings.max_runs_per_user, settings.max_waiting_per_user),
+        waiting_max=settings.waiting_max,
+        places=places,
     )
     approvals = Approvals(db, event_log, queue)
     limits_of_owners = OwnerLimits(
@@ -266,6 +288,16 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         readers=readers,
     )
     add_api(app, auth, limits_of_owners, build_routes(parts), profiles, version())
+    measure_requests(app)
+    measure_web(
+        connections=connections,
+        readers=readers,
+        table=table,
+        loop=loop,
+        relay=relay,
+        faults=faults,
+    )
+    services += metrics_of_process(settings, "web", [web_metrics.REGISTRY], services)
     drain = Drain(server, request_queue, settings.web_drain, readers.close_all)
     front = Front(
         app,
@@ -284,7 +316,9 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         connections=connections,
         drain=drain,
         db=db,
+        health=health,
         services=services,
+        tracer=tracer,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from web.api.http.errors import Fault, is_api_path
+from web.pages.built_page import HASHED
 from web.server.client_faults import ClientFaults
 from web.server.forwarded import Forwarded
 from web.server.http_server import ADDRESS, CONNECTION
@@ -86,7 +87,7 @@ class Front:
         if not self._origins.allows_host(environ):
             self._faults.note("unknown_host", environ.get("HTTP_HOST"))
             return "400 Bad Request", "This host name is not in ALLOWED_HOSTS."
-        if not self._origins.allows_origin(environ):
+        if not (_is_code_of_the_page(environ) or self._origins.allows_origin(environ)):
             self._faults.note("refused_origin", environ.get("HTTP_ORIGIN"))
             return "403 Forbidden", "This origin is not allowed; see CORS_ORIGINS."
         return None
@@ -108,7 +109,7 @@ class Front:
 def _with_cors(environ: dict[str, Any], start_response: Any) -> Any:
     """Let the page of an allowed other origin read the answer, and ask what it may send."""
     origin = environ.get("HTTP_ORIGIN")
-    if origin is None:
+    if origin is None or _is_code_of_the_page(environ):
         return start_response
     rule = _API_PAGES if is_api_path(environ.get("PATH_INFO", "")) else _PAGES
     cors = [
@@ -128,6 +129,13 @@ def _with_cors(environ: dict[str, Any], start_response: Any) -> Any:
         return start_response(status, [*headers, *cors], *more)
 
     return start
+
+
+def _is_code_of_the_page(environ: dict[str, Any]) -> bool:
+    """A file that anybody may read, also a document without an origin, such as that of diagrams;
+    the answer says so itself."""
+    is_read = environ.get("REQUEST_METHOD") in {"GET", "HEAD"}
+    return is_read and environ.get("PATH_INFO", "").startswith(f"/{HASHED}")
 
 
 def _is_preflight(environ: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def _run(role: str) -> None:
         sys.exit(str(error))
     if not settings.redis_url:
         sys.exit("REDIS_URL: is missing; `holdfast up` brings a server of its own")
-    configure(role, settings.log_level)
+    configure(role, settings.log_level, settings.log_format)
     entries = {
         "runs": processes.run_worker,
         "maintenance": processes.run_maintenance,

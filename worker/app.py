@@ -13,12 +13,14 @@ from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
 from shared.settings import Settings
 from shared.task_queue import TaskQueue, celery_app
+from shared.tracing.tracer import tracer_of
 from worker.event_log.publisher import Publisher
 from worker.event_log.run_log import RunLog
 from worker.event_log.sharded_publisher import ShardedPublisher
 from worker.gateway.client_pool import ClientPool
 from worker.gateway.transcript_check import TranscriptCheck
 from worker.lease.keeper import LeaseKeeper
+from worker.lease.start_gate import StartGate
 from worker.services import Services
 from worker.turn import Turn
 
@@ -42,6 +44,9 @@ def build(settings: Settings) -> Services:
             and db.single(lambda tx: still_owned(tx, turn.claim))
         )
 
+    leases = LeaseKeeper(
+        lambda: connect(settings.database_url), settings.lease, settings.renew_every
+    )
     return Services(
         settings=settings,
         name=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}",
@@ -59,9 +64,9 @@ def build(settings: Settings) -> Services:
                 refresh_every=settings.log_ttl / 4,
             ),
         ),
-        leases=LeaseKeeper(
-            lambda: connect(settings.database_url), settings.lease, settings.renew_every
-        ),
+        leases=leases,
+        starts=StartGate(leases, settings.lease.total_seconds()),
         turns=turns,
+        tracer=tracer_of(settings, "worker"),
         transcripts=TranscriptCheck(gateways, GatewayNotes(command_client(settings.redis_url))),
     )

@@ -41,3 +41,15 @@ class SteadyScheduler(PersistentScheduler):
                 log.warning("beat.clock_set_back task=%s", entry.task)
                 entry.last_run_at = now
         self._heap = None
+
+
+def scheduler(on_tick: Callable[[], None]) -> type[SteadyScheduler]:
+    """A scheduler that calls `on_tick` after each iteration."""
+
+    class Ticking(SteadyScheduler):
+        def tick(self, *arguments: Any, **options: Any) -> float:
+            pause = super().tick(*arguments, **options)
+            on_tick()
+            return pause
+
+    return Ticking

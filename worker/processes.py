@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
@@ -11,11 +12,18 @@ from shared.celery_savings import EVENTS_EVERY, TaskEvents, pin_backend
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
-from shared.service import periodic
+from shared.event_log.worker_reports import WorkerReports
+from shared.job_ledger import JobLedger
+from shared.metrics import system as system_metrics
+from shared.metrics import worker as worker_metrics
+from shared.metrics.process import metrics_of_process
+from shared.service import Service, periodic
 from shared.settings import Settings
 from shared.task_queue import (
     ADD_SEARCH_TERMS,
+    CHECK_ORPHANS,
     CHECK_ORPHANS_FORMER,
+    CLEAN_UP,
     DELETE_EPHEMERAL,
     MAINTENANCE,
     REAP,
@@ -27,16 +35,27 @@ from shared.task_queue import (
 from worker import beat_clock
 from worker.app import build
 from worker.drain import drain
+from worker.liveness.beat_health import BeatHealth
+from worker.liveness.process_health import ProcessHealth
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
+from worker.maintenance.system_metrics import SystemMetrics
+from worker.measure import measure_worker
 from worker.queue_admission import QueueAdmission
+from worker.reporter import Reporter
 from worker.services import Services
 from worker.stop_listener import StopListener
-from worker.tasks import register_maintenance_tasks, register_run_tasks
+from worker.tasks import (
+    register_maintenance_tasks,
+    register_periodic_tasks,
+    register_run_tasks,
+)
 
 CHECK_ORPHANS_EVERY = 2.0  # seconds
 DELETE_EVERY = 300.0
 SWEEP_EVERY = 24 * 3600.0
 ADD_TERMS_EVERY = 2.0
+CLEAN_UP_EVERY = 3600.0
+SENT_AS = {CHECK_ORPHANS: CHECK_ORPHANS_FORMER}
 MAINTENANCE_THREADS = 4
 COMMON = ["--without-gossip", "--without-mingle", "--task-events"]
 
@@ -49,9 +68,12 @@ def run_worker(settings: Settings) -> None:
     events = TaskEvents(app)
     services = build(settings)
     admission = QueueAdmission(settings.worker_concurrency)
-    register_run_tasks(app, services, admission)
+    register_run_tasks(app, services, admission, events)
     pin_backend(app)
-    _with_services(settings, services, admission, events)
+    measure_worker(services)
+    measured = metrics_of_process(settings, "worker", [worker_metrics.REGISTRY])
+    measured.append(periodic("task-events", events.flush, EVENTS_EVERY))
+    _with_services(settings, app, services, admission, events, measured)
     app.worker_main(
         [
             "--quiet",
@@ -72,13 +94,27 @@ def run_maintenance(settings: Settings) -> None:
     tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
     services = build(settings)
-    register_maintenance_tasks(app, services, _last_tick(settings, services))
+    jobs = JobLedger(command_client(settings.redis_url))
+    last_tick = _last_tick(settings, services)
+    register_maintenance_tasks(app, services)
+    register_periodic_tasks(app, services, last_tick, jobs, _intervals(settings))
     pin_backend(app)
+    SystemMetrics(services, jobs).install()
+    registries = [worker_metrics.REGISTRY, system_metrics.REGISTRY]
+    for service in metrics_of_process(settings, "maintenance", registries):
+        service.start()
+    health = ProcessHealth("maintenance", app, services, {})
 
-    def started(**_: Any) -> None:
+    def started(sender: Any, **_: Any) -> None:
+        health.start(sender)
         app.send_task(DELETE_EPHEMERAL, queue=MAINTENANCE)  # beat's first tick is minutes away
 
+    def shutting_down(**_: Any) -> None:
+        services.draining = True
+
     worker_ready.connect(started, weak=False)
+    worker_shutting_down.connect(shutting_down, weak=False)
+    worker_shutdown.connect(lambda **_: health.stop(), weak=False)
     app.worker_main(
         [
             "--quiet",
@@ -99,12 +135,12 @@ def run_beat(settings: Settings) -> None:
     app = celery_app(settings)
     reap_every = settings.reap_every.total_seconds()
     app.conf.beat_schedule = {
-        "reap": _entry(REAP, reap_every),
-        "check_orphaned_runs": _entry(CHECK_ORPHANS_FORMER, CHECK_ORPHANS_EVERY),
-        "delete_ephemeral": _entry(DELETE_EPHEMERAL, DELETE_EVERY),
-        "sweep_ephemeral": _entry(SWEEP_EPHEMERAL, SWEEP_EVERY),
-        "add_search_terms": _entry(ADD_SEARCH_TERMS, ADD_TERMS_EVERY),
+        task.rpartition(".")[2]: _entry(SENT_AS.get(task, task), every)
+        for task, every in _intervals(settings).items()
     }
+    app.conf.task_send_sent_event = False  # Flower would list each tick
+    for service in metrics_of_process(settings, "beat", []):
+        service.start()
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -112,8 +148,22 @@ def run_beat(settings: Settings) -> None:
         raise SettingsError([fault]) from error
     app.conf.beat_schedule_filename = str(settings.home / "beat-schedule")
     app.conf.beat_max_loop_interval = min(1.0, reap_every)
-    app.conf.beat_scheduler = f"{beat_clock.__name__}:SteadyScheduler"
+    health = BeatHealth(settings)
+    app.conf.beat_scheduler = beat_clock.scheduler(health.ticked)
+    health.start()
     app.Beat(loglevel=settings.log_level, quiet=True).run()
+
+
+def _intervals(settings: Settings) -> dict[str, float]:
+    """Seconds between two runs of each periodic task."""
+    return {
+        REAP: settings.reap_every.total_seconds(),
+        CHECK_ORPHANS: CHECK_ORPHANS_EVERY,
+        DELETE_EPHEMERAL: DELETE_EVERY,
+        SWEEP_EPHEMERAL: SWEEP_EVERY,
+        ADD_SEARCH_TERMS: ADD_TERMS_EVERY,
+        CLEAN_UP: CLEAN_UP_EVERY,
+    }
 
 
 def _entry(task: str, every: float) -> dict[str, Any]:
@@ -139,7 +189,12 @@ def _last_tick(settings: Settings, services: Services) -> LastTick:
 
 
 def _with_services(
-    settings: Settings, services: Services, admission: QueueAdmission, events: TaskEvents
+    settings: Settings,
+    app: Celery,
+    services: Services,
+    admission: QueueAdmission,
+    events: TaskEvents,
+    measured: list[Service],
 ) -> None:
     """Start the process's own services when the worker is ready, and stop them with it."""
 
@@ -150,17 +205,27 @@ def _with_services(
 
     stop_listener = StopListener(settings.redis_url, settings.installation, request_stop)
     standby = StandbyReaper(services, _last_tick(settings, services))
-    task_events = periodic("task-events", events.flush, EVENTS_EVERY)
+    loops = {
+        "publisher": lambda: services.publisher.healthy,
+        "leases": lambda: services.leases.healthy,
+        "stop listener": lambda: stop_listener.healthy,
+        "standby reaper": lambda: standby.healthy,
+    }
+    health = ProcessHealth("worker", app, services, loops)
+    reporter = Reporter(services, WorkerReports(command_client(settings.redis_url)))
 
     def started(sender: Any, **_: Any) -> None:
         admission.attach(sender)
         events.attach(sender)
-        task_events.start()
         standby.start()
         services.publisher.start()
         services.leases.start()
         stop_listener.start()
         services.transcripts.start()
+        for service in measured:
+            service.start()
+        health.start(sender)
+        reporter.start()
         gc_tuning.settle()
 
     def shutting_down(**_: Any) -> None:
@@ -169,12 +234,16 @@ def _with_services(
         runtime.spawn_from_signal(events.flush)
 
     def stopped(**_: Any) -> None:
+        health.stop()
+        for service in measured:
+            service.stop()
         standby.stop()
-        task_events.stop()
         stop_listener.stop()
+        reporter.stop()
         services.publisher.stop()
         services.leases.stop()
         services.gateways.close()
+        services.tracer.stop()
         services.db.close()
 
     worker_ready.connect(started, weak=False)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from shared.db.database import Database, Work
@@ -11,10 +11,12 @@ from shared.errors import DatabaseUnavailable
 from shared.event_log.store import EventLog
 from shared.settings import Settings
 from shared.task_queue import TaskQueue
+from shared.tracing.tracer import NoTracer, Tracer
 from worker.event_log.sharded_publisher import ShardedPublisher
 from worker.gateway.client_pool import ClientPool
 from worker.gateway.transcript_check import TranscriptCheck
 from worker.lease.keeper import LeaseKeeper
+from worker.lease.start_gate import StartGate
 from worker.turn import Turn
 
 T = TypeVar("T")
@@ -62,8 +64,10 @@ class Services:
     gateways: ClientPool
     publisher: ShardedPublisher
     leases: LeaseKeeper
+    starts: StartGate
     turns: dict[str, Turn]
     transcripts: TranscriptCheck
+    tracer: Tracer = field(default_factory=NoTracer)
     draining: bool = False
 
     @property

@@ -33,6 +33,11 @@ class StopListener:
         """End; takes up to a second."""
         self._service.stop()
 
+    @property
+    def healthy(self) -> bool:
+        """Whether its loop lives; see `Service.healthy`."""
+        return self._service.healthy
+
     def _run(self) -> None:
         while not self._service.stopping:
             try:

@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from shared.db.runs.claim import Claim
 from shared.errors import OwnershipLost
@@ -72,6 +74,7 @@ class Turn:
     stop_announced: bool = False
     stop_sent: bool = False
     timed_out: bool = False
+    usage: Mapping[str, Any] | None = None  # as it was stored with the end
 
     @property
     def run_id(self) -> str:

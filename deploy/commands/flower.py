@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 from deploy.errors import DeployError
 from shared.settings import Settings
@@ -9,6 +10,7 @@ from shared.task_queue import celery_app
 
 USER = "holdfast"
 MAX_TASKS = 10_000  # in memory; Flower's own default is ten times that
+SAVE_EVERY = 60_000  # milliseconds
 # Variables of Flower that would let others in, or have it listen elsewhere.
 NOT_HEEDED = ("ADDRESS", "UNIX_SOCKET", "AUTH", "AUTH_PROVIDER", "UNAUTHENTICATED_API", "CONF")
 
@@ -26,6 +28,9 @@ def run(settings: Settings, token: str) -> None:
     os.environ["FLOWER_BASIC_AUTH"] = f"{USER}:{token}"
     app = celery_app(settings)
     options = [
+        "--persistent=True",
+        f"--db={_state_file(settings)}",
+        f"--state_save_interval={SAVE_EVERY}",
         "--address=127.0.0.1",
         f"--port={port}",
         f"--max_tasks={MAX_TASKS}",
@@ -35,6 +40,12 @@ def run(settings: Settings, token: str) -> None:
         app.start(argv=["flower", *options])
     except ValueError as error:
         raise DeployError(f"a variable FLOWER_… cannot be used: {error}") from error
+
+
+def _state_file(settings: Settings) -> Path:
+    """Where the list of tasks is kept, so that it is there after a restart."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings.home / "flower"
 
 
 def _port() -> int:

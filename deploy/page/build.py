@@ -62,11 +62,13 @@ def install_tools() -> None:
 def build_client() -> Path:
     """Build the client for Node, for the tests with a real server, and give its script. Raises
     BuildFailed, NodeMissing."""
-    with _alone():
-        node = find_node(CACHE)
-        _install(node, with_tools=False)
-        _run(node, "exec", "--", "vite", "build", "-c", "vite.client.config.ts", "-l", "warn")
-        return _PACKAGES / ".client" / "driver.js"
+    return _build_for_tests("client") / "driver.js"
+
+
+def build_reference() -> Path:
+    """Build the script with which browser tests draw a text at once, and give it. Raises
+    BuildFailed, NodeMissing."""
+    return _build_for_tests("reference") / "reference.js"
 
 
 def source_hash(source: Path) -> str:
@@ -117,6 +119,14 @@ def _run(node: Node, *arguments: str) -> None:
     if done.returncode != 0:
         said = "\n".join(filter(None, [done.stdout.strip(), done.stderr.strip()]))
         raise BuildFailed(f"npm {' '.join(arguments)} failed:\n{said}")
+
+
+def _build_for_tests(name: str) -> Path:
+    with _alone():
+        node = find_node(CACHE)
+        _install(node, with_tools=False)
+        _run(node, "exec", "--", "vite", "build", "-c", f"vite.{name}.config.ts", "-l", "warn")
+        return _PACKAGES / f".{name}"
 
 
 def _replace(place: Path, fresh: Path) -> None:

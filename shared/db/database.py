@@ -8,7 +8,8 @@ once after a connection that turned out to be dead before the COMMIT. So a unit 
 effects besides its transaction. Everything else becomes DatabaseUnavailable.
 Invariant: a unit is never repeated after a COMMIT of unknown outcome; the caller gets
 DatabaseUnavailable and may look whether it counted. Each unit ends within a bounded time, waiting
-included. On SQLite there is one connection, and units come one after the other.
+included. On SQLite there are two connections, one for reading units and one for all others, and the
+units of each come one after the other: reads do not wait for writes.
 """
 
 import logging
@@ -42,17 +43,19 @@ CONFLICTS_FOR = 5.0  # seconds for which a unit of work is repeated after confli
 class Database:
     """Runs units of work. A Session must not be used after the unit that got it.
 
-    In a green process a unit on SQLite runs in an OS thread, one at a time: sqlite3 would block the
-    hub, and its locks do not work between green and OS threads.
+    In a green process a unit on SQLite runs in an OS thread, one of each connection at a time:
+    sqlite3 would block the hub, and its locks do not work between green and OS threads.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
         self.is_sqlite = is_sqlite(url)
         self._engine = _engine(url, pool_size)
-        self._reader = self._kind("REPEATABLE READ")
-        self._single = self._kind("AUTOCOMMIT")
+        self._read_engine = _engine(url, pool_size) if self.is_sqlite else self._engine
+        self._reader = self._kind(self._read_engine, "REPEATABLE READ")
+        self._single = self._kind(self._engine, "AUTOCOMMIT")
         self._one_at_a_time = threading.Lock()
+        self._one_read_at_a_time = threading.Lock()
 
     def write(self, work: Work[T]) -> T:
         """Return the result of `work(tx)`, committed. `work` may be called more than once.
@@ -76,15 +79,16 @@ class Database:
         """
         return self._retrying(self._single, work)
 
-    def _kind(self, level: str) -> Engine:
+    def _kind(self, engine: Engine, level: str) -> Engine:
         """The engine with that isolation level; SQLite has only deferred and immediate begins."""
         if self.is_sqlite:
-            return self._engine.execution_options(holdfast_deferred=True)
-        return self._engine.execution_options(isolation_level=level)
+            return engine.execution_options(holdfast_deferred=True)
+        return engine.execution_options(isolation_level=level)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._engine.dispose()
+        self._read_engine.dispose()
 
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
         deadline = time.monotonic() + CONFLICTS_FOR
@@ -106,13 +110,14 @@ class Database:
     def _once(self, engine: Engine, work: Work[T], deadline: float) -> T:
         if not self.is_sqlite:
             return _transaction(engine, work)
+        turn = self._one_read_at_a_time if engine is self._reader else self._one_at_a_time
         # Bounded as well: when the database is locked, units of work queue up here.
-        if not self._one_at_a_time.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        if not turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise _too_busy()
         try:
             result: T = runtime.offload(_transaction, engine, work)
         finally:
-            self._one_at_a_time.release()
+            turn.release()
         return result
 
 
@@ -168,7 +173,7 @@ def _engine(url: str, pool_size: int) -> Engine:
         )
         event.listen(engine, "connect", prepare_nothing_behind_a_pooler)
         return engine
-    # One permanent connection: units of work come one at a time, and opening costs as much as one.
+    # A permanent connection: units of work come one at a time, and opening costs as much as one.
     engine = create_engine(
         url,
         poolclass=StaticPool,

@@ -1,8 +1,8 @@
 """The locks by which transactions on one session run one after the other (R11).
 
-Order: the row of the session first, then the row of a run; nothing else is locked, so there are no
-deadlocks. A lock reads the few columns that decisions need, not whole entities: nearly every
-transaction begins with one.
+Order: the row of the session first, then the row of a run, so there are no deadlocks. Who takes a
+run first (`claim_next`) waits for no lock after that. A lock reads the few columns that decisions
+need, not whole entities: nearly every transaction begins with one.
 """
 
 from typing import Any, Final
@@ -53,6 +53,12 @@ _SESSION_OF: Any = (
     .where(RunRow.id == bindparam("of_run"))
     .with_for_update(of=SessionRow)
 )
+# Who holds the lock of a run already must not wait for that of its session.
+_SESSION_OR_NOT: Any = (
+    select(*SESSION_COLUMNS)
+    .where(SessionRow.owner == bindparam("owner"), SessionRow.id == bindparam("session_id"))
+    .with_for_update(skip_locked=True)
+)
 
 
 def lock_session(tx: Session, owner: str, session_id: str | None) -> Row[Any] | None:
@@ -65,6 +71,13 @@ def lock_session(tx: Session, owner: str, session_id: str | None) -> Row[Any] | 
         return None
     here = {"owner": owner, "session_id": session_id}
     found: Row[Any] | None = tx.connection().execute(_SESSION, here).first()
+    return found
+
+
+def try_lock_session(tx: Session, owner: str, session_id: str) -> Row[Any] | None:
+    """The same without waiting; None also if somebody else has locked it."""
+    here = {"owner": owner, "session_id": session_id}
+    found: Row[Any] | None = tx.connection().execute(_SESSION_OR_NOT, here).first()
     return found
 
 

@@ -32,8 +32,19 @@ LIVE_STATES = ",".join(f"'{state}'" for state in RunState if state in LIVE)  # a
 NO_SESSION: ColumnElement[str] = literal_column("''")
 UNINDEXED: ColumnElement[bool] = literal_column("indexed_by IS NULL")
 IS_FAILED: ColumnElement[bool] = literal_column(f"state = '{RunState.FAILED}'")
+HAS_ENDED: ColumnElement[bool] = literal_column("ended_at IS NOT NULL")
 UNINDEXED_TITLE: ColumnElement[bool] = literal_column("title_indexed_by IS NULL AND title <> ''")
 _LIVE_IN_SESSION = text(f"state IN ({LIVE_STATES}) AND session_id IS NOT NULL")
+# Conditions of the indexes of the queue. Queries use the same expressions, so that the database
+# recognises its indexes (shared.db.runs.queue.fair_order).
+IS_DUE: ColumnElement[bool] = literal_column(
+    f"state = '{RunState.QUEUED}' AND due_no IS NOT NULL AND not_before IS NULL"
+)
+IS_PAUSED: ColumnElement[bool] = literal_column(
+    f"state = '{RunState.QUEUED}' AND not_before IS NOT NULL"
+)
+IS_NOT_DUE: ColumnElement[bool] = literal_column(f"state = '{RunState.QUEUED}' AND due_no IS NULL")
+_IS_UNANNOUNCED = text("announced_at IS NULL")
 
 
 class Base(DeclarativeBase):
@@ -170,7 +181,11 @@ class TitleTermsRow(Base):
 
 
 class RunRow(Base):
-    """One turn: its input, its place in the queue, its owner, its log, its end."""
+    """One turn: its input, its place in the queue, its owner, its log, its end.
+
+    `runs_ended` has all that counts and plots need, so that they read no row, which may be large.
+    A run comes into it once, with its end.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -196,11 +211,49 @@ class RunRow(Base):
             "runs_failed", "created_at", "id", sqlite_where=IS_FAILED, postgresql_where=IS_FAILED
         ),
         Index(
+            "runs_ended",
+            "created_at",
+            "owner",
+            "profile",
+            "state",
+            "reason",
+            "first_claimed_at",
+            "first_token_at",
+            "ended_at",
+            sqlite_where=HAS_ENDED,
+            postgresql_where=HAS_ENDED,
+        ),
+        Index(
             "runs_not_done",
             "state",
             "lease_until",
-            sqlite_where=text("announced_at IS NULL"),
-            postgresql_where=text("announced_at IS NULL"),
+            sqlite_where=_IS_UNANNOUNCED,
+            postgresql_where=_IS_UNANNOUNCED,
+        ),
+        Index(
+            "runs_due",
+            "profile",
+            "due_no",
+            "created_at",
+            "id",
+            sqlite_where=IS_DUE,
+            postgresql_where=IS_DUE,
+        ),
+        Index("runs_paused", "not_before", sqlite_where=IS_PAUSED, postgresql_where=IS_PAUSED),
+        Index(
+            "runs_not_due",
+            "created_at",
+            "id",
+            sqlite_where=IS_NOT_DUE,
+            postgresql_where=IS_NOT_DUE,
+        ),
+        Index(
+            "runs_of_owner_not_done",
+            "owner",
+            "state",
+            "due_no",
+            sqlite_where=_IS_UNANNOUNCED,
+            postgresql_where=_IS_UNANNOUNCED,
         ),
     )
 
@@ -221,8 +274,10 @@ class RunRow(Base):
     turn_no: Mapped[int | None]
     created_at: Mapped[float]
     enqueued_at: Mapped[float | None]
+    due_no: Mapped[int | None] = mapped_column(BigInteger)  # its place among all that may start
     not_before: Mapped[float | None]
     first_claimed_at: Mapped[float | None]
+    first_token_at: Mapped[float | None]  # by its worker's clock; written with its end
     # its owner
     worker: Mapped[str | None]
     fence: Mapped[int] = mapped_column(default=0)
@@ -245,6 +300,17 @@ class RunRow(Base):
     gateway_synced: Mapped[bool] = mapped_column(Boolean, default=False)
     # what a worker saw of it (shared.protocol.timeline); read only where it is asked for
     timeline: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
+
+
+class OwnerTurnRow(Base):
+    """How far the rounds over the owners have come: the `due_no` of the owner's run that was
+    claimed last (shared.db.runs.queue.fair_order)."""
+
+    __tablename__ = "owner_turns"
+    __table_args__ = (Index("owner_turns_by_no", "last_no"),)
+
+    owner: Mapped[str] = mapped_column(Id, primary_key=True)
+    last_no: Mapped[int] = mapped_column(BigInteger)
 
 
 class IdempotencyKeyRow(Base):

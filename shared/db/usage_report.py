@@ -106,6 +106,31 @@ def sums(tx: Session, by: By, span: Span, limit: int | None = None) -> list[Usag
     return [_sum(row) for row in tx.execute(query.limit(limit))]
 
 
+@dataclass(frozen=True)
+class DayOfModel:
+    """The usage of one model on one day (`YYYY-MM-DD`, UTC); the fields of `UsageSum`."""
+
+    day: str
+    model: str | None
+    runs: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated_cost_usd: float | None
+    actual_cost_usd: float | None
+
+
+def sums_of_days(tx: Session, span: Span, limit: int = 500) -> list[DayOfModel]:
+    """Return one sum per day and model, in order of days, at most `limit`."""
+    query = select(
+        UtcDay(UsageRow.created_at).label("day"), UsageRow.model.label("model"), *_totals()
+    ).where(*_within(span))
+    query = query.group_by("day", UsageRow.model).order_by("day", UsageRow.model).limit(limit)
+    return [DayOfModel(row.day, row.model, **_figures(row)) for row in tx.execute(query)]
+
+
 def total(tx: Session, span: Span) -> UsageSum:
     """Return one sum of all, without a key."""
     query = select(literal(None).label("key"), *_totals()).where(*_within(span))
@@ -151,6 +176,10 @@ def _totals() -> list[ColumnElement[Any]]:
 
 
 def _sum(row: Any) -> UsageSum:
+    return UsageSum(key=row.key, **_figures(row))
+
+
+def _figures(row: Any) -> dict[str, Any]:
     counts = {name: int(getattr(row, name)) for name in COUNTS}  # PostgreSQL sums to numeric
     costs = {name: getattr(row, name) for name in COSTS}
-    return UsageSum(key=row.key, runs=row.runs, **counts, **costs)
+    return {"runs": row.runs, **counts, **costs}

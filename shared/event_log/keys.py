@@ -20,6 +20,13 @@ WRITABLE: Final = f"{PREFIX}:writable"
 #: Set: the profiles whose gateways give no transcript, as workers have found out. No TTL.
 WITHOUT_TRANSCRIPT: Final = f"{PREFIX}:without-transcript"
 
+#: Hash: periodic job -> its last run, as JSON (`shared/job_ledger.py`). No TTL.
+JOBS: Final = f"{PREFIX}:jobs"
+
+#: Sorted set: names of workers that have reported, by the time of their last report. Only an index:
+#: names older than an hour are removed by any worker, and a name without its report counts as gone.
+WORKERS: Final = f"{PREFIX}:workers"
+
 #: Prefix of channels: a relay publishes to itself here to see that it receives (FAILURES 29).
 RELAY_ECHO: Final = f"{PREFIX}:echo:"
 
@@ -95,6 +102,12 @@ class Channels:
     @property
     def _prefix(self) -> str:
         return f"{PREFIX}:{self.installation}.{self.database}"
+
+
+def worker_report(name: str) -> str:
+    """String: what the worker of this name says of itself, as JSON (`worker_reports`). TTL: some of
+    its intervals, so that it goes with the worker."""
+    return f"{PREFIX}:worker:{name}"
 
 
 def used_code(nonce: str) -> str:

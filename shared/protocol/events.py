@@ -35,7 +35,12 @@ CLIENT_EVENTS: Final = (
         "resume", "session_id or run_id, epoch?, after_seq?", "Show the session and go on with it."
     ),
     EventDef("abort", "session_id or run_id", "Stop the live run, else the head of the queue."),
-    EventDef("queue.cancel", "session_id, run_id", "Take a waiting message out of the queue."),
+    EventDef(
+        "queue.cancel",
+        "session_id, run_id",
+        "Take a waiting message out of the queue. The acknowledgement of one that had not begun "
+        "has its `input`, as it was sent.",
+    ),
     EventDef(
         "approval",
         "session_id or run_id, choice, approval_id?",
@@ -73,8 +78,10 @@ RUN_EVENTS: Final = (
     EventDef("usage.updated", "inputTokens, outputTokens", "Tokens of the session's context."),
     EventDef(
         "run.completed",
-        "status, finish_reason, output, usage, inputTokens, outputTokens, resync?, parsed_*?",
-        "The end of a run that was answered, or stopped by a person (`aborted`).",
+        "status, finish_reason, output, usage, inputTokens, outputTokens, resync?, synced?, "
+        "parsed_*?",
+        "The end of a run that was answered, or stopped by a person (`aborted`; `synced: false`: "
+        "the gateway did not say that it has stopped).",
     ),
     EventDef("run.failed", "error, reason, inputTokens, outputTokens", "The end of a failed run."),
     EventDef("run.cancelled", "status, reason", "The end of a run that never started."),
@@ -82,8 +89,17 @@ RUN_EVENTS: Final = (
 
 #: Events of the session: no seq, read again by `resume` (P14).
 SESSION_EVENTS: Final = (
-    EventDef("run.queued", "run_id, queue_length", "The message waits for the one before it."),
-    EventDef("queue.updated", "queue", "The waiting messages changed."),
+    EventDef(
+        "run.queued",
+        "run_id, queue_length, position?, estimate?",
+        "The message waits for the one before it; with `position`, for a free slot: then so many "
+        "runs of all users start up to this one, in about `estimate` seconds.",
+    ),
+    EventDef(
+        "queue.updated",
+        "queue",
+        "The waiting messages, or the place of the first one, changed.",
+    ),
     EventDef("messages.updated", "run_id", "Stored messages were replaced: resume to read them."),
     EventDef("message.added", "message", "A prompt's turn has started; for other tabs."),
     EventDef("approval.expired", "run_id, approval_id", "An answer came too late."),
@@ -100,7 +116,7 @@ SOCKET_EVENTS: Final = (
     EventDef(
         "resumed",
         "messages, total, hasMore, isWorking, events, queue, inputTokens, outputTokens, "
-        "run_id, epoch, seq, status, title?, notices?",
+        "run_id, epoch, seq, status, title?, notices?, approvals?, ends?",
         "The answer to `resume`: everything so far; what follows is live.",
     ),
     EventDef("session.resync", "as resumed", "Your view cannot be continued: take this instead."),

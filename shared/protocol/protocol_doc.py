@@ -72,6 +72,10 @@ A `resume` with `run_id`, `epoch` and `after_seq` is answered, if the log still 
 long as its gateway is as it is. The code `no_transcript`: the gateway gives no transcript, so that
 results of tools (`tool_results` in `missing`), and reasoning that was not streamed (`reasoning`),
 are not kept; the message says what the operator can set. Other codes may come.
+`approvals` are the `approval.request` of all questions that are open, the oldest first, of which
+`events` has the oldest. `ends` is a list of `{run_id, status, reason?, error?, unconfirmed?}`, of
+the turns among `messages` that failed or were stopped; `unconfirmed`: the gateway did not say that
+it stopped.
 """
 
 

@@ -88,7 +88,7 @@ class Timeline:
         }
         if name == "tool.completed":
             details["failed"] = bool(payload.get("error"))
-        at = now if now is not None else _time(payload.get("timestamp"))
+        at = now if now is not None else time_of(payload.get("timestamp"))
         self._append({"at": at, "step": word, **details}, is_tool=word.startswith("tool_"))
 
     def _append(self, step: Step, *, is_tool: bool) -> None:
@@ -97,6 +97,12 @@ class Timeline:
             return
         self._tools += is_tool
         self.steps.append(step)
+
+
+def first_token_at(state: Mapping[str, Any] | None) -> float | None:
+    """When the first text came, as `to_state` has it, in epoch seconds; None: none, or unknown."""
+    steps = state["steps"] if state is not None else []
+    return next((step["at"] for step in steps if step["step"] == "first_token"), None)
 
 
 def _fit(value: object) -> object:
@@ -108,6 +114,7 @@ def _fit(value: object) -> object:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
-def _time(value: object) -> float | None:
+def time_of(value: object) -> float | None:
+    """The value of a field `timestamp`, in epoch seconds; None if it is no time."""
     fit = _fit(value)
     return float(fit) if isinstance(fit, int | float) and fit > 0 else None

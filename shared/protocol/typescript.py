@@ -45,11 +45,13 @@ export interface Message {
   truncated?: boolean;
 }
 
-/** A message that waits for the one before it. */
+/** A message that waits for the one before it; with `position`, for a free slot. */
 export interface Waiting {
   run_id: string;
   input: string;
   created_at: number;
+  position?: number;
+  estimate?: number;
 }
 
 /** What a session will not have as long as its gateway is as it is. */
@@ -57,6 +59,15 @@ export interface Notice {
   code: string;
   missing: string[];
   message: string;
+}
+
+/** How a run ended that was not answered. */
+export interface BadEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string;
+  error?: string;
+  unconfirmed?: boolean;
 }
 
 /** What all events of a run carry. */
@@ -77,7 +88,14 @@ export interface OfSession {
 
 /** The acknowledgement of a request. */
 export type Reply =
-  | { ok: true; run_id?: string; session_id?: string; status?: string; approval_id?: number }
+  | {
+      ok: true;
+      run_id?: string;
+      session_id?: string;
+      status?: string;
+      approval_id?: number;
+      input?: unknown;
+    }
   | { ok: false; error: { code: string; message: string } };
 """
 
@@ -85,6 +103,7 @@ _TYPES: Final = {
     "after_seq": "number",
     "afterTokens": "number",
     "approval_id": "number",
+    "approvals": "OfRun[]",
     "archived": "boolean",
     "attempt": "number",
     "beforeTokens": "number",
@@ -97,6 +116,7 @@ _TYPES: Final = {
     "delay": "number",
     "delta": "string",
     "duration": "number",
+    "ends": "BadEnd[]",
     "epoch": "number",
     "error": "string",
     "events": "{ event: string; data: OfRun }[]",
@@ -120,6 +140,8 @@ _TYPES: Final = {
     "preview": "string",
     "queue": "Waiting[]",
     "queue_length": "number",
+    "position": "number",
+    "estimate": "number",
     "reason": "string",
     "resync": "boolean",
     "run_id": "string",

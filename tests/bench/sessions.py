@@ -31,13 +31,13 @@ FIRST_DIRECT = "first token, direct read"
 GOALS = {RESUME_400: "15", RESUME_2000: "25", FIRST_2000: "120"}
 
 
-def seed(stack: Stack, session_id: str, count: int, size: int) -> None:
+def seed(stack: Stack, session_id: str, count: int, size: int, *, owner: str = OWNER) -> None:
     """A session of `count` messages of `size` characters, user and assistant in turn."""
 
     def work(tx: Session) -> None:
         tx.add(
             SessionRow(
-                owner=OWNER,
+                owner=owner,
                 id=session_id,
                 profile="default",
                 started_at=1.0,
@@ -54,7 +54,7 @@ def seed(stack: Stack, session_id: str, count: int, size: int) -> None:
             insert(MessageRow),
             [
                 {
-                    "owner": OWNER,
+                    "owner": owner,
                     "session_id": session_id,
                     "turn_no": n // 2 + 1,
                     "idx": n % 2,

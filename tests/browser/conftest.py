@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from deploy.page import build
-from shared import sign_in_code
-from tests.support.servers.stack import TOKEN, Stack
+from tests.support.page.chromium import CHROMIUM, chromium, signed_in
+from tests.support.servers.stack import Stack
 
-CHROMIUM = "/usr/bin/chromium"
 WITHIN = 20_000  # milliseconds
 
 _numbers = itertools.count(1)
@@ -36,12 +34,8 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{CHROMIUM} is missing")
         pytest.skip(f"{CHROMIUM} is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")
@@ -108,10 +102,7 @@ Tabs = Callable[..., Tab]
 @pytest.fixture
 def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
     """A browser of one person, who is signed in."""
-    made = browser.new_context(viewport={"width": 1280, "height": 800})
-    code = sign_in_code.make(TOKEN, time.time())
-    answer = made.request.post(f"{stack.url}/auth/session", data={"code": code})
-    assert answer.ok, answer.text()
+    made = signed_in(browser, stack.url)
     yield made
     made.close()
 

@@ -73,3 +73,43 @@ def test_the_first_load_is_small(tabs: Tabs) -> None:
         "() => performance.getEntriesByType('resource').map((one) => one.encodedBodySize)"
     )
     assert 0 < sum(sizes) <= 250_000
+
+
+def test_settings_shortcuts_and_search(tab: Tab, axe: str, theme: Any) -> None:
+    tab.page.emulate_media(color_scheme=theme)
+    tab.send("Something to be found.")
+    tab.wait_for_text("You wrote")
+    tab.wait_for_rest()
+    for key, title in (
+        ("Control+,", "Settings"),
+        ("Control+/", "Keyboard shortcuts"),
+        ("Control+k", "Search sessions"),
+    ):
+        tab.page.keyboard.press(key)
+        tab.page.locator("dialog h2", has_text=title).wait_for()
+        for width in WIDTHS:
+            tab.page.set_viewport_size({"width": width, "height": 800})
+            assert barriers(tab, axe) == []
+            assert tab.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        tab.page.keyboard.press("Escape")
+        tab.page.locator("dialog").wait_for(state="detached")
+
+
+def test_what_is_done_to_a_session(tab: Tab, axe: str, theme: Any) -> None:
+    tab.page.emulate_media(color_scheme=theme)
+    tab.send("Looked at closely.")
+    tab.wait_for_text("You wrote")
+    tab.wait_for_rest()
+    row = tab.page.locator("[data-session]", has_text="Looked at closely").first
+    row.locator("button[aria-expanded]").click()
+    assert barriers(tab, axe) == []
+    tab.page.locator(".session-actions button", has_text="Workspace").click()
+    assert barriers(tab, axe) == []
+    tab.page.press(".rename", "Escape")
+    row.locator("a").focus()
+    tab.page.keyboard.press("Delete")
+    tab.page.locator(".leaving").first.wait_for()
+    tab.page.fill(".search", "closely")
+    tab.page.locator(".found-count", has_text="found").wait_for()
+    assert barriers(tab, axe) == []
+    tab.page.locator(".leaving button").first.click()

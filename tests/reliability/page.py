@@ -45,7 +45,7 @@ RULE_NAMES = {
     "R31": "a slow socket is closed, and its client resumes",
     "R32": "runs without a session",
     "R33": "the same request creates one run",
-    "R34": "busy sessions queue in order; unqueued runs are found",
+    "R34": "busy sessions queue in order; lost messages are replaced",
     "R35": "SQLite has one writer",
     "R36": "stream and transcript are judged separately",
 }
@@ -135,6 +135,9 @@ guards at once. A new mechanism gets a guard in one of the files:
 **`make chaos MINUTES=30 SEED=…`** tests no single mechanism. Real processes serve many sessions
 while faults happen to them, in an order that the seed determines; a judge compares the gateway's
 record with the clients' and the database. Short forms of it are among the tests.
+
+**`make page-chaos RUNS=200 SEED=…`** does the same to people with browsers: what each page shows at
+the end must be what is stored, byte for byte (`tests/page_chaos/README.md`).
 """
 
 FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)

@@ -37,13 +37,18 @@ def add_run(
     run_id = f"run_{uuid.uuid4().hex}"
 
     def work(tx: Session) -> None:
-        values = {"state": "queued", "payload_hash": "", "created_at": DbNow(), **columns}
+        values = {
+            "profile": "default",
+            "state": "queued",
+            "payload_hash": "",
+            "created_at": DbNow(),
+            **columns,
+        }
         tx.add(
             RunRow(
                 id=run_id,
                 owner=owner,
                 session_id=session_id,
-                profile="default",
                 input=text,
                 queue_no=queue_no,
                 **values,
@@ -90,3 +95,40 @@ def messages(db: Database, session_id: str, *, owner: str = OWNER) -> list[Messa
         return query.order_by(MessageRow.turn_no, MessageRow.idx).all()
 
     return db.read(work)
+
+
+def add_talk(db: Database, session_id: str, turns: int, answer: str = "a{n}") -> None:
+    """A conversation of that many turns, prompts `q1`, `q2` … and answers; `{n}` in `answer` is the
+    number of the turn."""
+
+    def work(tx: Session) -> None:
+        tx.add(
+            SessionRow(
+                owner=OWNER,
+                id=session_id,
+                profile="default",
+                title=session_id,
+                started_at=1.0,
+                last_active=1.0,
+                next_turn=turns + 1,
+                message_count=2 * turns,
+            )
+        )
+        tx.flush()
+        for turn in range(1, turns + 1):
+            said = (("user", f"q{turn}"), ("assistant", answer.replace("{n}", str(turn))))
+            for idx, (role, text) in enumerate(said):
+                tx.add(
+                    MessageRow(
+                        owner=OWNER,
+                        session_id=session_id,
+                        turn_no=turn,
+                        idx=idx,
+                        role=role,
+                        content=text,
+                        finish_reason="stop" if idx else None,
+                        timestamp=float(turn),
+                    )
+                )
+
+    db.write(work)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import threading
 import time
 import uuid
 from dataclasses import replace
@@ -15,6 +16,7 @@ from shared.db.responses.records import NewResponse
 from shared.db.runs import accept as intake
 from shared.db.runs import stop as stops
 from shared.db.runs.idempotency import key_of
+from shared.db.runs.queue.admission import NO_LIMITS, RunLimits
 from shared.db.sessions import read as conversation
 from shared.errors import DatabaseUnavailable, InvalidPayload, NotFound, RedisUnavailable
 from shared.event_log.clients import Commands, RedisError, ResponseError
@@ -22,9 +24,14 @@ from shared.event_log.keys import WRITABLE
 from shared.event_log.session_events import publish_session_event
 from shared.event_log.store import EventLog
 from shared.hermes.profiles import Profiles
+from shared.metrics import web as metrics
 from shared.protocol.run_states import ENDED
 from shared.run_end import announce
 from shared.task_queue import TaskQueue
+from shared.tracing.run_spans import Span
+from shared.tracing.tracer import NoTracer, Tracer
+from web.api.backlog import Backlog
+from web.api.waiting_places import WaitingPlaces
 from web.payloads import AbortPayload, CancelPayload, RunPayload
 from web.relay.feed_address import FeedAddress
 from web.resume.membership import Membership
@@ -34,6 +41,8 @@ log = logging.getLogger(__name__)
 
 COUNT_ASIDE = 50_000  # characters; counting more would hold all requests for milliseconds
 READ_BACK_TRIES = 3
+STARTS_AT_ONCE = 4  # that are stored; stops and reads need not wait for more than these
+START_WAIT = 5.0  # seconds
 
 _MAKES_A_DIFFERENCE = {"input", "model", "instructions", "on_busy"}
 
@@ -49,10 +58,17 @@ class RunRequests:
         commands: Commands,
         queue: TaskQueue,
         profiles: Profiles,
-        membership: Membership,
+        membership: Membership | None,
         queue_cap: int,
         session_max_bytes: int,
+        tracer: Tracer | None = None,
+        limits: RunLimits = NO_LIMITS,
+        waiting_max: int = 0,
+        places: WaitingPlaces | None = None,
     ) -> None:
+        """`membership`: None where no client has a socket: only `accept` and `stop` may be called
+        then. `limits`: of one owner's runs; `waiting_max`: of all that wait, 0 for any number."""
+        self._tracer = tracer or NoTracer()
         self._db = db
         self._event_log = event_log
         self._commands = commands
@@ -61,11 +77,18 @@ class RunRequests:
         self._membership = membership
         self._queue_cap = queue_cap
         self._session_max_bytes = session_max_bytes
+        self._limits = limits
+        self._places = places
+        self._starts = threading.BoundedSemaphore(STARTS_AT_ONCE)
+        self._backlog = Backlog(db, waiting_max)
 
     def start(self, connection: Connection, payload: RunPayload) -> intake.Accepted:
         """Accept a run. The socket joins before any worker can begin, so that it misses nothing
         (R26)."""
+        assert self._membership is not None
+        began = time.time()
         self._require_redis()
+        self._backlog.require_room()
         new = self._new_run(connection.owner, connection.profile, payload)
         own_feed = new.run_id if new.session_id is None else None
         address = FeedAddress(new.owner, new.session_id, own_feed)
@@ -76,7 +99,7 @@ class RunRequests:
             if joined and new.session_id is None:
                 self._membership.leave(connection, address.tag)
             raise
-        self._after(new, accepted)
+        self._after(new, accepted, began)
         return accepted
 
     def accept(
@@ -95,7 +118,9 @@ class RunRequests:
         says, if that is not the payload. `response`: the run is one; the session of the payload is
         then the one to make if it has to be a new one. `history`: messages that the run goes on
         from, in place of those of its session."""
+        began = time.time()
         self._require_redis()
+        self._backlog.require_room()
         new = replace(self._new_run(owner, profile, payload), response=response)
         if history:
             said = {"payload": new.payload_hash, "history": history}
@@ -104,7 +129,7 @@ class RunRequests:
             said = request if request is not None else _all_of(payload, history)
             new = replace(new, key=key_of(key, _hashed(said)))
         accepted = self._write(new)
-        self._after(new, accepted)
+        self._after(new, accepted, began)
         return accepted
 
     def abort(self, connection: Connection, payload: AbortPayload) -> stops.Stopped:
@@ -115,6 +140,7 @@ class RunRequests:
         if stopped is None:
             raise NotFound("There is nothing to stop.")
         if not connection.receives_own_aborts:
+            assert self._membership is not None
             self._membership.mute(connection, _address(connection, stopped), stopped.run_id)
         self._stop(connection.owner, stopped)
         return stopped
@@ -177,6 +203,8 @@ class RunRequests:
 
     def _write(self, new: intake.NewRun) -> intake.Accepted:
         check_profile = self._profiles.getter_for(new.owner)
+        if not self._starts.acquire(timeout=START_WAIT):
+            raise DatabaseUnavailable("The database is too busy; try again shortly.")
         try:
             return intake.accept_once(
                 self._db,
@@ -184,9 +212,12 @@ class RunRequests:
                 queue_cap=self._queue_cap,
                 check_profile=check_profile,
                 max_bytes=self._session_max_bytes,
+                limits=self._limits,
             )
         except DatabaseUnavailable:
             return self._read_back(new)
+        finally:
+            self._starts.release()
 
     def _read_back(self, new: intake.NewRun) -> intake.Accepted:
         """The run as it was stored: a COMMIT may count although its answer was lost (R33). Raises
@@ -204,7 +235,7 @@ class RunRequests:
                 return found
         raise AssertionError("unreachable")
 
-    def _after(self, new: intake.NewRun, accepted: intake.Accepted) -> None:
+    def _after(self, new: intake.NewRun, accepted: intake.Accepted, began: float) -> None:
         log.info(
             "run.accepted run_id=%s starts_now=%s repeated=%s",
             accepted.run_id,
@@ -213,8 +244,12 @@ class RunRequests:
         )
         if accepted.repeated:
             return
+        metrics.ACCEPTED.labels(new.profile).inc()
+        self._tracer.part(accepted.run_id, Span("accept", began, time.time()))
         if accepted.starts_now:
-            self._enqueue(accepted.run_id)
+            self._queue.run_turn(accepted.run_id)
+            if self._places is not None and accepted.session_id is not None:
+                self._places.note(new.owner, accepted.session_id, accepted.run_id)
             return
         assert accepted.session_id is not None  # a run without session never waits
         publish_session_event(
@@ -229,14 +264,6 @@ class RunRequests:
         if accepted.interrupted is not None:
             self._notify_workers(accepted.interrupted)
 
-    def _enqueue(self, run_id: str) -> None:
-        if self._queue.run_turn(run_id):
-            return
-        try:
-            self._db.write(lambda tx: intake.unsent(tx, run_id))
-        except DatabaseUnavailable:
-            log.info("run.not_enqueued run_id=%s", run_id)  # the reaper does it, a little later
-
     # -- stopping ----------------------------------------------------------------------------
 
     def _stop(self, owner: str, stopped: stops.Stopped) -> None:
@@ -249,7 +276,7 @@ class RunRequests:
         except (RedisUnavailable, DatabaseUnavailable) as error:
             log.warning("run.unannounced run_id=%s error=%s", stopped.run_id, error.code)
         if stopped.next_run is not None:
-            self._enqueue(stopped.next_run)
+            self._queue.run_turn(stopped.next_run)
         if stopped.session_id is not None:
             self._publish_queue(owner, stopped.session_id)
 

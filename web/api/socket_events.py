@@ -53,9 +53,10 @@ class SocketEvents:
         return _acknowledgement(stopped.run_id, stopped.session_id, stopped.status)
 
     def cancel(self, connection: Connection, args: Args) -> Payload:
-        """The same of the run that was taken back."""
+        """The same of the run that was taken back, with its input."""
         stopped = self._requests.cancel(connection, parse(CancelPayload, args))
-        return _acknowledgement(stopped.run_id, stopped.session_id, stopped.status)
+        named = _acknowledgement(stopped.run_id, stopped.session_id, stopped.status)
+        return named if stopped.input is None else {**named, "input": stopped.input}
 
     def approval(self, connection: Connection, args: Args) -> Payload:
         """Run, session and `approval_id` of the question that was answered."""

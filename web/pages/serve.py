@@ -20,8 +20,15 @@ from web.sockets.rate_limit import OwnerLimits
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; frame-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
+)
+#: Of the document in which diagrams are drawn. It has no origin, and asks nobody for anything but
+#: its own scripts; inline styles are what Mermaid draws with.
+_DIAGRAMS: Final = "diagram.html"
+_DIAGRAM_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts"
 )
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
@@ -31,6 +38,12 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_OF_DIAGRAMS: Final = {
+    **{name: value for name, value in _HEADERS.items() if name != "X-Frame-Options"},
+    "Content-Security-Policy": _DIAGRAM_POLICY,
+}
+# Paths of the page beside `/`, with all below them; scripts of the page know what to show there.
+_VIEWS: Final = ("/runs",)
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_FIRST: Final = "no-cache"  # it may be kept, and is asked for with its ETag
 
@@ -49,9 +62,16 @@ def add_page(app: Flask, page: BuiltPage | None, about: Mapping[str, Any]) -> No
         return answer
 
     app.add_url_rule("/", "index", index)
-    for name, file in page.files.items() if page is not None else ():
+    if page is None:
+        return
+    for name, file in page.files.items():
         if name != SHELL:
-            app.add_url_rule(f"/{name}", f"page {name}", _view(file))
+            headers = _OF_DIAGRAMS if name == _DIAGRAMS else _HEADERS
+            app.add_url_rule(f"/{name}", f"page {name}", _view(file, headers))
+    shell = _view(page.files[SHELL], _HEADERS)
+    for path in _VIEWS:
+        app.add_url_rule(path, f"view {path}", shell)
+        app.add_url_rule(f"{path}/<path:below>", f"below {path}", shell)
 
 
 def add_info(app: Flask, auth: RequestAuth, limits: OwnerLimits, info: Mapping[str, Any]) -> None:
@@ -78,17 +98,20 @@ def add_info(app: Flask, auth: RequestAuth, limits: OwnerLimits, info: Mapping[s
     app.add_url_rule("/page/info", "page_info", show)
 
 
-def _view(file: PageFile) -> Callable[[], Response]:
-    return lambda: _file_answer(file)
+def _view(file: PageFile, headers: Mapping[str, str]) -> Callable[..., Response]:
+    return lambda below="": _file_answer(file, headers)
 
 
-def _file_answer(file: PageFile) -> Response:
+def _file_answer(file: PageFile, headers: Mapping[str, str] = _HEADERS) -> Response:
     content, encoding = file.best(dict(request.accept_encodings))
     answer = Response(content, content_type=file.kind)
     if encoding is not None:
         answer.headers["Content-Encoding"] = encoding
     answer.vary.add("Accept-Encoding")
-    answer.headers.update(_HEADERS)
+    answer.headers.update(headers)
+    if file.is_hashed:
+        # A document without an origin may read scripts only if everybody may; they are no secret.
+        answer.headers["Access-Control-Allow-Origin"] = "*"
     answer.headers["Cache-Control"] = _FOREVER if file.is_hashed else _ASK_FIRST
     answer.set_etag(file.digest, weak=True)  # the same for all encodings
     answer.make_conditional(request)

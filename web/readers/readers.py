@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from shared.errors import ClientError
+from shared.metrics import web as metrics
 from web.access.principal import Principal
 from web.readers.reader import RunReader
 from web.readers.sessions.follower import Follower
@@ -131,6 +132,7 @@ class Readers:
         self._connections.remove(sid)
         if reader.was_slow:
             self._backoff.closed_slow(reader.connection.feeds)
+            metrics.TOO_SLOW.labels("reader").inc()
             log.warning("reader.too_slow %s chunks=%s", reader.reads, self._most["most_chunks"])
         membership.leave_all(reader.connection)
 

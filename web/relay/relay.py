@@ -25,6 +25,7 @@ from shared.errors import RedisUnavailable, Unavailable
 from shared.event_log.clients import Commands
 from shared.event_log.store import EventLog
 from shared.event_log.types import LogView
+from shared.metrics import web as metrics
 from shared.protocol.events import (
     LogAppended,
     LogReinstalled,
@@ -85,7 +86,7 @@ class Relay:
         self.sweeper = Sweeper(
             event_log, self.feeds, self.subscriber, fill=self._fill_soon, every=sweep_every
         )
-        self.refills = 0  # how often logs were read since something was missing; tests look at it
+        self.refills = 0  # how often logs were read since something was missing
 
     @property
     def services(self) -> list[Service]:
@@ -159,6 +160,7 @@ class Relay:
     def _resync_members(self, feed: Feed) -> None:
         """Send the session anew; if that fails now, the sweep does it later."""
         log.info("relay.resync members=%s", len(feed.members))
+        metrics.RESYNCS.inc()
         try:
             self._resync(feed)
         except Unavailable as error:

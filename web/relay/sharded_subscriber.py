@@ -1,6 +1,7 @@
 """Subscribes to sessions on several servers: each on the server that holds the session's log."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from shared.event_log.clients import Commands, RedisError
@@ -62,7 +63,7 @@ class ShardedSubscriber:
         """Publish on every server what its subscriber should receive back."""
         for redis, shard in zip(self._commands, self.shards, strict=True):
             try:
-                redis.publish(shard.echo, b"1")
+                redis.publish(shard.echo, repr(time.monotonic()))
             except (RedisError, OSError) as error:
                 log.info("relay.echo_failed error=%s", type(error).__name__)
 

@@ -26,6 +26,7 @@ from redis.client import PubSub
 from shared.errors import RedisUnavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import RELAY_ECHO, Channels, tag_of_channel
+from shared.metrics import web as metrics
 from shared.service import Service
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Subscriber:
         self._on_notification = on_notification
         self._on_gap = on_gap
         self.echo = RELAY_ECHO + uuid.uuid4().hex
-        self.reconnects = 0  # tests look at it
+        self.reconnects = 0
         self.service = Service(name, self._read_until_stopped)
         self._echoed_at = 0.0  # when the last echo was received, time.monotonic()
         self._states: dict[str, _State] = {}
@@ -193,6 +194,8 @@ class Subscriber:
     def _receive(self, channel: str, data: bytes) -> None:
         if channel == self.echo:
             self._echoed_at = time.monotonic()
+            with suppress(ValueError):  # what others publish there is no time
+                metrics.RELAY_LAG.observe(max(0.0, self._echoed_at - float(data)))
         else:
             self._on_notification(tag_of_channel(channel), data)
 

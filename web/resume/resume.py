@@ -7,7 +7,8 @@ run that ends in between would be in both, or in neither.
 Idea: the channel is subscribed first; then the rows are read; then, under the feed's lock, the
 logs. If rows and logs are of different moments, all of it is done again. Still under the lock older
 members are brought to the heads of the same logs, `resumed` is queued for the socket, and only then
-it becomes a member. With a cursor it gets the entries after that instead of the messages.
+it becomes a member. Those who ask for one session at once share one answer (`together.py`). With a
+cursor a socket gets the entries after that instead of the messages.
 
 Invariant: `resumed` shows every entry up to the feed's cursors and the socket is sent every entry
 after them. Resuming only reads: twice, or ten times at once, changes nothing (invariant 8).
@@ -31,6 +32,7 @@ from web.resume.notices import no_notices
 from web.resume.resume_cursor import Replay, ResumeCursor, cursor_of, replay_after
 from web.resume.session_reader import SessionReader
 from web.resume.session_snapshot import build, build_aside, is_stale
+from web.resume.together import Together
 from web.sockets.connections import Connection
 from web.sockets.emitter_protocol import DeliverRuns
 from web.sockets.reconnect_backoff import ReconnectBackoff
@@ -42,7 +44,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class _Request:
-    connection: Connection
+    connections: Sequence[Connection]  # several only without a cursor
     address: FeedAddress
     event: str  # with which the session is shown: `resumed` or `session.resync`
     cursor: ResumeCursor | None = None
@@ -53,6 +55,17 @@ class _Rows:
     conversation: Conversation
     degraded: bool = False  # the database did not answer, so the conversation is empty
     notices: Sequence[Payload] = ()
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What one socket is sent. `entry`: the encoded event; `mark`: of its join in the journal."""
+
+    sid: str
+    entry: bytes
+    views: Sequence[LogView]
+    ended: Sequence[str]
+    mark: int
 
 
 class Resume:
@@ -78,6 +91,7 @@ class Resume:
         self._backoff = backoff
         self._burst = burst
         self._notices = notices
+        self._together = Together(self._show_to_all)
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
         """Send `resumed` and make the socket a member; run, session and state of the run that it
@@ -86,19 +100,27 @@ class Resume:
         address = FeedAddress(connection.owner, payload.session_id, run_id)
         self._membership.check_room(connection, address)
         self.wait_if_slow(address)
+        cursor = cursor_of(payload)
         try:
-            request = _Request(connection, address, "resumed", cursor_of(payload))
-            sent = self._show(request, lambda: self._rows(address))
+            if cursor is None:
+                sent = self._together.ask(address, connection)
+            else:
+                request = _Request([connection], address, "resumed", cursor)
+                sent = self._show(request, lambda: self._rows(address))
         except RedisUnavailable:
             sent = self._show_without_log(connection, address)
         return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
+
+    def _show_to_all(self, address: FeedAddress, connections: Sequence[Connection]) -> Payload:
+        request = _Request(connections, address, "resumed")
+        return self._show(request, lambda: self._rows(address))
 
     def resync_one(self, connection: Connection, address: FeedAddress) -> None:
         """Make the socket a member with the session shown anew: what it has cannot be continued.
 
         Raises RedisUnavailable and DatabaseUnavailable.
         """
-        request = _Request(connection, address, "session.resync")
+        request = _Request([connection], address, "session.resync")
         self._show(request, lambda: self._announced(address))
 
     def wait_if_slow(self, address: FeedAddress) -> None:
@@ -149,32 +171,28 @@ class Resume:
         self, request: _Request, feed: Feed, rows: _Rows, views: Sequence[LogView]
     ) -> Payload:
         """Send what was, then admit: nothing can come between. Under the feed's lock."""
-        connection, runs = request.connection, rows.conversation.runs
+        runs = rows.conversation.runs
         replay = replay_after(request.cursor, rows.conversation, views, self._burst)
         payload = _payload(feed.address, rows, views, replay)
-        if request.event == "resumed":
-            self._membership.unmute(feed, connection)
-        mark = self._membership.record(feed, connection, runs, views, shown_by=request.event)
-        self._send(request, payload, views, replay, ended_runs(runs), mark)
-        self._membership.admit(feed, connection, runs, views)
+        entry = encode(request.event, {**payload, "event": request.event})
+        for connection in request.connections:
+            if request.event == "resumed":
+                self._membership.unmute(feed, connection)
+            mark = self._membership.record(feed, connection, runs, views, shown_by=request.event)
+            shown = _Shown(connection.sid, entry, views, ended_runs(runs), mark)
+            self._send(shown, replay, request.cursor)
+            self._membership.admit(feed, connection, runs, views)
+        if rows.degraded:
+            feed.needs_resync = True  # as soon as the database is back
         return payload
 
-    def _send(
-        self,
-        request: _Request,
-        payload: Payload,
-        views: Sequence[LogView],
-        replay: Replay | None,
-        ended: Sequence[str],
-        mark: int,
-    ) -> None:
-        sids, at = [request.connection.sid], positions(views)
-        entry = encode(request.event, {**payload, "event": request.event})
-        if replay is None or not replay.entries or request.cursor is None:
-            self._emitter.snapshot(sids, entry, at, ended, mark)
+    def _send(self, shown: _Shown, replay: Replay | None, cursor: ResumeCursor | None) -> None:
+        sids, at = [shown.sid], positions(shown.views)
+        if replay is None or not replay.entries or cursor is None:
+            self._emitter.snapshot(sids, shown.entry, at, shown.ended, shown.mark)
             return
-        at[replay.log.run_id] = (request.cursor.epoch, request.cursor.after_seq)
-        self._emitter.snapshot(sids, entry, at, ended, mark)
+        at[replay.log.run_id] = (cursor.epoch, cursor.after_seq)
+        self._emitter.snapshot(sids, shown.entry, at, shown.ended, shown.mark)
         view = replay.log
         self._emitter.run_entries(
             sids, view.run_id, view.epoch, view.head, replay.entries, ended=view.ended
@@ -200,6 +218,7 @@ class Resume:
             self._membership.admit(feed, connection, conversation.runs, ())
             if not is_first:
                 feed.mark_for_resync([connection.sid])
+            feed.needs_resync = True  # as soon as Redis is back: the rows alone are not all
             return payload
 
         return self._relay.with_feed(address, lambda: None, work, subscribed=False)

@@ -23,10 +23,11 @@ FOLD_ASIDE = 1000  # entries; folding more would hold all other requests for mil
 
 @dataclass(frozen=True)
 class Fold:
-    """The messages and state events of a run so far."""
+    """The messages, state events and open questions of a run so far."""
 
     messages: list[Payload]
     events: list[Payload]
+    approvals: list[Payload]
 
 
 def fold(view: LogView, session_id: str | None) -> Fold:
@@ -40,7 +41,7 @@ def fold(view: LogView, session_id: str | None) -> Fold:
         _, event = decode(entry)
         transcript.apply(event)
         state_events.apply(event)
-    return Fold(transcript.messages(), state_events.events())
+    return Fold(transcript.messages(), state_events.events(), state_events.open_approvals())
 
 
 def is_stale(conversation: Conversation, views: Sequence[LogView]) -> bool:
@@ -129,6 +130,10 @@ def _add_messages(payload: Payload, conversation: Conversation, folds: list[Fold
     payload["hasMore"] = payload["total"] > len(payload["messages"])
     if payload["isWorking"]:
         payload["events"] = [event for f in folds for event in f.events]
+        if approvals := [request for f in folds for request in f.approvals]:
+            payload["approvals"] = approvals
+    if conversation.ends:
+        payload["ends"] = conversation.ends
 
 
 def _current(

@@ -152,6 +152,10 @@ class ConnectionTable:
     def __len__(self) -> int:
         return len(self._inside)
 
+    def is_answering(self) -> bool:
+        """Whether a request is being answered, one that became a WebSocket aside."""
+        return any(one.is_busy and not one.is_handed_over for one in self._inside)
+
     def unauthenticated(self) -> int:
         """How many connections are not authenticated."""
         return len(self._unauthenticated)

@@ -31,7 +31,9 @@ BODY_WITHIN = 30.0  # seconds for a request's body, and a second more
 ANSWER_WITHIN = 30.0  # seconds for an answer to be read, and a second more
 RATE = 50_000  # for each so many bytes
 PAUSE = 0.05  # seconds after a failed accept
-LOOK = 1.0  # seconds after which the loop looks whether it is to stop, should nothing wake it
+LOOK = 0.1  # seconds after which the loop looks whether it is to stop
+AT_ONCE = 0.001  # seconds for which a connection is waited for that should be there already
+BACKLOG = 1000  # connections that are accepted at most after the end of the loop
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 # The process or the machine is short of something; or the client left before it was accepted.
@@ -58,7 +60,7 @@ class HttpServer:
     ) -> None:
         """`app`: a WSGI application, which finds its connection under `CONNECTION`, and refuses a
         body of more than `body_max` bytes without reading it."""
-        self.service = Service("http-server", self._accept_until_stopped, wake=self._wake)
+        self.service = Service("http-server", self._accept_until_stopped)
         self._listener = listener
         self._table = table
         self._faults = faults
@@ -71,6 +73,7 @@ class HttpServer:
         listener.settimeout(LOOK)
         try:
             self._accept_all()
+            self._accept_queued()
         finally:
             listener.close()
 
@@ -85,6 +88,17 @@ class HttpServer:
                 continue
             self._admit(sock, address)
             time.sleep(0)  # others are served between two newcomers
+
+    def _accept_queued(self) -> None:
+        """What the kernel has accepted already would be reset when the listener closes, and a proxy
+        may not send such a request again."""
+        self._listener.settimeout(AT_ONCE)
+        for _ in range(BACKLOG):
+            try:
+                sock, address = self._listener.accept()
+            except OSError:  # none is left
+                return
+            self._admit(sock, address)
 
     def _survive(self, error: OSError) -> None:
         """Raises what will not pass."""
@@ -125,11 +139,6 @@ class HttpServer:
         finally:
             if not connection.is_handed_over:
                 connection.remove()
-
-    def _wake(self) -> None:
-        """End the wait for a connection. Only the loop may close the listener: a green thread that
-        waits for a file is not woken when another one closes it."""
-        _shut(self._listener)
 
 
 class _Steps:

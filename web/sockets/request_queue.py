@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from shared.errors import ClientError, HoldfastError
+from shared.errors import ClientError, HoldfastError, Overloaded, QuotaExceeded
 from shared.protocol.events import Payload, encode
 from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
@@ -171,7 +171,7 @@ class RequestQueue:
 
 def _error(error: HoldfastError) -> Payload:
     wait = {}
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | QuotaExceeded | Overloaded):
         wait["retry_after"] = max(1, math.ceil(error.retry_after))
     return {"ok": False, "error": {"code": error.code, "message": str(error), **wait}}
 

@@ -9,6 +9,7 @@ row that happens.
 import logging
 import threading
 
+from shared.metrics import web as metrics
 from web.sockets.connections import Connection
 from web.sockets.engineio_internals import EventPacket, SocketServer
 from web.sockets.reconnect_backoff import ReconnectBackoff
@@ -40,6 +41,7 @@ class SlowClients:
     def _close(self, connection: Connection) -> None:
         connection.closed = True
         self._backoff.closed_slow(connection.feeds)
+        metrics.TOO_SLOW.labels("socket").inc()
         log.warning("socket.too_slow sid=%s queue_max=%s", connection.sid, self._queue_max)
         threading.Thread(
             target=self._server.abandon,

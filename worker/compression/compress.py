@@ -23,6 +23,7 @@ from shared.conversation.summary_prompts import SUMMARY_PREFIX
 from shared.db.sessions import compressions, summaries
 from shared.db.sessions.compressions import Result
 from shared.errors import OwnershipLost
+from shared.metrics import worker as metrics
 from worker.compression.summarize import NoSummary, Stopped, SummaryRequest, summarize
 from worker.gateway.ephemeral_sessions import ephemeral_id
 from worker.services import Services
@@ -127,6 +128,7 @@ class _Compression:
         error: str | None,
     ) -> None:
         event = planning.completed_event(self.plan, summary)
+        metrics.COMPRESSIONS.labels(str(result)).inc()
         compressions.end(
             tx,
             request.compression_id,

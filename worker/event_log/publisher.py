@@ -24,6 +24,7 @@ from typing import TypeVar
 from shared.errors import RedisUnavailable, Unavailable
 from shared.event_log.store import EventLog
 from shared.event_log.types import Append, Status
+from shared.metrics import worker as metrics
 from shared.service import Service
 from worker.event_log.run_log import RunLog
 
@@ -67,6 +68,11 @@ class Publisher:
             "publisher", self._flush_until_stopped, wake=self._wake.set, join_within=JOIN_WITHIN
         )
 
+    @property
+    def pending(self) -> int:
+        """How many runs have events that wait."""
+        return len(self._pending)
+
     def start(self) -> None:
         """Begin to flush."""
         self._service.start()
@@ -74,6 +80,11 @@ class Publisher:
     def stop(self) -> None:
         """Flush what waits, once, and end. What Redis does not take then is not sent again."""
         self._service.stop()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether its loop lives; see `Service.healthy`."""
+        return self._service.healthy
 
     def open(self, run_log: RunLog) -> None:
         """From now on keep this log from expiring (R30), and install it again if it is gone."""
@@ -156,7 +167,10 @@ class Publisher:
             if (batch := self._alone(run, run.freeze)) is not None
         }
         try:
+            began = time.monotonic()
             answers = self._event_log.append(list(batches.values()))
+            if batches:
+                metrics.FLUSH.observe(time.monotonic() - began)
             for run_id, answer in zip(batches, answers, strict=True):
                 run = pending[run_id]
                 self._alone(run, partial(self._apply_answer, run, answer))
@@ -188,6 +202,7 @@ class Publisher:
             self._shorten(run)
         elif answer.status in (Status.FENCED, Status.ENDED):
             log.warning("run.fenced run_id=%s fence=%s", run.keys.run_id, run.fence)
+            metrics.FENCED.inc()
             run.lose()
         else:
             self._reinstall(run, answer.status)
@@ -219,5 +234,6 @@ class Publisher:
             entries=run.tail,
         )
         log.warning("log.reinstalled run_id=%s after=%s", run.keys.run_id, status)
+        metrics.REINSTALLS.inc()
         if answer.status is not Status.OK:
             run.lose()

@@ -26,6 +26,11 @@ class ShardedPublisher:
         for publisher in self.shards:
             publisher.stop()
 
+    @property
+    def healthy(self) -> bool:
+        """Whether all of them live."""
+        return all(publisher.healthy for publisher in self.shards)
+
     def open(self, run_log: RunLog) -> None:
         """See `Publisher.open`."""
         self.of(run_log.keys).open(run_log)

@@ -5,6 +5,7 @@ event streams.
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from shared.errors import (
     StreamBroken,
 )
 from shared.hermes.profiles import Profile
+from shared.metrics import worker as metrics
 from worker.gateway import boundary, boundary_rows
 from worker.gateway.exchange import Answer, Exchanges, NoAnswer
 from worker.gateway.models import (
@@ -247,9 +249,16 @@ class GatewayClient:
             data=None if json is None else orjson.dumps(json),
             headers={**kind, **(headers or {})},
         )
-        return self._exchanges.ask(
-            request, connect=self._connect, seconds=seconds, most=ANSWER_MOST
-        )
+        began, status = time.monotonic(), ""
+        try:
+            answer = self._exchanges.ask(
+                request, connect=self._connect, seconds=seconds, most=ANSWER_MOST
+            )
+            status = str(answer.status)
+            return answer
+        finally:
+            took = time.monotonic() - began
+            metrics.GATEWAY.labels(self.profile.name, method, status).observe(took)
 
 
 def _path(name: str) -> str:

@@ -85,6 +85,13 @@ class LeaseKeeper:
         if self._renewer.is_alive():
             log.warning("lease.renewer_not_joined within=%.1f", JOIN_WITHIN)
 
+    @property
+    def healthy(self) -> bool:
+        """Whether both threads live. True before `start` and after `stop`."""
+        return self._watcher.healthy and (
+            self._renewer is None or self._stopped.is_set() or self._renewer.is_alive()
+        )
+
     def hold(self, lease: Lease) -> None:
         """Renew this lease from now on."""
         self._leases[lease.run_id] = lease

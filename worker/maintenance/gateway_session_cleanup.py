@@ -39,17 +39,20 @@ SWEEP_AFTER = 24 * 3600.0  # seconds, on top of the longest time that a run may 
 SWEEP_PAGES = 50
 
 
-def delete_due(services: Services) -> None:
-    """Delete one batch of each profile, the oldest first. Several processes may do it at once. Does
-    not raise Unavailable: the next call goes on."""
+def delete_due(services: Services) -> dict[str, int]:
+    """Delete one batch of each profile, the oldest first; return how many. Several processes may do
+    it at once. Does not raise Unavailable: the next call goes on."""
+    done = 0
     try:
         for profile in services.db.read(gateway_sessions.due_profiles):
-            _delete_batch(services, profile)
+            done += _delete_batch(services, profile)
     except Unavailable as error:
         log.warning("gateway_session.waiting error=%s", type(error).__name__)
+    return {"deleted": done}
 
 
-def _delete_batch(services: Services, profile: str) -> None:
+def _delete_batch(services: Services, profile: str) -> int:
+    done = 0
     batch = services.db.write(lambda tx: gateway_sessions.take_due(tx, profile, BATCH))
     for index, due in enumerate(batch):
         try:
@@ -57,11 +60,13 @@ def _delete_batch(services: Services, profile: str) -> None:
         except GatewayNoResponse as error:
             _record_failure(services, due, error)
             _put_off(services, batch[index + 1 :], error)
-            return
+            return done
         except (GatewayError, UnknownProfile) as error:
             _record_failure(services, due, error)
         else:
             _record_deleted(services, due, existed)
+            done += 1
+    return done
 
 
 def _delete(services: Services, due: DueDeletion) -> bool:

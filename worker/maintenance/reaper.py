@@ -3,16 +3,17 @@
 Problem: processes die and messages get lost, so a run may stand still though its row says that it
 is queued, live or ended. Idea: the rows are the truth, and each tick looks in them for
 - ends that were not announced: they are announced here;
-- unqueued runs, which are first in line and whose Celery message was lost: they are enqueued,
-  unless the queue still has their messages, since it is only long then;
+- due runs: as many messages are sent as there are fewer messages than due runs, never one for a
+  certain run, since any message has a worker claim the next one (ADR 0024);
+- due runs without a number, left by a process that died or is of the version before: they get one;
 - answers of people whose task was lost: they are enqueued;
 - lapsed leases, whose owner is dead or cut off: another worker is asked to take the run over.
-Invariant: a tick changes nothing but "enqueued at" and "announced at", and a task that it sends is
-a hint, since `claim` decides. So ticks may be repeated and may overlap. No run is handed over
-before one lease of unbroken contact with the database: after an outage all leases have lapsed, and
-their owners need that time to renew them (R13). For the same time a lease is watched that ends
-later than any is taken for: the database's clock was set back, and its owner will renew it by the
-new time, unless it is dead.
+Invariant: a tick changes nothing but "enqueued at", "announced at" and the numbers, and a task that
+it sends is a hint, since `claim` decides. So ticks may be repeated and may overlap. No run is
+handed over before one lease of unbroken contact with the database: after an outage all leases have
+lapsed, and their owners need that time to renew them (R13). For the same time a lease is watched
+that ends later than any is taken for: the database's clock was set back, and its owner will renew
+it by the new time, unless it is dead.
 """
 
 import logging
@@ -24,14 +25,9 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from shared.db.runs.approvals import unsent_answers
-from shared.db.runs.overdue import (
-    count_unqueued,
-    end_lease,
-    lapsed_runs,
-    leases_beyond,
-    ping,
-    unqueued_runs,
-)
+from shared.db.runs.overdue import end_lease, lapsed_runs, leases_beyond, ping
+from shared.db.runs.queue.claim_next import wake_paused
+from shared.db.runs.queue.due import START, count_due, due_runs, number_missed
 from shared.db.runs.terminal import unannounced
 from shared.errors import DatabaseUnavailable, Unavailable
 from shared.run_end import announce
@@ -40,11 +36,13 @@ from worker.services import Services
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-UNQUEUED_AFTER = 30.0  # seconds that a queued run may wait before it is enqueued again
-LAPSED_AFTER = 10.0  # the same for one whose lease has lapsed: its message was lost
+LAPSED_AFTER = 10.0  # seconds until a lapsed run is sent again: its message was lost
 UNSENT_AFTER = 10.0  # seconds that an agent waits for an answer whose task was lost
 LIMIT = 100  # rows of one transaction (R35)
-MESSAGES = 500  # that one tick sends again for unqueued runs
+MESSAGES = 100  # that one tick sends for due runs
+LONG = 1000  # messages: as long as so many wait, nobody waits for one more
+LONG_EVERY = 30.0  # seconds between two comparisons then, since counting takes longer
+LOOKED_AT = 500  # queued runs without a number, in one tick
 ROUNDS = 20  # transactions of one step in one tick
 
 
@@ -54,14 +52,17 @@ class Reaper:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._contact_since: float | None = None
+        self._compared_at = -LONG_EVERY
+        self._numbered = START  # how far the look at runs without a number has come
         self._seen: dict[tuple[str, int, float], float] = {}  # strange lease -> when it was found
 
     def tick(self) -> None:
-        """Announce ends, enqueue unqueued runs and answers, hand over lapsed runs. Never raises:
-        one step that fails stops neither the others nor the next tick (F33)."""
+        """Announce ends, send what is missing for due runs and answers, hand over lapsed runs.
+        Never raises: one step that fails stops neither the others nor the next tick (F33)."""
         self.check_contact()
         self._step("announce", self._announce)
-        self._step("enqueue", self._enqueue_unqueued)
+        self._step("number", self._number_missed)
+        self._step("enqueue", self._send_missing)
         self._step("answers", self._send_unsent_answers)
         self._step("take_over", self._take_over_lapsed)
 
@@ -99,36 +100,28 @@ class Reaper:
         announce(self._services.db, self._services.event_log, run_id)
         log.info("run.announced_late run_id=%s", run_id)
 
-    def _enqueue_unqueued(self) -> None:
-        """Send a message for each run that cannot have one in the queue: a second one makes a long
-        queue longer, and nothing faster."""
+    def _number_missed(self) -> None:
+        """Some in each tick, so that it stays short however many wait behind others."""
+        after = self._numbered
+        self._numbered = self._services.db.write(lambda tx: number_missed(tx, after, LOOKED_AT))
+
+    def _send_missing(self) -> None:
+        """Messages are counted first: a run that becomes due in between has its own."""
+        db, max_runs = self._services.db, self._services.gateways.max_runs
         waiting = self._services.queue.waiting()
         if waiting is None:
             return  # none could be sent either
-        have_one, left = waiting.run_ids, MESSAGES
-        if have_one is None:
-            db, most = self._services.db, waiting.count + MESSAGES
-            due = db.read(lambda tx: count_unqueued(tx, UNQUEUED_AFTER, most))
-            have_one, left = frozenset(), due - waiting.count
-        for run_id in self._unqueued(left + len(have_one)):
-            if run_id in have_one:
-                continue
-            if left <= 0:
-                return
-            left -= 1
-            log.info("run.enqueued_again run_id=%s", run_id)
+        if waiting >= LONG and monotonic() - self._compared_at < LONG_EVERY:
+            return
+        self._compared_at = monotonic()
+        db.write(lambda tx: wake_paused(tx, LIMIT))
+        most = waiting + MESSAGES
+        missing = db.read(lambda tx: count_due(tx, max_runs, most)) - waiting
+        if missing <= 0:
+            return
+        log.info("queue.topped_up messages=%s", missing)
+        for run_id in db.read(lambda tx: due_runs(tx, max_runs, missing)):
             self._services.queue.run_turn(run_id)
-
-    def _unqueued(self, most: int) -> Iterable[str]:
-        """Yield unqueued runs, marked as enqueued now, in transactions of LIMIT rows."""
-        while most > 0:
-            size = min(most, LIMIT)
-            work = partial(unqueued_runs, seconds=UNQUEUED_AFTER, limit=size)
-            found: list[str] = self._services.db.write(work)
-            yield from found
-            if len(found) < size:
-                return
-            most -= size
 
     def _send_unsent_answers(self) -> None:
         db = self._services.db

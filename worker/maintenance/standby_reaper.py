@@ -9,6 +9,7 @@ import logging
 
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import LAST_TICK
+from shared.metrics import worker as metrics
 from shared.service import Service, periodic
 from worker.maintenance.gateway_orphans import check_orphaned_runs
 from worker.maintenance.reaper import Reaper
@@ -67,11 +68,17 @@ class StandbyReaper:
         """End, after the tick that is under way."""
         self._service.stop()
 
+    @property
+    def healthy(self) -> bool:
+        """Whether its loop lives; see `Service.healthy`."""
+        return self._service.healthy
+
     def tick_if_missed(self) -> None:
         """Tick, if no other process does."""
         self._reaper.check_contact()
         if not self._last_tick.claim_missed():
             return
         log.warning("reaper.stood_in worker=%s", self._services.name)
+        metrics.STOOD_IN.inc()
         self._reaper.tick()
         check_orphaned_runs(self._services)

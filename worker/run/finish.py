@@ -25,6 +25,7 @@ from shared.protocol.run_states import Reason, RunState
 from shared.protocol.streamed import parts_of
 from shared.run_end import announce_end
 from worker.outcome import Outcome, failed
+from worker.run.end_report import note_end, note_end_unopened
 from worker.run_queue import start_next
 from worker.services import Services
 from worker.transcript.collect_transcript import (
@@ -59,9 +60,7 @@ def finish(services: Services, turn: Turn, outcome: Outcome) -> None:
             gateway_done=outcome.gateway_done,
         ).with_resync()
         ended = _end_with_less(services, turn, outcome)
-    log.info(
-        "run.ended run_id=%s state=%s reason=%s", turn.run_id, outcome.state, outcome.reason or "-"
-    )
+    note_end(services, turn, outcome.state, outcome.reason)
     services.leases.release(turn.run_id)
     _announce_and_start_next(services, ended)
 
@@ -94,7 +93,7 @@ def end_unopened(services: Services, claim: Claim, reason: Reason, error: str) -
     OwnershipLost, DatabaseUnavailable."""
     closing = _bare_closing(claim, error, reason, claim.last_seq)
     ended = _end_bare(services, claim, closing)
-    log.warning("run.ended run_id=%s state=failed reason=%s", claim.run_id, reason)
+    note_end_unopened(claim, reason)
     _announce_and_start_next(services, ended)
 
 
@@ -176,6 +175,8 @@ def _payload(outcome: Outcome, messages: ReconciledTurn, max_bytes: int) -> dict
         payload["finish_reason"] = outcome.finish_reason
         if outcome.output is not None and len(outcome.output) <= max_bytes:
             payload["output"] = outcome.output
+    if outcome.state is RunState.ABORTED and not outcome.gateway_done:
+        payload["synced"] = False  # as in `abort.completed`, for those who come later
     if outcome.usage:
         payload["usage"] = outcome.usage
     if messages.parsed is not None and outcome.state is RunState.COMPLETED:
@@ -193,6 +194,7 @@ def _write_end(services: Services, turn: Turn, outcome: Outcome, collected: Coll
     """The closing transaction, as soon as the database answers; with it, a gateway run that goes
     on, or whose transcript is not complete, is handed to the job for orphaned runs."""
     closing = _closing(services, turn, outcome, collected)
+    turn.usage = closing.usage
 
     def work(tx: Session) -> Ended:
         ended = close(tx, turn.claim, closing)

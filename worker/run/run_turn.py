@@ -1,6 +1,6 @@
 """The story of a run in a worker, from claim to end; each step is a module of its own.
 
-    claim    worker/run_queue.py           may this worker have the run?
+    claim    worker/run_queue.py           which run is due, and may this worker have it?
     open     worker/run/open_log.py        the run's log and lease, in this process
     takeover worker/run/takeover.py        what did earlier owners have the gateway do?
     submit   worker/run/submit.py          post the run, once
@@ -18,11 +18,13 @@ early leaves a run that another owner can go on with; nothing is done twice beca
 
 import logging
 import time
+from dataclasses import dataclass
 
 from shared.db.runs.claim import Claim
 from shared.errors import OwnershipLost, PostUncertain, Unavailable, UnknownProfile
 from shared.protocol.run_states import Reason
 from worker.outcome import Outcome, aborted, failed
+from worker.run.end_report import note_claim
 from worker.run.finish import end_unopened, finish
 from worker.run.follow import follow
 from worker.run.open_log import close_turn, open_turn
@@ -30,7 +32,7 @@ from worker.run.session_events import notify_turn_started
 from worker.run.submit import submit, submit_again
 from worker.run.takeover import MOST_TAKEOVERS, Takeover, take_over
 from worker.run.uncertain_post import prove_absent
-from worker.run_queue import PutBack, claim_run, enqueue_permitted, put_back
+from worker.run_queue import PutBack, claim_due, claim_run, enqueue_permitted, put_back
 from worker.services import Services
 from worker.turn import Turn
 
@@ -39,35 +41,72 @@ log = logging.getLogger(__name__)
 TOO_MANY = "Too many servers died of this run."
 
 
-def run_turn(services: Services, run_id: str) -> None:
-    """Do the run, if it may be done and no other worker does it. Safe to call twice, anywhere.
+@dataclass(frozen=True)
+class RunReport:
+    """What became of a message: the run that was claimed for it, and how it left this worker."""
+
+    run_id: str
+    session_id: str | None
+    outcome: str  # the state in which it ended; or put_back, lost, not_opened
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.run_id}, session {self.session_id or '-'}"
+
+
+def run_next(services: Services, named: str) -> RunReport | None:
+    """Do the next run that is due, which need not be the one that the message names (ADR 0024);
+    None if there is none. Otherwise as `run_turn`.
+    """
+    with services.starts.passing():
+        if services.draining:
+            services.queue.run_turn(named)  # for a worker that stays (R22)
+            return None
+        claimed_at = time.monotonic()
+        claim = claim_due(services, named)
+    return _do(services, claim, claimed_at) if claim is not None else None
+
+
+def run_turn(services: Services, run_id: str) -> RunReport | None:
+    """Do this run, if it may be done and no other worker does it. Safe to call twice, anywhere.
 
     Raises DatabaseUnavailable when the database was away for too long; the run's lease lapses then,
     and another owner goes on.
     """
     if services.draining:
         services.queue.run_turn(run_id)  # for a worker that stays (R22)
-        return
+        return None
     claimed_at = time.monotonic()
     claim = claim_run(services, run_id)
-    turn = _open(services, claim, claimed_at) if claim is not None else None
+    return _do(services, claim, claimed_at) if claim is not None else None
+
+
+def _do(services: Services, claim: Claim, claimed_at: float) -> RunReport:
+    turn = _open(services, claim, claimed_at)
     if turn is None:
-        return
-    ended = False
+        return _report(claim, "not_opened")
+    ended = None
     try:
         ended = _run_to_end(services, turn)
     except OwnershipLost:
-        log.warning("run.lost run_id=%s fence=%s", run_id, turn.claim.fence)
+        log.warning("run.lost run_id=%s fence=%s", claim.run_id, claim.fence)
+        return _report(claim, "lost")
     finally:
         close_turn(services, turn)
-    if ended:
-        enqueue_permitted(services, turn.claim.profile)
-        services.transcripts.check_used(turn.claim.profile)
+    if ended is None:
+        return _report(claim, "put_back")
+    enqueue_permitted(services, claim.profile)
+    services.transcripts.check_used(claim.profile)
+    return _report(claim, str(ended.state))
+
+
+def _report(claim: Claim, outcome: str) -> RunReport:
+    return RunReport(claim.run_id, claim.session_id, outcome)
 
 
 def _open(services: Services, claim: Claim, claimed_at: float) -> Turn | None:
     """None if the run cannot be opened: it has ended then, or its lease lapses and the reaper has
     another worker try."""
+    note_claim(claim)
     try:
         return open_turn(services, claim, claimed_at)
     except UnknownProfile as error:
@@ -82,14 +121,14 @@ def _open(services: Services, claim: Claim, claimed_at: float) -> Turn | None:
     return None
 
 
-def _run_to_end(services: Services, turn: Turn) -> bool:
-    """Whether the run has ended; else it is back in the queue."""
+def _run_to_end(services: Services, turn: Turn) -> Outcome | None:
+    """How the run has ended; None if it is back in the queue."""
     try:
         notify_turn_started(services, turn.claim)
         outcome = _outcome(services, turn)
     except PutBack as later:
         if put_back(services, turn, later):
-            return False
+            return None
         outcome = aborted(gateway_done=True)  # a person stopped it meanwhile
     except (OwnershipLost, Unavailable):
         raise
@@ -98,7 +137,7 @@ def _run_to_end(services: Services, turn: Turn) -> bool:
         done = turn.gateway_run_id is None
         outcome = failed(Reason.INTERNAL, "Something went wrong on the server.", gateway_done=done)
     finish(services, turn, outcome)
-    return True
+    return outcome
 
 
 def _outcome(services: Services, turn: Turn) -> Outcome:

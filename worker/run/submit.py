@@ -35,6 +35,7 @@ from shared.errors import (
     PostConflict,
     PostUncertain,
 )
+from shared.metrics import worker as metrics
 from shared.protocol.run_states import Reason
 from worker.gateway.ephemeral_sessions import ephemeral_id
 from worker.gateway.stop_at_gateway import try_stop
@@ -147,6 +148,7 @@ def _record_id(services: Services, turn: Turn, gateway_run_id: str) -> None:
         _note(services, turn, gateway_run_id=gateway_run_id, stream_opened=True)
     except OwnershipLost:
         log.error("run.double_post run_id=%s fence=%s", turn.run_id, turn.claim.fence)
+        metrics.DOUBLE_POSTS.inc()
         _count_double_post(services, turn, gateway_run_id)
         try_stop(turn.gateway, gateway_run_id, turn.run_id)
         raise

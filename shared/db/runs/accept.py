@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, func, insert, literal, select, update
+from sqlalchemy import Row, bindparam, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,8 @@ from shared.db.responses import place, records
 from shared.db.responses.records import NewResponse
 from shared.db.runs import idempotency
 from shared.db.runs.idempotency import IdempotencyKey
+from shared.db.runs.queue.admission import NO_LIMITS, RunLimits, require_room
+from shared.db.runs.queue.fair_order import next_no
 from shared.db.runs.state import insert_run
 from shared.db.runs.stop import open_runs, request_stop
 from shared.db.search.index import index_prompt
@@ -70,13 +72,14 @@ def accept(
     queue_cap: int,
     check_profile: Callable[[str], object],
     max_bytes: int | None = None,
+    limits: RunLimits = NO_LIMITS,
 ) -> Accepted:
     """Store session, prompt and run. A repeated key or `client_request_id` gives the first run.
 
     `max_bytes`: how much the session may hold. Raises UnknownProfile (from `check_profile`),
-    RequestConflict, IdempotencyConflict, SessionTooLarge, QueueFull, SessionBusy; for a response
-    also NotFound and ResponseInProgress. Requests of one session wait for each other; of two first
-    ones at once, one makes the session.
+    RequestConflict, IdempotencyConflict, SessionTooLarge, QueueFull, QuotaExceeded, SessionBusy;
+    for a response also NotFound and ResponseInProgress. Requests of one session wait for each
+    other; of two first ones at once, one makes the session.
     """
     known = _known(tx, new)
     if known is not None:
@@ -97,8 +100,10 @@ def accept(
         raise SessionBusy()
     if len(waiting) >= queue_cap:
         raise QueueFull()
+    require_room(tx, new.owner, limits)
     interrupted = _interrupt(tx, ahead) if new.on_busy == "interrupt" else None
-    _insert(tx, new, profile, _queue_no(new, waiting, last), starts_now=not ahead)
+    starts_now = not ahead or (new.on_busy == "interrupt" and len(waiting) == len(ahead))
+    _insert(tx, new, profile, _queue_no(new, waiting, last), starts_now=starts_now)
     if new.key is not None:
         idempotency.store(tx, new.owner, new.key, new.run_id)
     if new.response is not None:
@@ -109,7 +114,7 @@ def accept(
         run_id=new.run_id,
         session_id=new.session_id,
         status=INITIAL.value,
-        starts_now=not ahead,
+        starts_now=starts_now,
         queue_length=len(waiting) + 1,
         interrupted=interrupted,
     )
@@ -122,12 +127,18 @@ def accept_once(
     queue_cap: int,
     check_profile: Callable[[str], object],
     max_bytes: int | None = None,
+    limits: RunLimits = NO_LIMITS,
 ) -> Accepted:
     """`accept` in a transaction of its own; of two equal requests at once, both get the one run."""
 
     def work(tx: Session) -> Accepted:
         return accept(
-            tx, new, queue_cap=queue_cap, check_profile=check_profile, max_bytes=max_bytes
+            tx,
+            new,
+            queue_cap=queue_cap,
+            check_profile=check_profile,
+            max_bytes=max_bytes,
+            limits=limits,
         )
 
     try:
@@ -163,11 +174,6 @@ def find_request(
             RunRow.client_request_id == client_request_id,
         )
     )
-
-
-def unsent(tx: Session, run_id: str) -> None:
-    """Note that no message could be sent: then the reaper sends one without a pause."""
-    tx.execute(update(RunRow).where(RunRow.id == run_id).values(enqueued_at=None))
 
 
 # -- accepting --------------------------------------------------------------------------------
@@ -290,7 +296,7 @@ def _queue_no(new: NewRun, waiting: Sequence[Row[Any]], last: int) -> int:
 
 # Built once. Core rather than ORM: nothing is read back.
 _WAITING = insert_run(created_at=DbNow())
-_STARTING = _WAITING.values(enqueued_at=DbNow())
+_STARTING = _WAITING.values(enqueued_at=DbNow(), due_no=next_no())
 _PROMPT = insert(MessageRow).values(timestamp=DbNow(), indexed_by=VERSION)
 
 
@@ -299,6 +305,7 @@ def _insert(tx: Session, new: NewRun, profile: str, queue_no: int, *, starts_now
     connection.execute(
         _STARTING if starts_now else _WAITING,
         {
+            **({"of_owner": new.owner, "of_profile": profile} if starts_now else {}),
             "id": new.run_id,
             "owner": new.owner,
             "session_id": new.session_id,

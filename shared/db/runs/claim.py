@@ -4,8 +4,9 @@ Problem: a Celery message may come twice, late, or to several workers at once, a
 run may be dead, or only slow. Exactly one worker may do the run, in the order of its session.
 Idea: `claim` decides in one transaction, under the lock of the session's row, by what the rows say:
 the run must be queued, first in line and allowed by the limit of its profile, or its lease must
-have lapsed. The claim gives a lease (a time until which the owner counts as alive) and a fence, a
-number that grows with each claim. The owner renews the lease, and puts the fence into every write.
+have lapsed. Which run a worker asks for is chosen in `queue/claim_next.py`. The claim gives a lease
+(a time until which the owner counts as alive) and a fence, a number that grows with each claim. The
+owner renews the lease, and puts the fence into every write.
 Invariant: of two claims of a run at most one is granted per fence; a write with an older fence
 changes nothing, so an owner that wakes up late does no harm; a session has at most one live run,
 and its next one starts only when the end of the one before is announced.
@@ -23,6 +24,7 @@ from shared.db.clock import waits
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
 from shared.db.models import CompressionRow, RunRow, SnapshotRow
 from shared.db.runs.concurrency_limit import has_permit
+from shared.db.runs.queue.fair_order import make_next_due, note_served, unmake_due
 from shared.db.runs.session_queue import PAUSE_MOST, goes_first, is_sibling
 from shared.db.runs.state import move, update_state
 from shared.db.runs.terminal import take_turn
@@ -75,16 +77,19 @@ class Refusal(StrEnum):
     TOO_EARLY = "too_early"
     UNANNOUNCED = "unannounced"
     NO_PERMIT = "no_permit"
+    BUSY = "busy"  # somebody else has the session just now
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A claim that was not granted. `predecessors`: runs of the session whose ends have to be
-    announced first. `profile`: set with NO_PERMIT."""
+    """A claim that was not granted. `predecessors`: runs of the session `owner`, `session_id` whose
+    ends have to be announced first. `run_id`: the run that was not granted."""
 
     why: Refusal
     predecessors: tuple[str, ...] = ()
-    profile: str = ""
+    owner: str = ""
+    session_id: str | None = None
+    run_id: str = ""
 
 
 def _to_claim() -> Any:
@@ -105,6 +110,7 @@ def _to_claim() -> Any:
             RunRow.instructions,
             RunRow.created_at,
             RunRow.not_before,
+            RunRow.due_no,
             RunRow.first_claimed_at,
             RunRow.lease_until,
             RunRow.stop_requested_at,
@@ -142,20 +148,48 @@ def claim(
     refuse a second one even without that lock.
     """
     conversation = lock_session_of(tx, run_id)
+
+    def is_permitted(run: Row[Any]) -> bool:
+        return run.state != RunState.QUEUED or has_permit(tx, run.profile, max_runs(run.profile))
+
+    return claim_locked(tx, conversation, run_id, worker, lease, is_permitted)
+
+
+def claim_locked(
+    tx: Session,
+    conversation: Row[Any] | None,
+    run_id: str,
+    worker: str,
+    lease: float,
+    is_permitted: Callable[[Row[Any]], bool] = lambda run: True,
+) -> Claim | Refused:
+    """The same with the session locked already. A run that turns out not to be due loses its number
+    (`shared.db.runs.queue.fair_order`); if another one of its session is, that gets one."""
     run = lock_run(tx, run_id, _TO_CLAIM)
     if run is None:
         return Refused(Refusal.UNKNOWN)
     refused = _refusal(tx, run)
     if refused is not None:
+        if run.due_no is not None:
+            _correct(tx, run, refused.why)
         return refused
-    if run.state == RunState.QUEUED and not has_permit(tx, run, max_runs(run.profile)):
-        return Refused(Refusal.NO_PERMIT, profile=run.profile)
+    if not is_permitted(run):
+        return Refused(Refusal.NO_PERMIT, run_id=run.id)
     turn_no, prompt = run.turn_no, None
     if conversation is not None:
         turn_no, prompt = take_turn(tx, run, conversation)
     granted = _granted(run, conversation, worker, turn_no, prompt)
     _store(tx, run, granted, lease)
+    if run.due_no is not None and not granted.lapsed:
+        note_served(tx, run.owner, run.due_no)
     return granted
+
+
+def _correct(tx: Session, run: Row[Any], why: Refusal) -> None:
+    """Else it would stay the first that is found, and nothing behind it would start."""
+    if why in {Refusal.NOT_FIRST, Refusal.UNANNOUNCED}:
+        unmake_due(tx, run.id)
+        make_next_due(tx, run.owner, run.session_id)
 
 
 def _store(tx: Session, run: Row[Any], granted: Claim, lease: float) -> None:
@@ -225,7 +259,8 @@ def _refusal(tx: Session, run: Row[Any]) -> Refused | None:
     if run.is_behind:
         return Refused(Refusal.NOT_FIRST)
     if run.has_unannounced:
-        return Refused(Refusal.UNANNOUNCED, _unannounced(tx, run))
+        unannounced = _unannounced(tx, run)
+        return Refused(Refusal.UNANNOUNCED, unannounced, run.owner, run.session_id, run.id)
     return None
 
 

@@ -111,6 +111,7 @@ def close(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None, Anno
         usage=dict(closing.usage) if closing.usage else None,
         synced=closing.synced,
         timeline=closing.timeline,
+        has_following=run.following is not None,
     )
     return run.following, end
 
@@ -131,6 +132,7 @@ def close_bare(tx: Session, claim: Claim, closing: Closing) -> tuple[str | None,
         [(closing.event, {**closing.payload, **counted})],
         last_seq=closing.last_seq,
         reason=closing.reason,
+        has_following=run.following is not None,
     )
     return run.following, end
 

@@ -1,22 +1,20 @@
-"""Runs for which a message has to be sent again: what the reaper looks for (R13, R18, R34).
+"""Live runs whose owner is dead: what the reaper hands over (R13, R18).
 
-Problem: Celery messages get lost, and owners die without a word. Nothing in Redis says so.
-Idea: the rows do. A live run whose lease is over has lapsed; a queued run that is first in line and
-for which no message was sent for a while is unqueued. The reaper sends one message for each.
-`enqueued_at` is the time of the last message; it is set by compare-and-set, in the transaction that
-finds the run, so two reapers at once send one message, and a message that gets lost is followed by
-another after some seconds. Times in the future are of a clock that was set back, and count as over.
-Invariant: each run that could go on is found within two intervals of the reaper and the pause. A
-message too many is harmless, since `claim` decides.
+Problem: owners die without a word. Nothing in Redis says so. Idea: the rows do. A live run whose
+lease is over has lapsed, and the reaper sends one message for each. `enqueued_at` is the time of
+the last message; it is set by compare-and-set, in the transaction that finds the run, so two
+reapers at once send one message, and a message that gets lost is followed by another after some
+seconds. Times in the future are of a clock that was set back, and count as over.
+Invariant: each lapsed run is found within two intervals of the reaper and the pause. A message too
+many is harmless, since `claim` decides.
 """
 
-from sqlalchemy import ColumnElement, Select, func, select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, is_past
 from shared.db.models import RunRow
-from shared.db.runs.session_queue import PAUSE_MOST, is_first_in_line
-from shared.protocol.run_states import LIVE, RunState
+from shared.protocol.run_states import LIVE
 
 _LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
 
@@ -87,48 +85,3 @@ def end_lease(tx: Session, run_id: str, fence: int, until: float) -> bool:
         .returning(RunRow.id)
     )
     return ended.first() is not None
-
-
-def unqueued_runs(tx: Session, seconds: float, limit: int) -> list[str]:
-    """Return queued runs that could start, and for which no message was sent for `seconds`.
-
-    Only the first in line of a session counts. Each is marked as enqueued now.
-    """
-    found = tx.scalars(_startable(seconds).limit(limit)).all()
-    return [run_id for run_id in found if _mark_queued(tx, run_id, seconds)]
-
-
-def count_unqueued(tx: Session, seconds: float, most: int) -> int:
-    """Return how many runs `unqueued_runs` would find, up to `most`."""
-    some = _startable(seconds).limit(most).subquery()
-    return tx.scalar(select(func.count()).select_from(some)) or 0
-
-
-def _startable(seconds: float) -> Select[str]:
-    return (
-        select(RunRow.id)
-        .where(
-            RunRow.state == RunState.QUEUED,
-            _waits_since(seconds),
-            RunRow.not_before.is_(None)
-            | (RunRow.not_before < DbNow() - seconds)
-            | (RunRow.not_before > DbNow() + PAUSE_MOST),
-            is_first_in_line(),
-        )
-        .order_by(RunRow.created_at)
-    )
-
-
-def _waits_since(seconds: float) -> ColumnElement[bool]:
-    sent = RunRow.enqueued_at
-    return (sent.is_(None) & is_past(RunRow.created_at, seconds)) | is_past(sent, seconds)
-
-
-def _mark_queued(tx: Session, run_id: str, seconds: float) -> bool:
-    marked = tx.execute(
-        update(RunRow)
-        .where(RunRow.id == run_id, RunRow.state == RunState.QUEUED, _waits_since(seconds))
-        .values(enqueued_at=DbNow())
-        .returning(RunRow.id)
-    )
-    return marked.first() is not None

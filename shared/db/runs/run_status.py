@@ -23,6 +23,7 @@ class RunFilter:
     without_reasons: Sequence[str] = ()
     session_id: str | None = None
     profile: str | None = None
+    worker: str | None = None
     since: float | None = None
     until: float | None = None
 
@@ -82,6 +83,8 @@ def conditions(wanted: RunFilter) -> list[Any]:
         found.append(RunRow.session_id == wanted.session_id)
     if wanted.profile is not None:
         found.append(RunRow.profile == wanted.profile)
+    if wanted.worker is not None:
+        found.append(RunRow.worker == wanted.worker)
     if wanted.since is not None:
         found.append(RunRow.created_at >= wanted.since)
     if wanted.until is not None:

@@ -1,10 +1,10 @@
 """Stopping runs and cancelling queued ones: one transaction under the session's lock (R9, R19)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
@@ -27,6 +27,7 @@ class Stopped:
     status: str
     ended: bool = False
     next_run: str | None = None  # the queued run that is first in line now
+    input: Any = None  # of a run that was taken back: what was sent
 
 
 _OPEN_RUNS: Any = (
@@ -63,7 +64,9 @@ def cancel(tx: Session, owner: str, session_id: str | None, run_id: str) -> Stop
     if run is None:
         raise NotFound()
     if run.state == RunState.QUEUED:
-        return _end_now(tx, run, keep_prompt=run.turn_no is not None)
+        said = tx.scalar(select(RunRow.input).where(RunRow.id == run.id))
+        ended = _end_now(tx, run, keep_prompt=run.turn_no is not None)
+        return replace(ended, input=said)
     return Stopped(run.id, run.session_id, request_stop(tx, run))
 
 
@@ -121,9 +124,9 @@ def _end_now(tx: Session, run: Row[Any], *, keep_prompt: bool) -> Stopped:
 
 
 def _startable(tx: Session, run: Row[Any]) -> str | None:
-    """Return the next run of the session, marked as enqueued, if it is first in line."""
+    """Return the next run of the session, if nothing there is live. It is due as soon as the end
+    before it is announced."""
     following = open_runs(tx, run.owner, run.session_id)
     if not following or any(other.state in LIVE for other in following):
         return None
-    tx.execute(update(RunRow).where(RunRow.id == following[0].id).values(enqueued_at=DbNow()))
     return str(following[0].id)

@@ -5,8 +5,8 @@ to announce it at once; yet every client must see exactly one end, the same one,
 Idea: the transaction that ends a run also stores the last entries of its log as they will be
 published, with their seqs (`terminal_entries`, `terminal_seq`). From then on announcing is copying:
 any process may do it, any number of times (`shared/run_end.py`, `announce.lua`). Afterwards
-`announced_at` is set; until then the reaper finds the run, and the session's next run does not
-start.
+`announced_at` is set, and the session's next run becomes due (`queue/fair_order.py`); until then
+the reaper finds the run.
 Invariant: `terminal_entries` is written once, by an allowed move to a final state under the locks
 of session and run, and not changed afterwards.
 """
@@ -14,25 +14,29 @@ of session and run, and not changed afterwards.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Integer, Row, bindparam, delete, func, select, update
+from sqlalchemy import JSON, Double, Integer, Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.runs.queue.fair_order import make_next_due
+from shared.db.runs.session_queue import next_queued
 from shared.db.runs.state import move, update_state
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.db.sessions.stored_bytes import change, size_of_run
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.protocol.events import RUN_CANCELLED, Payload
 from shared.protocol.run_states import Move, is_allowed
+from shared.protocol.timeline import first_token_at
 
 Entries = list[tuple[str, Payload]]
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """The stored end of a run: `entries`, of which the last has the seq `terminal_seq`."""
+    """The stored end of a run: `entries`, of which the last has the seq `terminal_seq`. `session`:
+    owner and id of its session, if a run may be due there once the end is announced."""
 
     keys: RunKeys
     fence: int
@@ -40,6 +44,7 @@ class Announcement:
     terminal_seq: int
     entries: Entries
     announced: bool
+    session: tuple[str, str] | None = None
 
 
 def numbered(run: Row[Any] | RunRow, entries: Entries, last_seq: int) -> Entries:
@@ -68,6 +73,7 @@ _END = select(
     RunRow.terminal_seq,
     RunRow.terminal_entries,
     RunRow.announced_at,
+    next_queued().label("following"),
 ).where(RunRow.id == bindparam("of_run"), RunRow.terminal_seq.is_not(None))
 _ENDED_NOW = update_state(
     reason=bindparam("new_reason"),
@@ -81,6 +87,7 @@ _ENDED_NOW = update_state(
     usage=bindparam("new_usage", type_=JSON(none_as_null=True)),
     gateway_synced=bindparam("synced"),
     timeline=bindparam("steps", type_=JSON(none_as_null=True)),
+    first_token_at=bindparam("first_token", type_=Double),
 )
 _NEXT_TURN = (
     update(SessionRow)
@@ -108,11 +115,13 @@ def fix_end(
     usage: dict[str, Any] | None = None,
     synced: bool = False,
     timeline: dict[str, Any] | None = None,
+    has_following: bool = False,
 ) -> Announcement:
     """End the locked run by `verb`: write its final state, and `entries` as they will be announced.
 
     `last_seq`: of the last entry before these. `turn_no`: of a run whose turn begins only now.
-    `timeline`: the steps of a run that was claimed.
+    `timeline`: the steps of a run that was claimed. `has_following`: other runs of its session are
+    queued.
     Raises ForbiddenMove if it has ended before.
     """
     stored = numbered(run, entries, last_seq)
@@ -130,6 +139,7 @@ def fix_end(
         new_usage=usage,
         synced=synced,
         steps=timeline,
+        first_token=first_token_at(timeline),
     )
     return Announcement(
         keys=RunKeys(feed_tag(run.owner, run.session_id, run.id), run.id),
@@ -138,6 +148,7 @@ def fix_end(
         terminal_seq=terminal_seq,
         entries=stored,
         announced=False,
+        session=_session_of(run) if has_following else None,
     )
 
 
@@ -197,12 +208,23 @@ def announcement(tx: Session, run_id: str) -> Announcement | None:
         terminal_seq=run.terminal_seq,
         entries=[(name, payload) for name, payload in run.terminal_entries],
         announced=run.announced_at is not None,
+        session=_session_of(run) if run.following is not None else None,
     )
+
+
+def _session_of(run: Row[Any] | RunRow) -> tuple[str, str] | None:
+    return (run.owner, run.session_id) if run.session_id is not None else None
 
 
 def mark_announced(tx: Session, run_id: str) -> None:
     """Note that the end of the run was announced."""
     tx.connection().execute(_ANNOUNCED_NOW, {"of_run": run_id})
+
+
+def mark_announced_before(tx: Session, run_id: str, session: tuple[str, str]) -> None:
+    """The same where other runs are queued: the session's next one is due now."""
+    mark_announced(tx, run_id)
+    make_next_due(tx, *session)
 
 
 def unannounced(tx: Session, limit: int) -> list[str]:

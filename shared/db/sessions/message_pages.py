@@ -8,6 +8,7 @@ from sqlalchemy import Row, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow
+from shared.db.sessions.bad_ends import End, read_bad_ends
 
 Place = tuple[int, int, int]  # turn, index and id of a message
 
@@ -35,10 +36,11 @@ _PLACE: Final = (MessageRow.turn_no, MessageRow.idx, MessageRow.id)
 @dataclass(frozen=True)
 class MessagePage:
     """`messages`: in order of time. `next_place`: of the last one in the direction of the pages;
-    None on the last page."""
+    None on the last page. `ends`: of the turns that were not answered."""
 
     messages: list[dict[str, Any]]
     next_place: Place | None
+    ends: list[End]
 
 
 def read_page(
@@ -65,7 +67,22 @@ def read_page(
     rows: Sequence[Any] = tx.execute(statement.order_by(*order).limit(limit + 1)).all()
     page, more = rows[:limit], rows[limit:]
     last = (page[-1].turn_no, page[-1].idx, page[-1].id) if more else None
-    return MessagePage([_shown(row) for row in (page if forward else reversed(page))], last)
+    messages = [_shown(row) for row in (page if forward else reversed(page))]
+    return MessagePage(messages, last, read_bad_ends(tx, owner, messages))
+
+
+def place_of(tx: Session, owner: str, session_id: str, message_id: int) -> Place | None:
+    """Return the place of a message, before or after which a page may begin; None if the session
+    has no such message, or its prompt waits."""
+    row: Any = tx.execute(
+        select(*_PLACE).where(
+            MessageRow.id == message_id,
+            MessageRow.owner == owner,
+            MessageRow.session_id == session_id,
+            MessageRow.turn_no.is_not(None),
+        )
+    ).first()
+    return None if row is None else (row.turn_no, row.idx, row.id)
 
 
 def answers_of(tx: Session, run_id: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.content import input_text
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.sessions.bad_ends import read_bad_ends
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.db.sessions.summaries import context_tokens
 from shared.protocol.run_states import ENDED, LIVE, OPEN, RunState
@@ -40,7 +41,7 @@ class RunInfo:
 @dataclass(frozen=True)
 class Conversation:
     """A session at one moment. `messages`: the newest, in order, without prompts of queued runs.
-    `title`: None as long as it has none."""
+    `title`: None as long as it has none. `ends`: of those turns that were not answered."""
 
     runs: dict[str, RunInfo] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Conversation:
     output_tokens: int = 0
     queue: list[Message] = field(default_factory=list)
     title: str | None = None
+    ends: list[Message] = field(default_factory=list)
 
     @property
     def profile(self) -> str:
@@ -65,14 +67,16 @@ def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAG
     """Read the session, with at most `limit` messages; empty if there is none."""
     input_tokens, output_tokens = context_tokens(tx, owner, session_id)
     total, title = _total_and_title(tx, owner, session_id)
+    messages = _messages(tx, owner, session_id, limit) if limit else []
     return Conversation(
         runs=recent_runs(tx, owner, session_id),
-        messages=_messages(tx, owner, session_id, limit) if limit else [],
+        messages=messages,
         total=total,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         queue=waiting(tx, owner, session_id),
         title=title,
+        ends=read_bad_ends(tx, owner, messages),
     )
 
 

@@ -53,6 +53,21 @@ def test_a_worker_that_gets_sigterm_reads_its_run_to_the_end(
     assert len(mortal.posts(run_id)) == 1
 
 
+def test_a_worker_that_gets_sigterm_right_after_a_run_ends_at_once(
+    mortal: Stack, connect: Clients, new_session: Callable[[], str]
+) -> None:
+    client = connect(mortal)
+    for _ in range(3):  # while the events of its task are not sent yet
+        run_id = client.run(talk(20, rate=40), new_session())
+        client.wait_for("message.delta", lambda event, of=run_id: event["run_id"] == of)
+        owner = mortal.owner_of(run_id)
+        client.end(run_id)
+        owner.signal(signal.SIGTERM)
+        assert owner.wait() == 0
+        mortal.workers.remove(owner)
+        mortal.add_worker()
+
+
 def test_a_killed_worker_loses_no_word_and_its_run_ends_once(
     mortal: Stack, connect: Clients, new_session: Callable[[], str]
 ) -> None:

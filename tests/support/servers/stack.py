@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,6 +144,17 @@ class Stack:
         """Start a beat; an earlier one has ended."""
         self.beat = self._start(f"beat.{len(self._processes.started)}", "worker", "beat")
 
+    def revive(self) -> int:
+        """Start workers and maintenance again that have ended, as a supervisor would; how many."""
+        ended = [n for n, worker in enumerate(self.workers) if worker.returncode is not None]
+        for number in ended:
+            self.workers[number] = self._start_worker(number)
+        if self.maintenance.returncode is None:
+            return len(ended)
+        name = f"maintenance.{len(self._processes.started)}"
+        self.maintenance = self._start(name, "worker", "maintenance")
+        return len(ended) + 1
+
     def owner_of(self, run_id: str) -> RunningProcess:
         """The worker process that has the run."""
         name = self.run_row(run_id).worker or ""
@@ -242,6 +253,17 @@ class Stack:
 
     def _start_worker(self, number: int) -> RunningProcess:
         return self._start(f"worker.{number}.{len(self._processes.started)}", "worker", "runs")
+
+    def start_command(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> RunningProcess:
+        """Start another program in the environment of the stack, with these variables on top."""
+        return self._processes.start(name, tuple(command), self.environment_of(environment))
+
+    def environment_of(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The environment of its processes, with these variables on top."""
+        blank = {variable: "" for variable in os.environ if OURS.match(variable)}
+        return {**os.environ, **blank, **self.environment, **variables}
 
     def _start(self, name: str, *module: str) -> RunningProcess:
         blank = {variable: "" for variable in os.environ if OURS.match(variable)}

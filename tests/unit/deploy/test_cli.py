@@ -199,7 +199,9 @@ def test_a_port_that_flower_cannot_have_is_said_in_a_line(
     assert said.count("\n") == 1
 
 
-def test_no_variable_of_flower_lets_others_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_variable_of_flower_lets_others_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """C20."""
     names = ("ADDRESS", "UNIX_SOCKET", "AUTH", "AUTH_PROVIDER", "UNAUTHENTICATED_API", "CONF")
     for name in names:
@@ -209,7 +211,8 @@ def test_no_variable_of_flower_lets_others_in(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FLOWER_BASIC_AUTH", "x:y")
     started: list[list[str]] = []
     monkeypatch.setattr("celery.Celery.start", lambda self, argv: started.append(argv))
-    flower.run(Settings.load({"REDIS_URL": "redis://h"}), "token")
+    home = {"HOLDFAST_HOME": str(tmp_path)}
+    flower.run(Settings.load({"REDIS_URL": "redis://h", **home}), "token")
     assert {"--address=127.0.0.1", "--port=5555"} <= {*started[0]}
     left = {name for name in os.environ if name.startswith("FLOWER_")}
     assert left == {"FLOWER_URL_PREFIX", "FLOWER_BASIC_AUTH"}

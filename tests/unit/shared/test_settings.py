@@ -118,3 +118,14 @@ def test_spellings_of_the_own_machine_need_no_token(host: str) -> None:
 def test_no_spelling_of_all_addresses_passes_for_the_own_machine(host: str) -> None:
     with pytest.raises(SettingsError, match="AUTH_DISABLED"):
         Settings.load({"HOST": host, "AUTH_DISABLED": "1"})
+
+
+@pytest.mark.parametrize("value", ["alice", "alice=", "=3", "alice=-1", "alice=x", "alice=99999"])
+def test_an_age_that_is_no_number_of_days_is_named(value: str) -> None:
+    with pytest.raises(SettingsError, match="RETENTION_OF_OWNERS"):
+        Settings.load({"RETENTION_OF_OWNERS": value})
+
+
+def test_an_owner_may_have_an_equals_sign() -> None:
+    settings = Settings.load({"RETENTION_OF_OWNERS": "a=b=2, carol=0.5"})
+    assert settings.retention_of_owners == {"a=b": 2, "carol": 0.5}

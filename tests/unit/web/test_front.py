@@ -92,6 +92,17 @@ def test_the_page_of_an_allowed_origin_may_read_the_answer() -> None:
     assert "Vary" not in Asked().headers
 
 
+def test_the_scripts_of_the_page_may_be_read_by_a_document_without_an_origin() -> None:
+    asked: dict[str, Any] = {"HTTP_ORIGIN": "null", "REQUEST_METHOD": "GET"}
+    script = Asked(PATH_INFO="/assets/diagram.js", **asked)
+    assert script.status == "200"
+    assert "Access-Control-Allow-Credentials" not in script.headers
+    assert "Access-Control-Allow-Origin" not in script.headers, "that of the file says it"
+    for path in ("/api/me", "/page/info", "/", "/assets"):
+        assert Asked(PATH_INFO=path, **asked).status == "403"
+    assert Asked(PATH_INFO="/assets/x", **asked | {"REQUEST_METHOD": "POST"}).status == "403"
+
+
 def test_an_unknown_host_name_is_refused_and_counted() -> None:
     refused = Asked(HTTP_HOST="evil.example", hosts=("localhost",))
     assert (refused.status, refused.faults.counts["unknown_host"]) == ("400", 1)

@@ -80,6 +80,7 @@ def test_beat_runs_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     class Settings:
         home = tmp_path
         log_level = "INFO"
+        metrics_port = 0
         reap_every = timedelta(seconds=2)
 
     app = Celery("test", broker="memory://", set_as_current=False)
@@ -93,7 +94,28 @@ def test_beat_runs_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         def run(self) -> None:
             """Nothing: only its options are looked at."""
 
+    class Health:
+        def __init__(self, settings: object) -> None:
+            """Nothing is asked here."""
+
+        def start(self) -> None:
+            started.append("health")
+
+        def ticked(self) -> None:
+            """Beat does not run."""
+
     monkeypatch.setattr(app, "Beat", Beat)
+    monkeypatch.setattr(processes, "BeatHealth", Health)
     processes.run_beat(Settings())  # type: ignore[arg-type]
-    assert app.conf.beat_scheduler == f"{beat_clock.__name__}:SteadyScheduler"
-    assert started
+    assert issubclass(app.conf.beat_scheduler, beat_clock.SteadyScheduler)
+    assert len(started) == 2
+
+
+def test_each_tick_is_a_sign_of_life(app: Celery, tmp_path: Path) -> None:
+    ticks: list[int] = []
+    made = beat_clock.scheduler(lambda: ticks.append(1))
+    beat = scheduler(app, tmp_path / "beat-schedule", made)
+    for _ in range(3):
+        beat.tick()
+    beat.close()
+    assert len(ticks) == 3

@@ -1,5 +1,6 @@
 """The names of the tasks, which processes of two versions must agree on (rolling upgrades)."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, cast
 from unittest.mock import Mock
@@ -27,7 +28,8 @@ def test_orphaned_runs_are_checked_under_the_new_name_and_the_former_one(
     check = Mock()
     monkeypatch.setattr(tasks, "check_orphaned_runs", check)
     monkeypatch.setattr(tasks, "Reaper", Mock())
-    registry, services = Registry(), Mock()
-    tasks.register_maintenance_tasks(cast("Any", registry), services, Mock())
+    registry, services, jobs = Registry(), Mock(), Mock()
+    jobs.run.side_effect = lambda job, every, work: work()
+    tasks.register_periodic_tasks(cast("Any", registry), services, Mock(), jobs, defaultdict(float))
     registry.tasks[name]()
     check.assert_called_once_with(services)

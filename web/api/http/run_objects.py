@@ -27,9 +27,14 @@ def status_word(run: RunStatus | RunFacts, *, waits: bool) -> str:
     """The status. `waits`: a question of its agent is open."""
     if run.state is RunState.RUNNING and waits:
         return "waiting_for_approval"
-    if run.state is RunState.FAILED and run.reason in INTERRUPTED:
+    return word_of_state(run.state, run.reason)
+
+
+def word_of_state(state: RunState, reason: str | None) -> str:
+    """The status of a run that has no open question."""
+    if state is RunState.FAILED and reason in INTERRUPTED:
         return "interrupted"
-    return _STATUS[run.state]
+    return _STATUS[state]
 
 
 def states_of(status: str | None) -> RunFilter:

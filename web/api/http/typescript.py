@@ -14,6 +14,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.generated_file import write_or_check
+from web.api.http.gateway.models import ProfileList
+from web.api.http.operations import answers as operations
+from web.api.http.operations.me import Me
+from web.api.http.operations.runs_page import answers as runs_page
+from web.api.http.operations.timeline_answers import RunTimeline
 from web.api.http.sessions import session_answers as answers
 from web.api.http.sessions import session_models as models
 
@@ -26,8 +31,20 @@ _HEAD: Final = """\
 _ANSWERS: Final[tuple[type[BaseModel], ...]] = (
     answers.DeletedSession,
     answers.MessageList,
+    Me,
+    ProfileList,
     answers.SessionAnswer,
     answers.SessionList,
+    operations.DeletionPage,
+    operations.QueueReport,
+    operations.RetriedDeletions,
+    operations.RetriedRun,
+    operations.RunPage,
+    runs_page.RunCountsReport,
+    runs_page.RunLogPage,
+    runs_page.RunStatsReport,
+    runs_page.StoppedByAdmin,
+    RunTimeline,
 )
 _BODIES: Final[tuple[type[BaseModel], ...]] = (models.SessionChangesBody,)
 _PRIMITIVE: Final = {
@@ -49,7 +66,7 @@ def source() -> str:
         ]
     )
     schemas: dict[str, Schema] = definitions["$defs"]
-    return "\n".join([_HEAD, *(_interface(name, schemas[name]) for name in sorted(schemas))])
+    return "\n".join([_HEAD, *(_declaration(name, schemas[name]) for name in sorted(schemas))])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,14 +74,16 @@ def main(arguments: Sequence[str]) -> int:
     return write_or_check(FILE, source(), "web.api.http.typescript", arguments)
 
 
-def _interface(name: str, schema: Schema) -> str:
+def _declaration(name: str, schema: Schema) -> str:
+    meaning = " ".join(str(schema.get("description", "")).split())
+    comment = f"/** {meaning} */\n" if meaning else ""
+    if "enum" in schema:
+        return f"{comment}export type {name} = {_type(schema)};\n"
     needed = schema.get("required", [])
     rows = "".join(
         f"  {field}{'' if field in needed else '?'}: {_type(of)};\n"
         for field, of in schema.get("properties", {}).items()
     )
-    meaning = " ".join(str(schema.get("description", "")).split())
-    comment = f"/** {meaning} */\n" if meaning else ""
     return f"{comment}export interface {name} {{\n{rows}}}\n"
 
 

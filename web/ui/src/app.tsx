@@ -1,16 +1,30 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { ChatPage } from "./chat/chat_page";
 import { ChatStore, useChat } from "./chat/store";
 import { useNow } from "./chat/use_now";
+import { Dialogs } from "./dialogs";
+import { useLanguage } from "./languages/language";
+import { Notifier } from "./notifications/notifier";
+import { openSettings } from "./settings/address";
+import { followPreferences } from "./settings/preferences";
 import { findSession, signOut, type Found, type SignedIn } from "./sign_in/session";
 import { SignIn } from "./sign_in/sign_in";
+import { words } from "./sign_in/words";
 
 const AGAIN = 3_000;
+const RunsRoom = lazy(() => import("./runs/runs_room"));
 
 /** Signing in, or the chat. */
 export function App({ first }: { readonly first: Promise<Found> }) {
   const [found, setFound] = useState<Found>();
   const [since] = useState(() => Date.now());
+  const language = useLanguage();
+
+  useEffect(followPreferences, []);
+
+  useEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
 
   useEffect(() => {
     let isOver = false;
@@ -37,12 +51,24 @@ export function App({ first }: { readonly first: Promise<Found> }) {
     return () => clearTimeout(timer);
   }, [found]);
 
-  if (found === undefined) return <Waiting text="Asking who you are" since={since} />;
-  if (found.kind === "no-answer")
-    return <Waiting text={`${found.why} Trying again every three seconds`} since={since} />;
+  if (found === undefined) return <Waiting text={words().asking} since={since} />;
+  if (found.kind === "no-answer") return <Waiting text={words().again(found.why)} since={since} />;
   if (found.kind === "signed-out")
     return <SignIn key={found.why} why={found.why} onFound={setFound} />;
+  if (/^\/runs(\/|$)/.test(location.pathname))
+    return (
+      <Suspense fallback={<Waiting text={words().loading} since={since} />}>
+        <RunsRoom who={found.who} onSignOut={() => leave(setFound)} />
+      </Suspense>
+    );
   return <SignedInPage who={found.who} onFound={setFound} />;
+}
+
+function leave(onFound: (found: Found) => void) {
+  void signOut().then(
+    () => onFound({ kind: "signed-out" }),
+    () => onFound({ kind: "no-answer", why: words().unreachable }),
+  );
 }
 
 function Waiting({ text, since }: { text: string; since: number }) {
@@ -51,8 +77,7 @@ function Waiting({ text, since }: { text: string; since: number }) {
   return (
     <main className="sign-in">
       <p className="muted" role="status">
-        {text}
-        {waited > 1 && `, for ${waited} s`}.
+        {waited > 1 ? words().waited(text, waited) : words().sentence(text)}
       </p>
     </main>
   );
@@ -61,20 +86,35 @@ function Waiting({ text, since }: { text: string; since: number }) {
 function SignedInPage({ who, onFound }: { who: SignedIn; onFound: (found: Found) => void }) {
   const [chat] = useState(() => new ChatStore(who.owner));
   const { connection } = useChat(chat);
+  const language = useLanguage();
 
   useEffect(() => chat.start(), [chat]);
 
   useEffect(() => {
+    const notifier = new Notifier((sessionId) => chat.open(sessionId));
+    const unsubscribe = chat.subscribe(() => notifier.look(chat.client.views()));
+    return () => {
+      unsubscribe();
+      notifier.stop();
+    };
+  }, [chat]);
+
+  useEffect(() => {
     if (connection.kind !== "signed-out") return;
     // The cookie has ended, or the token behind it.
-    onFound({ kind: "signed-out", why: "Your sign-in has ended. What you wrote is kept." });
+    onFound({ kind: "signed-out", why: words().ended });
   }, [connection.kind, onFound]);
 
-  const leave = () => {
-    void signOut().then(
-      () => onFound({ kind: "signed-out" }),
-      () => onFound({ kind: "no-answer", why: "The server cannot be reached." }),
-    );
-  };
-  return <ChatPage chat={chat} who={who} onSignOut={leave} />;
+  return (
+    <>
+      <ChatPage
+        key={language}
+        chat={chat}
+        who={who}
+        onSettings={openSettings}
+        onSignOut={() => leave(onFound)}
+      />
+      <Dialogs chat={chat} who={who} onSignOut={() => leave(onFound)} />
+    </>
+  );
 }

@@ -14,8 +14,9 @@ from shared.db.clock import read_clock
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.models import ApprovalRow, CompressionRow, DeletionRow, OrphanRow, RunRow
-from shared.db.runs import approvals, concurrency_limit, gateway_orphans, overdue
+from shared.db.runs import approvals, gateway_orphans, overdue
 from shared.db.runs.claim import Claim, Refused, claim
+from shared.db.runs.queue.claim_next import wake_paused
 from shared.db.sessions.compressions import seconds_of
 from tests.support.rows import add_run, run_row
 
@@ -42,20 +43,12 @@ def change(db: Database, **columns: Any) -> None:
     db.write(lambda tx: tx.execute(update(RunRow).values(**columns)))
 
 
-@pytest.mark.parametrize("column", ["created_at", "enqueued_at", "not_before"])
-def test_a_queued_run_with_a_time_an_hour_ahead_is_sent_again(db: Database, column: str) -> None:
-    run_id = add_run(db, None, created_at=1.0)
-    change(db, **{column: now(db) + HOUR})
-    assert db.write(lambda tx: overdue.unqueued_runs(tx, 30.0, 10)) == [run_id]
-    assert db.write(lambda tx: overdue.unqueued_runs(tx, 30.0, 10)) == [], "it is marked"
-
-
 def test_a_pause_an_hour_ahead_is_over_and_a_pause_of_a_minute_is_not(db: Database) -> None:
-    run_id = add_run(db, None, not_before=now(db) + 60)
+    run_id = add_run(db, None, not_before=now(db) + 60, due_no=1)
     assert isinstance(take(db, run_id), Refused)
-    assert db.read(lambda tx: concurrency_limit.permitted(tx, "default", 5)) == []
+    assert db.write(lambda tx: wake_paused(tx, 5)) == 0
     change(db, not_before=now(db) + HOUR)
-    assert db.read(lambda tx: concurrency_limit.permitted(tx, "default", 5)) == [run_id]
+    assert db.write(lambda tx: wake_paused(tx, 5)) == 1
     assert isinstance(take(db, run_id), Claim)
 
 

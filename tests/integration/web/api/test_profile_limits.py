@@ -55,7 +55,7 @@ def requests(
         commands=commands,
         queue=Queue(),  # type: ignore[arg-type]
         profiles=Profiles.load(Settings.load(environ)),
-        membership=None,  # type: ignore[arg-type]
+        membership=None,
         queue_cap=20,
         session_max_bytes=2**28,
     )

@@ -71,7 +71,7 @@ class Web:
             commands=redis,
             queue=self.queue,  # type: ignore[arg-type]
             profiles=AnyProfile(),  # type: ignore[arg-type]
-            membership=None,  # type: ignore[arg-type]
+            membership=None,
             queue_cap=20,
             session_max_bytes=2**28,
         )

@@ -18,6 +18,7 @@ from shared.protocol.transcript import Transcript
 from tests.support.servers.processes import wait_until
 from tests.support.web_stand import OWNER, LiveRun, WebStand, address
 from web.payloads import ResumePayload
+from web.relay.feed import Feed
 from web.relay.feed_address import FeedAddress
 from web.sockets.connections import Connection
 
@@ -381,6 +382,77 @@ def test_without_redis_the_rows_are_shown_and_the_rest_comes_later(
     opened(address())
     stand.relay.sweeper.sweep()
     stand.wait_for_text(socket, "ab")
+
+
+def repaired(stand: WebStand, socket: Connection) -> bool:
+    """Whether the socket was sent the session anew."""
+    return any(name == "session.resync" for name, _ in stand.emitter.to(socket.sid))
+
+
+@pytest.mark.parametrize("away", ["database", "redis"])
+def test_a_degraded_answer_is_repaired_when_what_was_away_is_back(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    run = stand.begin("s", "hello")
+    run.say("answer")
+    stand.finish(run, "s", "answer")
+
+    def refuse(_: object) -> None:
+        raise RedisUnavailable if away == "redis" else DatabaseUnavailable
+
+    with monkeypatch.context() as broken:
+        if away == "redis":
+            broken.setattr(stand.relay.feeds, "open", refuse)
+        else:
+            broken.setattr(stand.sessions, "conversation", refuse)
+        socket = stand.socket()
+        assert resume(stand, socket)["degraded"]
+        if away == "database":
+            stand.relay.sweeper.sweep()
+            wait_until(lambda: not feed_of(stand).filling, what="it was tried")
+            assert not repaired(stand, socket)
+    stand.relay.sweeper.sweep()
+    wait_until(lambda: repaired(stand, socket), what="the session is sent anew")
+    assert stand.emitter.text(socket.sid) == "answer"
+    assert not feed_of(stand).needs_resync
+
+
+def feed_of(stand: WebStand) -> Feed:
+    feed = stand.relay.feeds.find(address().tag)
+    assert feed is not None
+    return feed
+
+
+def test_those_who_resume_at_once_share_what_is_read(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stand.begin("s")
+    run.say("so far")
+    reads, read = [], stand.sessions.conversation
+    sockets = [stand.socket() for _ in range(40)]
+    others = threading.Event()
+
+    def slowly(where: FeedAddress) -> Conversation:
+        reads.append(where)
+        others.wait(10)
+        return read(where)
+
+    monkeypatch.setattr(stand.sessions, "conversation", slowly)
+    threads = [threading.Thread(target=resume, args=(stand, socket)) for socket in sockets]
+    for thread in threads:
+        thread.start()
+    gathered = stand.resume._together._newest
+    wait_until(
+        lambda: any(len(group.items) == 39 for group in list(gathered.values())),
+        what="the others wait for the next answer",
+    )
+    others.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(reads) == 2
+    run.say(", and more")
+    for socket in sockets:
+        stand.wait_for_text(socket, "so far, and more")
 
 
 def test_a_muted_socket_that_resumes_hears_again(stand: WebStand) -> None:

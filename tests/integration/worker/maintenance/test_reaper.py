@@ -12,18 +12,21 @@ import pytest
 from sqlalchemy import update
 
 from shared import task_queue
+from shared.db.clock import read_clock
 from shared.db.database import Database
 from shared.db.models import RunRow
 from shared.db.runs import claim as claims
 from shared.db.runs import overdue
+from shared.db.runs.queue.claim_next import claim_next
 from shared.errors import DatabaseUnavailable, RedisUnavailable, SettingsError
 from shared.event_log.clients import command_client
 from shared.event_log.keys import LAST_TICK
 from shared.settings import Settings
-from shared.task_queue import RUNS, TAKEOVER, TaskQueue, Waiting
+from shared.task_queue import RUNS, TAKEOVER, TaskQueue
 from tests.integration.conftest import MakeWorker
-from tests.support.rows import add_run, run_row
+from tests.support.rows import add_run, add_session, run_row
 from tests.support.servers.redis_server import RedisServer
+from tests.support.waiting_runs import add_waiting
 from tests.support.worker_stand import WorkerStand
 from worker.maintenance import reaper as reaper_module
 from worker.maintenance.reaper import Reaper
@@ -44,8 +47,8 @@ class Sent:
         self.taken_over: list[str] = []
         self.enqueued: list[str] = []
 
-    def waiting(self) -> Waiting | None:
-        return Waiting(0, frozenset())
+    def waiting(self) -> int | None:
+        return 0
 
     def take_over(self, run_id: str) -> bool:
         self.taken_over.append(run_id)
@@ -104,10 +107,9 @@ def test_a_run_that_lapses_again_is_sent_at_once(stand: WorkerStand) -> None:
     assert sent.taken_over == [run_id, run_id]
 
 
-def test_two_beats_at_once_send_each_run_once(stand: WorkerStand) -> None:
+def test_two_beats_at_once_send_each_lapsed_run_once(stand: WorkerStand) -> None:
     services, sent = reaping(stand)
     lapsed = {lapsed_run(stand) for _ in range(20)}
-    waiting = {add_run(stand.db, None, created_at=1.0) for _ in range(20)}
     reapers = [ready_reaper(services) for _ in range(3)]
     threads = [threading.Thread(target=reaper.tick) for reaper in reapers]
     for thread in threads:
@@ -115,7 +117,6 @@ def test_two_beats_at_once_send_each_run_once(stand: WorkerStand) -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(sent.taken_over) == sorted(lapsed)
-    assert sorted(sent.enqueued) == sorted(waiting)
 
 
 def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
@@ -123,18 +124,18 @@ def test_one_transaction_marks_at_most_a_hundred_and_one_tick_sees_to_all(
 ) -> None:
     services, sent = reaping(stand)
     for _ in range(120):
-        add_run(stand.db, None, created_at=1.0)
+        lapsed_run(stand)
     sizes = []
-    unqueued_runs = overdue.unqueued_runs
+    lapsed_runs = overdue.lapsed_runs
 
     def counted(*arguments: Any, **more: Any) -> list[str]:
-        sizes.append(len(found := unqueued_runs(*arguments, **more)))
+        sizes.append(len(found := lapsed_runs(*arguments, **more)))
         return found
 
-    monkeypatch.setattr(reaper_module, "unqueued_runs", counted)
-    Reaper(services).tick()
+    monkeypatch.setattr(reaper_module, "lapsed_runs", counted)
+    ready_reaper(services).tick()
     assert sizes == [100, 20]
-    assert len(sent.enqueued) == 120
+    assert len(sent.taken_over) == 120
 
 
 def test_a_lease_an_hour_ahead_is_over_when_its_owner_does_not_renew_it(
@@ -170,12 +171,8 @@ def renew(stand: WorkerStand, run_id: str) -> None:
 # --- messages that wait -------------------------------------------------------------------------
 
 
-def due_runs(stand: WorkerStand, count: int) -> list[str]:
-    return [add_run(stand.db, None, created_at=float(n)) for n in range(1, count + 1)]
-
-
 def tick_with(
-    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, waiting: Waiting | None
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, waiting: int | None
 ) -> list[str]:
     services, sent = reaping(stand)
     monkeypatch.setattr(Sent, "waiting", lambda self: waiting)
@@ -183,57 +180,83 @@ def tick_with(
     return sent.enqueued
 
 
-def test_a_run_whose_message_still_waits_gets_no_other_one(
+def test_a_tick_sends_as_many_messages_as_are_fewer_than_due_runs(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = due_runs(stand, 130)
-    lost = {runs[0], runs[60], runs[129]}
-    waiting = Waiting(127, frozenset(runs) - lost)
-    assert set(tick_with(stand, monkeypatch, waiting)) == lost
-    assert tick_with(stand, monkeypatch, waiting) == []
+    add_waiting(stand.db, runs=30, owners=3)
+    assert len(tick_with(stand, monkeypatch, 27)) == 3
+    assert tick_with(stand, monkeypatch, 30) == []
+    assert tick_with(stand, monkeypatch, 5_000) == []
 
 
-def test_of_a_long_queue_only_as_many_are_sent_as_cannot_be_in_it(
-    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_waits_for_another_a_pause_or_a_permit_needs_no_message(
+    make_worker: MakeWorker, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = due_runs(stand, 120)
-    assert tick_with(stand, monkeypatch, Waiting(5_000, None)) == []
-    assert all(run_row(stand.db, run_id).enqueued_at is None for run_id in runs)
-    assert tick_with(stand, monkeypatch, Waiting(115, None)) == runs[:5]
+    stand = make_worker(database_url, session=False, LEASE_SECONDS=5, GATEWAY_MAX_RUNS=2)
+    add_session(stand.db, "s")
+    add_run(stand.db, "s", due_no=1)
+    add_run(stand.db, "s", queue_no=2)
+    later = stand.db.read(read_clock) + 60.0
+    add_run(stand.db, None, due_no=1, not_before=later)
+    assert len(tick_with(stand, monkeypatch, 0)) == 1
+    add_waiting(stand.db, runs=5, owners=1)
+    assert len(tick_with(stand, monkeypatch, 0)) == 2
+    taken = stand.db.write(lambda tx: claim_next(tx, "w", 60.0))
+    assert isinstance(taken, claims.Claim)
+    assert len(tick_with(stand, monkeypatch, 0)) == 1
 
 
 def test_a_tick_sends_a_limited_number(stand: WorkerStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaper_module, "MESSAGES", 110)
-    runs = due_runs(stand, 130)
-    assert tick_with(stand, monkeypatch, Waiting(0, frozenset())) == runs[:110]
-    assert tick_with(stand, monkeypatch, Waiting(110, frozenset(runs[:110]))) == runs[110:]
+    add_waiting(stand.db, runs=300, owners=3)
+    assert len(tick_with(stand, monkeypatch, 0)) == reaper_module.MESSAGES
+    assert len(tick_with(stand, monkeypatch, 270)) == 30
 
 
-def test_while_the_broker_is_away_nothing_is_marked_as_sent(
+def test_a_long_queue_is_compared_now_and_then(
     stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run_id,) = due_runs(stand, 1)
+    add_waiting(stand.db, runs=60, owners=3)
+    monkeypatch.setattr(reaper_module, "LONG", 50)
+    waits = [55]
+    services, sent = reaping(stand)
+    monkeypatch.setattr(Sent, "waiting", lambda self: waits[0])
+    clock = [1_000.0]
+    monkeypatch.setattr(reaper_module, "monotonic", lambda: clock[0])
+    reaper = Reaper(services)
+    for _ in range(3):
+        reaper.tick()
+    assert len(sent.enqueued) == 5
+    clock[0] += reaper_module.LONG_EVERY
+    reaper.tick()
+    assert len(sent.enqueued) == 10
+    waits[0] = 45
+    reaper.tick()
+    assert len(sent.enqueued) == 25
+
+
+def test_a_due_run_without_a_number_gets_one_and_a_message(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = add_run(stand.db, None)
+    assert tick_with(stand, monkeypatch, 0) == [run_id]
+    assert run_row(stand.db, run_id).due_no is not None
+
+
+def test_while_the_broker_is_away_nothing_is_sent(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_waiting(stand.db, runs=1, owners=1)
     assert tick_with(stand, monkeypatch, None) == []
-    assert run_row(stand.db, run_id).enqueued_at is None
 
 
-def test_the_queue_tells_whose_messages_wait_in_it(
-    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_queue_tells_how_many_messages_wait_in_it(stand: WorkerStand) -> None:
     queue = stand.services.queue
     before = queue.waiting()
     assert before is not None
     for run_id in ("run_a", "run_b", "run_b"):
         queue.run_turn(run_id)
     queue.take_over("run_c")
-    after = queue.waiting()
-    assert after is not None
-    assert after.count == before.count + 3
-    assert after.run_ids is not None
-    assert {"run_a", "run_b"} <= after.run_ids
-    assert "run_c" not in after.run_ids
-    monkeypatch.setattr(task_queue, "LOOKED_THROUGH", 1)
-    assert queue.waiting() == Waiting(after.count, None)
+    assert queue.waiting() == before + 3
 
 
 def test_a_broker_that_is_away_tells_nothing(tmp_path: Path) -> None:
@@ -289,7 +312,7 @@ def test_a_step_that_fails_stops_neither_the_others_nor_the_next_tick(
         raise ValueError("an unexpected row")
 
     monkeypatch.setattr(reaper_module, "unannounced", broken)
-    monkeypatch.setattr(reaper_module, "unqueued_runs", broken)
+    monkeypatch.setattr(reaper_module, "count_due", broken)
     reaper.tick()
     assert sent.taken_over == [run_id]
     assert "reaper.failed step=announce" in caplog.text

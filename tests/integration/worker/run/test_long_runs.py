@@ -107,6 +107,8 @@ def test_a_tool_that_is_silent_for_long_is_neither_lost_nor_done_again(
     watcher = Reaper(stand.services)
     watcher.tick()
     thread = stand.begin(run_id)
+    wait_until(lambda: run_row(stand.db, run_id).state == "running", what="it is claimed")
+    sent.clear()  # while it was due, it had no message
     while thread.is_alive():
         watcher.tick()
         thread.join(0.2)

@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "assets" / "index-abc.js").write_bytes(SCRIPT)
     (tmp_path / "assets" / "index-abc.js.gz").write_bytes(gzip.compress(SCRIPT, mtime=0))
     (tmp_path / "assets" / "index-abc.js.br").write_bytes(b"as brotli")
+    (tmp_path / "diagram.html").write_text("<!doctype html><title>Diagrams</title>")
     (tmp_path / ".source").write_text("hash")
     return tmp_path
 
@@ -52,16 +53,33 @@ def test_browsers_get_the_page_and_programs_get_json(site: FlaskClient) -> None:
         assert "Accept" in answer.vary
 
 
+def policy_of(answer: Any) -> dict[str, str]:
+    rules = answer.headers["Content-Security-Policy"].split(";")
+    return dict(rule.strip().split(" ", 1) for rule in rules)
+
+
 def test_the_page_may_run_no_script_but_its_own(site: FlaskClient) -> None:
     answer = site.get("/", headers=BROWSER)
-    policy = dict(
-        rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";")
-    )
+    policy = policy_of(answer)
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_diagrams_are_drawn_in_a_document_that_can_reach_nothing(site: FlaskClient) -> None:
+    answer = site.get("/diagram.html")
+    policy = policy_of(answer)
+    assert policy["sandbox"] == "allow-scripts", "it has no origin, and so no cookie"
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert "connect-src" not in policy
+    assert policy["frame-ancestors"] == "'self'"
+    assert "X-Frame-Options" not in answer.headers
+    script = site.get("/assets/index-abc.js")
+    assert script.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_the_shell_is_asked_for_with_its_etag_and_hashed_files_are_kept(site: FlaskClient) -> None:
@@ -104,3 +122,15 @@ def test_files_that_change_later_are_served_as_they_were(folder: Path) -> None:
     (folder / "index.html").write_text("another build")
     answer: Any = site.get("/", headers=BROWSER)
     assert "another build" not in answer.text
+
+
+def test_the_views_of_runs_are_the_page_at_every_path_below(site: FlaskClient) -> None:
+    for path in ("/runs", "/runs/overview", "/runs/run_1"):
+        answer = site.get(path, headers=BROWSER)
+        assert "<!doctype html>" in answer.text, path
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert site.post("/runs").status_code == 405
+
+
+def test_without_a_built_page_there_are_no_views(tmp_path: Path) -> None:
+    assert client(BuiltPage.load(tmp_path)).get("/runs", headers=BROWSER).status_code == 404

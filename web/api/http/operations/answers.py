@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from web.api.http.operations.jobs import JobFigures
 from web.api.http.run_models import Status
 
 
@@ -40,7 +41,9 @@ class UsageReport(BaseModel):
 
 
 class RunFigures(BaseModel):
-    """A run without its contents. `worker`: null for who is no operator."""
+    """A run without its contents. `worker`: null for who is no operator. `first_token_at`: by its
+    worker's clock. `output_tokens`: as the gateway counted them, at the end; `characters`: of text
+    and reasoning so far, while it is live."""
 
     object: Literal["run"]
     run_id: str
@@ -52,10 +55,13 @@ class RunFigures(BaseModel):
     reason: str | None
     created_at: float
     claimed_at: float | None
+    first_token_at: float | None
     ended_at: float | None
     queue_position: int | None
     attempts: int
     takeovers: int
+    output_tokens: int | None
+    characters: int | None
     worker: str | None
 
 
@@ -86,6 +92,28 @@ class ProfileQueue(BaseModel):
     oldest_live: float | None
 
 
+class RunLease(BaseModel):
+    """`ends_in`: seconds; negative if it was not renewed, and no other worker has the run yet."""
+
+    run_id: str
+    ends_in: float | None
+
+
+class WorkerFigures(BaseModel):
+    """A worker. `live`: its live runs, of which `leases` has up to 50, the one that ends first at
+    the front. `slots`: ordinary runs that it takes at once; `takeover_slots`: further ones for runs
+    of dead workers; `draining`: it takes no new ones; `reported`: seconds since it said so. All
+    four are null for a worker that does not report: it is dead, or of an earlier version."""
+
+    worker: str
+    live: int
+    slots: int | None
+    takeover_slots: int | None
+    draining: bool | None
+    reported: float | None
+    leases: list[RunLease]
+
+
 class Parked(BaseModel):
     """Deletions that were given up. `oldest`: seconds since the first was."""
 
@@ -95,8 +123,10 @@ class Parked(BaseModel):
 
 class QueueReport(BaseModel):
     """The answer to `GET /api/queue`. `scope`: runs of all users, or `own`. `runs`: the oldest;
-    `has_more`: there are further ones. `workers`: how many have a live run. `workers` and
-    `parked_deletions` are null for who is no operator."""
+    `has_more`: there are further ones. `workers`: how many have a live run. `worker_slots`: those
+    of all workers; its total is null unless all of them report it. `flower_url`: of the page of the
+    task queues, if it is set. These, `worker_list`, `parked_deletions` and `jobs` are null
+    for who is no operator."""
 
     object: Literal["queue"]
     scope: Literal["all", "own"]
@@ -109,7 +139,11 @@ class QueueReport(BaseModel):
     runs: list[RunFigures]
     has_more: bool
     workers: int | None
+    worker_slots: Slots | None
+    worker_list: list[WorkerFigures] | None
+    flower_url: str | None
     parked_deletions: Parked | None
+    jobs: list[JobFigures] | None
 
 
 class RetriedRun(BaseModel):

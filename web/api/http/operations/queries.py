@@ -49,6 +49,11 @@ class RunsQuery(GivenQuery):
     status: Annotated[ListedStatus | None, Field(description="Only runs with it.")] = None
     owner: Annotated[Identifier | None, Field(description="Only runs of this user.")] = None
     profile: Annotated[Identifier | None, Field(description="Only runs of this gateway.")] = None
+    session: Annotated[Identifier | None, Field(description="Only runs of this session.")] = None
+    reason: Annotated[Identifier | None, Field(description="Only runs that ended for it.")] = None
+    worker: Annotated[
+        Identifier | None, Field(description="Only runs of this worker; for operators.")
+    ] = None
     since: Annotated[Time | None, Field(description="Made at that time or later, epoch s.")] = None
     until: Annotated[Time | None, Field(description="Made before that time, epoch s.")] = None
 

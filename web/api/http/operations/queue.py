@@ -7,6 +7,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
+from shared.db.operations.leases import HeldRun, held_runs
 from shared.db.operations.queue_figures import (
     ParkedFigures,
     ProfileFigures,
@@ -17,29 +18,55 @@ from shared.db.operations.queue_figures import (
 from shared.db.operations.runs_of_all import RunFacts, open_facts
 from shared.errors import UnknownProfile
 from shared.hermes.profiles import Profiles
+from shared.job_ledger import JobLedger
+from web.api.http.operations.jobs import job_figures
+from web.api.http.operations.progress import LiveProgress
 from web.api.http.operations.run_figures import run_figures
 from web.api.http.operations.scope import is_operator, visible_owner
+from web.api.http.operations.workers import slots_of, workers_shown
 from web.api.http.routes import Answer, Call
 
 SHOWN: Final = 100  # runs
+_FIELDS_FOR_OPERATORS: Final = (
+    "workers",
+    "worker_slots",
+    "worker_list",
+    "flower_url",
+    "parked_deletions",
+    "jobs",
+)
+
+_ForOperators = tuple[ParkedFigures, list[HeldRun]]
 
 
 class Queue:
     """The route."""
 
-    def __init__(self, db: Database, profiles: Profiles) -> None:
+    def __init__(
+        self,
+        db: Database,
+        profiles: Profiles,
+        jobs: JobLedger,
+        progress: LiveProgress,
+        flower_url: str,
+    ) -> None:
+        """`flower_url`: empty if it is not known."""
         self._db = db
+        self._jobs = jobs
         self._profiles = profiles
+        self._progress = progress
+        self._flower_url = flower_url
 
     def show(self, call: Call) -> Answer | Response:
         """Operators are shown the queue of all, with all profiles; users their own part of it."""
         owner, sees_all = visible_owner(call), is_operator(call)
 
-        def read(tx: Session) -> tuple[QueueFigures, list[RunFacts], ParkedFigures | None]:
-            parked = parked_figures(tx) if sees_all else None
-            return queue_figures(tx, owner), open_facts(tx, owner, SHOWN + 1), parked
+        def read(tx: Session) -> tuple[QueueFigures, list[RunFacts], _ForOperators | None]:
+            more = (parked_figures(tx), held_runs(tx)) if sees_all else None
+            return queue_figures(tx, owner), open_facts(tx, owner, SHOWN + 1), more
 
-        figures, runs, parked = self._db.read(read)
+        figures, runs, more = self._db.read(read)
+        progress = self._progress.of(runs)
         profiles = self._with_idle(figures.profiles) if sees_all else figures.profiles
         shown = [self._profile(one, figures.now, sees_all=sees_all) for one in profiles]
         return Answer(
@@ -49,12 +76,31 @@ class Queue:
                 **_of_all(profiles, figures.now),
                 "slots": _slots([one["slots"] for one in shown]),
                 "profiles": shown,
-                "runs": [run_figures(run, with_worker=sees_all) for run in runs[:SHOWN]],
+                "runs": [
+                    run_figures(run, with_worker=sees_all, progress=progress)
+                    for run in runs[:SHOWN]
+                ],
                 "has_more": len(runs) > SHOWN,
-                "workers": figures.workers if sees_all else None,
-                "parked_deletions": _parked(parked, figures.now),
+                **self._for_operators(figures, more),
             }
         )
+
+    def _for_operators(self, figures: QueueFigures, more: _ForOperators | None) -> dict[str, Any]:
+        if more is None:
+            return dict.fromkeys(_FIELDS_FOR_OPERATORS)
+        parked, held = more
+        workers = workers_shown(held, self._progress.reports(), figures.now)
+        return {
+            "workers": figures.workers,
+            "worker_slots": slots_of(workers),
+            "worker_list": workers,
+            "flower_url": self._flower_url or None,
+            "parked_deletions": {
+                "count": parked.count,
+                "oldest": _age(figures.now, [parked.oldest]),
+            },
+            "jobs": job_figures(self._jobs),
+        }
 
     def _with_idle(self, figures: Sequence[ProfileFigures]) -> list[ProfileFigures]:
         known = {name: ProfileFigures(name) for name in self._profiles.names()}
@@ -100,9 +146,3 @@ def _slots(slots: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _age(now: float, times: Sequence[float | None]) -> float | None:
     known = [time for time in times if time is not None]
     return max(0.0, now - min(known)) if known else None
-
-
-def _parked(parked: ParkedFigures | None, now: float) -> dict[str, Any] | None:
-    if parked is None:
-        return None
-    return {"count": parked.count, "oldest": _age(now, [parked.oldest])}

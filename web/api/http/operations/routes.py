@@ -1,8 +1,11 @@
 """The rows of operations in the table of routes."""
 
+from shared.event_log.worker_reports import WorkerReports
+from shared.job_ledger import JobLedger
 from web.api.http.operations import answers
 from web.api.http.operations.deletions import Deletions
 from web.api.http.operations.me import Me, Myself
+from web.api.http.operations.progress import LiveProgress
 from web.api.http.operations.queries import (
     DeletionsBody,
     DeletionsQuery,
@@ -11,6 +14,7 @@ from web.api.http.operations.queries import (
 )
 from web.api.http.operations.queue import Queue
 from web.api.http.operations.runs_of_all import RunsOfAll
+from web.api.http.operations.runs_page.routes import runs_page_routes
 from web.api.http.operations.timeline import Timelines
 from web.api.http.operations.timeline_answers import RunTimeline
 from web.api.http.operations.usage import Usage
@@ -20,10 +24,16 @@ from web.api.http.routes import Result, Route
 
 def operation_routes(parts: Parts) -> list[Route]:
     """All rows."""
-    return [*_figures(parts), *_runs(parts), *_deletions(parts)]
+    progress = LiveProgress(WorkerReports(parts.commands))
+    return [
+        *_figures(parts, progress),
+        *_runs(parts, progress),
+        *runs_page_routes(parts, progress),
+        *_deletions(parts),
+    ]
 
 
-def _figures(parts: Parts) -> list[Route]:
+def _figures(parts: Parts, progress: LiveProgress) -> list[Route]:
     return [
         Route(
             "GET",
@@ -44,15 +54,21 @@ def _figures(parts: Parts) -> list[Route]:
         Route(
             "GET",
             "/api/queue",
-            Queue(parts.db, parts.profiles).show,
+            Queue(
+                parts.db,
+                parts.profiles,
+                JobLedger(parts.commands),
+                progress,
+                parts.settings.flower_url,
+            ).show,
             "What waits and what is live; for operators of all users.",
             Result(200, "The queue.", answers.QueueReport),
         ),
     ]
 
 
-def _runs(parts: Parts) -> list[Route]:
-    runs = RunsOfAll(parts.db, parts.requests)
+def _runs(parts: Parts, progress: LiveProgress) -> list[Route]:
+    runs = RunsOfAll(parts.db, parts.requests, progress)
     return [
         Route(
             "GET",

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from shared.db.database import Database
 from shared.db.sessions.export_session import export_session
-from shared.db.sessions.message_pages import Place, read_page
+from shared.db.sessions.message_pages import Place, place_of, read_page
 from shared.errors import NotFound, Unavailable
 from web.api.http.bodies import checked
 from web.api.http.cursors import text_of, values_of
@@ -47,8 +47,8 @@ class Messages:
                 owner=call.owner,
                 session_id=session_id,
                 limit=query.limit,
-                forward=query.since == "start",
-                after=_place(query.cursor) if query.cursor else None,
+                forward=query.since == "start" and query.before is None,
+                after=self._after(query, call.owner, session_id),
             )
         )
         following = page.next_place
@@ -59,8 +59,22 @@ class Messages:
                 "data": page.messages,
                 "has_more": following is not None,
                 "next_cursor": text_of(following) if following is not None else None,
+                "ends": page.ends,
             }
         )
+
+    def _after(self, query: MessagesQuery, owner: str, session_id: str) -> Place | None:
+        """Where the page begins; None: at the end that was chosen."""
+        if query.cursor:
+            return _place(query.cursor)
+        message_id = query.before
+        if message_id is None:
+            return None
+        found = self._db.read(lambda tx: place_of(tx, owner, session_id, message_id))
+        if found is None:
+            text = "The session has no such message."
+            raise ApiError(404, "message_not_found", text, param="before")
+        return found
 
     def export(self, call: Call) -> Answer | Response:
         """`GET /api/sessions/{session_id}/export`."""

@@ -125,14 +125,26 @@ class SessionMessage(BaseModel):
     run_id: str | None
 
 
+class TurnEnd(BaseModel):
+    """How a turn ended that was not answered. `unconfirmed`: the gateway did not say that it
+    stopped."""
+
+    run_id: str
+    status: Literal["failed", "aborted"]
+    reason: str | None = None
+    error: str | None = None
+    unconfirmed: bool = False
+
+
 class MessageList(BaseModel):
-    """A page of messages, in order of time."""
+    """A page of messages, in order of time. `ends`: of those turns that were not answered."""
 
     object: Literal["list"]
     session_id: str
     data: list[SessionMessage]
     has_more: bool
     next_cursor: str | None
+    ends: list[TurnEnd]
 
 
 class SessionChatMessage(BaseModel):

@@ -95,6 +95,9 @@ class NewSessionBody(Payload):
     workspace: Workspace | None = None
     pinned: bool = False
     archived: bool = False
+    ephemeral: Annotated[
+        bool, Field(description="Delete it when it was not used for EPHEMERAL_SECONDS.")
+    ] = False
     system_prompt: Any = None
 
 
@@ -144,6 +147,10 @@ class MessagesQuery(Query):
         Field(alias="from", description="The end at which the first page is."),
     ] = "end"
     cursor: Annotated[str | None, Field(description="`next_cursor` of the page before.")] = None
+    before: Annotated[
+        int | None,
+        Field(ge=1, le=LARGEST, description="Id of a message: the page ends before it."),
+    ] = None
 
 
 class ExportQuery(Query):

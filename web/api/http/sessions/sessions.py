@@ -7,6 +7,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
+from shared.db.retention import EPHEMERAL
 from shared.db.sessions.edit_session import create_session
 from shared.db.sessions.fork_session import fork_session
 from shared.db.sessions.list_sessions import list_sessions
@@ -81,9 +82,11 @@ class Sessions:
         self._profiles.getter_for(call.owner)(profile)
         fields = body.model_dump(include={"title", "model", "workspace", "pinned", "archived"})
 
+        source = EPHEMERAL if body.ephemeral else SOURCE
+
         def write(tx: Session) -> Info:
             return create_session(
-                tx, call.owner, session_id, profile=profile, source=SOURCE, **fields
+                tx, call.owner, session_id, profile=profile, source=source, **fields
             )
 
         return Answer(session_answer(self._db.write(write)), 201)

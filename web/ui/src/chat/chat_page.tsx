@@ -1,65 +1,67 @@
-import { useEffect, useMemo, useState } from "react";
-import type { Outgoing, Waiting } from "../client";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import type { Outgoing } from "../client";
 import { Icon } from "../design/icons";
 import type { Listing } from "../sessions/session_list";
-import { nameOf } from "../sessions/session_row";
+import { nameOf } from "../sessions/title";
 import { Sidebar, type UnsentSession } from "../sessions/sidebar";
+import { useShortcut } from "../shortcuts/use_shortcut";
 import type { SignedIn } from "../sign_in/session";
-import { Announcer } from "./announcer";
-import { Composer } from "./composer";
+import { Announcer } from "./messages/announcer";
+import { partsOf } from "./writing/attachments";
+import { Composer } from "./writing/composer";
 import { ConnectionLine } from "./connection_line";
-import { Conversation } from "./conversation";
-import { itemsOf } from "./items";
-import type { Actions } from "./parts";
-import { QueueList } from "./queue_list";
-import { RunStatus } from "./run_status";
+import { ContextMeter } from "./context_meter";
+import { Conversation } from "./messages/conversation";
+import { itemsOf } from "./messages/items";
+import { OldestLine } from "./messages/oldest_line";
+import { QueueList } from "./writing/queue_list";
+import { RunStatus } from "./messages/run_status";
+import { SessionOptions } from "./writing/session_options";
 import { useChat, type ChatStore } from "./store";
-import { useDraft } from "./use_draft";
+import { useDrop } from "./writing/use_drop";
+import { useStable } from "./use_stable";
+import { useTalk } from "./use_talk";
 import { DemoLine, Welcome } from "./welcome";
+import { ATTACHMENTS, PAGE as WORDS } from "./words";
 
 interface Props {
   readonly chat: ChatStore;
   readonly who: SignedIn;
+  readonly onSettings: () => void;
   readonly onSignOut: () => void;
 }
 
-export function ChatPage({ chat, who, onSignOut }: Props) {
-  const { connection, sessionId, view, outbox, listing, isNew } = useChat(chat);
+export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
+  const state = useChat(chat);
+  const { connection, sessionId, view, outbox, listing, marks } = state;
   const [isMenuOpen, setMenuOpen] = useState(false);
-  const [failure, setFailure] = useState<string>();
   const items = useMemo(() => itemsOf(view, outbox), [view, outbox]);
-  const [draft, setDraft] = useDraft(who.owner, sessionId, isNew);
+  const talk = useTalk(chat, state, who.owner);
+  const drop = useDrop(talk.message.add);
+  const isConnected = connection.kind === "live";
   const listed = listing.sessions.find((one) => one.id === sessionId);
-  const title = view.title ?? (listed ? nameOf(listed) : "New chat");
+  const title = view.title ?? (listed ? nameOf(listed) : WORDS.untitled);
   const { client } = chat;
 
   useEffect(() => {
     document.title = `${title} · Holdfast`;
   }, [title]);
 
-  const send = (text: string, onBusy: "queue" | "interrupt" = "queue") => {
-    setFailure(undefined);
-    chat.send(text, onBusy);
-  };
-  const tell = async (request: Promise<{ ok: boolean; error?: { message: string } }>) => {
-    const reply = await request;
-    setFailure(reply.ok ? undefined : reply.error?.message);
-    return reply.ok;
-  };
-  const editWaiting = async (waiting: Waiting) => {
-    if (await tell(client.cancel(sessionId, waiting.run_id))) setDraft(waiting.input);
-  };
-  const actions: Actions = {
-    send,
-    edit: setDraft,
-    retry: (outgoing) => client.outbox.retry(outgoing.id),
-    discard: (outgoing) => client.outbox.remove(outgoing.id),
-  };
-  const open = (id?: string) => {
-    setMenuOpen(false);
-    setFailure(undefined);
-    chat.open(id);
-  };
+  const { open: openTalk } = useStable({ open: talk.open });
+  const open = useCallback(
+    (id?: string) => {
+      setMenuOpen(false);
+      openTalk(id);
+    },
+    [openTalk],
+  );
+  useShortcut("new", () => open());
+  useShortcut("menu", () => setMenuOpen((isOpen) => !isOpen));
+  useShortcut("stop", () => {
+    if (!view.isWorking || !isConnected) return false;
+    talk.stop();
+  });
+  const readOlder = () => void client.readOlder(sessionId);
   const isDeleted = view.state === "deleted";
   const isEmpty = !items.length && view.state === "live" && !isDeleted;
 
@@ -68,21 +70,23 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
       <Sidebar
         listing={listing}
         list={chat.list}
-        isLive={connection.kind === "live"}
+        marks={marks}
+        isLive={isConnected}
         unsent={unsentOf(outbox, listing)}
         current={sessionId}
         owner={who.owner}
         isOpen={isMenuOpen}
         onOpen={open}
         onClose={() => setMenuOpen(false)}
+        onSettings={onSettings}
         onSignOut={onSignOut}
       />
-      <main className="main">
+      <main className={drop.isOver ? "main main-drop" : "main"} {...drop.handlers}>
         <header className="head">
           <button
             type="button"
             className="quiet only-narrow"
-            aria-label="Sessions"
+            aria-label={WORDS.sessions}
             aria-expanded={isMenuOpen}
             aria-controls="sessions"
             onClick={() => setMenuOpen(true)}
@@ -90,11 +94,7 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
             <Icon name="menu" />
           </button>
           <h1 dir="auto">{title}</h1>
-          {view.inputTokens > 0 && (
-            <span className="muted tokens" title="Tokens of this conversation's context">
-              {view.inputTokens.toLocaleString("en")} tokens
-            </span>
-          )}
+          <ContextMeter view={view} info={talk.info} profile={talk.profile} />
           <ConnectionLine connection={connection} view={view} onTry={() => client.wake()} />
         </header>
         {who.demoGateway && <DemoLine />}
@@ -107,49 +107,41 @@ export function ChatPage({ chat, who, onSignOut }: Props) {
         <Conversation
           key={sessionId}
           items={items}
-          actions={actions}
-          before={
+          actions={talk.actions}
+          empty={
             <>
-              {isEmpty && <Welcome isDemo={who.demoGateway} onSend={send} />}
-              {isDeleted && <p className="note">This session was deleted.</p>}
-              {view.hasMore && (
-                <p className="note">
-                  The newest {view.stored.length} of {view.total.toLocaleString("en")} messages.
-                </p>
-              )}
+              {isEmpty && <Welcome isDemo={who.demoGateway} onSend={talk.send} />}
+              {isDeleted && <p className="note">{WORDS.deleted}</p>}
             </>
           }
-          status={
-            <RunStatus
-              view={view}
-              connection={connection}
-              onAnswer={(id, choice) => void tell(client.answer(sessionId, id, choice))}
-            />
-          }
+          oldest={<OldestLine view={view} onRead={readOlder} />}
+          onNearTop={view.hasMore && view.reading === "no" ? readOlder : undefined}
+          status={<RunStatus view={view} connection={connection} onAnswer={talk.answer} />}
         />
         <div className="dock column">
-          {failure !== undefined && (
+          {drop.isOver && <p className="note">{ATTACHMENTS.drop}</p>}
+          {talk.failure !== undefined && (
             <p className="note note-needs" role="alert">
-              {failure}
+              {talk.failure}
             </p>
           )}
-          <QueueList
-            queue={view.queue}
-            onCancel={(waiting) => void tell(client.cancel(sessionId, waiting.run_id))}
-            onEdit={(waiting) => void editWaiting(waiting)}
-          />
+          <QueueList queue={view.queue} onCancel={talk.cancel} onEdit={talk.edit} />
           <Composer
             key={sessionId}
-            text={draft}
+            message={talk.message}
             isWorking={view.isWorking}
-            canStop={connection.kind === "live"}
-            onText={setDraft}
-            onSend={(onBusy) => {
-              const text = draft;
-              setDraft("");
-              send(text, onBusy);
-            }}
-            onStop={() => void tell(client.abort(sessionId))}
+            canStop={isConnected}
+            options={
+              <SessionOptions
+                profiles={talk.profiles}
+                profile={talk.profile}
+                model={talk.model}
+                choices={talk.choices}
+                onChange={talk.choose}
+              />
+            }
+            onSend={(onBusy) => talk.send(talk.message.take(), onBusy)}
+            onStop={talk.stop}
           />
         </div>
       </main>
@@ -162,6 +154,6 @@ function unsentOf(outbox: readonly Outgoing[], listing: Listing): UnsentSession[
   const found = new Map<string, string>();
   for (const one of outbox)
     if (one.state === "waiting" && !listing.sessions.some((known) => known.id === one.sessionId))
-      found.set(one.sessionId, one.input);
+      found.set(one.sessionId, partsOf(one.input).text || ATTACHMENTS.image);
   return [...found].map(([id, title]) => ({ id, title }));
 }

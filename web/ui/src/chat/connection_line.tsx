@@ -1,4 +1,5 @@
 import type { ConnectionState, SessionView } from "../client";
+import { STATES } from "./said";
 import { useNow } from "./use_now";
 import { connectionWords } from "./words";
 
@@ -19,7 +20,7 @@ export function ConnectionLine({ connection, view, onTry }: Props) {
       <span>{words.text}</span>
       {connection.kind === "waiting" && (
         <button type="button" className="quiet" onClick={onTry}>
-          Try now
+          {STATES.tryNow}
         </button>
       )}
     </div>

@@ -1,14 +1,15 @@
 import { useEffect, useState } from "react";
 import { Icon } from "../design/icons";
+import { COPY } from "./said";
 
 interface Props {
   readonly text: string;
-  readonly what: string;
+  readonly what: keyof typeof COPY.what;
 }
 
 /** Copies a text, and says for two seconds whether it did. */
 export function CopyButton({ text, what }: Props) {
-  const [said, setSaid] = useState<string>();
+  const [said, setSaid] = useState<"done" | "failed">();
   useEffect(() => {
     if (said === undefined) return;
     const timer = setTimeout(() => setSaid(undefined), 2_000);
@@ -16,14 +17,15 @@ export function CopyButton({ text, what }: Props) {
   }, [said]);
   const copy = () => {
     copied(text).then(
-      () => setSaid("Copied"),
-      () => setSaid("Not copied: the browser forbids it"),
+      () => setSaid("done"),
+      () => setSaid("failed"),
     );
   };
+  const words = said === undefined ? undefined : COPY[said];
   return (
-    <button type="button" className="quiet" onClick={copy} aria-label={said ?? `Copy ${what}`}>
-      <Icon name={said === "Copied" ? "check" : "copy"} />
-      {said !== undefined && <span aria-hidden="true">{said}</span>}
+    <button type="button" className="quiet" onClick={copy} aria-label={words ?? COPY.what[what]}>
+      <Icon name={said === "done" ? "check" : "copy"} />
+      {words !== undefined && <span aria-hidden="true">{words}</span>}
     </button>
   );
 }

@@ -1,6 +1,15 @@
 /** What the chat shows, as one value for React: at most one new one in each frame. */
 import { useSyncExternalStore } from "react";
-import { Client, newId, type ConnectionState, type Outgoing, type SessionView } from "../client";
+import {
+  Client,
+  newId,
+  type Choices,
+  type ConnectionState,
+  type Input,
+  type Outgoing,
+  type SessionView,
+} from "../client";
+import { marksOf, unlessSame, type Marks } from "../sessions/marks";
 import { SessionListStore, type Listing } from "../sessions/session_list";
 import { store } from "./storage";
 
@@ -10,6 +19,7 @@ export interface ChatState {
   readonly view: SessionView;
   readonly outbox: readonly Outgoing[];
   readonly listing: Listing;
+  readonly marks: Marks;
   /** The session has no address yet: nothing was sent in it. */
   readonly isNew: boolean;
 }
@@ -26,11 +36,12 @@ const CHANGES_LIST = new Set([
 
 export class ChatStore {
   readonly client: Client;
-  readonly list = new SessionListStore(() => this.plan());
+  readonly list: SessionListStore;
   private readonly listeners = new Set<() => void>();
   private isPlanned = false;
   private sessionId: string;
   private isNew: boolean;
+  private marks: Marks = new Map();
   private state: ChatState;
 
   constructor(owner: string) {
@@ -43,6 +54,11 @@ export class ChatStore {
       onEvent: (name) => {
         if (CHANGES_LIST.has(name)) this.list.refresh();
       },
+    });
+    this.list = new SessionListStore({
+      owner,
+      onChange: () => this.plan(),
+      onLive: (ids) => this.client.follow(ids),
     });
     this.sessionId = sessionOfAddress() ?? newId();
     this.state = this.read();
@@ -68,17 +84,21 @@ export class ChatStore {
     const moved = () => this.show(sessionOfAddress());
     window.addEventListener("online", wake);
     window.addEventListener("focus", wake);
+    window.addEventListener("pageshow", wake);
     document.addEventListener("visibilitychange", wake);
-    const closing = () => this.list.removeNow();
+    document.addEventListener("resume", wake); // it was frozen while the device slept
+    const closing = () => this.list.hurry();
     window.addEventListener("storage", stored);
     window.addEventListener("pagehide", closing);
     window.addEventListener("popstate", moved);
     this.client.open();
-    this.list.refresh();
+    this.list.start();
     return () => {
       window.removeEventListener("online", wake);
       window.removeEventListener("focus", wake);
+      window.removeEventListener("pageshow", wake);
       document.removeEventListener("visibilitychange", wake);
+      document.removeEventListener("resume", wake);
       window.removeEventListener("storage", stored);
       window.removeEventListener("pagehide", closing);
       this.list.stop();
@@ -93,10 +113,10 @@ export class ChatStore {
     this.show(id);
   }
 
-  send(text: string, onBusy: "queue" | "interrupt"): void {
+  send(input: Input, onBusy: "queue" | "interrupt", choices: Choices): void {
     if (this.isNew) history.replaceState(null, "", addressOf(this.sessionId));
     this.isNew = false;
-    this.client.send(this.sessionId, text, onBusy);
+    this.client.send(this.sessionId, input, onBusy, choices);
   }
 
   private show(id: string | undefined): void {
@@ -108,9 +128,11 @@ export class ChatStore {
   }
 
   private stored(key: string | null): void {
+    this.list.stored(key);
     if (key?.startsWith("holdfast.outbox.") || key === null) {
       this.client.outbox.reload();
       void this.client.outbox.flush();
+      this.list.refresh(); // another tab sends, or its message was taken
     }
   }
 
@@ -131,12 +153,14 @@ export class ChatStore {
   }
 
   private read(): ChatState {
+    this.marks = unlessSame(this.marks, marksOf(this.client.views(), this.list.value.live));
     return {
       connection: this.client.state,
       sessionId: this.sessionId,
       view: this.client.view(this.sessionId),
       outbox: this.client.outbox.items,
       listing: this.list.value,
+      marks: this.marks,
       isNew: this.isNew,
     };
   }

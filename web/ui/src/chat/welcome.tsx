@@ -1,42 +1,35 @@
+import { WELCOME } from "./said";
+
 interface Props {
   readonly isDemo: boolean;
   readonly onSend: (text: string) => void;
 }
 
-const DEMO_PROMPTS = [
-  {
-    label: "A long answer",
-    hint: "Close the tab meanwhile, or restart the server",
-    text: 'Say something long. [[demo {"tokens": 600, "rate": 40}]]',
-  },
-  {
-    label: "A tool",
-    hint: "How a call and its result look",
-    text: "Count these words with a tool.",
-  },
-  {
-    label: "A question",
-    hint: "It waits for your answer, in every tab",
-    text: 'Ask me first. [[demo {"tokens": 60, "rate": 30, "approval": {"after": 20}}]]',
-  },
-] as const;
+/** What the demo gateway does with a prompt. */
+const DEMO_SCRIPTS = {
+  long: ' [[demo {"tokens": 600, "rate": 40}]]',
+  tool: "",
+  question: ' [[demo {"tokens": 60, "rate": 30, "approval": {"after": 20}}]]',
+} as const;
+const DEMO_PROMPTS = ["long", "tool", "question"] as const;
 
 /** What an empty conversation says. */
 export function Welcome({ isDemo, onSend }: Props) {
   return (
     <div className="welcome">
-      <h2>What shall the agent do?</h2>
-      <p className="muted">
-        Close the tab or lose the connection whenever you like: the answer goes on, and is here when
-        you come back.
-      </p>
+      <h2>{WELCOME.title}</h2>
+      <p className="muted">{WELCOME.promise}</p>
       {isDemo && (
         <ul className="demo-prompts">
           {DEMO_PROMPTS.map((one) => (
-            <li key={one.label}>
-              <button type="button" className="card" onClick={() => onSend(one.text)}>
-                <strong>{one.label}</strong>
-                <span className="muted">{one.hint}</span>
+            <li key={one}>
+              <button
+                type="button"
+                className="card"
+                onClick={() => onSend(WELCOME[one].text + DEMO_SCRIPTS[one])}
+              >
+                <strong>{WELCOME[one].label}</strong>
+                <span className="muted">{WELCOME[one].hint}</span>
               </button>
             </li>
           ))}
@@ -50,8 +43,8 @@ export function Welcome({ isDemo, onSend }: Props) {
 export function DemoLine() {
   return (
     <details className="demo-line">
-      <summary>Demo gateway: no model is behind it. How to connect one</summary>
-      <p>Start the API server of your Hermes Agent, and Holdfast with its address and key:</p>
+      <summary>{WELCOME.demo}</summary>
+      <p>{WELCOME.connect}</p>
       <p>
         <code>API_SERVER_ENABLED=true API_SERVER_KEY=some-secret hermes gateway run</code>
       </p>

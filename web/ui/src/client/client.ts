@@ -1,8 +1,14 @@
 /** One client: a connection, the sessions that it watches, and the outbox. */
 import { Connection, NoAnswer, type ConnectionState } from "./connection";
+import type { MessageList, SessionAnswer } from "./api.generated";
 import type { AnyEvent } from "./fold";
-import { Outbox, type Store } from "./outbox";
-import { RUN_EVENTS, SESSION_EVENTS, type Reply } from "./protocol.generated";
+import { ask, Refused, sessionPath, type Access } from "./http";
+import { newId } from "./ids";
+import { oldestOf, withOlder, withoutOlder } from "./older";
+import type { Input } from "./input";
+import { Outbox, type Choices, type Store } from "./outbox";
+import { RUN_EVENTS, SESSION_EVENTS, type Reply, type Requests } from "./protocol.generated";
+import { withThoughts } from "./thoughts";
 import {
   cursorOf,
   emptyView,
@@ -16,10 +22,7 @@ import {
   type Snapshot,
 } from "./view";
 
-export interface ClientOptions {
-  /** The server; empty: that of the page. */
-  readonly url: string;
-  readonly token?: string;
+export interface ClientOptions extends Access {
   readonly profile?: string;
   /** Whose messages the outbox holds. */
   readonly owner: string;
@@ -34,11 +37,15 @@ interface Watched {
   view: SessionView;
   /** What was asked for and has not come. */
   asked: "all" | "after" | undefined;
+  /** The outbox's accepted messages of that moment. */
+  accepted?: readonly string[];
 }
 
 const ON_RUN = new Set<string>(RUN_EVENTS);
 const ON_SESSION = new Set<string>(SESSION_EVENTS);
 const VIEWS = 20;
+/** Characters of a request that surely fit into a frame, whose bytes are more. */
+const FRAME = 200_000;
 /** A sleeping device may have lost its connection without knowing it. */
 const ANSWER_WITHIN = 5_000;
 
@@ -59,7 +66,7 @@ export class Client {
     this.outbox = new Outbox({
       owner: options.owner,
       store: options.store,
-      send: (run) => this.connection.request("run", run),
+      send: (run, profile) => this.sendRun(run, profile),
       isLive: () => this.connection.isLive,
       isSeen: (sessionId, runId) => shows(this.view(sessionId), runId),
       onChange: () => options.onChange(),
@@ -91,9 +98,24 @@ export class Client {
     return this.watched.get(sessionId)?.view ?? emptyView(sessionId, 0);
   }
 
+  /** The sessions that were shown or are followed, as far as they are kept. */
+  views(): readonly SessionView[] {
+    return [...this.watched.values()].map((one) => one.view);
+  }
+
+  /** Take part in sessions that are not shown, so that their events come too. */
+  follow(sessionIds: readonly string[]): void {
+    for (const sessionId of sessionIds) {
+      const found = this.watched.get(sessionId);
+      if (found?.view.state === "live" || found?.view.state === "deleted") continue;
+      this.keep(sessionId);
+      void this.resume(sessionId, found ? "after" : "all");
+    }
+  }
+
   /** Show a session: what was, and everything that follows. */
   watch(sessionId: string): void {
-    this.current = sessionId;
+    this.leave(sessionId);
     const found = this.watched.get(sessionId);
     if (found?.view.state === "live") return;
     this.keep(sessionId);
@@ -102,34 +124,66 @@ export class Client {
 
   /** A session that does not exist yet: there is nothing to ask for. */
   begin(sessionId: string): void {
-    this.current = sessionId;
+    this.leave(sessionId);
     const now = Date.now();
     const view: SessionView = { ...emptyView(sessionId, now), state: "live" };
     this.watched.set(sessionId, { view, asked: undefined });
     this.options.onChange();
   }
 
+  /** Read a page of the messages before those that are here, if there are any. */
+  async readOlder(sessionId: string): Promise<void> {
+    const before = oldestOf(this.view(sessionId));
+    if (before === undefined) return;
+    this.change(sessionId, (view) => ({ view: { ...view, reading: "loading" } }));
+    try {
+      const path = sessionPath(sessionId, `/messages?before=${before}`);
+      const page = await ask<MessageList>(this.options, "GET", path);
+      this.change(sessionId, (view) => ({ view: withOlder(view, page, before) }));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.change(sessionId, (view) => ({ view: { ...view, reading: "failed" } }));
+    }
+  }
+
   /** Send a message, now or as soon as there is a connection; it is kept until then. */
-  send(sessionId: string, input: string, onBusy: "queue" | "interrupt" = "queue"): void {
-    this.outbox.add(sessionId, input, onBusy);
+  send(
+    sessionId: string,
+    input: Input,
+    onBusy: "queue" | "interrupt" = "queue",
+    choices: Choices = {},
+  ): void {
+    this.outbox.add(sessionId, input, onBusy, choices);
+  }
+
+  /** A copy of the session up to this message; without one a new session. Its id. Rejects with
+   * Refused. */
+  async fork(sessionId: string, upTo: number | undefined): Promise<string> {
+    const answer =
+      upTo === undefined
+        ? await ask<SessionAnswer>(this.options, "POST", "/api/sessions", { id: newId() })
+        : await ask<SessionAnswer>(this.options, "POST", sessionPath(sessionId, "/fork"), {
+            up_to: upTo,
+          });
+    return answer.session.id;
   }
 
   /** Stop the live run. */
   abort(sessionId: string): Promise<Reply> {
-    return this.ask(() => this.connection.request("abort", { session_id: sessionId }));
+    return this.answered(() => this.connection.request("abort", { session_id: sessionId }));
   }
 
   /** Take a waiting message back. */
   cancel(sessionId: string, runId: string): Promise<Reply> {
     const payload = { session_id: sessionId, run_id: runId };
-    return this.ask(() => this.connection.request("queue.cancel", payload));
+    return this.answered(() => this.connection.request("queue.cancel", payload));
   }
 
   /** Answer a question of the agent. */
   async answer(sessionId: string, questionId: number, choice: string): Promise<Reply> {
     this.change(sessionId, (view) => ({ view: withChoice(view, questionId, choice) }));
     const payload = { session_id: sessionId, approval_id: questionId, choice };
-    const reply = await this.ask(() => this.connection.request("approval", payload));
+    const reply = await this.answered(() => this.connection.request("approval", payload));
     if (!reply.ok) {
       const isGone = reply.error.code === "expired" || reply.error.code === "not_found";
       this.change(sessionId, (view) => ({
@@ -140,7 +194,31 @@ export class Client {
     return reply;
   }
 
-  private async ask(request: () => Promise<Reply>): Promise<Reply> {
+  /** What is too large for a socket, or names a profile, goes over HTTP. */
+  private async sendRun(run: Requests["run"], profile: string | undefined): Promise<Reply> {
+    if (profile === undefined && JSON.stringify(run).length < FRAME)
+      return this.connection.request("run", run);
+    const query = profile === undefined ? "" : `?profile=${encodeURIComponent(profile)}`;
+    try {
+      const reply = await ask<{ run_id: string }>(this.options, "POST", `/v1/runs${query}`, run);
+      // This socket is no member of a session that did not exist before.
+      if (run.session_id !== undefined) void this.resume(run.session_id, "all");
+      return { ok: true, run_id: reply.run_id };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const { code, message } = error;
+      if (code === "no_answer") throw new NoAnswer(message);
+      return { ok: false, error: { code, message } };
+    }
+  }
+
+  private leave(next: string): void {
+    if (this.current !== undefined && this.current !== next)
+      this.change(this.current, (view) => ({ view: withoutOlder(view) }));
+    this.current = next;
+  }
+
+  private async answered(request: () => Promise<Reply>): Promise<Reply> {
     try {
       return await request();
     } catch (error) {
@@ -185,6 +263,7 @@ export class Client {
     if (!watched || !this.connection.isLive) return;
     if (watched.asked === "all" || watched.asked === what) return;
     watched.asked = what;
+    watched.accepted = this.outbox.acceptedOf(sessionId);
     const cursor = what === "after" ? cursorOf(watched.view) : undefined;
     const after = cursor && {
       run_id: cursor.run_id,
@@ -215,7 +294,7 @@ export class Client {
     this.watched.set(sessionId, { view, asked: found?.asked });
     for (const oldest of this.watched.keys()) {
       if (this.watched.size <= VIEWS) break;
-      this.watched.delete(oldest);
+      if (oldest !== this.current) this.watched.delete(oldest);
     }
     this.options.onChange();
   }
@@ -240,7 +319,11 @@ export class Client {
   private snapshot(sessionId: string, given: Snapshot): void {
     this.change(sessionId, (view) => ({ view: withSnapshot(view, given, Date.now()) }));
     const watched = this.watched.get(sessionId);
-    if (watched) watched.asked = undefined;
+    if (watched) {
+      watched.asked = undefined;
+      // What was accepted before and is not here was taken back elsewhere.
+      if (!given.replay && !given.degraded) this.outbox.forget(watched.accepted ?? []);
+    }
     if (given.degraded) setTimeout(() => void this.resume(sessionId, "all"), 3_000);
   }
 
@@ -258,7 +341,9 @@ export class Client {
 
 function afterEvent(before: SessionView, event: AnyEvent): Change {
   const { view, ...change } = withRunEvent(before, event);
-  return { ...change, view: view === before ? view : { ...view, heardAt: Date.now() } };
+  if (view === before) return { ...change, view };
+  const now = Date.now();
+  return { ...change, view: { ...withThoughts(before, view, now), heardAt: now } };
 }
 
 /** Whether the prompt of a run is to be seen. */

@@ -113,3 +113,26 @@ it("a run that is seen before its acknowledgement leaves nothing", async () => {
   await settled();
   expect(made.items).toEqual([]);
 });
+
+it("messages keep their order when the clock is set back, also for the next page", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const { made, store } = outbox([], new MemoryStore(), false);
+  made.add("s", "one");
+  vi.setSystemTime(Date.now() - 5 * 3_600_000);
+  made.add("s", "two");
+  expect(made.items.map((item) => item.input)).toEqual(["one", "two"]);
+  vi.useRealTimers();
+  const next = outbox([], store);
+  await next.made.flush();
+  expect(next.sent.map((run) => run.input)).toEqual(["one", "two"]);
+});
+
+it("an accepted message can be forgotten, since it was taken back elsewhere", async () => {
+  const { made, state } = outbox([]);
+  made.add("s", "taken back");
+  await settled();
+  state.live = false;
+  made.add("s", "still waits");
+  made.forget(made.acceptedOf("s"));
+  expect(made.items.map((item) => item.input)).toEqual(["still waits"]);
+});

@@ -4,13 +4,22 @@
  * runs once. Each session's messages are sent in their order.
  */
 import { newId } from "./ids";
+import { isInput, type Input } from "./input";
 import type { Reply, Requests } from "./protocol.generated";
 
-export interface Outgoing {
+/** What is chosen for a message, beside its text. */
+export interface Choices {
+  readonly model?: string;
+  readonly instructions?: string;
+  /** Of a session that does not exist yet. */
+  readonly profile?: string;
+}
+
+export interface Outgoing extends Choices {
   /** Its `client_request_id`. */
   readonly id: string;
   readonly sessionId: string;
-  readonly input: string;
+  readonly input: Input;
   readonly onBusy: "queue" | "interrupt";
   /** When it was sent, in milliseconds. */
   readonly at: number;
@@ -35,7 +44,7 @@ export interface OutboxOptions {
   readonly owner: string;
   readonly store: Store;
   /** Sends a request. Rejects if nobody has answered. */
-  readonly send: (run: Requests["run"]) => Promise<Reply>;
+  readonly send: (run: Requests["run"], profile: string | undefined) => Promise<Reply>;
   readonly isLive: () => boolean;
   /** Whether the session shows the prompt of this run. */
   readonly isSeen: (sessionId: string, runId: string) => boolean;
@@ -67,13 +76,20 @@ export class Outbox {
   }
 
   /** Store a message and send it as soon as there is a connection. */
-  add(sessionId: string, input: string, onBusy: Outgoing["onBusy"] = "queue"): Outgoing {
+  add(
+    sessionId: string,
+    input: Input,
+    onBusy: Outgoing["onBusy"] = "queue",
+    choices: Choices = {},
+  ): Outgoing {
     const item: Outgoing = {
+      ...choices,
       id: newId(),
       sessionId,
       input,
       onBusy,
-      at: Date.now(),
+      // The clock may have been set back: what is sent later stays later.
+      at: Math.max(Date.now(), ...this.items_.map((one) => one.at + 1)),
       state: "waiting",
     };
     this.put(item);
@@ -109,6 +125,20 @@ export class Outbox {
       this.options.isSeen(item.sessionId, item.runId);
     if (!this.items_.some(isDone)) return;
     this.items_ = this.items_.filter((item) => !isDone(item));
+    this.options.onChange();
+  }
+
+  /** The ids of a session's accepted messages, whose runs were not seen yet. */
+  acceptedOf(sessionId: string): readonly string[] {
+    return this.items_
+      .filter((item) => item.sessionId === sessionId && item.state === "accepted")
+      .map((item) => item.id);
+  }
+
+  /** Forget accepted messages whose runs will not be seen any more. */
+  forget(ids: readonly string[]): void {
+    if (!this.items_.some((item) => ids.includes(item.id))) return;
+    this.items_ = this.items_.filter((item) => !ids.includes(item.id));
     this.options.onChange();
   }
 
@@ -152,12 +182,17 @@ export class Outbox {
   private async sendOne(item: Outgoing): Promise<boolean> {
     let reply: Reply;
     try {
-      reply = await this.options.send({
-        input: item.input,
-        session_id: item.sessionId,
-        client_request_id: item.id,
-        on_busy: item.onBusy,
-      });
+      reply = await this.options.send(
+        {
+          input: item.input,
+          session_id: item.sessionId,
+          client_request_id: item.id,
+          on_busy: item.onBusy,
+          ...(item.model && { model: item.model }),
+          ...(item.instructions && { instructions: item.instructions }),
+        },
+        item.profile,
+      );
     } catch {
       this.later();
       return false;
@@ -226,7 +261,7 @@ export class Outbox {
 function parsed(text: string | null): Outgoing | undefined {
   try {
     const item = JSON.parse(text ?? "") as Outgoing;
-    return typeof item.id === "string" && typeof item.input === "string" ? item : undefined;
+    return typeof item.id === "string" && isInput(item.input) ? item : undefined;
   } catch {
     return undefined;
   }

@@ -22,11 +22,13 @@ export interface Message {
   truncated?: boolean;
 }
 
-/** A message that waits for the one before it. */
+/** A message that waits for the one before it; with `position`, for a free slot. */
 export interface Waiting {
   run_id: string;
   input: string;
   created_at: number;
+  position?: number;
+  estimate?: number;
 }
 
 /** What a session will not have as long as its gateway is as it is. */
@@ -34,6 +36,15 @@ export interface Notice {
   code: string;
   missing: string[];
   message: string;
+}
+
+/** How a run ended that was not answered. */
+export interface BadEnd {
+  run_id: string;
+  status: "failed" | "aborted";
+  reason?: string;
+  error?: string;
+  unconfirmed?: boolean;
 }
 
 /** What all events of a run carry. */
@@ -54,7 +65,14 @@ export interface OfSession {
 
 /** The acknowledgement of a request. */
 export type Reply =
-  | { ok: true; run_id?: string; session_id?: string; status?: string; approval_id?: number }
+  | {
+      ok: true;
+      run_id?: string;
+      session_id?: string;
+      status?: string;
+      approval_id?: number;
+      input?: unknown;
+    }
   | { ok: false; error: { code: string; message: string } };
 
 export type RunState = "queued" | "running" | "stopping" | "completed" | "failed" | "aborted";
@@ -69,7 +87,7 @@ export interface Requests {
   "resume": { session_id?: string; run_id?: string; epoch?: number; after_seq?: number };
   /** Stop the live run, else the head of the queue. */
   "abort": { session_id?: string; run_id?: string };
-  /** Take a waiting message out of the queue. */
+  /** Take a waiting message out of the queue. The acknowledgement of one that had not begun has its `input`, as it was sent. */
   "queue.cancel": { session_id: string; run_id: string };
   /** Answer the agent's question: `once`, `session`, `always` or `deny`. `approval_id` is the seq of its `approval.request`; without it the oldest open one. */
   "approval": { session_id?: string; run_id?: string; choice: string; approval_id?: number };
@@ -109,8 +127,8 @@ export interface RunEvents {
   "run.reattached": OfRun & { mode: string };
   /** Tokens of the session's context. */
   "usage.updated": OfRun & { inputTokens: number; outputTokens: number };
-  /** The end of a run that was answered, or stopped by a person (`aborted`). */
-  "run.completed": OfRun & { status: string; finish_reason: string; output: string; usage: Record<string, unknown>; inputTokens: number; outputTokens: number; resync?: boolean; [field: string]: unknown };
+  /** The end of a run that was answered, or stopped by a person (`aborted`; `synced: false`: the gateway did not say that it has stopped). */
+  "run.completed": OfRun & { status: string; finish_reason: string; output: string; usage: Record<string, unknown>; inputTokens: number; outputTokens: number; resync?: boolean; synced?: boolean; [field: string]: unknown };
   /** The end of a failed run. */
   "run.failed": OfRun & { error: string; reason: string; inputTokens: number; outputTokens: number };
   /** The end of a run that never started. */
@@ -119,9 +137,9 @@ export interface RunEvents {
 
 /** Events of a session. */
 export interface SessionEvents {
-  /** The message waits for the one before it. */
-  "run.queued": OfSession & { run_id: string; queue_length: number };
-  /** The waiting messages changed. */
+  /** The message waits for the one before it; with `position`, for a free slot: then so many runs of all users start up to this one, in about `estimate` seconds. */
+  "run.queued": OfSession & { run_id: string; queue_length: number; position?: number; estimate?: number };
+  /** The waiting messages, or the place of the first one, changed. */
   "queue.updated": OfSession & { queue: Waiting[] };
   /** Stored messages were replaced: resume to read them. */
   "messages.updated": OfSession & { run_id: string };
@@ -138,7 +156,7 @@ export interface SessionEvents {
 /** Events to one socket. */
 export interface SocketEvents {
   /** The answer to `resume`: everything so far; what follows is live. */
-  "resumed": { messages: Message[]; total: number; hasMore: boolean; isWorking: boolean; events: { event: string; data: OfRun }[]; queue: Waiting[]; inputTokens: number; outputTokens: number; run_id?: string; epoch?: number; seq?: number; status?: string; title?: string; notices?: Notice[]; session_id?: string; replay?: boolean; degraded?: boolean };
+  "resumed": { messages: Message[]; total: number; hasMore: boolean; isWorking: boolean; events: { event: string; data: OfRun }[]; queue: Waiting[]; inputTokens: number; outputTokens: number; run_id?: string; epoch?: number; seq?: number; status?: string; title?: string; notices?: Notice[]; approvals?: OfRun[]; ends?: BadEnd[]; session_id?: string; replay?: boolean; degraded?: boolean };
   /** Your view cannot be continued: take this instead. */
   "session.resync": SocketEvents["resumed"];
   /** A refused request of a client that asked for no reply. */

@@ -5,6 +5,7 @@ import {
   cursorOf,
   emptyView,
   messagesOf,
+  withChoice,
   withRunEvent,
   withSessionEvent,
   withSnapshot,
@@ -43,6 +44,26 @@ function after(view: SessionView, ...events: AnyEvent[]): SessionView {
 }
 
 const texts = (view: SessionView) => messagesOf(view).map((one) => one.content);
+
+describe("a snapshot", () => {
+  const asked = (seq: number) => event("approval.request", seq, { command: `c${seq}` });
+
+  it("has all open questions, and keeps what was chosen here", () => {
+    const all = { approvals: [asked(2), asked(5)], run_id: "r1", epoch: 1, seq: 6 };
+    const view = withSnapshot(started, snapshot(all), NOW);
+    expect(view.questions.map((one) => [one.id, one.command])).toEqual([
+      [2, "c2"],
+      [5, "c5"],
+    ]);
+    const chosen = withSnapshot(withChoice(view, 5, "deny"), snapshot(all), NOW);
+    expect(chosen.questions.map((one) => one.chosen)).toEqual([undefined, "deny"]);
+  });
+
+  it("says how turns ended that were not answered", () => {
+    const ends = [{ run_id: "r1", status: "failed" as const, error: "no answer" }];
+    expect(withSnapshot(started, snapshot({ ends }), NOW).ends.get("r1")?.error).toBe("no answer");
+  });
+});
 
 describe("events of a run", () => {
   const one = event("message.delta", 1, { delta: "a" });

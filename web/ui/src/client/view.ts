@@ -6,8 +6,11 @@
  * the next one. Anything else is either known already or makes the view ask for what it lacks.
  */
 import { continued, fold, type AnyEvent, type LiveMessage } from "./fold";
+import { keptBefore } from "./older";
+import type { Thought } from "./thoughts";
 import {
   TERMINAL,
+  type BadEnd,
   type Message,
   type Notice,
   type SocketEvents,
@@ -50,12 +53,17 @@ export interface SessionView {
   /** Since when it is in that state, in milliseconds. */
   readonly since: number;
   readonly title?: string;
+  /** Messages before `stored`, as far as they were read. */
+  readonly older: readonly Message[];
+  /** Whether messages before those are being read, or could not be. */
+  readonly reading: "no" | "loading" | "failed";
   /** Messages of the runs before the live one, and its prompt. */
   readonly stored: readonly Message[];
   /** What the live run has said so far. */
   readonly live: readonly LiveMessage[];
   readonly liveRun?: string;
   readonly total: number;
+  /** There are messages before those that are here. */
   readonly hasMore: boolean;
   readonly isWorking: boolean;
   readonly status?: string;
@@ -64,6 +72,10 @@ export interface SessionView {
   /** The latest state event of each name of the live run: retrying, reattached, compression. */
   readonly states: ReadonlyMap<string, AnyEvent>;
   readonly end?: End;
+  /** Run id -> how it ended, of the turns here that were not answered. */
+  readonly ends: ReadonlyMap<string, BadEnd>;
+  /** Live message -> how long it reasoned before it spoke. */
+  readonly thoughts: ReadonlyMap<string, Thought>;
   readonly notices: readonly Notice[];
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -94,6 +106,8 @@ export function emptyView(sessionId: string, now: number): SessionView {
     sessionId,
     state: "new",
     since: now,
+    older: [],
+    reading: "no",
     stored: [],
     live: [],
     total: 0,
@@ -102,6 +116,8 @@ export function emptyView(sessionId: string, now: number): SessionView {
     queue: [],
     questions: [],
     states: new Map(),
+    ends: new Map(),
+    thoughts: new Map(),
     notices: [],
     inputTokens: 0,
     outputTokens: 0,
@@ -112,7 +128,8 @@ export function emptyView(sessionId: string, now: number): SessionView {
 
 /** The messages in order: those before, and those of the live run. */
 export function messagesOf(view: SessionView): readonly Message[] {
-  return view.live.length ? [...view.stored, ...view.live] : view.stored;
+  if (!view.older.length && !view.live.length) return view.stored;
+  return [...view.older, ...view.stored, ...view.live];
 }
 
 /** The cursor to go on from, if the view is of a run that is live as far as it knows. */
@@ -142,14 +159,21 @@ export function withSnapshot(view: SessionView, given: Snapshot, now: number): S
   const isLive = (one: Message) => runId !== undefined && String(one.id).startsWith(`${runId}:`);
   const states = new Map(given.events.map((one) => [one.event, one.data as AnyEvent]));
   const { liveRun: _run, status: _status, ...kept } = common;
+  const stored = given.messages.filter((one) => !isLive(one));
+  const older = keptBefore(view, stored);
   return {
     ...kept,
-    stored: given.messages.filter((one) => !isLive(one)),
+    older,
+    stored,
     live: continued(given.messages.filter(isLive)),
     total: given.total,
-    hasMore: given.hasMore,
+    hasMore: older.length ? view.hasMore : given.hasMore,
     states: new Map([...states].filter(([name]) => STATES.has(name))),
-    questions: openQuestions(states),
+    questions: openQuestions(given, states, view.questions),
+    ends: new Map([
+      ...(older.length ? view.ends : []),
+      ...(given.ends ?? []).map((one) => [one.run_id, one] as const),
+    ]),
     ...(runId !== undefined && { liveRun: runId }),
     ...(given.status !== undefined && { status: given.status }),
     cursors: withCursor(view.cursors, runId, given),
@@ -208,7 +232,7 @@ function inRun(view: SessionView, runId: string): SessionView {
   if (view.liveRun === runId) return view.isWorking ? view : { ...kept, isWorking: true };
   return {
     ...kept,
-    stored: messagesOf(view),
+    stored: view.live.length ? [...view.stored, ...view.live] : view.stored,
     live: [],
     liveRun: runId,
     isWorking: true,
@@ -284,7 +308,22 @@ function withoutAnswered(questions: readonly Question[], event: AnyEvent): reado
   return questions.filter((one) => one !== named);
 }
 
-function openQuestions(states: ReadonlyMap<string, AnyEvent>): Question[] {
+/** All that are open; servers of the version before tell of the oldest only. */
+function openQuestions(
+  given: Snapshot,
+  states: ReadonlyMap<string, AnyEvent>,
+  before: readonly Question[],
+): Question[] {
+  const open = given.approvals
+    ? given.approvals.map((one) => questionOf(one as AnyEvent))
+    : oldestOpen(states);
+  return open.map((one) => {
+    const known = before.find((other) => other.id === one.id && other.runId === one.runId);
+    return known?.chosen === undefined ? one : { ...one, chosen: known.chosen };
+  });
+}
+
+function oldestOpen(states: ReadonlyMap<string, AnyEvent>): Question[] {
   const asked = states.get("approval.request");
   const answered = states.get("approval.responded");
   if (!asked) return [];

@@ -1,28 +1,32 @@
-/** Sessions by day. Pure. */
+/** Sessions by day. Pure, but for the language of the names. */
 import type { ListedSession } from "../client/api.generated";
+import { month, weekday } from "../languages/formats";
+import { words } from "./words";
 
-export interface DayGroup {
-  readonly name: string;
-  readonly sessions: readonly ListedSession[];
-}
+/** A line of the list: the name of a day, or a session. */
+export type Line =
+  | { readonly kind: "day"; readonly name: string }
+  | { readonly kind: "session"; readonly session: ListedSession };
 
-const DAY = 86_400_000;
-
-/** Groups in the order of the sessions, pinned ones apart. A clock that is wrong puts all sessions of
- * the future under today. */
-export function groupsOf(sessions: readonly ListedSession[], now: Date): DayGroup[] {
-  const groups = new Map<string, ListedSession[]>();
+/** The sessions in their order, each day with its name before it, pinned ones apart. A clock that is
+ * wrong puts all sessions of the future under today. */
+export function linesOf(sessions: readonly ListedSession[], now: Date): Line[] {
+  const lines: Line[] = [];
+  let before: string | undefined;
   for (const session of sessions) {
-    const name = session.pinned ? "Pinned" : nameOf(session.last_active * 1_000, now);
-    groups.set(name, [...(groups.get(name) ?? []), session]);
+    const name = session.pinned ? words().pinned : dayOf(session.last_active * 1_000, now);
+    if (name !== before) lines.push({ kind: "day", name });
+    before = name;
+    lines.push({ kind: "session", session });
   }
-  return [...groups].map(([name, all]) => ({ name, sessions: all }));
+  return lines;
 }
 
-function nameOf(at: number, now: Date): string {
-  const today = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
-  if (at >= today) return "Today";
-  if (at >= today - DAY) return "Yesterday";
-  if (at >= today - 7 * DAY) return "This week";
-  return at >= today - 30 * DAY ? "This month" : "Older";
+/** Today, yesterday, a day of the last week, else the month. */
+export function dayOf(at: number, now: Date): string {
+  const daysAgo = (count: number) =>
+    new Date(now.getFullYear(), now.getMonth(), now.getDate() - count).getTime();
+  if (at >= daysAgo(0)) return words().today;
+  if (at >= daysAgo(1)) return words().yesterday;
+  return at >= daysAgo(6) ? weekday(at) : month(at);
 }

@@ -1,45 +1,78 @@
-/** `/api/sessions`, as far as the page uses it. */
+/** `/api/sessions` and `/api/runs`, as far as the list of sessions uses them. */
 import type { SessionAnswer, SessionChangesBody, SessionList } from "../client/api.generated";
+import { words } from "./words";
 
 /** The server refused it, or did not answer; the message is for people. */
 export class Refused extends Error {
   override readonly name = "Refused";
 }
 
-const PAGE = 50;
+/** Which sessions are listed. */
+export type Shown = "active" | "archived" | { readonly workspace: string };
 
-export function listSessions(search: string, cursor?: string): Promise<SessionList> {
+interface Deleted {
+  readonly data: readonly { id: string; deleted: boolean; error: string | null }[];
+}
+
+interface Runs {
+  readonly data: readonly { session_id: string | null }[];
+}
+
+const PAGE = 50;
+/** On a connection that has died unnoticed no answer ever comes; the next request takes another. */
+const WITHIN = 10_000;
+const DELETED_AT_ONCE = 100;
+
+/** A page of the sessions; a search looks at archived ones too. */
+export function listSessions(search: string, shown: Shown, cursor?: string): Promise<SessionList> {
   const query = new URLSearchParams({ limit: String(PAGE) });
   if (search) query.set("q", search);
-  if (search) query.set("archived", "any");
+  if (search && shown === "active") query.set("archived", "any");
+  if (shown === "archived") query.set("archived", "true");
+  if (typeof shown === "object") query.set("workspace", shown.workspace);
   if (cursor !== undefined) query.set("cursor", cursor);
-  return ask<SessionList>("GET", `?${query.toString()}`);
+  return ask<SessionList>("GET", `sessions?${query.toString()}`);
 }
 
 export function changeSession(id: string, changes: SessionChangesBody): Promise<SessionAnswer> {
-  return ask<SessionAnswer>("PATCH", `/${encodeURIComponent(id)}`, changes);
+  return ask<SessionAnswer>("PATCH", `sessions/${encodeURIComponent(id)}`, changes);
 }
 
-/** It is sent also while the page is being closed. */
-export function deleteSession(id: string): Promise<unknown> {
-  return ask("DELETE", `/${encodeURIComponent(id)}`);
+/** Delete at most a hundred sessions. Those that are gone already count as deleted; the others are
+ * returned, id -> why not. It is sent also while the page is being closed. */
+export async function deleteSessions(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const said = await ask<Deleted>("POST", "sessions/delete", {
+    ids: ids.slice(0, DELETED_AT_ONCE),
+  });
+  const kept = said.data.filter((one) => !one.deleted && one.error !== "session_not_found");
+  return new Map(kept.map((one) => [one.id, one.error ?? ""]));
+}
+
+/** The sessions of this owner in which a run is live, the newest first. */
+export async function liveSessions(owner: string, most: number): Promise<readonly string[]> {
+  const query = new URLSearchParams({ status: "running", owner, limit: String(most) });
+  const { data } = await ask<Runs>("GET", `runs?${query.toString()}`);
+  return data.flatMap((run) => (run.session_id === null ? [] : [run.session_id]));
 }
 
 async function ask<T>(method: string, path: string, body?: object): Promise<T> {
   let answer: Response;
   try {
-    answer = await fetch(`/api/sessions${path}`, {
+    answer = await fetch(`/api/${path}`, {
       method,
-      keepalive: method === "DELETE",
+      signal: AbortSignal.timeout(WITHIN),
+      keepalive: method === "POST",
       ...(body && {
         body: JSON.stringify(body),
         headers: { "Content-Type": "application/json" },
       }),
     });
   } catch {
-    throw new Refused("The server cannot be reached.");
+    throw new Refused(words().unreachable);
   }
-  const said = (await answer.json().catch(() => ({}))) as { error?: { message?: string } };
-  if (!answer.ok) throw new Refused(said.error?.message ?? `The server says ${answer.status}.`);
+  const said = (await answer.json().catch(() => undefined)) as
+    { error?: { message?: string } } | undefined;
+  if (!answer.ok) throw new Refused(said?.error?.message ?? words().status(answer.status));
+  if (said === undefined) throw new Refused(words().unreachable);
   return said as T;
 }

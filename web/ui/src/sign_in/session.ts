@@ -1,4 +1,5 @@
 /** `/page/info` and `/auth/session`: who is signed in here, and what the server is like. */
+import { words } from "./words";
 
 export interface SignedIn {
   readonly owner: string;
@@ -13,45 +14,45 @@ export type Found =
   | { readonly kind: "no-answer"; readonly why: string };
 
 const CODE = /^#code=([\w.-]+)$/;
-const LINK_USED = "This link was used already, or is older than ten minutes.";
-const WRONG = "This token is not valid here.";
+/** On a connection that has died unnoticed no answer ever comes; the next request takes another. */
+const WITHIN = 10_000;
 
 /** Sign in with the code of the address, if it has one; else find out who is signed in. */
 export async function findSession(): Promise<Found> {
   const code = CODE.exec(location.hash)?.[1];
   if (code === undefined) return info();
   history.replaceState(null, "", location.pathname + location.search);
-  const found = await enter({ code }, LINK_USED);
+  const found = await enter({ code }, words().linkUsed);
   if (found.kind !== "signed-out") return found;
   const before = await info(); // the link may have been followed twice
   return before.kind === "signed-in" ? before : found;
 }
 
 export function signIn(token: string): Promise<Found> {
-  return enter({ token }, WRONG);
+  return enter({ token }, words().wrong);
 }
 
 export async function signOut(): Promise<void> {
-  await fetch("/auth/session", { method: "DELETE" });
+  await fetch("/auth/session", { method: "DELETE", signal: AbortSignal.timeout(WITHIN) });
 }
 
 async function enter(body: object, refused: string): Promise<Found> {
   return answered(async () => {
     const answer = await fetch("/auth/session", {
       method: "POST",
+      signal: AbortSignal.timeout(WITHIN),
       body: JSON.stringify(body),
       headers: { "Content-Type": "application/json" },
     });
     if (answer.status === 401) return { kind: "signed-out", why: refused };
-    if (answer.status === 429)
-      return { kind: "signed-out", why: "Too many wrong tokens came from here. Wait a minute." };
+    if (answer.status === 429) return { kind: "signed-out", why: words().tooMany };
     return answer.ok ? info() : noAnswer(answer.status);
   });
 }
 
 async function info(): Promise<Found> {
   return answered(async () => {
-    const answer = await fetch("/page/info");
+    const answer = await fetch("/page/info", { signal: AbortSignal.timeout(WITHIN) });
     if (!answer.ok) return noAnswer(answer.status);
     const said = (await answer.json()) as Record<string, unknown>;
     if (said["signed_in"] !== true) return { kind: "signed-out" };
@@ -71,10 +72,10 @@ async function answered(ask: () => Promise<Found>): Promise<Found> {
   try {
     return await ask();
   } catch {
-    return { kind: "no-answer", why: "The server cannot be reached." };
+    return { kind: "no-answer", why: words().unreachable };
   }
 }
 
 function noAnswer(status: number): Found {
-  return { kind: "no-answer", why: `The server answers with status ${status}.` };
+  return { kind: "no-answer", why: words().status(status) };
 }

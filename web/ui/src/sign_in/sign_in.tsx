@@ -1,6 +1,8 @@
 import { useState } from "react";
 import { Logo } from "../design/icons";
+import { WithCode } from "../languages/with_code";
 import { signIn, type Found } from "./session";
+import { words } from "./words";
 
 interface Props {
   readonly why: string | undefined;
@@ -32,7 +34,7 @@ export function SignIn({ why, onFound }: Props) {
         }}
       >
         <Logo />
-        <h1>Sign in to Holdfast</h1>
+        <h1>{words().title}</h1>
         {error !== undefined && (
           <p className="note note-needs" role="alert">
             {error}
@@ -45,7 +47,7 @@ export function SignIn({ why, onFound }: Props) {
           defaultValue="holdfast"
           hidden
         />
-        <label htmlFor="token">Token</label>
+        <label htmlFor="token">{words().token}</label>
         <input
           id="token"
           type="password"
@@ -56,12 +58,10 @@ export function SignIn({ why, onFound }: Props) {
           onChange={(event) => setToken(event.target.value)}
         />
         <button className="button button-main" disabled={isBusy || !token.trim()}>
-          {isBusy ? "Signing in" : "Sign in"}
+          {isBusy ? words().signingIn : words().signIn}
         </button>
         <p id="where" className="muted">
-          <code>make run</code> and <code>holdfast up</code> print the token, and keep it in{" "}
-          <code>~/.holdfast/token</code>. <code>holdfast link</code> prints an address that needs
-          none. If somebody else runs this server, ask them for yours.
+          <WithCode text={words().where} />
         </p>
       </form>
     </main>

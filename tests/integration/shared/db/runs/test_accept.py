@@ -292,6 +292,7 @@ def test_a_cancelled_message_is_gone(db: Database) -> None:
     start(db, accept(db, new(text="one")).run_id)
     second = accept(db, new(text="two")).run_id
     stopped = db.write(lambda s: stops.cancel(s, ME, "s", second))
+    assert stopped.input == "two", "who takes it back gets all that was sent"
     assert (stopped.status, stopped.ended, stopped.next_run) == ("aborted", True, None)
     seen = db.read(lambda s: conversation.read_conversation(s, ME, "s"))
     assert seen.queue == []

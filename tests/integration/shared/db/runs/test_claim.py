@@ -19,6 +19,7 @@ from shared.db.runs import claim as claims
 from shared.db.runs.claim import Claim, Refusal, Refused
 from shared.db.runs.complete import Closing, close, replace_late
 from shared.db.runs.lease import connect
+from shared.db.runs.queue import due
 from shared.db.sessions.summaries import context_tokens
 from shared.errors import OwnershipLost
 from shared.protocol.run_states import RunState
@@ -120,7 +121,8 @@ def test_a_run_starts_only_when_the_end_before_it_was_announced(db: Database) ->
     add_session(db, "s")
     first, second = add_run(db, "s"), add_run(db, "s", queue_no=2)
     assert end(db, taken(db, first), announced=False) == second
-    assert take(db, second) == Refused(Refusal.UNANNOUNCED, (first,))
+    refused = Refused(Refusal.UNANNOUNCED, (first,), OWNER, "s", second)
+    assert take(db, second) == refused
     db.write(lambda tx: terminal.mark_announced(tx, first))
     assert taken(db, second).turn_no == 2
 
@@ -371,11 +373,11 @@ def test_the_reaper_finds_what_lies_around_and_nothing_else(db: Database) -> Non
     head = add_run(db, "idle", created_at=1.0)
     add_run(db, "idle", queue_no=2, created_at=1.0)
     alone = add_run(db, None, created_at=1.0)
-    add_run(db, None)  # young
     add_run(db, None, created_at=1.0, not_before=db.read(read_clock) + 60.0)
-    found = db.write(lambda s: overdue.unqueued_runs(s, 30.0, 100))
-    assert sorted(found) == sorted([head, alone])
-    assert db.write(lambda s: overdue.unqueued_runs(s, 30.0, 100)) == []
+    db.write(lambda s: due.number_missed(s, due.START, 100))
+    assert sorted(db.read(lambda s: due.due_runs(s, lambda profile: 0, 100))) == sorted(
+        [head, alone]
+    )
 
 
 def test_lapsed_runs_are_found_by_the_databases_clock(db: Database) -> None:

@@ -108,11 +108,14 @@ def recorded(db: Database) -> Iterator[list[str]]:
     def note(_c: Any, _u: Any, statement: str, *_more: Any) -> None:
         found.append(statement)
 
-    event.listen(db._engine, "before_cursor_execute", note)
+    engines = {db._engine, db._read_engine}
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield found
     finally:
-        event.remove(db._engine, "before_cursor_execute", note)
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
 
 
 def test_titles_are_found_by_their_present_words(db: Database) -> None:
@@ -330,7 +333,8 @@ def test_no_table_is_scanned(db: Database) -> None:
             cursor.execute(prefix + statement, values)
             plans.append("\n".join(str(row) for row in cursor.fetchall()))
 
-    event.listen(db._engine, "before_cursor_execute", explain)
+    for engine in {db._engine, db._read_engine}:
+        event.listen(engine, "before_cursor_execute", explain)
     db.write(lambda tx: tx.execute(text("ANALYZE")))
     search(db, "needle")
     if not db.is_sqlite:  # so few rows are read as a whole otherwise

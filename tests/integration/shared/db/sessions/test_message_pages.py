@@ -8,10 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from shared.db.database import Database
+from shared.db.runs.complete import Closing, close
+from shared.db.runs.terminal import mark_announced
 from shared.db.sessions.edit_session import create_session, update_session
 from shared.db.sessions.message_pages import Place, answers_of, read_page
+from shared.db.sessions.read import read_conversation
 from shared.db.sessions.turns import PAGE, last_turn, turns_after
 from shared.errors import InvalidPayload, NotFound
+from shared.protocol.run_states import RunState
 from tests.support.rows import OWNER
 from tests.support.turns import ask, begin, say
 
@@ -91,3 +95,38 @@ def test_a_page_is_found_by_an_index(db: Database) -> None:
         return "\n".join(str(row) for row in rows)
 
     assert "messages_in_order" in db.read(plan)
+
+
+def test_a_page_says_why_turns_were_not_answered(db: Database) -> None:
+    say(db, "s", "answered", "yes")
+    ends = {
+        "failed": Closing(
+            RunState.FAILED,
+            "run.failed",
+            {"status": "failed", "error": "no answer", "reason": "timeout"},
+            last_seq=1,
+            reason="timeout",
+        ),
+        "stopped": Closing(
+            RunState.ABORTED,
+            "run.completed",
+            {"status": "aborted", "synced": False},
+            last_seq=1,
+            rows=[{"role": "assistant", "content": "half", "finish_reason": "aborted"}],
+        ),
+    }
+    runs = {}
+    for name, closing in ends.items():
+        runs[name] = ask(db, "s", name)
+        claimed = begin(db, runs[name])
+        db.write(partial(close, claim=claimed, closing=closing))
+        db.write(partial(mark_announced, run_id=runs[name]))
+    say(db, "s", "answered again", "yes")
+    expected = [
+        {"run_id": runs["failed"], "status": "failed", "reason": "timeout", "error": "no answer"},
+        {"run_id": runs["stopped"], "status": "aborted", "unconfirmed": True},
+    ]
+    read = partial(read_page, owner=OWNER, session_id="s", limit=100, forward=False)
+    assert db.read(read).ends == expected
+    assert db.read(lambda tx: read_conversation(tx, OWNER, "s")).ends == expected
+    assert db.read(lambda tx: read_conversation(tx, "you", "s")).ends == []

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from shared.job_ledger import JobLedger
 from tests.integration.web.api.http.operations.conftest import Site
 
 
@@ -38,6 +41,22 @@ def test_the_queue_of_all_is_for_operators_and_ones_own_for_users(
     assert {run["owner"] for run in hers["runs"]} == {"alice"}
     assert (hers["scope"], hers["workers"], hers["parked_deletions"]) == ("own", None, None)
     assert hers["slots"]["total"] is None
+
+
+def test_operators_see_the_periodic_jobs_and_users_do_not(site: Site) -> None:
+    ledger = JobLedger(site.stand.commands)
+    ledger.run("tidy", 60.0, lambda: {"sessions": 3})
+
+    def breaks() -> dict[str, int]:
+        raise KeyError("nothing")
+
+    with pytest.raises(KeyError):
+        ledger.run("broken", 60.0, breaks)
+    found = {job["job"]: job for job in queue(site, "olga")["jobs"]}
+    assert (found["tidy"]["result"], found["tidy"]["error"]) == ({"sessions": 3}, None)
+    assert found["tidy"]["next_at"] == found["tidy"]["ended_at"] + 60.0
+    assert found["broken"]["error"] == "KeyError"
+    assert queue(site, "alice")["jobs"] is None
 
 
 def test_parked_deletions_are_counted_with_the_age_of_the_oldest(site: Site) -> None:

@@ -33,6 +33,23 @@ def test_messages_are_paged_from_either_end(api: Api, session_id: str, talk: Tal
     assert (everything["has_more"], everything["next_cursor"]) == (False, None)
 
 
+def test_a_page_ends_before_the_message_that_one_has(api: Api, session_id: str, talk: Talk) -> None:
+    for number in range(3):
+        talk(session_id, f"q{number}", f"a{number}")
+    path = f"/api/sessions/{session_id}/messages"
+    everything = api.alice.get(path).json()["data"]
+    page = api.alice.get(f"{path}?limit=2&before={everything[4]['id']}").json()
+    assert [message["content"] for message in page["data"]] == ["q1", "a1"]
+    rest = api.alice.get(f"{path}?limit=2&cursor={page['next_cursor']}").json()
+    assert [message["content"] for message in rest["data"]] == ["q0", "a0"]
+    assert api.alice.get(f"{path}?before={everything[0]['id']}").json()["data"] == []
+    talk(f"{session_id}-other", "q", "a")
+    other = api.alice.get(f"/api/sessions/{session_id}-other/messages").json()["data"][0]["id"]
+    for unknown in (other, 2**53):
+        refused = api.alice.get(f"{path}?before={unknown}")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "message_not_found")
+
+
 def test_a_message_has_its_run_and_a_waiting_prompt_is_not_shown(
     api: Api, session_id: str, talk: Talk
 ) -> None:

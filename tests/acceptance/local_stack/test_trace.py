@@ -1,0 +1,72 @@
+"""One trace of a run, from the socket to the end, over a takeover; its log line has the same id."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from shared.log_context import trace_of
+from tests.acceptance.answers import talk
+from tests.acceptance.conftest import Clients
+from tests.support.servers.collector import Collector
+from tests.support.servers.processes import wait_until
+from tests.support.servers.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """Where the traces go."""
+    made = Collector()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def traced(collector: Collector) -> Iterator[Stack]:
+    """Two workers, one of which is to die."""
+    made = Stack(
+        workers=2,
+        LEASE_SECONDS=3,
+        LOG_FORMAT="json",
+        TRACES_URL=collector.url,
+        OTEL_BSP_SCHEDULE_DELAY=200,
+    )
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+def test_a_run_that_was_taken_over_is_one_trace_from_the_socket_to_its_end(
+    traced: Stack, collector: Collector, connect: Clients
+) -> None:
+    client = connect(traced)
+    run_id = client.run(talk(tokens=40, rate=10, tools=[{"after": 5, "name": "clock"}]), "traced")
+    client.wait_for("tool.completed", lambda event: event["run_id"] == run_id)
+    dead = traced.owner_of(run_id)
+    dead.signal(signal.SIGKILL)
+    client.end(run_id, within=60)
+    trace_id = trace_of(run_id)
+    names = {"accept", "invoke_agent", "queue", "worker", "chat", "execute_tool clock"}
+    wait_until(
+        lambda: {span.name for span in collector.of(trace_id)} >= names,
+        within=20,
+        what=f"the whole trace: {collector.of(trace_id)}",
+    )
+    spans = collector.of(trace_id)
+    (root,) = [span for span in spans if span.name == "invoke_agent"]
+    assert {span.parent_id for span in spans if span is not root} == {root.span_id}
+    assert {span.role for span in spans} == {"web", "worker"}
+    owners = [span for span in spans if span.name == "worker"]
+    assert [span.attributes["holdfast.taken_over"] for span in owners] == ["False", "True"]
+    assert root.attributes["holdfast.state"] == "completed"
+    assert "t1 " not in repr(spans)
+
+    lines = [json.loads(line) for one in traced.workers for line in one.log().splitlines()]
+    (ended,) = [line for line in lines if line["event"] == "run.ended"]
+    assert (ended["run_id"], ended["trace_id"]) == (run_id, trace_id)
+    assert (ended["session_id"], ended["owner"], ended["takeovers"]) == ("traced", "default", 1)
+    assert abs(ended["seconds"] - (root.ended - root.began)) < 0.01

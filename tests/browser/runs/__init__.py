@@ -1,0 +1,1 @@
+"""The page `/runs` in a browser, in front of real processes. Start with `conftest.py`."""

@@ -1,0 +1,22 @@
+import { afterEach, expect, it } from "vitest";
+import { choose } from "../settings/preferences";
+import { bytes, number, plural } from "./formats";
+import { languageOf } from "./language";
+
+afterEach(() => choose("language", "system"));
+
+it("without a choice the first known language of the browser is taken", () => {
+  expect(languageOf("system", ["fr-FR", "de-CH", "en"])).toBe("de");
+  expect(languageOf("system", ["fr", "ja"])).toBe("en");
+  expect(languageOf("en", ["de"])).toBe("en");
+});
+
+it("numbers, sizes and plurals follow the language", () => {
+  choose("language", "de");
+  expect(number(1234567.5)).toBe("1.234.567,5");
+  expect(bytes(10_485_760)).toBe("10,5 MB");
+  expect(plural(1, { one: "# Sitzung", other: "# Sitzungen" })).toBe("1 Sitzung");
+  expect(plural(0, { one: "# Sitzung", other: "# Sitzungen" })).toBe("0 Sitzungen");
+  choose("language", "en");
+  expect(number(1234567.5)).toBe("1,234,567.5");
+});
