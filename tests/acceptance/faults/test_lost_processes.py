@@ -59,7 +59,7 @@ def test_a_worker_that_gets_sigterm_right_after_a_run_ends_at_once(
     client = connect(mortal)
     for _ in range(3):  # while the events of its task are not sent yet
         run_id = client.run(talk(20, rate=40), new_session())
-        client.wait_for("message.delta", lambda event, of=run_id: event["run_id"] == of)
+        client.wait_until(partial(client.deltas, run_id), what="some text")
         owner = mortal.owner_of(run_id)
         client.end(run_id)
         owner.signal(signal.SIGTERM)

@@ -14,7 +14,7 @@ from web.api.http.openai.completion_stream import CompletionStream
 from web.api.http.openai.following import Following
 from web.api.http.openai.messages import Asked, asked
 from web.api.http.openai.models import ChatBody
-from web.api.http.openai.waiting import NO_RETRY, wait_for_end
+from web.api.http.openai.waiting import NO_RETRY, of_accepted, wait_for_end
 from web.api.http.routes import EVENT_STREAM, Answer, Call
 from web.api.http.run_events import HEADERS
 from web.api.http.runs import SESSION_HEADER, key_of_call, session_of_call
@@ -42,7 +42,8 @@ class Completions:
         headers = {"Idempotency-Replayed": "true"} if key and accepted.repeated else {}
         if accepted.session_id is not None and accepted.session_id.isascii():
             headers[SESSION_HEADER] = accepted.session_id
-        follower = self._following.follow(call, accepted.run_id, accepted.session_id)
+        with of_accepted(accepted.run_id):
+            follower = self._following.follow(call, accepted.run_id, accepted.session_id)
         if not body.stream:
             wait_for_end(follower, accepted.run_id)
             return _answer(self._read(call, accepted.run_id), headers)

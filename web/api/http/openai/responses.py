@@ -24,7 +24,7 @@ from web.api.http.openai.messages import Asked, asked, history
 from web.api.http.openai.models import ItemsQuery, ResponseBody, RetrieveQuery
 from web.api.http.openai.response_objects import response_id, response_object, run_id_of
 from web.api.http.openai.response_stream import BEFORE_ALL, ResponseStream
-from web.api.http.openai.waiting import wait_for_end
+from web.api.http.openai.waiting import of_accepted, wait_for_end
 from web.api.http.routes import EVENT_STREAM, Answer, Call
 from web.api.http.run_events import HEADERS
 from web.api.http.runs import SESSION_HEADER, key_of_call
@@ -60,9 +60,11 @@ class Responses:
         if accepted.session_id is not None and accepted.session_id.isascii():
             headers[SESSION_HEADER] = accepted.session_id
         if body.stream:
-            return self._stream(call, found, BEFORE_ALL, headers)
+            with of_accepted(accepted.run_id):
+                return self._stream(call, found, BEFORE_ALL, headers)
         if not body.background and found.run.state not in ENDED:
-            follower = self._following.follow(call, found.run.id, found.run.session_id)
+            with of_accepted(accepted.run_id):
+                follower = self._following.follow(call, found.run.id, found.run.session_id)
             wait_for_end(follower, found.run.id)
             found = self._read(call, accepted.run_id)
         return Answer(response_object(found), headers=headers)
