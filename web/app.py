@@ -184,6 +184,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
     membership = Membership(
         relay, sessions, RecoveryJournal(store), most=settings.sessions_per_socket
     )
+    places = WaitingPlaces(db, event_log)
     resume = Resume(
         sessions=sessions,
         relay=relay,
@@ -192,13 +193,13 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         backoff=backoff,
         burst=burst,
         notices=Notices(GatewayNotes(commands).without_transcript).of,
+        waits=places.note_shown,
     )
     services = [*loop.services, heartbeat.service, limiter, store.service, *relay.services]
 
     # What clients may ask for.
     queue = TaskQueue(celery_app(settings))
     tracer = tracer_of(settings, "web")
-    places = WaitingPlaces(db, event_log)
     services.append(places.service)
     requests = RunRequests(
         db=db,

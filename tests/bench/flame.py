@@ -16,9 +16,15 @@ from tests.bench.__main__ import PLOTS
 from tests.bench.compare import sound
 from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
+from tests.bench.starts import AT_ONCE
 
 SAMPLES_PER_SECOND = 200
-LOADS = {"flat-out": Load(20, 20_000), "paced": Load(200, 500, 50.0), "one-run": Load(1, 20_000)}
+LOADS = {
+    "starts": AT_ONCE,
+    "flat-out": Load(20, 20_000),
+    "paced": Load(200, 500, 50.0),
+    "one-run": Load(1, 20_000),
+}
 LEAD = 0.5  # seconds that the profiler gets to attach
 
 

@@ -16,6 +16,7 @@ from tests.bench.load.plan import Found, Load
 from tests.bench.load.spread import Spread
 from tests.bench.report.results import Cases
 from tests.bench.sessions import measured_sessions, seed
+from tests.bench.starts import LOADS, measured_starts
 
 Scenario = Callable[[Fresh, int], Cases]  # databases, rounds
 
@@ -50,6 +51,12 @@ def goals(fresh: Fresh, rounds: int) -> Cases:
             "200 runs at 50/s": compared(system, PACED, rounds),
             "one run, idle system": compared(system, ONE, max(rounds, IDLE_ROUNDS)),
         }
+
+
+def starts(fresh: Fresh, rounds: int) -> Cases:
+    """Many short runs: what a start and an end cost."""
+    with stack(fresh) as system:
+        return measured_starts(system, LOADS, rounds)
 
 
 def sessions(fresh: Fresh, rounds: int) -> Cases:
@@ -134,6 +141,7 @@ def by_length(fresh: Fresh, rounds: int) -> Cases:
 
 ALL: dict[str, Scenario] = {
     "goals": goals,
+    "starts": starts,
     "sessions": sessions,
     "bystander": bystander,
     "idle_sockets": idle_sockets,

@@ -117,6 +117,27 @@ def test_a_page_that_cannot_be_read_can_be_asked_for_again(long: Tab) -> None:
     assert answer.value.ok
 
 
+def test_a_gentle_turn_of_the_wheel_stops_the_following(tab: Tab) -> None:
+    tab.send('[[demo {"tokens": 900, "rate": 3000}]]')
+    tab.wait_for_text("t900")
+    tab.wait_for_rest()
+    tab.send('[[demo {"tokens": 2000, "rate": 200}]]')
+    tab.wait_for_text("t20 ")
+    tab.page.mouse.move(640, 300)
+    to_newest = tab.page.locator("text=To the newest")
+    for _ in range(8):
+        tab.page.mouse.wheel(0, -10)
+        to_newest.wait_for()
+        to_newest.click()
+        to_newest.wait_for(state="detached")
+    tab.page.mouse.wheel(0, 10)
+    tab.page.wait_for_function(
+        "() => { const b = document.querySelector('.scroll');"
+        " return b.scrollHeight - b.clientHeight - b.scrollTop <= 2; }"
+    )
+    assert to_newest.count() == 0, "a turn downwards at the end leaves nothing"
+
+
 def test_reading_above_is_not_disturbed_by_an_answer_that_grows(tab: Tab) -> None:
     tab.send('[[demo {"tokens": 900, "rate": 3000}]]')
     tab.wait_for_text("t900")

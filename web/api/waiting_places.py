@@ -2,8 +2,8 @@
 
 A session that is busy says so at once (`run.queued`). A run that is first in line in its session
 starts within milliseconds, or waits because all slots are taken: nobody knows which when it is
-accepted. So the process that accepted it looks again every two seconds, and tells those that still
-wait. It is a hint: if the process ends, its runs are told nothing more.
+accepted. So the process that accepted it, and each that has shown its session since, looks again
+every two seconds, and tells those that still wait. It is a hint: the row decides.
 """
 
 import logging
@@ -37,6 +37,7 @@ TOLD: Final = 100  # sessions in one round
 class _Waiting:
     owner: str
     session_id: str
+    is_new: bool  # nobody was told yet that it waits
     place: Place | None = None  # as it was told last
 
 
@@ -52,8 +53,16 @@ class WaitingPlaces:
 
     def note(self, owner: str, session_id: str, run_id: str) -> None:
         """The run was accepted and may start."""
+        self._add(run_id, _Waiting(owner, session_id, is_new=True))
+
+    def note_shown(self, owner: str, session_id: str, run_id: str) -> None:
+        """Somebody was shown the session, whose run waits; where it is they do not know."""
+        known = self._waiting.get(run_id)
+        self._add(run_id, _Waiting(owner, session_id, is_new=known is not None and known.is_new))
+
+    def _add(self, run_id: str, one: _Waiting) -> None:
         with self._lock:
-            self._waiting[run_id] = _Waiting(owner, session_id)
+            self._waiting[run_id] = one
             if len(self._waiting) > KEPT:
                 del self._waiting[next(iter(self._waiting))]
 
@@ -96,9 +105,9 @@ class WaitingPlaces:
             return [waiting(tx, one.owner, one.session_id) for one in some.values()]
 
         for (run_id, one), queue in zip(some.items(), self._db.read(read), strict=True):
-            place, is_new = found[run_id], one.place is None
+            place = found[run_id]
             here = {"owner": one.owner, "session_id": one.session_id}
-            if is_new:
+            if one.is_new:
                 publish_session_event(
                     self._event_log,
                     "run.queued",
@@ -109,7 +118,7 @@ class WaitingPlaces:
                 )
             shown = [item | (place.fields() if item["run_id"] == run_id else {}) for item in queue]
             publish_session_event(self._event_log, "queue.updated", **here, queue=shown)
-            one.place = place
+            one.place, one.is_new = place, False
 
 
 def _queued(tx: Session, run_ids: list[str]) -> set[str]:

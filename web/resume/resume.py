@@ -81,9 +81,11 @@ class Resume:
         backoff: ReconnectBackoff,
         burst: int,
         notices: Callable[[str], list[Payload]] = no_notices,
+        waits: Callable[[str, str, str], None] = lambda owner, session_id, run_id: None,
     ) -> None:
         """`burst`: how many entries are replayed at most; more is sent as messages. `notices`: what
-        there is to say of sessions of a profile."""
+        there is to say of sessions of a profile. `waits` is called with owner, session and run
+        where a session is shown whose run waits for a slot."""
         self._sessions = sessions
         self._relay = relay
         self._membership = membership
@@ -91,6 +93,7 @@ class Resume:
         self._backoff = backoff
         self._burst = burst
         self._notices = notices
+        self._waits = waits
         self._together = Together(self._show_to_all)
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
@@ -136,6 +139,9 @@ class Resume:
 
     def _announced(self, address: FeedAddress) -> _Rows:
         conversation = self._sessions.announced_conversation(address)
+        waiting = conversation.first_in_line
+        if waiting is not None and address.session_id is not None:
+            self._waits(address.owner, address.session_id, waiting)
         profile = conversation.profile
         return _Rows(conversation, notices=self._notices(profile) if profile else ())
 

@@ -58,6 +58,13 @@ class Conversation:
         newest = next(reversed(self.runs.values()), None)
         return newest.profile if newest is not None else ""
 
+    @property
+    def first_in_line(self) -> str | None:
+        """The run that waits for a slot, not for another run of the session; None without one."""
+        if any(run.state in LIVE for run in self.runs.values()) or not self.queue:
+            return None
+        return str(self.queue[0]["run_id"])
+
     def unannounced_runs(self) -> list[str]:
         """Return the ended runs whose ends are not announced."""
         return [r.id for r in self.runs.values() if not r.is_open and not r.announced]

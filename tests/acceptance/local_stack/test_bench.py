@@ -10,6 +10,7 @@ from tests.bench.compare import compared, sound
 from tests.bench.idle import idle_numbers
 from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
+from tests.bench.starts import measured_starts
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,16 @@ def test_each_token_of_a_paced_load_has_a_latency(stack: MeasuredStack) -> None:
     assert found.tokens == 120
     assert 0 < found.steady_tokens <= 120
     assert 0 < found.latency_p50 <= found.latency_p99 <= found.latency_max
+
+
+def test_starts_and_ends_are_counted_per_run(stack: MeasuredStack) -> None:
+    loads = {"at once": Load(6, 5), "in turn": Load(6, 5, starts=20.0)}
+    cases = measured_starts(stack, loads, rounds=1)
+    for numbers in cases.values():
+        assert numbers["gateway requests/run"].median >= 2, "a POST, and a stream at least"
+        assert numbers["redis commands/run"].median > 0
+        assert numbers["first token p50 ms"].median <= numbers["first token p99 ms"].median
+    assert cases["in turn"]["runs/s"].median <= 24 < cases["at once"]["direct runs/s"].median
 
 
 def test_an_idle_socket_costs_at_most_20_kilobytes(stack: MeasuredStack) -> None:

@@ -1,4 +1,4 @@
-"""The client process: starts all runs of a plan at once, reads them to their ends, judges them.
+"""The client process: starts the runs of a plan, reads them to their ends, judges them.
 
 `python -m tests.bench.load.client_process` takes a plan as JSON on its standard input and prints
 what it found as JSON.
@@ -12,6 +12,7 @@ import selectors
 import sys
 import time
 from array import array
+from collections import deque
 from dataclasses import asdict
 
 import requests
@@ -34,8 +35,9 @@ def main() -> None:
 def carry_out(plan: Plan) -> Found:
     """Start, read, judge."""
     readers = _readers(plan)
-    usage = ResourceUsage({**plan.pids, "client": [os.getpid()]}, whole=plan.load.rate == 0)
-    late = _read_all(readers, time.monotonic() + plan.deadline, usage)
+    whole = plan.load.rate == 0 or plan.load.starts > 0
+    usage = ResourceUsage({**plan.pids, "client": [os.getpid()]}, whole=whole)
+    late = _read_all(readers, time.monotonic() + plan.deadline, usage, plan.load.starts)
     usage.end()
     verdicts = [
         judge(reader, tag, plan.load.tokens, _times(plan, tag), usage.steady)
@@ -57,15 +59,24 @@ def _readers(plan: Plan) -> list[RunReader]:
     return readers
 
 
-def _read_all(readers: list[RunReader], deadline: float, usage: ResourceUsage) -> int:
+def _read_all(
+    readers: list[RunReader], deadline: float, usage: ResourceUsage, starts: float
+) -> int:
     """Until all have ended; the number of those that did not."""
     selector = selectors.DefaultSelector()
     for reader in readers:
         selector.register(reader.socket, selectors.EVENT_READ, reader)
-        reader.start(time.monotonic())
-    left, waiting = len(readers), len(readers)
+    left, waiting, to_start = len(readers), len(readers), deque(readers)
+    began = time.monotonic()
     while left and time.monotonic() < deadline:
-        for key, _ in selector.select(LOOK_EVERY):
+        pause = LOOK_EVERY
+        while to_start:
+            number = len(readers) - len(to_start)
+            pause = began + number / starts - time.monotonic() if starts else 0.0
+            if pause > 0:
+                break
+            to_start.popleft().start(time.monotonic())
+        for key, _ in selector.select(min(LOOK_EVERY, max(0.0, pause))):
             reader, begun = key.data, key.data.begun
             reader.read(time.monotonic())
             if reader.begun and not begun:

@@ -7,6 +7,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -29,6 +30,7 @@ class MeasuredStack(Stack):
     ) -> None:
         _allow_many_files()
         self.source = TimedGateway.start(key="key-of-the-bench", max_runs=0)
+        self.asked: Counter[str] = Counter()  # of the gateway, as far as it was looked at
         self._ports = [free_port() for _ in range(web)]
         super().__init__(
             database_url=database_url,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Load:
-    """Runs that start together: so many, of so many tokens, so many a second (0: flat out)."""
+    """Runs of so many tokens each, so many a second (0: flat out). `starts`: how many of the runs
+    are started in a second (0: all at once)."""
 
     runs: int
     tokens: int
     rate: float = 0.0
+    starts: float = 0.0
 
     @property
     def total(self) -> int:
@@ -38,7 +40,8 @@ class Found:
     """One reading as measured; times in seconds, `latency` in milliseconds per token.
 
     Latency and CPU of a paced load are those of its steady part, from the moment when all runs
-    have begun to the first one's end; `steady_tokens` came in it. Flat out, all is steady.
+    have begun to the first one's end; `steady_tokens` came in it. All of a load is steady that is
+    flat out, or whose runs start one after the other.
     """
 
     tokens: int

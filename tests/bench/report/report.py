@@ -25,6 +25,15 @@ class Table:
 
 TABLES = {
     "goals": Table("The loads with goals, in full", "number"),
+    "starts": Table(
+        "Starts and ends of runs",
+        "runs of 20 tokens",
+        (
+            *("runs/s", "cpu ms/run", "cpu web ms/run", "cpu worker ms/run", "cpu us/token"),
+            *("first token p50 ms", "first token p99 ms", "added p99 ms"),
+            *("redis commands/run", "gateway requests/run", "commits/run"),
+        ),
+    ),
     "sessions": Table("Long sessions", "work", ("ms",)),
     "idle_sockets": Table(
         "Idle sockets", "sockets", ("KB/socket", "sockets opened/s", "idle cpu %")

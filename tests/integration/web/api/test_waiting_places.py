@@ -11,6 +11,8 @@ from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.db.runs.claim import Claim
 from shared.db.runs.queue.claim_next import claim_next
+from shared.db.sessions.read import read_conversation
+from shared.protocol.run_states import RunState
 from tests.support.rows import add_run, add_session
 from web.api import waiting_places
 from web.api.waiting_places import WaitingPlaces
@@ -64,3 +66,35 @@ def test_those_who_wait_are_told_their_place_once_and_again_when_it_changes(
     assert moved == [("queue.updated", "b", 1), ("queue.updated", "c", 2)]
     assert told[0][1]["queue"][0]["estimate"] >= 0.0
     assert set(places._waiting) == set(runs[1:])
+
+
+def test_who_comes_back_is_told_the_place_again(
+    db: Database, told: list[tuple[str, dict[str, Any]]]
+) -> None:
+    places, elsewhere = (WaitingPlaces(db, None) for _ in range(2))  # type: ignore[arg-type]
+    add_session(db, "a")
+    run_id = add_run(db, "a", due_no=1, text="a")
+    places.note("default", "a", run_id)
+    places.note_shown("default", "a", run_id)
+    places.tick()
+    assert [name for name, _ in told] == ["run.queued", "queue.updated"]
+    for process in (places, elsewhere):
+        told.clear()
+        process.note_shown("default", "a", run_id)
+        process.tick()
+        assert [(name, fields["queue"][0]["position"]) for name, fields in told] == [
+            ("queue.updated", 1)
+        ]
+        process.tick()
+        assert len(told) == 1, "nothing has moved"
+
+
+@pytest.mark.parametrize(("state", "waits"), [(RunState.QUEUED, True), (RunState.RUNNING, False)])
+def test_a_run_waits_for_a_slot_if_nothing_of_its_session_is_live(
+    db: Database, state: RunState, waits: bool
+) -> None:
+    add_session(db, "a")
+    first = add_run(db, "a", state=state, due_no=1, text="a")
+    add_run(db, "a", queue_no=2, text="behind")
+    found = db.read(lambda tx: read_conversation(tx, "default", "a"))
+    assert (found.first_in_line == first) is waits

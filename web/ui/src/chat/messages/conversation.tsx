@@ -30,7 +30,7 @@ const OLDEST = 40;
 export function Conversation({ items, actions, status, empty, oldest, onNearTop }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
-  const { isAtEnd, onScroll, toEnd } = useStick(box, content);
+  const { isAtEnd, onScroll, onHand, toEnd } = useStick(box, content);
   const isPrepended = usePrepended(items);
 
   const look = () => {
@@ -48,6 +48,9 @@ export function Conversation({ items, actions, status, empty, oldest, onNearTop 
           onScroll();
           look();
         }}
+        onWheel={onHand}
+        onTouchMove={onHand}
+        onKeyDown={onHand}
         tabIndex={0}
         role="region"
         aria-label={PARTS.conversation}

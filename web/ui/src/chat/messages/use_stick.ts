@@ -2,40 +2,63 @@
 import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 
 const NEAR = 48; // pixels from the end that count as the end
+const HAND = 200; // milliseconds after a turn of the wheel in which a browser moves the list
 
 interface Stick {
   readonly isAtEnd: boolean;
   readonly onScroll: () => void;
+  /** Somebody turns the wheel, moves a finger or presses a key over the list. */
+  readonly onHand: () => void;
   readonly toEnd: () => void;
 }
 
+/** A list that grows while somebody scrolls it: browsers scroll in small steps over several frames,
+ * and setting the position ends that. So a hand on the list suspends the following for a moment, and
+ * only its way decides: up leaves the end, down to the end comes back. */
 export function useStick(
   box: RefObject<HTMLElement | null>,
   content: RefObject<HTMLElement | null>,
 ): Stick {
   const [isAtEnd, setAtEnd] = useState(true);
   const sticks = useRef(true);
-  const top = useRef(0);
+  const lowest = useRef(0); // position since the list last went down, in pixels from the top
+  const last = useRef(0);
   const height = useRef(0);
+  const hand = useRef<ReturnType<typeof setTimeout>>(undefined);
+
+  const follow = useCallback(() => {
+    const found = box.current;
+    if (found && sticks.current && hand.current === undefined) found.scrollTop = found.scrollHeight;
+  }, [box]);
+
+  const onHand = useCallback(() => {
+    clearTimeout(hand.current);
+    hand.current = setTimeout(() => {
+      hand.current = undefined;
+      follow();
+    }, HAND);
+  }, [follow]);
 
   const toEnd = useCallback(() => {
-    const found = box.current;
-    if (!found) return;
+    clearTimeout(hand.current);
+    hand.current = undefined;
     sticks.current = true;
     setAtEnd(true);
-    found.scrollTop = found.scrollHeight;
-  }, [box]);
+    follow();
+  }, [follow]);
 
   const onScroll = useCallback(() => {
     const found = box.current;
     if (!found) return;
-    const left = found.scrollHeight - found.clientHeight - found.scrollTop;
-    // Growing content moves nothing; only a person scrolls up.
-    const wentUp = found.scrollTop < top.current - 1 && found.scrollHeight >= height.current;
-    if (wentUp) sticks.current = false;
-    else if (left <= NEAR) sticks.current = true;
-    top.current = found.scrollTop;
-    height.current = found.scrollHeight;
+    const { scrollTop, scrollHeight, clientHeight } = found;
+    const left = scrollHeight - clientHeight - scrollTop;
+    const wasMoved = scrollHeight < height.current && left <= 1; // by the browser, as it shrank
+    const wentDown = scrollTop > last.current;
+    if (wentDown || wasMoved) lowest.current = scrollTop;
+    if (scrollTop < lowest.current - 1) sticks.current = false;
+    else if (wentDown && left <= NEAR) sticks.current = true;
+    last.current = scrollTop;
+    height.current = scrollHeight;
     setAtEnd(sticks.current);
   }, [box]);
 
@@ -43,13 +66,15 @@ export function useStick(
     const inner = content.current;
     const outer = box.current;
     if (!inner || !outer) return;
-    const follow = new ResizeObserver(() => {
-      if (sticks.current) outer.scrollTop = outer.scrollHeight;
-    });
-    follow.observe(inner);
-    follow.observe(outer);
-    return () => follow.disconnect();
-  }, [box, content]);
+    const observer = new ResizeObserver(follow);
+    observer.observe(inner);
+    observer.observe(outer);
+    return () => {
+      observer.disconnect();
+      clearTimeout(hand.current);
+      hand.current = undefined;
+    };
+  }, [box, content, follow]);
 
-  return { isAtEnd, onScroll, toEnd };
+  return { isAtEnd, onScroll, onHand, toEnd };
 }
