@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 from shared import http_rules
 
 LINGER = 1.0  # seconds for a client to read why it was refused
-LINGER_BYTES = 1 << 20  # that it may have sent meanwhile
+LINGER_BYTES = 16 << 20  # that it may have sent meanwhile
 
 
 class ConnectionSteps(Protocol):
@@ -73,6 +73,8 @@ class HttpProtocol(_Parser):  # type: ignore[misc]
         self.application = self._answer
         try:
             super().handle_one_response()
+            if self.close_connection and _has_unread_body(environ):
+                self._linger()
         finally:
             steps.answered(environ)
 
@@ -88,7 +90,8 @@ class HttpProtocol(_Parser):  # type: ignore[misc]
         return result
 
     def _linger(self) -> None:
-        """Let the client read the refusal: closing with unread data would take it away."""
+        """Let the client read the answer: closing with unread data would take it away, and a proxy
+        would make it a 502. The deadline of the connection bounds it, too."""
         self.wfile.flush()
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER)
@@ -105,6 +108,11 @@ class HttpProtocol(_Parser):  # type: ignore[misc]
 
     def log_message(self, text: str, *args: Any) -> None:
         """A client's fault is no line on stderr."""
+
+
+def _has_unread_body(environ: dict[str, Any]) -> bool:
+    body = environ["eventlet.input"]
+    return bool(body.chunked_input or body.position < (body.content_length or 0))
 
 
 def _says_close(header: tuple[str, str]) -> bool:

@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def stack(built_page: None) -> Iterator[Stack]:
     """One web process and one worker on SQLite, in front of a demo gateway."""
-    made = Stack(DEMO_GATEWAY=1, STOP_TIMEOUT=3, RECHECK_SECONDS=1)
+    made = Stack(DEMO_GATEWAY=1, STOP_TIMEOUT=3, RECHECK_SECONDS=1, DRAIN_SECONDS=1)
     try:
         yield made.start()
     finally:

@@ -47,7 +47,7 @@ def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
         "thoughts": {"say": "Done.", "reasoning": 1, "reasoning_text": text},
         "question": {
             "say": "Done.",
-            "approval": {"after": 1, "command": text, "description": text, "timeout": 2},
+            "approval": {"after": 1, "command": text, "description": text, "timeout": 60},
         },
         "error": {"say": "Done.", "end": "failed", "error": text},
     }[place]
@@ -57,6 +57,7 @@ def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
     if place == "question":
         tab.page.locator(".question").wait_for()
         assert_harmless(tab, asked)
+        tab.page.click(".question button:has-text('Deny')")
     tab.wait_for_rest()
     for fold in tab.page.locator("details.fold summary").all():
         fold.click()

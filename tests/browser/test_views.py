@@ -47,6 +47,7 @@ def test_a_conversation_with_all_that_it_may_have(tab: Tab, axe: str, theme: Any
 def test_signing_in(tabs: Tabs, axe: str, theme: Any) -> None:
     tab = tabs()
     tab.page.emulate_media(color_scheme=theme)
+    tab.expect_fault("401")
     tab.page.context.clear_cookies()
     tab.page.reload()
     tab.page.locator("#token").wait_for()

@@ -13,6 +13,7 @@ from web.recovery.lost_socket import LostJoin, LostSocket
 from web.recovery.store import RecoveryStore
 from web.relay.feed import Feed
 from web.relay.relay import Relay
+from web.resume.log_state import misses_end
 from web.resume.membership import Membership
 from web.resume.resume import Resume
 from web.resume.session_reader import SessionReader
@@ -100,7 +101,8 @@ class Rejoin:
 
         def work(feed: Feed, runs: dict[str, RunInfo]) -> bool:
             _mute(feed, connection, join)
-            return self._send_missed(feed, connection, lost, join, runs)
+            is_sent = self._send_missed(feed, connection, lost, join, runs)
+            return is_sent and not misses_end(feed, runs)
 
         return self._relay.with_feed(
             join.address, lambda: self._sessions.announced_runs(join.address), work

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.event_log.types import LogView
@@ -32,6 +32,7 @@ class Feed:
     muted: dict[str, set[str]] = field(default_factory=dict)  # run id -> sids that do not get it
     cursors: dict[str, RelayCursor] = field(default_factory=dict)  # by run id
     behind: set[str] = field(default_factory=set)  # runs of which members lack something
+    recent_ends: Sequence[str] = ()  # runs that had ended a moment before the logs were read last
     needs_resync: bool = False
     pending_resync: set[str] = field(
         default_factory=set
@@ -67,7 +68,8 @@ class Feed:
     def note_recent_ends(self, ended: Iterable[str]) -> None:
         """These runs ended a moment ago: members lack the unseen ones, a socket that joins now
         does not."""
-        for run_id in self.unseen_ends(ended):
+        self.recent_ends = list(ended)
+        for run_id in self.unseen_ends(self.recent_ends):
             if self.members:
                 self.behind.add(run_id)
             else:

@@ -17,6 +17,12 @@ def ended_runs(runs: Mapping[str, RunInfo]) -> list[str]:
     return [run.id for run in runs.values() if not run.is_open]
 
 
+def misses_end(feed: Feed, runs: Mapping[str, RunInfo]) -> bool:
+    """Whether a run that had ended before the logs were read is open in these rows, or not in them:
+    they are older, and a socket that is shown them would lack all of that run."""
+    return any(run_id not in runs or runs[run_id].is_open for run_id in feed.recent_ends)
+
+
 def lacks_log(feed: Feed, runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:
     """Whether members have entries of an open run whose log is not there, as after a flush of
     Redis. A socket that joins then has not seen the run's beginning, and needs a resync once the

@@ -26,12 +26,12 @@ from web.payloads import ResumePayload
 from web.relay.feed import Feed
 from web.relay.feed_address import FeedAddress
 from web.relay.relay import Relay
-from web.resume.log_state import ended_runs, positions
+from web.resume.log_state import ended_runs, misses_end, positions
 from web.resume.membership import Membership
 from web.resume.notices import no_notices
 from web.resume.resume_cursor import Replay, ResumeCursor, cursor_of, replay_after
 from web.resume.session_reader import SessionReader
-from web.resume.session_snapshot import build, build_aside, is_stale
+from web.resume.session_snapshot import build, build_aside, disagree
 from web.resume.together import Together
 from web.sockets.connections import Connection
 from web.sockets.emitter_protocol import DeliverRuns
@@ -159,7 +159,9 @@ class Resume:
 
         def work(feed: Feed, rows: _Rows) -> Payload | None:
             views = self._views(feed, rows.conversation, request.cursor)
-            if not is_last_try and not rows.degraded and is_stale(rows.conversation, views):
+            runs = rows.conversation.runs
+            is_stale = disagree(runs, views) or misses_end(feed, runs)
+            if is_stale and not is_last_try and not rows.degraded:
                 return None
             self._relay.advance(feed, views)
             return self._show_and_admit(request, feed, rows, views)

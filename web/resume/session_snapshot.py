@@ -44,13 +44,8 @@ def fold(view: LogView, session_id: str | None) -> Fold:
     return Fold(transcript.messages(), state_events.events(), state_events.open_approvals())
 
 
-def is_stale(conversation: Conversation, views: Sequence[LogView]) -> bool:
-    """Whether rows and logs were read at different moments, so that both must be read again."""
-    return disagree(conversation.runs, views)
-
-
 def disagree(runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:
-    """The same of the runs of a session."""
+    """Whether rows and logs were read at different moments, so that both must be read again."""
     return any(_disagree(runs.get(view.run_id), view) for view in views)
 
 

@@ -106,17 +106,19 @@ class Stack:
 
     def stop(self) -> None:
         """End everything: first all roles at once, then what they stood on."""
-        for process in self._processes.started:
-            if process.returncode is None:
-                process.signal(signal.SIGTERM)
-        for process in self._processes.started:
-            process.wait()
-        self._processes.stop_all()
-        self.db.close()
-        if self._demo is not None:
-            self._demo.stop()
-        self.redis.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            for process in self._processes.started:
+                if process.returncode is None:
+                    process.signal(signal.SIGTERM)
+            for process in self._processes.started:
+                process.wait()
+        finally:
+            self._processes.stop_all()
+            self.db.close()
+            if self._demo is not None:
+                self._demo.stop()
+            self.redis.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def restart_web(self, number: int, how: signal.Signals = signal.SIGKILL) -> None:
         """End a web process and start it again on the same port; returns when it listens."""

@@ -34,6 +34,7 @@ from web.readers.sessions.session_place import SessionPlace
 from web.relay.feed import Feed
 from web.relay.feed_address import FeedAddress
 from web.relay.relay import Relay
+from web.resume.log_state import misses_end
 from web.resume.membership import Membership
 from web.resume.session_reader import SessionReader
 from web.resume.session_snapshot import disagree
@@ -151,8 +152,8 @@ class CatchUp:
                 feed, [run.id for run in runs.values() if run.has_begun], whole=False
             )
             self._relay.advance(feed, views)
-            is_stale = one_moment and disagree(runs, views)
-            if is_stale or any(run.state in ENDED for _, run in turns):
+            is_stale = disagree(runs, views) or misses_end(feed, runs)
+            if (is_stale and one_moment) or any(run.state in ENDED for _, run in turns):
                 return None
             piece = Piece(_without_gone(follower.place, turns), is_live=True)
             for turn, run in turns:

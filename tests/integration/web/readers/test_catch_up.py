@@ -9,11 +9,12 @@ import pytest
 from shared.db.delete_session import remove
 from shared.roles import Role
 from tests.support.rows import add_session
+from tests.support.servers.processes import wait_until
 from tests.support.web_stand import OWNER, LiveRun, WebStand
 from web.access.principal import Credential, Kind, Principal
 from web.readers.opening import Opening
 from web.readers.sessions.catch_up import CatchUp
-from web.readers.sessions.follower import Follower
+from web.readers.sessions.follower import Follower, TurnEnd
 from web.sockets.connections import Connection
 
 ME = Principal(OWNER, Role.USER, Credential(Kind.USER))
@@ -58,6 +59,33 @@ def test_a_turn_that_begins_between_the_rows_and_the_logs_is_not_missed(
     assert shown.count(b'"event":"message.added"') == 1
     assert shown.count(b'"event":"message.delta"') == 2
     assert reader.turns == {begun[0].keys.run_id: 1}
+
+
+def test_a_turn_that_begins_and_ends_between_the_rows_and_the_logs_is_not_missed(
+    stand: WebStand, catch_up: CatchUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_session(stand.db, "s")
+    reader = follower()
+    catch_up.next(reader)
+    reader.lose()
+    turns, calls = catch_up._turns, []
+
+    def late(reader: Follower) -> Any:
+        found = turns(reader)
+        calls.append(1)
+        if len(calls) == 2:  # the rows for joining are read
+            run = stand.begin("s")
+            run.say("a", "b")
+            stand.finish(run, "s", "ab")
+            wait_until(lambda: stand.emitter.to("reader")[-1][0] == "run.completed")
+        return found
+
+    monkeypatch.setattr(catch_up, "_turns", late)
+    piece = catch_up.next(reader)
+    shown = b"".join(item for item in piece.items if isinstance(item, bytes))
+    assert shown.count(b'"event":"message.added"') == 1
+    assert any(isinstance(item, TurnEnd) for item in piece.items)
+    assert reader.place.turn == 1
 
 
 def test_rows_that_never_agree_with_the_logs_do_not_hold_a_reader_for_ever(

@@ -170,6 +170,24 @@ def test_rows_from_before_the_end_are_read_again(
     assert not resumed["isWorking"]
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_rows_from_before_a_run_that_has_ended_are_read_again(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    other = stand.socket()
+    if watched:
+        resume(stand, other)
+    old = stand.sessions.conversation(address())
+    run = stand.begin("s")
+    run.say("hi")
+    stand.finish(run, "s", "hi")
+    if watched:
+        wait_until(lambda: stand.emitter.to(other.sid)[-1][0] == "run.completed", what="its end")
+    first_read(stand, old, monkeypatch)
+    resumed = resume(stand, stand.socket())
+    assert [m["content"] for m in resumed["messages"]] == ["hi", "hi"]
+
+
 def first_read(stand: WebStand, old: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the first reading of the rows be an old one."""
     fresh, readings = stand.sessions.announced_conversation, iter([old])

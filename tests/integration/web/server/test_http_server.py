@@ -25,7 +25,7 @@ Start = Callable[..., tuple[HttpServer, ConnectionTable, tuple[str, int]]]
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Reads the body and says how long it was; `/known` welcomes the connection."""
-    body = environ["wsgi.input"].read()
+    body = b"" if environ["PATH_INFO"] == "/unread" else environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/known":
         environ[CONNECTION].mark_authenticated()
     headers = [("Content-Type", "text/plain")]
@@ -294,6 +294,19 @@ def test_an_answer_that_is_not_read_has_a_deadline(
     with connected(address, many) as client:
         wait_until(lambda: cuts(table) == 1, what="it is cut", within=5)
         client.close()
+
+
+def test_an_answer_is_read_by_who_still_sends_the_body(start: Start) -> None:
+    """As a proxy does that keeps no connection: what closes too early takes the answer away."""
+    _, _, address = start()
+    size = 9_000_000
+    head = (
+        f"POST /unread HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
+    )
+    with connected(address, head.encode()) as client:
+        client.sendall(b"x" * size)
+        assert b"200 OK" in client.recv(1000)
+        assert is_cut(client)
 
 
 def test_an_answer_that_says_close_closes(start: Start) -> None:

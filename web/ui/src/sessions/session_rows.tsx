@@ -16,7 +16,14 @@ interface Props {
   readonly onOpen: (id?: string) => void;
 }
 
-const FRAMES = 20; // in which a row is drawn that is to get the focus
+const DRAWN_WITHIN = 2_000; // milliseconds for a row that is to get the focus
+
+interface Wanted {
+  readonly id: string;
+  readonly until: number;
+  /** What had the focus before. */
+  readonly from: Element | null;
+}
 
 /** The rows, of which only those in sight are in the document. One of them can be reached by the tab
  * key, the others from it: arrows, Home, End; F2 renames, Delete deletes. */
@@ -25,7 +32,7 @@ export const SessionRows = memo(function SessionRows(props: Props) {
   const [at, setAt] = useState<{ id: string; mode: Mode }>({ id: "", mode: "shown" });
   const rows = useRef<VirtualizerHandle>(null);
   /** The row that gets the focus as soon as it is drawn. */
-  const wanted = useRef<string>(undefined);
+  const wanted = useRef<Wanted>(undefined);
   const lines = linesOf(sessions, new Date());
   const isListed = (id: string) => sessions.some((one) => one.id === id);
   const reachable = [at.id, current].find(isListed) ?? sessions[0]?.id;
@@ -33,20 +40,33 @@ export const SessionRows = memo(function SessionRows(props: Props) {
   const indexOf = (id: string) =>
     lines.findIndex((line) => line.kind === "session" && line.session.id === id);
   const focus = (id: string) => {
-    wanted.current = id;
+    const until = performance.now() + DRAWN_WITHIN;
+    wanted.current = { id, until, from: document.activeElement };
     setAt({ id, mode: "shown" });
     rows.current?.scrollToIndex(indexOf(id), { align: "nearest" });
   };
-  const focusWanted = (frames: number) => {
-    if (wanted.current === undefined) return;
-    const link = linkOf(scroll.current, wanted.current);
+  const focusWanted = () => {
+    if (!wanted.current) return;
+    const { id, until, from } = wanted.current;
+    const active = document.activeElement;
+    const isElsewhere =
+      active !== from && active !== document.body && !scroll.current?.contains(active);
+    const link = isElsewhere ? undefined : linkOf(scroll.current, id);
     link?.focus({ preventScroll: true });
     // A row that comes into sight is hidden until it is measured, and takes no focus meanwhile.
-    const isDone = frames === 0 || (link && link === document.activeElement);
-    if (isDone) wanted.current = undefined;
-    else requestAnimationFrame(() => focusWanted(frames - 1));
+    const isDone = link && link === document.activeElement;
+    if (isDone || isElsewhere || performance.now() > until) wanted.current = undefined;
   };
-  useEffect(() => focusWanted(FRAMES));
+  useEffect(() => {
+    focusWanted();
+    let frame = 0;
+    const again = () => {
+      focusWanted();
+      if (wanted.current) frame = requestAnimationFrame(again);
+    };
+    if (wanted.current) frame = requestAnimationFrame(again);
+    return () => cancelAnimationFrame(frame);
+  });
   const remove = (session: ListedSession) => {
     const index = sessions.indexOf(session);
     const next = sessions[index + 1] ?? sessions[index - 1];

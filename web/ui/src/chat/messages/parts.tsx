@@ -38,14 +38,14 @@ export function Reasoning({ item }: { item: Of<"reasoning"> }) {
 
 export function Answer({ item }: { item: Of<"answer"> }) {
   return (
-    <section className="answer" aria-label={PARTS.agent}>
+    <article className="answer" aria-label={PARTS.agent}>
       <Markdown text={item.text} isLive={item.isLive} />
       {!item.isLive && (
         <div className="answer-tools">
           <CopyButton text={item.text} what="answer" />
         </div>
       )}
-    </section>
+    </article>
   );
 }
 

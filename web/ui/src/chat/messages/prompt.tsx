@@ -30,12 +30,12 @@ export function Prompt({ item, actions }: Props) {
     );
   return (
     <div className="said">
-      <section className="prompt" aria-label={WORDS.you}>
+      <article className="prompt" aria-label={WORDS.you}>
         <SentFiles parts={parts} />
         {parts.text && <p dir="auto">{parts.text}</p>}
         {item.isCut && <p className="muted">{WORDS.isCut}</p>}
         {item.sending && <Sending outgoing={item.sending} actions={actions} />}
-      </section>
+      </article>
       {!item.sending && (
         <div className="prompt-tools">
           {again && (
