@@ -19,6 +19,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 ERROR_LENGTH: Final = 200
+KEPT: Final = 30 * 86400  # seconds
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class JobLedger:
 
     def _write(self, run: JobRun) -> None:
         try:
-            self._redis.hset(JOBS, run.job, orjson.dumps(asdict(run)))
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hset(JOBS, run.job, orjson.dumps(asdict(run)))
+            pipe.expire(JOBS, KEPT)
+            pipe.execute()
         except (RedisError, OSError) as error:
             log.info("jobs.unwritten job=%s error=%s", run.job, type(error).__name__)
 

@@ -20,7 +20,7 @@ WRITABLE: Final = f"{PREFIX}:writable"
 #: Set: the profiles whose gateways give no transcript, as workers have found out. No TTL.
 WITHOUT_TRANSCRIPT: Final = f"{PREFIX}:without-transcript"
 
-#: Hash: periodic job -> its last run, as JSON (`shared/job_ledger.py`). No TTL.
+#: Hash: periodic job -> its last run, as JSON (`shared/job_ledger.py`). TTL: a month.
 JOBS: Final = f"{PREFIX}:jobs"
 
 #: Sorted set: names of workers that have reported, by the time of their last report. Only an index:

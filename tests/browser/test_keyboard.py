@@ -56,7 +56,7 @@ def test_signing_in_talking_answering_stopping_and_renaming(tab: Tab) -> None:
     keyboard.type(LONG)
     keyboard.press("Enter")
     tab.wait_for_text("t20 ")
-    go_to(tab, ".composer button:not(.button-main)")
+    go_to(tab, ".composer button[data-stop]")
     keyboard.press("Enter")
     tab.page.locator(".ending", has_text="Stopped.").wait_for()
     tab.wait_for_rest()

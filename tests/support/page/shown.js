@@ -1,6 +1,6 @@
 // Reads what the page shows; evaluated in it after the script `reference`.
 globalThis.shown = (() => {
-  const PARTS = ".row > .prompt, .row > .answer, .row > details.fold, .row > .tool";
+  const PARTS = ".row > .said > .prompt, .row > .answer, .row > details.fold, .row > .tool";
   const elements = () => [...document.querySelectorAll(PARTS)];
 
   const kind = (element) => {

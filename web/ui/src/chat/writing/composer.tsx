@@ -99,7 +99,7 @@ export function Composer({ message, isWorking, canStop, options, onSend, onStop 
         {options}
         <span className="gap" />
         {isWorking && (
-          <button type="button" className="button" disabled={!canStop} onClick={onStop}>
+          <button type="button" className="button" data-stop disabled={!canStop} onClick={onStop}>
             <Icon name="stop" /> {WORDS.stop}
           </button>
         )}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.event_log.keys import JOBS
 from shared.job_ledger import JobLedger
 from tests.integration.web.api.http.operations.conftest import Site
 
@@ -57,6 +58,7 @@ def test_operators_see_the_periodic_jobs_and_users_do_not(site: Site) -> None:
     assert found["tidy"]["next_at"] == found["tidy"]["ended_at"] + 60.0
     assert found["broken"]["error"] == "KeyError"
     assert queue(site, "alice")["jobs"] is None
+    assert site.stand.commands.ttl(JOBS) > 0
 
 
 def test_parked_deletions_are_counted_with_the_age_of_the_oldest(site: Site) -> None:
