@@ -53,11 +53,11 @@ def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
     }[place]
     before = text if place == "prompt" else "Attack"
     tab.send(f"{before} [[demo {json.dumps(script)}]]")
-    tab.page.locator(".answer").wait_for()
     if place == "question":
         tab.page.locator(".question").wait_for()
         assert_harmless(tab, asked)
         tab.page.click(".question button:has-text('Deny')")
+    tab.page.locator(".answer").wait_for()
     tab.wait_for_rest()
     for fold in tab.page.locator("details.fold summary").all():
         fold.click()

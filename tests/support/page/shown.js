@@ -37,6 +37,9 @@ globalThis.shown = (() => {
     const copy = element.cloneNode(true);
     for (const one of copy.querySelectorAll("pre > code")) one.textContent = one.textContent;
     for (const one of copy.querySelectorAll("button")) one.remove();
+    // Diagrams are pictures of what is compared: their source.
+    for (const one of copy.querySelectorAll(".diagram > :not(figcaption, details)")) one.remove();
+    for (const one of copy.querySelectorAll(".diagram details")) one.removeAttribute("open");
     copy.normalize();
     return copy;
   };

@@ -8,6 +8,7 @@ drawn at once (`web/ui/src/chat/reference.tsx`). JSON of tools is shown with spa
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from shared.db.models import MessageRow
 SCRIPT = Path(__file__).with_name("shown.js").read_text("utf-8")
 MARGIN = 2_000  # pixels: messages that were never in sight have an estimated height
 WITHIN = 20_000  # milliseconds
+DRAWN_WITHIN = 3.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ def differences(page: Page, rows: Sequence[MessageRow], reference: str) -> list[
     `clipboard-read` and `clipboard-write`.
     """
     wanted = expected_parts(rows)
-    page.evaluate(f"() => {{ {reference}\nglobalThis.reference = reference; {SCRIPT} }}")
+    page.evaluate(
+        f"async () => {{ {reference}\nglobalThis.reference = reference; {SCRIPT}"
+        "\nawait reference.ready; }"
+    )
     try:
         page.wait_for_function(
             "count => shown.elements().length === count", arg=len(wanted), timeout=WITHIN
@@ -97,6 +102,10 @@ def _compare(page: Page, number: int, part: Part) -> list[str]:
     copied = page.evaluate("number => shown.copied(number)", number)
     found = [] if copied == part.text else [f"{where}: copied {copied!r}, stored {part.text!r}"]
     drawn = page.evaluate("([n, text]) => shown.difference(n, text)", [number, part.text])
+    until = time.monotonic() + DRAWN_WITHIN
+    while drawn and time.monotonic() < until:  # what draws formulas may still be on its way
+        page.wait_for_timeout(100)
+        drawn = page.evaluate("([n, text]) => shown.difference(n, text)", [number, part.text])
     return [*found, f"{where}: drawn {drawn}"] if drawn else found
 
 

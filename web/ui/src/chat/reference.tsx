@@ -5,7 +5,11 @@
  */
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
+import { load } from "./markdown/formula";
 import { Markdown } from "./markdown/markdown";
+
+/** Until then formulas are drawn as their source. */
+export const ready = load();
 
 /** The element of a whole text, which is in no document. */
 export function drawn(text: string): Element {

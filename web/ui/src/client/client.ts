@@ -10,6 +10,7 @@ import { Outbox, type Choices, type Store } from "./outbox";
 import { RUN_EVENTS, SESSION_EVENTS, type Reply, type Requests } from "./protocol.generated";
 import { withThoughts } from "./thoughts";
 import {
+  countOf,
   cursorOf,
   emptyView,
   withChoice,
@@ -153,7 +154,9 @@ export class Client {
     onBusy: "queue" | "interrupt" = "queue",
     choices: Choices = {},
   ): void {
-    this.outbox.add(sessionId, input, onBusy, choices);
+    const view = this.view(sessionId);
+    const before = view.state === "loading" ? undefined : countOf(view, input);
+    this.outbox.add(sessionId, input, onBusy, choices, before);
   }
 
   /** A copy of the session up to this message; without one a new session. Its id. Rejects with

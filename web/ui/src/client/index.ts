@@ -2,6 +2,7 @@
 export { Client, type ClientOptions } from "./client";
 export { ask, Refused, sessionPath, type Access } from "./http";
 export { NoAnswer, type ConnectionState } from "./connection";
+export { countOf, inputOf } from "./view";
 export { blockImage, blockText, isInput, type Block, type Input } from "./input";
 export type { Choices, Outgoing, Store } from "./outbox";
 export type { LiveMessage } from "./fold";

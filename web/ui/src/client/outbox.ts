@@ -26,6 +26,8 @@ export interface Outgoing extends Choices {
   /** `waiting`: not yet acknowledged. `accepted`: its run is known, but not seen yet. */
   readonly state: "waiting" | "accepted" | "refused";
   readonly runId?: string;
+  /** How many prompts with this input the session had before, if that was known. */
+  readonly before?: number;
   /** Why the server refused it. */
   readonly error?: string;
 }
@@ -81,9 +83,11 @@ export class Outbox {
     input: Input,
     onBusy: Outgoing["onBusy"] = "queue",
     choices: Choices = {},
+    before?: number,
   ): Outgoing {
     const item: Outgoing = {
       ...choices,
+      ...(before !== undefined && { before }),
       id: newId(),
       sessionId,
       input,

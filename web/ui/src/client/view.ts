@@ -6,6 +6,7 @@
  * the next one. Anything else is either known already or makes the view ask for what it lacks.
  */
 import { continued, fold, type AnyEvent, type LiveMessage } from "./fold";
+import { isInput, type Input } from "./input";
 import { keptBefore } from "./older";
 import type { Thought } from "./thoughts";
 import {
@@ -390,4 +391,17 @@ export function withChoice(view: SessionView, id: number, chosen: string | undef
     return one.id !== id ? one : chosen === undefined ? rest : { ...rest, chosen };
   });
   return { ...view, questions };
+}
+
+/** The prompt as it was sent. */
+export function inputOf(message: Message): Input {
+  return isInput(message.content_blocks) ? message.content_blocks : message.content;
+}
+
+/** How many of the newest prompts, and of those that wait, are this one. */
+export function countOf(view: SessionView, input: Input): number {
+  const text = JSON.stringify(input);
+  const isSame = (one: Input) => JSON.stringify(one) === text;
+  const said = view.stored.filter((one) => one.role === "user" && isSame(inputOf(one)));
+  return said.length + view.queue.filter((one) => isSame(one.input)).length;
 }

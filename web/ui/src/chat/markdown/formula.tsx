@@ -10,16 +10,21 @@ type Render = (tex: string, isBlock: boolean) => ReactNode;
 
 let loaded: Render | undefined;
 
+/** Load KaTeX, unless it is there. */
+export async function load(): Promise<Render> {
+  loaded ??= (await import("./math")).render;
+  return loaded;
+}
+
 /** A formula as MathML; its source until KaTeX is loaded, and if it is none. */
 export function Formula({ tex, isBlock }: Props) {
   const [render, setRender] = useState<Render | undefined>(() => loaded);
   useEffect(() => {
     if (render) return;
     let isOver = false;
-    import("./math").then(
-      (math) => {
-        loaded = math.render;
-        if (!isOver) setRender(() => math.render);
+    load().then(
+      (found) => {
+        if (!isOver) setRender(() => found);
       },
       () => undefined, // after a deploy the file may be gone: the source, then
     );

@@ -52,6 +52,27 @@ describe("items", () => {
     expect(found(view({ stored: cut }))).toEqual([undefined]); // all of it is not here
   });
 
+  it("show a message once whose acknowledgement is late", () => {
+    const one: Outgoing = {
+      id: "o1",
+      sessionId: "s",
+      input: "hello",
+      onBusy: "queue",
+      at: 1,
+      state: "waiting",
+      before: 0,
+    };
+    expect(kinds(view({}), [one])).toEqual(["prompt"]);
+    const prompts = (of: SessionView, outbox: Outgoing[]) =>
+      kinds(of, outbox).filter((kind) => kind === "prompt").length;
+    expect(prompts(view({ stored }), [one])).toBe(1);
+    expect(prompts(view({ stored }), [one, { ...one, id: "o2" }])).toBe(2);
+    expect(prompts(view({ stored }), [{ ...one, before: 1 }])).toBe(2);
+    expect(prompts(view({ stored }), [{ ...one, state: "refused" }])).toBe(2);
+    const queue = [{ run_id: "r2", input: "hello", created_at: 1 }];
+    expect(prompts(view({ queue }), [one])).toBe(0);
+  });
+
   it("are made once of what is stored", () => {
     const during = view({ stored, liveRun: "r2", isWorking: true });
     const [first] = itemsOf(during, []);

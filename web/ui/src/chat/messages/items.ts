@@ -4,7 +4,7 @@
  * Text comes up to 200 times a second, so the items of stored messages are made once, and only those
  * of the live run again.
  */
-import { isInput, type Input } from "../../client";
+import { countOf, inputOf, type Input } from "../../client";
 import type { LiveMessage, Message, Outgoing, SessionView } from "../../client";
 import { PARTS } from "../said";
 
@@ -55,16 +55,32 @@ export function itemsOf(view: SessionView, outbox: readonly Outgoing[]): readonl
   if (isWorking || view.liveRun !== undefined)
     at.items.push({ kind: "status", key: `${at.turn}:status` });
   else if (!pushEnding(at, view, true)) pushFoot(at);
-  for (const sending of outbox)
-    if (sending.sessionId === view.sessionId)
-      at.items.push({
-        kind: "prompt",
-        key: sending.id,
-        input: sending.input,
-        isCut: false,
-        sending,
-      });
+  for (const sending of unseen(view, outbox))
+    at.items.push({
+      kind: "prompt",
+      key: sending.id,
+      input: sending.input,
+      isCut: false,
+      sending,
+    });
   return at.items;
+}
+
+/** What is on its way, without what the session shows already: its acknowledgement may come later
+ * than its prompt, or be lost. */
+function* unseen(view: SessionView, outbox: readonly Outgoing[]): Iterable<Outgoing> {
+  const seen = new Map<string, number>();
+  for (const sending of outbox) {
+    if (sending.sessionId !== view.sessionId) continue;
+    const text = JSON.stringify(sending.input);
+    const others = seen.get(text) ?? 0;
+    const isSeen =
+      sending.state === "waiting" &&
+      sending.before !== undefined &&
+      countOf(view, sending.input) > sending.before + others;
+    if (isSeen) seen.set(text, others + 1);
+    else yield sending;
+  }
 }
 
 /** Where one is in the messages. */
@@ -136,11 +152,6 @@ function push(at: Place, view: SessionView, message: Message): void {
     pushMessage(at, view, message);
   }
   at.last = message;
-}
-
-/** The prompt as it was sent. */
-function inputOf(message: Message): Input {
-  return isInput(message.content_blocks) ? message.content_blocks : message.content;
 }
 
 function againAfter(last: Message | undefined, hasMore: boolean): Again | undefined {
