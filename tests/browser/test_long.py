@@ -44,6 +44,13 @@ def wheel(tab: Tab, pixels: float) -> None:
     settle(tab)
 
 
+def turn_up(tab: Tab) -> None:
+    """Turn the wheel gently, as a finger does: several steps, each of less than a line."""
+    for _ in range(4):
+        tab.page.mouse.wheel(0, -10)
+        tab.page.wait_for_timeout(30)
+
+
 def settle(tab: Tab) -> None:
     """Wait until the conversation stands still."""
     tab.page.evaluate(
@@ -126,7 +133,7 @@ def test_a_gentle_turn_of_the_wheel_stops_the_following(tab: Tab) -> None:
     tab.page.mouse.move(640, 300)
     to_newest = tab.page.locator("text=To the newest")
     for _ in range(8):
-        tab.page.mouse.wheel(0, -10)
+        turn_up(tab)
         to_newest.wait_for()
         to_newest.click()
         to_newest.wait_for(state="detached")
@@ -145,7 +152,7 @@ def test_reading_above_is_not_disturbed_by_an_answer_that_grows(tab: Tab) -> Non
     tab.send('[[demo {"tokens": 400, "rate": 100}]]')
     tab.wait_for_text("t20 ")
     tab.page.mouse.move(640, 300)
-    tab.page.mouse.wheel(0, -30)
+    turn_up(tab)
     tab.page.locator("text=To the newest").wait_for()
     top = tab.page.evaluate(f"() => {BOX}.scrollTop")
     tab.wait_for_text("t300 ")
