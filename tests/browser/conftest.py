@@ -93,7 +93,7 @@ class Tab:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.faults.append(message.text)
+            self.faults.append(f"{message.text} ({message.location.get('url', '')})")
 
 
 Tabs = Callable[..., Tab]

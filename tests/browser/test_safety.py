@@ -31,8 +31,13 @@ ATTACKS = [
 ]
 
 
+# Files of Mermaid, which the frame of diagrams alone loads. Its policy blocks what they would run.
+OF_MERMAID = "/assets/chunk-"
+
+
 @pytest.mark.parametrize("place", ["answer", "prompt", "tool", "thoughts", "question", "error"])
 def test_no_text_is_run_or_loaded(tab: Tab, place: str) -> None:
+    tab.expect_fault(OF_MERMAID)
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
     text = "\n\n".join(ATTACKS)

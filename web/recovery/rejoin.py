@@ -102,7 +102,7 @@ class Rejoin:
         def work(feed: Feed, runs: dict[str, RunInfo]) -> bool:
             _mute(feed, connection, join)
             is_sent = self._send_missed(feed, connection, lost, join, runs)
-            return is_sent and not misses_end(feed, runs)
+            return is_sent and not misses_end(feed, runs, ())
 
         return self._relay.with_feed(
             join.address, lambda: self._sessions.announced_runs(join.address), work

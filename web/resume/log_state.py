@@ -17,10 +17,11 @@ def ended_runs(runs: Mapping[str, RunInfo]) -> list[str]:
     return [run.id for run in runs.values() if not run.is_open]
 
 
-def misses_end(feed: Feed, runs: Mapping[str, RunInfo]) -> bool:
-    """Whether a run that had ended before the logs were read is open in these rows, or not in them:
-    they are older, and a socket that is shown them would lack all of that run."""
-    return any(run_id not in runs or runs[run_id].is_open for run_id in feed.recent_ends)
+def misses_end(feed: Feed, runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:
+    """Whether a run that had ended when the logs were read, or a moment before, is open in these
+    rows, or not in them: they are older, and who is shown them would lack all of that run."""
+    ended = [*feed.recent_ends, *(view.run_id for view in views if view.ended)]
+    return any(run_id not in runs or runs[run_id].is_open for run_id in ended)
 
 
 def lacks_log(feed: Feed, runs: Mapping[str, RunInfo], views: Sequence[LogView]) -> bool:

@@ -160,7 +160,7 @@ class Resume:
         def work(feed: Feed, rows: _Rows) -> Payload | None:
             views = self._views(feed, rows.conversation, request.cursor)
             runs = rows.conversation.runs
-            is_stale = disagree(runs, views) or misses_end(feed, runs)
+            is_stale = disagree(runs, views) or misses_end(feed, runs, views)
             if is_stale and not is_last_try and not rows.degraded:
                 return None
             self._relay.advance(feed, views)

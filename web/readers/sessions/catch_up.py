@@ -152,7 +152,7 @@ class CatchUp:
                 feed, [run.id for run in runs.values() if run.has_begun], whole=False
             )
             self._relay.advance(feed, views)
-            is_stale = disagree(runs, views) or misses_end(feed, runs)
+            is_stale = disagree(runs, views) or misses_end(feed, runs, views)
             if (is_stale and one_moment) or any(run.state in ENDED for _, run in turns):
                 return None
             piece = Piece(_without_gone(follower.place, turns), is_live=True)
