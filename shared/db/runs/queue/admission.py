@@ -6,9 +6,10 @@ as there are. Each count stops at its limit.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import Integer, Select, String, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
 from shared.db.models import RunRow
@@ -42,16 +43,27 @@ def count_of(tx: Session, owner: str, states: list[RunState], most: int) -> int:
     """How many runs of the owner are in these states (not final ones), up to `most`."""
     if not most:
         return 0
-    mine = (RunRow.owner == owner, RunRow.state.in_(states), RunRow.announced_at.is_(None))
-    return _count(tx, select(literal(1)).select_from(RunRow).where(*mine), most)
+    query = _counting(tuple(states))
+    return tx.connection().scalar(query, {"of_owner": owner, "most": most}) or 0
 
 
 def count_waiting(tx: Session, most: int) -> int:
     """How many runs of all owners wait, up to `most`. It reads an index alone."""
-    all_of_them = (RunRow.state == RunState.QUEUED, RunRow.announced_at.is_(None))
-    return _count(tx, select(literal(1)).select_from(RunRow).where(*all_of_them), most)
+    return tx.connection().scalar(_WAITING, {"most": most}) or 0
 
 
-def _count(tx: Session, rows: Select[int], most: int) -> int:
-    some = rows.limit(most).subquery()
-    return tx.scalar(select(func.count()).select_from(some)) or 0
+@cache
+def _counting(states: tuple[RunState, ...]) -> Select[int]:
+    """How many runs of `of_owner` are in these states, up to `most`; built once."""
+    return _up_to_most(
+        RunRow.owner == bindparam("of_owner", type_=String), RunRow.state.in_(states)
+    )
+
+
+def _up_to_most(*conditions: Any) -> Select[int]:
+    rows = select(literal(1)).select_from(RunRow).where(*conditions, RunRow.announced_at.is_(None))
+    some = rows.limit(bindparam("most", type_=Integer)).subquery()
+    return select(func.count()).select_from(some)
+
+
+_WAITING: Final = _up_to_most(RunRow.state == RunState.QUEUED)

@@ -11,7 +11,7 @@ nothing here waits for a lock after that: a session that somebody else holds is 
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import Integer, String, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import is_due
@@ -52,13 +52,7 @@ def claim_next(
 def wake_paused(tx: Session, limit: int) -> int:
     """End the pauses that are over (R7): those runs are due again, with the numbers that they have.
     Returns how many there were."""
-    over = (
-        select(RunRow.id)
-        .where(IS_PAUSED, is_due(RunRow.not_before, PAUSE_MOST))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    found = tx.scalars(over).all()
+    found = tx.connection().scalars(_PAUSE_IS_OVER, {"most": limit}).all()
     if found:
         tx.execute(update(RunRow).where(RunRow.id.in_(found)).values(not_before=None))
     return len(found)
@@ -87,9 +81,7 @@ def first_due(profile: Any, passed_over: Collection[str] = ()) -> Any:
 
 def _profiles(tx: Session, passed_over: Collection[str]) -> list[str]:
     """The profiles that have due runs, that of the next one first."""
-    profiles = due_profiles()
-    head = first_due(profiles.c.name, passed_over).limit(1).correlate(profiles).scalar_subquery()
-    heads = tx.execute(select(profiles.c.name, head.label("head"))).all()
+    heads = tx.connection().execute(_heads(passed_over) if passed_over else _HEADS).all()
     found = [name for name, head_id in heads if head_id is not None]
     if len(found) < 2:
         return found
@@ -102,8 +94,8 @@ def _claim_first(
     tx: Session, profile: str, worker: str, lease: float, passed_over: Collection[str]
 ) -> Claim | Refused | None:
     """Claim the first due run of the profile that nobody else is about to claim."""
-    query = first_due(literal(profile), passed_over).add_columns(RunRow.owner, RunRow.session_id)
-    run = tx.execute(query.limit(1).with_for_update(skip_locked=True)).first()
+    query = _first(passed_over) if passed_over else _FIRST
+    run = tx.connection().execute(query, {"of_profile": profile}).first()
     if run is None:
         return None
     conversation = None
@@ -112,3 +104,28 @@ def _claim_first(
         if conversation is None:
             return Refused(Refusal.BUSY, run_id=run.id)
     return claim_locked(tx, conversation, run.id, worker, lease)
+
+
+def _heads(passed_over: Collection[str] = ()) -> Any:
+    """The profiles that have due runs, each with its next one."""
+    profiles = due_profiles()
+    head = first_due(profiles.c.name, passed_over).limit(1).correlate(profiles).scalar_subquery()
+    return select(profiles.c.name, head.label("head"))
+
+
+def _first(passed_over: Collection[str] = ()) -> Any:
+    """The next due run of the profile `of_profile`, locked."""
+    query = first_due(bindparam("of_profile", type_=String), passed_over)
+    columns = query.add_columns(RunRow.owner, RunRow.session_id)
+    return columns.limit(1).with_for_update(skip_locked=True)
+
+
+# Built once: each claim needs them, and to build them costs more than to execute them.
+_HEADS: Final = _heads()
+_FIRST: Final = _first()
+_PAUSE_IS_OVER: Final = (
+    select(RunRow.id)
+    .where(IS_PAUSED, is_due(RunRow.not_before, PAUSE_MOST))
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
