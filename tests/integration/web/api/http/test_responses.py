@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,17 @@ class Reader:
         self._thread.join(20)
         assert not self._thread.is_alive(), self.events[-2:]
         return self.events
+
+
+@pytest.fixture
+def talk_of(api: Api) -> Callable[[str, str], None]:
+    """A turn of Alice that has ended, in a session."""
+
+    def one(session_id: str, text: str) -> None:
+        run = api.begin(api.alice.start(text, session_id), session_id)
+        finish(api, run, session_id, "answer")
+
+    return one
 
 
 def opened(client: ApiClient, path: str) -> requests.Response:
@@ -239,6 +250,31 @@ def test_what_belongs_to_another_user_looks_like_what_is_not_there(api: Api) -> 
             texts.append(answer.text.replace(named, "…"))
         assert texts[0] == texts[1]
     assert api.alice.get(f"/v1/responses/{made}").status_code == 200
+
+
+def test_a_response_that_is_not_stored_goes_on_from_its_own_history_alone(
+    api: Api, talk_of: Callable[[str, str], None]
+) -> None:
+    conversation, mark = f"session-{uuid.uuid4().hex}", uuid.uuid4().hex
+    talk_of(conversation, "said before")
+    history = [{"role": "user", "content": "brought"}, {"role": "assistant", "content": "yes"}]
+    body = {
+        "input": mark,
+        "conversation": conversation,
+        "conversation_history": history,
+        "store": False,
+    }
+    with pytest.raises(requests.ReadTimeout):  # no worker is there to answer it
+        requests.post(
+            f"{api.url}/v1/responses",
+            json=body,
+            headers={"Authorization": f"Bearer {api.alice.token}"},
+            timeout=2,
+        )
+    rows = api.stand.db.read(lambda tx: tx.scalars(select(RunRow)).all())
+    (row,) = [row for row in rows if mark in json.dumps(row.input)]
+    assert (row.session_id, row.history) == (None, None)
+    assert row.input == [*history, {"role": "user", "content": mark}]
 
 
 def test_a_history_of_its_own_takes_the_place_of_the_conversation_s_for_this_response(
