@@ -65,7 +65,8 @@ class Completions:
         return self._db.read(lambda tx: read_status(tx, call.owner, run_id))
 
     def _read(self, call: Call, run_id: str) -> RunStatus:
-        run = self._find(call, run_id)
+        with of_accepted(run_id):
+            run = self._find(call, run_id)
         if run is None:
             raise NotFound
         return run

@@ -181,7 +181,8 @@ class Responses:
         return found
 
     def _read(self, call: Call, run_id: str) -> StoredResponse:
-        found = self._db.read(lambda tx: records.read(tx, call.owner, run_id))
+        with of_accepted(run_id):
+            found = self._db.read(lambda tx: records.read(tx, call.owner, run_id))
         if found is None:
             raise _not_found(response_id(run_id))
         return found

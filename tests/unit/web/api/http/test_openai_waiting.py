@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 from shared.db.responses.records import StoredResponse
 from shared.db.runs.accept import Accepted
 from shared.db.runs.run_status import RunStatus
-from shared.errors import RedisUnavailable
+from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.protocol.run_states import RunState
 from web.access.principal import ANYBODY
 from web.api.http.errors import ApiError
@@ -42,7 +42,12 @@ class _Following:
 
 
 class _Db:
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
     def read(self, _work: object) -> StoredResponse:
+        if self._error is not None:
+            raise self._error
         run = RunStatus(
             id=RUN,
             session_id=None,
@@ -68,8 +73,23 @@ class _Db:
 def test_clients_are_told_of_the_run_and_not_to_ask_again(
     api: str, stream: bool, error: Exception
 ) -> None:
+    caught = _refusal(api, stream, _Db(), _Following(error))
+    assert caught.headers["x-should-retry"] == "false"
+    assert RUN in str(caught)
+
+
+def test_also_where_what_was_accepted_cannot_be_read() -> None:
+    caught = _refusal("responses", True, _Db(DatabaseUnavailable()), _Following(Draining()))
+    assert (caught.error_code, caught.headers["x-should-retry"]) == (
+        "database_unavailable",
+        "false",
+    )
+    assert RUN in str(caught)
+
+
+def _refusal(api: str, stream: bool, db: _Db, following: _Following) -> ApiError:
     made: Any = Completions if api == "completions" else Responses
-    route = made(_Db(), _Requests(), _Following(error))
+    route = made(db, _Requests(), following)
     asked = {"completions": {"messages": [{"role": "user", "content": "x"}]}}.get(
         api, {"input": "x"}
     )
@@ -79,5 +99,4 @@ def test_clients_are_told_of_the_run_and_not_to_ask_again(
     )
     with context, pytest.raises(ApiError) as caught:
         route.create(call)
-    assert caught.value.headers["x-should-retry"] == "false"
-    assert RUN in str(caught.value)
+    return caught.value
