@@ -93,10 +93,10 @@ def test_a_workspace_is_set_and_filters_the_list(tab: Tab) -> None:
     tab.page.click("button:has-text('New chat')")
     start(tab, "Inside of the workspace")
     act(tab, "Inside of the workspace", "Workspace")
-    tab.page.fill(".rename", "/work/plans")
+    tab.page.fill(".rename", "/srv/plans")
     tab.page.press(".rename", "Enter")
-    row(tab, "/work/plans").wait_for()
-    tab.page.select_option(".shown-select", label="/work/plans")
+    row(tab, "/srv/plans").wait_for()
+    tab.page.select_option(".shown-select", label="/srv/plans")
     row(tab, "Outside of the workspace").wait_for(state="detached")
     assert lines(tab) == ["Today", "Inside of the workspace"]
 
