@@ -97,4 +97,4 @@ def test_a_run_waits_for_a_slot_if_nothing_of_its_session_is_live(
     first = add_run(db, "a", state=state, due_no=1, text="a")
     add_run(db, "a", queue_no=2, text="behind")
     found = db.read(lambda tx: read_conversation(tx, "default", "a"))
-    assert (found.first_in_line == first) is waits
+    assert found.first_in_line == (first if waits else None)
