@@ -134,7 +134,8 @@ class Rejoin:
         if len(wanted) >= ENDED_RUNS:
             return False  # there may be more than the rows show
         views = self._relay.logs.read(feed, wanted, whole=True)
-        self._relay.advance(feed, views)
+        if self._relay.advance(feed, views):
+            return False  # the other members are beyond these logs
         missed = [
             (view, _missed(lost, join, view, self._burst))
             for view in _in_order(views, runs)

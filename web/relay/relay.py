@@ -130,17 +130,21 @@ class Relay:
         finally:
             self._handle_backlog(feed)
 
-    def advance(self, feed: Feed, views: Sequence[LogView]) -> None:
-        """Give the members what they lack of these logs. Under the feed's lock."""
+    def advance(self, feed: Feed, views: Sequence[LogView]) -> bool:
+        """Give the members what they lack of these logs. Under the feed's lock.
+
+        True if the members were sent the session anew: the cursors may be beyond `views` then, so
+        that who joins with what these show would miss what lies in between.
+        """
         lost = False
         for view in views:
             lost |= self._advance_one(feed, view)
         feed.behind.clear()
         if lost:
             feed.mark_for_resync(feed.members)
-        if feed.needs_resync:
-            self._resync_members(feed)
+        is_anew = feed.needs_resync and self._resync_members(feed)
         feed.drop_oldest_ends()
+        return is_anew
 
     def _advance_one(self, feed: Feed, view: LogView) -> bool:
         """Whether members cannot be given what they lack."""
@@ -157,16 +161,17 @@ class Relay:
         self._deliver(feed, view.run_id, step.entries)
         return step.action is Action.RESYNC
 
-    def _resync_members(self, feed: Feed) -> None:
-        """Send the session anew; if that fails now, the sweep does it later."""
+    def _resync_members(self, feed: Feed) -> bool:
+        """Send the session anew; if that fails now (False), the sweep does it later."""
         log.info("relay.resync members=%s", len(feed.members))
         metrics.RESYNCS.inc()
         try:
             self._resync(feed)
         except Unavailable as error:
             log.warning("relay.resync_failed code=%s", error.code)
-        else:
-            feed.resync_sent()
+            return False
+        feed.resync_sent()
+        return True
 
     # -- notifications -----------------------------------------------------------------------
 

@@ -155,7 +155,8 @@ class Resume:
     def _try_to_show(
         self, request: _Request, read: Callable[[], _Rows], *, is_last_try: bool
     ) -> Payload | None:
-        """None if rows and logs are of different moments, so that both must be read again."""
+        """None if rows and logs are of different moments, or members are beyond both since a
+        resync, so that both must be read again."""
 
         def work(feed: Feed, rows: _Rows) -> Payload | None:
             views = self._views(feed, rows.conversation, request.cursor)
@@ -163,7 +164,10 @@ class Resume:
             is_stale = disagree(runs, views) or misses_end(feed, runs, views)
             if is_stale and not is_last_try and not rows.degraded:
                 return None
-            self._relay.advance(feed, views)
+            if self._relay.advance(feed, views):
+                if is_last_try:
+                    raise RedisUnavailable("Redis: the members are behind again and again")
+                return None
             return self._show_and_admit(request, feed, rows, views)
 
         return self._relay.with_feed(request.address, read, work)

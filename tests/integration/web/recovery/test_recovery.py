@@ -17,6 +17,7 @@ import orjson
 import pytest
 
 from shared.db.migrate import upgrade
+from shared.db.sessions.read import Conversation
 from shared.errors import DatabaseUnavailable
 from shared.event_log.store import LogView
 from tests.support.clients.chat_client import ChatClient
@@ -35,6 +36,8 @@ from web.payloads import ResumePayload
 from web.recovery.recovery import Recovery
 from web.recovery.rejoin import Rejoin
 from web.recovery.store import RecoveryStore
+from web.relay.feed_address import FeedAddress
+from web.resume.session_reader import SessionReader
 from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
 from web.sockets.request_queue import RequestQueue
@@ -320,6 +323,37 @@ def test_what_a_resync_was_the_first_to_show_does_not_come_again(
     stand.begin("s", "more").say("b")
     page.receive_until("message.delta")
     assert [name for name, _ in page.got[heard:]] == ["message.delta"]
+
+
+def test_a_page_that_comes_back_while_the_others_are_repaired_lacks_nothing(
+    stand: WebStand, process: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, page, run = process(), Page(), stand.begin("s")
+    join(first, first.connect(page))
+    run.say("a")
+    page.receive_until("message.delta")
+    first.kill()
+    second, other = process(), Page()
+    second.resume.resume(second.connect(other), ResumePayload(session_id="s"))
+    feed = second.relay.feeds.find(address("s").tag)
+    assert feed is not None
+    feed.needs_resync = True  # as after a degraded answer
+    read = SessionReader.announced_conversation
+    says = iter(["b"])
+
+    def read_and_go_on(sessions: SessionReader, of: FeedAddress) -> Conversation:
+        for word in says:
+            run.say(word)
+        return read(sessions, of)
+
+    monkeypatch.setattr(SessionReader, "announced_conversation", read_and_go_on)
+    second.connect(page)
+    page.receive_until("session.resync")
+    run.say("c")
+    page.receive_until("message.delta", 2)
+    (shown,) = page.named("session.resync")
+    assert shown["messages"][-1]["content"] == "ab"
+    assert page.seqs(run) == [1, 3]
 
 
 def _gone(stand: WebStand, run: LiveRun) -> None:

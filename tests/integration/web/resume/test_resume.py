@@ -435,6 +435,29 @@ def test_a_degraded_answer_is_repaired_when_what_was_away_is_back(
     assert not feed_of(stand).needs_resync
 
 
+def test_who_comes_while_the_members_are_repaired_lacks_nothing_of_it(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stand.begin("s", "hello")
+    run.say("a")
+    first, second = stand.socket(), stand.socket()
+    resume(stand, first)
+    feed_of(stand).needs_resync = True  # as after a degraded answer
+    read = stand.sessions.announced_conversation
+    times = iter(range(9))
+
+    def read_and_go_on(of: FeedAddress) -> Conversation:
+        if next(times) == 1:  # of the repair, between the logs of the second socket and its own
+            run.say("b", "c")
+        return read(of)
+
+    monkeypatch.setattr(stand.sessions, "announced_conversation", read_and_go_on)
+    resume(stand, second)
+    run.say("d")
+    for socket in (first, second):
+        stand.wait_for_text(socket, "abcd")
+
+
 def feed_of(stand: WebStand) -> Feed:
     feed = stand.relay.feeds.find(address().tag)
     assert feed is not None
