@@ -97,7 +97,8 @@ def test_a_workspace_is_set_and_filters_the_list(tab: Tab) -> None:
     tab.page.press(".rename", "Enter")
     row(tab, "/srv/plans").wait_for()
     tab.page.select_option(".shown-select", label="/srv/plans")
-    row(tab, "Outside of the workspace").wait_for(state="detached")
+    expect(row(tab, "Outside of the workspace")).to_have_count(0)
+    expect(row(tab, "Inside of the workspace")).to_be_visible()
     assert lines(tab) == ["Today", "Inside of the workspace"]
 
 

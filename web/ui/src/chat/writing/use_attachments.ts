@@ -1,5 +1,5 @@
 /** The files of the message that is being written, of each session. They last as long as the page. */
-import { useCallback, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { attached, MOST, Unfit, type Attachment } from "./attachments";
 import { ATTACHMENTS as WORDS } from "../words";
 
@@ -25,15 +25,20 @@ export function useAttachments(key: string): Attachments {
     [key],
   );
 
+  // Files are shown in the order in which they were given: a large one is read for longer.
+  const before = useRef<Promise<unknown>>(Promise.resolve());
+
   const add = (files: readonly File[]) => {
     setRefused(undefined);
-    void Promise.allSettled(files.slice(0, MOST).map(attached)).then((results) => {
+    const reading = Promise.allSettled(files.slice(0, MOST).map(attached));
+    before.current = before.current.then(async () => {
+      const results = await reading;
       const taken = results.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
       const fault = results.find((one) => one.status === "rejected");
       if (fault) setRefused({ key, why: reason(fault.reason) });
       else if (files.length > MOST) setRefused({ key, why: WORDS.many(MOST) });
-      change((before) => {
-        const both = [...before, ...taken];
+      change((there) => {
+        const both = [...there, ...taken];
         if (both.length > MOST) setRefused({ key, why: WORDS.many(MOST) });
         return both.slice(0, MOST);
       });
