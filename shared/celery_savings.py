@@ -20,6 +20,7 @@ from kombu.transport.redis import Channel, Transport
 EVENTS_EVERY: Final = 0.5  # seconds for which task events are gathered
 EVENTS_MOST: Final = 200  # that are gathered; then they are sent at once
 TRANSPORT: Final = f"{__name__}:OneClientTransport"  # as text, since Flower asks for all settings
+HEARTBEAT: Final = "worker.heartbeat"
 TASK_EVENTS: Final = "task"  # the group of Celery's events that are gathered
 
 
@@ -43,7 +44,27 @@ class OneClientTransport(Transport):
     Channel = OneClientChannel
 
 
-class GatheringDispatcher(EventDispatcher):  # type: ignore[misc]
+class PromptDispatcher(EventDispatcher):  # type: ignore[misc]
+    """Sends each event once. What cannot be sent is kept for later; of heartbeats the newest.
+
+    Celery's own heartbeat is tried until the broker is back, under the lock that the end of the
+    process waits for.
+    """
+
+    def _publish(self, event: Any, producer: Any, routing_key: str, **_: Any) -> None:
+        super()._publish(event, producer, routing_key)
+        kept = self._outbound_buffer
+        while sum(key == HEARTBEAT for _, key in kept) > 1:
+            kept.remove(next(one for one in kept if one[1] == HEARTBEAT))
+
+
+class PromptEvents(Events):  # type: ignore[misc]
+    """`app.events` of a process whose events are sent once."""
+
+    dispatcher_cls = PromptDispatcher
+
+
+class GatheringDispatcher(PromptDispatcher):
     """Gathers the events of tasks until somebody calls `flush`, or there are EVENTS_MOST."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -8,7 +8,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from shared import gc_tuning, runtime
-from shared.celery_savings import EVENTS_EVERY, TaskEvents, pin_backend
+from shared.celery_savings import EVENTS_EVERY, PromptEvents, TaskEvents, pin_backend
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.event_log.clients import command_client
@@ -93,6 +93,7 @@ def run_maintenance(settings: Settings) -> None:
     _allow_root()
     tokens.preload()  # transcripts that come late are counted here
     app = celery_app(settings)
+    app.events_cls = PromptEvents
     services = build(settings)
     jobs = JobLedger(command_client(settings.redis_url))
     last_tick = _last_tick(settings, services)

@@ -18,7 +18,13 @@ from shared.db.runs import stop as stops
 from shared.db.runs.idempotency import key_of
 from shared.db.runs.queue.admission import NO_LIMITS, RunLimits
 from shared.db.sessions import read as conversation
-from shared.errors import DatabaseUnavailable, InvalidPayload, NotFound, RedisUnavailable
+from shared.errors import (
+    DatabaseUnavailable,
+    InvalidPayload,
+    NotFound,
+    Overloaded,
+    RedisUnavailable,
+)
 from shared.event_log.clients import Commands, RedisError, ResponseError
 from shared.event_log.keys import WRITABLE
 from shared.event_log.session_events import publish_session_event
@@ -42,7 +48,7 @@ log = logging.getLogger(__name__)
 COUNT_ASIDE = 50_000  # characters; counting more would hold all requests for milliseconds
 READ_BACK_TRIES = 3
 STARTS_AT_ONCE = 4  # that are stored; stops and reads need not wait for more than these
-START_WAIT = 5.0  # seconds
+START_WAIT = 15.0  # seconds; proxies give a request twice as long at least
 
 _MAKES_A_DIFFERENCE = {"input", "model", "instructions", "on_busy"}
 
@@ -204,7 +210,7 @@ class RunRequests:
     def _write(self, new: intake.NewRun) -> intake.Accepted:
         check_profile = self._profiles.getter_for(new.owner)
         if not self._starts.acquire(timeout=START_WAIT):
-            raise DatabaseUnavailable("The database is too busy; try again shortly.")
+            raise Overloaded("Too many runs come in at once; try again in a while.")
         try:
             return intake.accept_once(
                 self._db,

@@ -1,7 +1,8 @@
 """Ends a process that no longer hears its broker, or has lost a loop, so that another is started.
 
 It is asked to stop as by SIGTERM: a worker hands over its runs. If the loop that is to
-stop stands still as well, the process ends a while later all the same; its leases then lapse.
+stop stands still as well, the process ends a while later all the same; its leases then lapse. So
+does one that others asked to stop, and that waits for a broker which does not answer.
 """
 
 import logging
@@ -45,9 +46,9 @@ class Watchdog:
         end: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGTERM),
         end_hard: Callable[[], None] = lambda: os._exit(HARD_END),
     ) -> None:
-        """`grace`: seconds between `end` and `end_hard`. `dead_loops`: the names of loops of the
-        process that ended though nobody stopped them. `is_stopping`: the process was asked to
-        stop by others, and takes no messages any more."""
+        """`grace`: seconds between `end`, or a stop by others, and `end_hard`. `dead_loops`: the
+        names of loops of the process that ended though nobody stopped them. `is_stopping`: the
+        process was asked to stop by others, and takes no messages any more."""
         self._ear = ear
         self._silence = silence
         self._grace = grace
@@ -90,7 +91,7 @@ class Watchdog:
                 log.critical("worker.stuck grace=%.0f", self._grace)
                 self._end_hard()
         elif self._is_stopping():
-            self._silence.heard(now)
+            self._ended_at = now
         elif dead := self._dead_loops():
             log.critical("worker.service_ended names=%s", ",".join(dead))
             self._end_now(now)

@@ -16,6 +16,7 @@ from shared.celery_savings import (
     EVENTS_MOST,
     GatheringDispatcher,
     OneClientChannel,
+    PromptEvents,
     TaskEvents,
     pin_backend,
 )
@@ -123,6 +124,36 @@ def test_task_events_wait_to_be_sent_and_survive_a_new_dispatcher(app: Celery) -
             for number in range(EVENTS_MOST):
                 next_one.send("task-received", uuid=str(number))
             wait_until(lambda: receives(2 + EVENTS_MOST))
+
+
+@pytest.mark.parametrize("gathers", [True, False])
+def test_heartbeats_to_a_broker_that_is_gone_hold_up_nobody(gathers: bool) -> None:
+    server = RedisServer()
+    try:
+        app = celery_app(Settings.load({"REDIS_URL": server.url}))
+        if gathers:
+            TaskEvents(app)
+        else:
+            app.events_cls = PromptEvents
+        with app, app.connection_for_write() as connection:
+            dispatcher = app.events.Dispatcher(connection, hostname="a")
+            dispatcher.send("worker-heartbeat", retry=True)  # as Celery's own
+            server.terminate()
+
+            def beat() -> None:
+                for number in range(3):
+                    dispatcher.send("worker-heartbeat", retry=True, number=number)
+
+            beating = threading.Thread(target=beat, daemon=True)
+            beating.start()
+            beating.join(10)
+            assert not beating.is_alive()
+            assert [event["number"] for event, _ in dispatcher._outbound_buffer] == [2]
+            server.restart()
+            dispatcher.flush()
+            assert not dispatcher._outbound_buffer
+    finally:
+        server.stop()
 
 
 def test_a_task_has_the_same_backend_in_every_thread(app: Celery) -> None:

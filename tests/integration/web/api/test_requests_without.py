@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,12 +15,13 @@ from sqlalchemy import func, select
 from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
 from shared.db.models import RunRow
-from shared.errors import DatabaseUnavailable, RedisUnavailable
+from shared.errors import DatabaseUnavailable, Overloaded, RedisUnavailable
 from shared.event_log.clients import Commands, command_client
 from shared.event_log.store import EventLog
 from tests.support.rows import OWNER
 from tests.support.servers.redis_server import RedisServer
-from web.api.run_requests import RunRequests
+from web.api import run_requests
+from web.api.run_requests import STARTS_AT_ONCE, RunRequests
 from web.payloads import AbortPayload, RunPayload
 from web.sockets.connections import Connection
 
@@ -116,6 +118,21 @@ def test_a_commit_that_did_not_happen_is_refused(web: Web) -> None:
         web.run()
     assert web.runs() == 0
     assert web.queue.sent == []
+
+
+def test_starts_beyond_those_that_are_stored_at_once_wait_and_then_are_refused(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_requests, "START_WAIT", 0.2)
+    for _ in range(STARTS_AT_ONCE):
+        web.requests._starts.acquire()
+    with pytest.raises(Overloaded, match="at once") as refused:
+        web.run()
+    assert refused.value.retry_after > 0
+    assert web.runs() == 0
+    threading.Timer(0.1, web.requests._starts.release).start()
+    web.run()
+    assert web.runs() == 1
 
 
 def test_without_redis_a_run_is_refused_before_anything_is_stored(

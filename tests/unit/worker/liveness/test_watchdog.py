@@ -79,3 +79,12 @@ def test_it_is_asked_once_and_ended_for_good_after_its_grace() -> None:
     for _ in range(2):
         watchdog.check()
     assert stuck.ends == ["end", "hard"]
+
+
+def test_one_that_others_asked_to_stop_is_ended_for_good_after_its_grace() -> None:
+    patient, stuck = Fakes(stopping=True), Fakes(stopping=True, grace=-1.0)
+    for fakes in (patient, stuck):
+        watchdog = fakes.watchdog()
+        for _ in range(2):
+            watchdog.check()
+    assert (patient.ends, stuck.ends) == ([], ["hard"])
