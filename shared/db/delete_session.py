@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.gateway_sessions import UNSYNCED_AFTER, queue_deletion
 from shared.db.locks import lock_session
 from shared.db.models import (
@@ -121,7 +122,7 @@ def _queue_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:
     """
     orphaned = select(OrphanRow.ephemeral_id).where(OrphanRow.done_at.is_(None))
     ended = select(RunRow.id).where(
-        *mine, RunRow.state.in_([*ENDED]), RunRow.ended_at > DbNow() - STILL_KNOWN
+        *mine, RunRow.state.in_(constants(ENDED)), RunRow.ended_at > DbNow() - STILL_KNOWN
     )
     attempts = tx.execute(
         select(AttemptRow.profile, AttemptRow.ephemeral_id).where(

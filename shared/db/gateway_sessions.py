@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, is_due, read_clock
+from shared.db.constants import constants
 from shared.db.models import AttemptRow, DeletionRow, OrphanRow, RunRow
 from shared.db.upserts import Upsert
 from shared.protocol.run_states import OPEN
@@ -217,7 +218,7 @@ def in_use(tx: Session, profile: str) -> set[str]:
     of_runs = (
         select(AttemptRow.ephemeral_id)
         .join(RunRow, RunRow.id == AttemptRow.run_id)
-        .where(RunRow.profile == profile, RunRow.state.in_([*OPEN]))
+        .where(RunRow.profile == profile, RunRow.state.in_(constants(OPEN)))
     )
     of_orphans = select(OrphanRow.ephemeral_id).where(
         OrphanRow.profile == profile, OrphanRow.done_at.is_(None)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, exists, false, func, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.models import (
     ApprovalRow,
     AttemptRow,
@@ -87,7 +88,7 @@ def _expired(
     has_open_run = exists().where(
         RunRow.owner == SessionRow.owner,
         RunRow.session_id == SessionRow.id,
-        RunRow.state.in_([*OPEN]),
+        RunRow.state.in_(constants(OPEN)),
     )
     ages = [age for age in (seconds, ephemeral_seconds) if age is not None]
     youngest = SessionRow.last_active < DbNow() - min(ages, default=0.0)  # the range of the index
@@ -98,7 +99,7 @@ def delete_runs(tx: Session, seconds: float, *, dry_run: bool = False, limit: in
     """Delete ended runs without a session that are older; return how many. Their usage stays."""
     old = (
         RunRow.session_id.is_(None),
-        RunRow.state.in_([*ENDED]),
+        RunRow.state.in_(constants(ENDED)),
         RunRow.announced_at.is_not(None),
         RunRow.created_at < DbNow() - seconds,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constants
 from shared.db.models import RunRow
 from shared.db.operations.runs_of_all import are_open
 from shared.protocol.run_states import LIVE
@@ -27,7 +28,7 @@ def held_runs(tx: Session) -> list[HeldRun]:
     `MOST_LEASES`."""
     rows = tx.execute(
         select(RunRow.worker, RunRow.id, RunRow.lease_until)
-        .where(*are_open(), RunRow.state.in_([*LIVE]), RunRow.worker.is_not(None))
+        .where(*are_open(), RunRow.state.in_(constants(LIVE)), RunRow.worker.is_not(None))
         .order_by(RunRow.lease_until, RunRow.id)
         .limit(MOST_LEASES)
     )

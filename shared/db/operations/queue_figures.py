@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import read_clock
+from shared.db.constants import constant
 from shared.db.gateway_sessions import PARKED
 from shared.db.models import DeletionRow, RunRow
 from shared.db.operations.runs_of_all import are_open
@@ -43,7 +44,7 @@ class ParkedFigures:
 def queue_figures(tx: Session, owner: str | None) -> QueueFigures:
     """Count the open runs of the owner, or of all owners."""
     mine = are_open() + ([] if owner is None else [RunRow.owner == owner])
-    queued = RunRow.state == RunState.QUEUED
+    queued = RunRow.state == constant(RunState.QUEUED)
     rows = tx.execute(
         select(
             RunRow.profile,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.db.clock import read_clock
+from shared.db.constants import constants
 from shared.db.models import HAS_ENDED, RunRow
 from shared.db.operations.runs_of_all import are_open, of_owner
 from shared.protocol.run_states import LIVE, RunState
@@ -179,7 +180,7 @@ def _moves(tx: Session, source: Any, bucket: Any, column: Any, since: float) -> 
 
 def _live_now(tx: Session, owner: str | None) -> Counter[str]:
     query = select(RunRow.profile, func.count()).where(
-        *of_owner(owner), *are_open(), RunRow.state.in_([*LIVE])
+        *of_owner(owner), *are_open(), RunRow.state.in_(constants(LIVE))
     )
     rows = tx.execute(query.group_by(RunRow.profile))
     return Counter({str(profile): count for profile, count in rows})

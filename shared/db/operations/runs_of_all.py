@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constants
 from shared.db.models import IS_FAILED, RunRow, UsageRow
 from shared.db.runs.run_status import (
     Place,
@@ -71,7 +72,7 @@ def read_facts(tx: Session, owner: str | None, run_id: str) -> RunFacts | None:
 def are_open() -> list[ColumnElement[bool]]:
     """Whether a run waits or is live. An end is announced after it is written, so the second part
     changes nothing; by it the database sees that the index of runs which are not done will do."""
-    return [RunRow.state.in_([*OPEN]), RunRow.announced_at.is_(None)]
+    return [RunRow.state.in_(constants(OPEN)), RunRow.announced_at.is_(None)]
 
 
 def of_owner(owner: str | None) -> list[ColumnElement[bool]]:

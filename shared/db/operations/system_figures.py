@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import read_clock
+from shared.db.constants import constants
 from shared.db.models import DeletionRow, OrphanRow, RunRow
 from shared.db.operations.queue_figures import QueueFigures, queue_figures
 from shared.protocol.run_states import LIVE
@@ -28,7 +29,7 @@ def system_figures(tx: Session) -> SystemFigures:
     """Count, with queries that read open rows only, and the deletions that wait."""
     now = read_clock(tx)
     not_done = RunRow.announced_at.is_(None)
-    live = (RunRow.state.in_([*LIVE]), not_done)
+    live = (RunRow.state.in_(constants(LIVE)), not_done)
     first, lapsed = tx.execute(
         select(func.min(RunRow.lease_until), func.count().filter(RunRow.lease_until < now)).where(
             *live

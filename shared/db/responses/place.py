@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.content import blocks_to_text
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, ResponseRow, RunRow, SessionRow
 from shared.db.responses.records import NewResponse
@@ -116,7 +117,7 @@ def read_before(tx: Session, owner: str, new: NewResponse) -> tuple[list[dict[st
         .where(
             MessageRow.owner == owner,
             MessageRow.session_id == place.session_id,
-            MessageRow.role.in_(("user", "assistant")),
+            MessageRow.role.in_(constants(("user", "assistant"))),
             MessageRow.content != "",
             MessageRow.turn_no.is_not(None) if most is None else MessageRow.turn_no <= most,
         )

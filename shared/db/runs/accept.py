@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.search_terms import VERSION
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.database import Database
 from shared.db.models import NO_SESSION, MessageRow, RunRow
 from shared.db.responses import place, records
@@ -270,7 +271,7 @@ def _ahead() -> Any:
     last = select(func.max(RunRow.queue_no)).where(*mine).scalar_subquery()
     return (
         select(RunRow.id, RunRow.state, RunRow.queue_no)
-        .where(*mine, RunRow.state.in_([*OPEN]) | (RunRow.queue_no == last))
+        .where(*mine, RunRow.state.in_(constants(OPEN)) | (RunRow.queue_no == last))
         .order_by(RunRow.queue_no)
     )
 

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, is_past
+from shared.db.constants import constants
 from shared.db.models import ApprovalRow, RunRow
 from shared.protocol.run_states import LIVE
 
@@ -29,7 +30,7 @@ class UnsentAnswer:
 
 def live_run(tx: Session, owner: str, session_id: str | None, run_id: str | None) -> RunRow | None:
     """Return the named live run, or the live run of a session; None for those of other owners."""
-    query = select(RunRow).where(RunRow.owner == owner, RunRow.state.in_([*LIVE]))
+    query = select(RunRow).where(RunRow.owner == owner, RunRow.state.in_(constants(LIVE)))
     if run_id is not None:
         query = query.where(RunRow.id == run_id)
     if session_id is not None:

@@ -3,6 +3,7 @@
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constants
 from shared.db.models import RunRow
 from shared.protocol.run_states import LIVE
 
@@ -19,7 +20,11 @@ def has_permit(tx: Session, profile: str, most: int) -> bool:
 def free_permits(tx: Session, profile: str, most: int) -> int:
     """How many more runs of the profile may become live now, without a lock; `most` is not 0."""
     # As all that are live; said for the index of the runs that are not done.
-    mine = (RunRow.profile == profile, RunRow.state.in_([*LIVE]), RunRow.announced_at.is_(None))
+    mine = (
+        RunRow.profile == profile,
+        RunRow.state.in_(constants(LIVE)),
+        RunRow.announced_at.is_(None),
+    )
     live = tx.scalar(select(func.count()).select_from(RunRow).where(*mine)) or 0
     return max(0, most - live)
 

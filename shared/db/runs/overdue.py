@@ -13,10 +13,11 @@ from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow, is_past
+from shared.db.constants import constants
 from shared.db.models import RunRow
 from shared.protocol.run_states import LIVE
 
-_LAPSED = (RunRow.state.in_([*LIVE]), RunRow.lease_until < DbNow())
+_LAPSED = (RunRow.state.in_(constants(LIVE)), RunRow.lease_until < DbNow())
 
 
 def ping(tx: Session) -> None:
@@ -64,7 +65,7 @@ def leases_beyond(tx: Session, seconds: float, limit: int) -> list[tuple[str, in
     takes one so long, so it was taken before the clock was set back."""
     rows = tx.execute(
         select(RunRow.id, RunRow.fence, RunRow.lease_until)
-        .where(RunRow.state.in_([*LIVE]), RunRow.lease_until > DbNow() + seconds)
+        .where(RunRow.state.in_(constants(LIVE)), RunRow.lease_until > DbNow() + seconds)
         .order_by(RunRow.lease_until.desc())
         .limit(limit)
     )
@@ -79,7 +80,7 @@ def end_lease(tx: Session, run_id: str, fence: int, until: float) -> bool:
             RunRow.id == run_id,
             RunRow.fence == fence,
             RunRow.lease_until == until,
-            RunRow.state.in_([*LIVE]),
+            RunRow.state.in_(constants(LIVE)),
         )
         .values(lease_until=DbNow() - 1.0)
         .returning(RunRow.id)

@@ -6,6 +6,7 @@ from sqlalchemy import Double, Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.locks import RUN, lock_run, lock_session
 from shared.db.models import RunRow
 from shared.db.runs.claim import Claim
@@ -17,7 +18,7 @@ from shared.protocol.run_states import LIVE, Move, is_allowed
 MINE: Final = (
     RunRow.id == bindparam("of_run"),
     RunRow.fence == bindparam("of_fence"),
-    RunRow.state.in_([*LIVE]),
+    RunRow.state.in_(constants(LIVE)),
 )
 _STILL_MINE = select(RunRow.id).where(*MINE)
 _PUT_BACK = update_state(

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
+from shared.db.constants import constant
 from shared.db.models import AttemptRow, RunRow
 from shared.db.runs.session_queue import goes_first, is_sibling
 from shared.protocol.run_states import RunState
@@ -98,7 +99,7 @@ def count_before() -> Any:
     return (
         select(func.count())
         .select_from(other)
-        .where(is_sibling(other), goes_first(other), other.state == RunState.QUEUED)
+        .where(is_sibling(other), goes_first(other), other.state == constant(RunState.QUEUED))
         .scalar_subquery()
         .label("before")
     )

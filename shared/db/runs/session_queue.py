@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
+from shared.db.constants import constant, constants
 from shared.db.models import RunRow
 from shared.protocol.run_states import LIVE, RunState
 
@@ -28,8 +29,8 @@ def is_sibling(other: Any) -> ColumnElement[bool]:
 def goes_first(other: Any) -> ColumnElement[bool]:
     """Whether `other`, a sibling, is live, or queued before RunRow."""
     return or_(
-        other.state.in_([*LIVE]),
-        and_(other.state == RunState.QUEUED, other.queue_no < RunRow.queue_no),
+        other.state.in_(constants(LIVE)),
+        and_(other.state == constant(RunState.QUEUED), other.queue_no < RunRow.queue_no),
     )
 
 
@@ -44,7 +45,7 @@ def next_queued() -> ScalarSelect[str]:
     other = aliased(RunRow)
     return (
         select(other.id)
-        .where(is_sibling(other), other.state == RunState.QUEUED)
+        .where(is_sibling(other), other.state == constant(RunState.QUEUED))
         .order_by(other.queue_no)
         .limit(1)
         .scalar_subquery()

@@ -8,6 +8,7 @@ from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.locks import lock_run, lock_session, lock_session_of
 from shared.db.models import RunRow
 from shared.db.runs.state import move, update_state
@@ -35,7 +36,7 @@ _OPEN_RUNS: Any = (
     .where(
         RunRow.owner == bindparam("owner"),
         RunRow.session_id == bindparam("session_id"),
-        RunRow.state.in_([*OPEN]),
+        RunRow.state.in_(constants(OPEN)),
     )
     .order_by(RunRow.queue_no)
 )

@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constants
 from shared.db.models import RunRow
 from shared.protocol.run_states import RunState
 
@@ -26,7 +27,7 @@ def read_bad_ends(tx: Session, owner: str, messages: Sequence[Mapping[str, Any]]
         select(RunRow.id, RunRow.state, RunRow.reason, RunRow.terminal_entries).where(
             RunRow.id.in_(run_ids),
             RunRow.owner == owner,
-            RunRow.state.in_([RunState.FAILED, RunState.ABORTED]),
+            RunRow.state.in_(constants([RunState.FAILED, RunState.ABORTED])),
         )
     )
     found = {row.id: _end(row.id, row.state, row.reason, row.terminal_entries) for row in rows}

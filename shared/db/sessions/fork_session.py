@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.titles import clean_title
 from shared.db.clock import read_clock
+from shared.db.constants import constant, constants
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, MessageTermsRow, RunRow, SessionRow, SnapshotRow
 from shared.db.sessions.edit_session import create_session
@@ -86,7 +87,7 @@ def _last(tx: Session, owner: str, session_id: str, up_to: int | None) -> Any:
 def _wanted(owner: str, session_id: str, last: Row[Any] | None) -> ColumnElement[bool]:
     """Which messages are copied."""
     unfinished = select(RunRow.id).where(
-        RunRow.owner == owner, RunRow.session_id == session_id, RunRow.state.in_([*OPEN])
+        RunRow.owner == owner, RunRow.session_id == session_id, RunRow.state.in_(constants(OPEN))
     )
     conditions = [
         MessageRow.owner == owner,
@@ -145,7 +146,7 @@ def _copy_summary(tx: Session, owner: str, session_id: str, new_id: str) -> None
         .where(
             MessageRow.owner == owner,
             MessageRow.session_id == new_id,
-            MessageRow.role.in_(ROLES),
+            MessageRow.role.in_(constants(ROLES)),
             MessageRow.turn_no <= stored.last_turn_no,
         )
     )
@@ -162,7 +163,7 @@ def _complete(tx: Session, source: Row[Any], new_id: str) -> None:
     last_turn = tx.scalar(select(func.max(MessageRow.turn_no)).where(*here)) or 0
     answer = tx.scalar(
         select(func.substr(MessageRow.content, 1, 400))
-        .where(*here, MessageRow.role == "assistant", MessageRow.content != "")
+        .where(*here, MessageRow.role == constant("assistant"), MessageRow.content != "")
         .order_by(MessageRow.turn_no.desc(), MessageRow.idx.desc())
         .limit(1)
     )

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from shared.conversation.compression_plan import LastCompression
 from shared.conversation.history_size import REFUSED_MOST, TOO_LARGE, cut_marked
 from shared.db.clock import read_clock
+from shared.db.constants import constants
 from shared.db.models import MessageRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
@@ -186,7 +187,7 @@ _NAMES = tuple(_COLUMNS)
 _PART = (
     MessageRow.owner == bindparam("of_owner", type_=String),
     MessageRow.session_id == bindparam("of_session", type_=String),
-    MessageRow.role.in_(summaries.ROLES),
+    MessageRow.role.in_(constants(summaries.ROLES)),
     MessageRow.turn_no > bindparam("after", type_=Integer),
     MessageRow.turn_no <= bindparam("turn", type_=Integer),
 )

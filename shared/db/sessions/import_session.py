@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.conversation.search_terms import VERSION
+from shared.db.constants import constant
 from shared.db.locks import lock_session
 from shared.db.models import MessageRow, SessionRow, UsageRow
 from shared.db.search.index import index_messages, index_title
@@ -111,7 +112,7 @@ def _complete(tx: Session, conversation: Row[Any], chat: Chat, usage_id: str) ->
         tx.flush()
     here = (MessageRow.owner == owner, MessageRow.session_id == chat.id)
     count = select(func.count()).where(*here, MessageRow.turn_no.is_not(None))
-    tools = select(func.count()).where(*here, MessageRow.role == "tool")
+    tools = select(func.count()).where(*here, MessageRow.role == constant("tool"))
     tokens = context_tokens(tx, owner, chat.id)
     index_title(tx, owner, chat.id, chat.columns.get("title"))
     tx.execute(

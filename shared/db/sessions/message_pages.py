@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, select, tuple_
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constants
 from shared.db.models import MessageRow
 from shared.db.sessions.bad_ends import End, read_bad_ends
 
@@ -58,7 +59,7 @@ def read_page(
         MessageRow.owner == owner,
         MessageRow.session_id == session_id,
         MessageRow.turn_no.is_not(None),
-        MessageRow.role.in_(_ROLES),
+        MessageRow.role.in_(constants(_ROLES)),
     )
     if after is not None:
         place = tuple_(*_PLACE)

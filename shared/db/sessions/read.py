@@ -7,6 +7,7 @@ from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from shared.conversation.content import input_text
+from shared.db.constants import constant, constants
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.sessions.bad_ends import read_bad_ends
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
@@ -89,22 +90,14 @@ def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAG
 
 def recent_runs(tx: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
     """Return all open runs of the session and the newest ended ones, in the order of the queue."""
-    rows = tx.execute(_RECENT, {"of_owner": owner, "of_session": session_id})
+    rows = tx.connection().execute(_RECENT, {"of_owner": owner, "of_session": session_id})
     return {row.id: _run(row) for row in rows}
 
 
 def waiting(tx: Session, owner: str, session_id: str) -> list[Message]:
     """Return `[{run_id, input, created_at}]` of queued runs whose turn has not begun, in order."""
-    rows = tx.execute(
-        select(RunRow.id, RunRow.input, RunRow.created_at)
-        .where(
-            RunRow.owner == owner,
-            RunRow.session_id == session_id,
-            RunRow.state == RunState.QUEUED,
-            RunRow.turn_no.is_(None),
-        )
-        .order_by(RunRow.queue_no)
-    )
+    here = {"of_owner": owner, "of_session": session_id}
+    rows = tx.connection().execute(_WAITING, here).all()
     return [
         {"run_id": row.id, "input": input_text(row.input)[:SHOWN], "created_at": row.created_at}
         for row in rows
@@ -136,6 +129,18 @@ def read_run(tx: Session, owner: str, run_id: str) -> Conversation:
     return Conversation(runs={row.id: info}, messages=messages, total=len(messages))
 
 
+_WAITING: Any = (
+    select(RunRow.id, RunRow.input, RunRow.created_at)
+    .where(
+        RunRow.owner == bindparam("of_owner"),
+        RunRow.session_id == bindparam("of_session"),
+        RunRow.state == constant(RunState.QUEUED),
+        RunRow.turn_no.is_(None),
+    )
+    .order_by(RunRow.queue_no)
+)
+
+
 def _recent() -> Any:
     """One statement, so that all rows are of one moment."""
     mine = (RunRow.owner == bindparam("of_owner"), RunRow.session_id == bindparam("of_session"))
@@ -149,7 +154,7 @@ def _recent() -> Any:
     first = select(func.min(newest.c.queue_no)).scalar_subquery()
     return (
         select(RunRow.id, RunRow.state, RunRow.turn_no, RunRow.announced_at, RunRow.profile)
-        .where(*mine, (RunRow.queue_no >= first) | RunRow.state.in_([*OPEN]))
+        .where(*mine, (RunRow.queue_no >= first) | RunRow.state.in_(constants(OPEN)))
         .order_by(RunRow.queue_no)
     )
 
@@ -186,5 +191,5 @@ def _shown(owner: str, session_id: str) -> tuple[Any, ...]:
         MessageRow.owner == owner,
         MessageRow.session_id == session_id,
         MessageRow.turn_no.is_not(None),
-        MessageRow.role.in_(("user", "assistant", "tool")),
+        MessageRow.role.in_(constants(("user", "assistant", "tool"))),
     )

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from shared.conversation.compression_plan import Snapshot
 from shared.db.clock import DbNow, read_clock
+from shared.db.constants import constant, constants
 from shared.db.models import MessageRow, SnapshotRow
 from shared.db.runs.claim import Claim
 from shared.db.runs.ownership import owned
@@ -63,7 +64,7 @@ def covers(tx: Session, claim: Claim, stored: Stored) -> bool:
         .where(
             MessageRow.owner == claim.owner,
             MessageRow.session_id == claim.session_id,
-            MessageRow.role.in_(ROLES),
+            MessageRow.role.in_(constants(ROLES)),
             MessageRow.turn_no <= stored.snapshot.turn_no,
         )
     )
@@ -124,7 +125,7 @@ def _are_the_same(
         select(MessageRow.id).where(
             MessageRow.owner == claim.owner,
             MessageRow.session_id == claim.session_id,
-            MessageRow.role.in_(ROLES),
+            MessageRow.role.in_(constants(ROLES)),
             MessageRow.turn_no.between(turns[0]["turn_no"], snapshot.turn_no),
         )
     )
@@ -160,7 +161,7 @@ def drop_covering(tx: Session, owner: str, session_id: str, turn_no: int) -> Non
 
 
 _COUNT = func.coalesce(MessageRow.token_count, 0)
-_ANSWERS = case((MessageRow.role == "assistant", _COUNT), else_=0)
+_ANSWERS = case((MessageRow.role == constant("assistant"), _COUNT), else_=0)
 
 
 def context_sums(
@@ -174,7 +175,7 @@ def context_sums(
         MessageRow.owner == owner,
         MessageRow.session_id == session_id,
         MessageRow.turn_no > func.coalesce(covered, -1),
-        MessageRow.role.in_(ROLES),
+        MessageRow.role.in_(constants(ROLES)),
     )
     counted = select(func.sum(_COUNT)).where(*sent).scalar_subquery()
     answers = select(func.sum(_ANSWERS)).where(*sent).scalar_subquery()

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import String, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constant
 from shared.db.models import MessageRow, SessionRow
 from shared.db.sessions.summaries import context_sums
 from shared.db.usage_report import session_totals
@@ -23,7 +24,7 @@ def _summing_up() -> Any:
         .values(
             message_count=select(func.count()).where(*here, in_turn).scalar_subquery(),
             tool_call_count=select(func.count())
-            .where(*here, MessageRow.role == "tool")
+            .where(*here, MessageRow.role == constant("tool"))
             .scalar_subquery(),
             last_active=bindparam("now"),
             input_tokens=tokens[0],

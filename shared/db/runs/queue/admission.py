@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Integer, Select, String, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constant, constants
 from shared.db.models import RunRow
 from shared.errors import QuotaExceeded
 from shared.protocol.run_states import OPEN, RunState
@@ -56,7 +57,7 @@ def count_waiting(tx: Session, most: int) -> int:
 def _counting(states: tuple[RunState, ...]) -> Select[int]:
     """How many runs of `of_owner` are in these states, up to `most`; built once."""
     return _up_to_most(
-        RunRow.owner == bindparam("of_owner", type_=String), RunRow.state.in_(states)
+        RunRow.owner == bindparam("of_owner", type_=String), RunRow.state.in_(constants(states))
     )
 
 
@@ -66,4 +67,4 @@ def _up_to_most(*conditions: Any) -> Select[int]:
     return select(func.count()).select_from(some)
 
 
-_WAITING: Final = _up_to_most(RunRow.state == RunState.QUEUED)
+_WAITING: Final = _up_to_most(RunRow.state == constant(RunState.QUEUED))

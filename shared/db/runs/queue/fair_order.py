@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import String, bindparam, case, func, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
+from shared.db.constants import constant
 from shared.db.models import IS_DUE, OwnerTurnRow, RunRow, SessionRow
 from shared.db.runs.session_queue import is_sibling
 from shared.db.upserts import Upsert
@@ -34,7 +35,9 @@ def next_no(owner: Any = None, profile: Any = None) -> Any:
         select(_round_of(profile).label("n")),
         select(mine.last_no + 1).where(mine.owner == owner),
         select(func.max(other.due_no) + 1).where(
-            other.owner == owner, other.state == RunState.QUEUED, other.announced_at.is_(None)
+            other.owner == owner,
+            other.state == constant(RunState.QUEUED),
+            other.announced_at.is_(None),
         ),
     ).subquery()
     return select(func.coalesce(func.max(numbers.c.n), 0)).scalar_subquery()
@@ -56,7 +59,7 @@ def _next_due() -> Any:
     here = (first.owner == here_owner, first.session_id == bindparam("of_session"))
     head = (
         select(first.id)
-        .where(*here, first.state == RunState.QUEUED)
+        .where(*here, first.state == constant(RunState.QUEUED))
         .order_by(first.queue_no)
         .limit(1)
         .scalar_subquery()
@@ -68,14 +71,18 @@ def _next_due() -> Any:
     )
     not_over = (
         select(other.id)
-        .where(is_sibling(other), other.state != RunState.QUEUED, other.announced_at.is_(None))
+        .where(
+            is_sibling(other),
+            other.state != constant(RunState.QUEUED),
+            other.announced_at.is_(None),
+        )
         .exists()
     )
     return (
         update(RunRow)
         .where(
             RunRow.id == head,
-            RunRow.state == RunState.QUEUED,
+            RunRow.state == constant(RunState.QUEUED),
             RunRow.due_no.is_(None),
             ~not_over,
         )

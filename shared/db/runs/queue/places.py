@@ -7,6 +7,7 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.models import RunRow
 from shared.db.runs.queue.claim_next import due_profiles, first_due
 from shared.protocol.run_states import LIVE
@@ -49,7 +50,7 @@ def _pace(tx: Session) -> dict[str, float]:
     age = DbNow() - func.coalesce(RunRow.first_claimed_at, RunRow.created_at)
     rows = tx.execute(
         select(RunRow.profile, func.count().label("live"), func.avg(age).label("age"))
-        .where(RunRow.state.in_([*LIVE]), RunRow.announced_at.is_(None))
+        .where(RunRow.state.in_(constants(LIVE)), RunRow.announced_at.is_(None))
         .group_by(RunRow.profile)
     )
     return {row.profile: 2 * max(0.0, row.age) / row.live for row in rows}
