@@ -6,6 +6,7 @@ again at its place, in its own thread.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -34,8 +35,10 @@ class Reader(Generic[P, E]):
         most_bytes: int,
         cut: Callable[[], None],
         has_left: Callable[[], bool] = lambda: False,
+        rest: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`cut` breaks its connection; `has_left`: whether its client has closed that."""
+        """`cut` breaks its connection; `has_left`: whether its client has closed that. `rest`:
+        seconds for which frames gather, when one has come, before they are taken together."""
         self.connection = connection
         self.principal: Principal | None = principal  # by which it came in
         self.place = place  # behind all that was offered
@@ -46,6 +49,7 @@ class Reader(Generic[P, E]):
         self._most_bytes = most_bytes
         self._cut = cut
         self.has_left = has_left
+        self._rest = rest
         self._items: deque[bytes | E] = deque()
         self._bytes = 0
         self._there = threading.Event()
@@ -104,6 +108,9 @@ class Reader(Generic[P, E]):
         """What waits, waiting for it at most so long."""
         if not self._items and not self.is_closed and not self.is_lost:
             self._there.wait(seconds)
+            pause = self._rest() if self._items else 0.0
+            if pause and not self.is_closed:
+                time.sleep(pause)
         self._there.clear()
         taken: list[bytes | E] = []
         while self._items:
@@ -126,6 +133,7 @@ class RunReader(Reader[Place, End]):
         most_bytes: int,
         cut: Callable[[], None],
         has_left: Callable[[], bool] = lambda: False,
+        rest: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__(
             connection,
@@ -135,6 +143,7 @@ class RunReader(Reader[Place, End]):
             most_bytes=most_bytes,
             cut=cut,
             has_left=has_left,
+            rest=rest,
         )
         self.run_id = run_id
 

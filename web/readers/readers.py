@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.02  # seconds
 LEFT_LOOK_EVERY = 1.0  # seconds between two looks for clients that have left
+COST = 100e-6  # seconds that it takes to wake a reader and to write what there is for it
+SHARE = 0.5  # of a core, for all of that
+LEAST_REST = 0.01  # seconds; a shorter one is not worth its timer
 AT_ONCE = 200  # readers that are looked at before others get their turn
 
 
@@ -70,6 +73,12 @@ class Readers:
         """The readers of this moment."""
         return list(self._by_sid.values())
 
+    def rest(self) -> float:
+        """Seconds for which each reader lets its frames gather: with many of them, one write for
+        every frame would take the whole process."""
+        seconds = len(self._by_sid) * COST / SHARE
+        return seconds if seconds >= LEAST_REST else 0.0
+
     def nudge_those_that_left(self) -> None:
         """Have comments sent to readers whose clients have closed their connections: what is sent
         to one that is gone fails, and its stream ends, instead of counting until the next event. A
@@ -90,7 +99,15 @@ class Readers:
     ) -> RunReader:
         """A new reader of a run. Raises TooManyStreams."""
         connection = self._connection(principal, profile)
-        reader = RunReader(connection, run_id, principal, cut=cut, has_left=has_left, **self._most)
+        reader = RunReader(
+            connection,
+            run_id,
+            principal,
+            cut=cut,
+            has_left=has_left,
+            rest=self.rest,
+            **self._most,
+        )
         self._by_sid[connection.sid] = reader
         return reader
 
@@ -105,7 +122,13 @@ class Readers:
         """A new reader of a session. Raises TooManyStreams."""
         connection = self._connection(principal, profile)
         follower = Follower(
-            connection, session_id, principal, cut=cut, has_left=has_left, **self._most
+            connection,
+            session_id,
+            principal,
+            cut=cut,
+            has_left=has_left,
+            rest=self.rest,
+            **self._most,
         )
         self._by_sid[connection.sid] = follower
         return follower

@@ -36,6 +36,7 @@ class Follower(Reader[SessionPlace, TurnEnd]):
         most_bytes: int,
         cut: Callable[[], None],
         has_left: Callable[[], bool] = lambda: False,
+        rest: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__(
             connection,
@@ -45,6 +46,7 @@ class Follower(Reader[SessionPlace, TurnEnd]):
             most_bytes=most_bytes,
             cut=cut,
             has_left=has_left,
+            rest=rest,
         )
         self.session_id = session_id
         self.turns: dict[str, int] = {}
