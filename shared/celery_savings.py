@@ -42,6 +42,9 @@ class OneClientTransport(Transport):
     """Kombu's Redis transport with such channels."""
 
     Channel = OneClientChannel
+    # Seconds for which BRPOP waits. A worker that was full asks for another run only when it has
+    # returned, and its free slots are idle until then; Kombu has one second.
+    brpop_timeout = 0.1  # type: ignore[assignment] # Redis takes fractions
 
 
 class PromptDispatcher(EventDispatcher):  # type: ignore[misc]

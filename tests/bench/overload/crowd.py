@@ -25,6 +25,7 @@ from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
 
 MANY, ONE = "many", "one"  # the user with all the work, and the other one
+OTHERS = [f"other-{number}" for number in range(20)]  # who send one run each
 
 _numbers = itertools.count(1)
 
@@ -56,10 +57,10 @@ class Crowd:
         """A socket of the user."""
         return RawClient(self.stack.url, token_of(user))
 
-    def first_token(self, *, within: float = 120.0) -> float:
-        """Seconds from a run of the other user to its first token."""
-        client, began = self.socket(ONE), time.monotonic()
-        session = f"{ONE}-{next(_numbers)}"
+    def first_token(self, user: str = ONE, *, within: float = 120.0) -> float:
+        """Seconds from a run of another user to its first token."""
+        client, began = self.socket(user), time.monotonic()
+        session = f"{user}-{next(_numbers)}"
         client.emit("run", {"session_id": session, "input": scripted(tokens=3, rate=50)})
         came, _ = client.until("message.delta")
         client.close()
@@ -99,11 +100,12 @@ class Crowd:
 
 @contextmanager
 def crowd(database_url: str, **settings: object) -> Iterator[Crowd]:
-    """A stack with both users."""
+    """A stack with both users. At its end nobody waits for the runs that are still live."""
+    settings = {"DRAIN_SECONDS": 1, **settings}
     stack = Stack(database_url=database_url, **settings)  # type: ignore[arg-type]
     users = stack.folder / "tokens.toml"
     lines = [f'{user} = "{hashlib.sha256(token_of(user).encode()).hexdigest()}"\n'
-             for user in (MANY, ONE)]  # fmt: skip
+             for user in (MANY, ONE, *OTHERS)]  # fmt: skip
     users.write_text("".join(["[users]\n", *lines]))
     users.chmod(0o600)
     stack.environment["TOKENS_FILE"] = str(users)

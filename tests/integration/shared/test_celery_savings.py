@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 import orjson
@@ -46,6 +48,19 @@ def test_a_channel_has_one_client_until_its_pool_is_another(app: Celery) -> None
         with channel.conn_or_acquire() as client:
             assert client.connection_pool is channel.pool
             assert client.ping()
+
+
+def test_a_worker_that_was_full_soon_asks_for_another_run(app: Celery) -> None:
+    with app.connection_for_read() as connection:
+        took = app.amqp.queues[TAKEOVER].bind(connection.default_channel)
+        connection.Consumer(queues=[took], callbacks=[lambda *_: None]).consume()
+        asked: list[float] = []
+        for _ in range(2):
+            began = time.monotonic()
+            with suppress(Empty, TimeoutError):
+                connection.transport.cycle.get(lambda *_: None, timeout=5)
+            asked.append(time.monotonic() - began)
+        assert max(asked) < 0.8  # Kombu's own waits for a second
 
 
 def test_messages_are_sent_by_few_clients(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ Problem: the next run has to be found without a look at all that wait, and an ow
 runs must not make the others wait for all of them. Idea (start-time fair queueing): a run gets a
 number, `due_no`, when it becomes due: when it is first in line in its session, and the ends before
 it are announced. The number is one more than that of its owner's run before it, but never less
-than where the rounds are: the highest number that was claimed so far, or the first one that waits
-in its profile, if that is lower. So each owner has
-one run in each round, who comes new joins the round that is under way, and the next run is the
+than one below where the rounds are: the highest number that was claimed so far, or the first one
+that waits in its profile, if that is lower. So each owner has one run in each round, who comes new
+or has sent nothing for a round goes before the round that is under way, and the next run is the
 lowest number: the first entry of an index.
 Invariant: the number is only an order. `claim` decides whether a run may start; a run that has a
 number without being due loses it there, and one that lacks its number gets it from the reaper.
@@ -32,7 +32,7 @@ def next_no(owner: Any = None, profile: Any = None) -> Any:
     profile = bindparam("of_profile", type_=String) if profile is None else profile
     mine, other = aliased(OwnerTurnRow), aliased(RunRow)
     numbers = union_all(
-        select(_round_of(profile).label("n")),
+        select((_round_of(profile) - 1).label("n")),
         select(mine.last_no + 1).where(mine.owner == owner),
         select(func.max(other.due_no) + 1).where(
             other.owner == owner,

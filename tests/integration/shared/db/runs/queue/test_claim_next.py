@@ -114,7 +114,20 @@ def test_rounds_do_not_go_back_when_runs_of_an_early_one_live_long(db: Database)
         end(db, taken(db))
     due(db, "late")
     due(db, "late")
-    assert [taken(db).owner for _ in range(4)] == ["late", "many", "late", "many"]
+    # One before the round, since it was not in the last one, and one in it.
+    assert [taken(db).owner for _ in range(4)] == ["late", "late", "many", "many"]
+
+
+def test_a_single_run_does_not_wait_for_one_of_each_of_the_others(db: Database) -> None:
+    for _ in range(3):
+        for number in range(20):
+            due(db, f"owner-{number}")
+    for _ in range(5):
+        taken(db)
+    due(db, "new")
+    assert taken(db).owner == "new"
+    due(db, "new")  # no credit any more: it waits as all do
+    assert "new" not in [taken(db).owner for _ in range(14)]
 
 
 def test_of_a_session_the_next_one_is_due_when_the_end_before_it_is_announced(
