@@ -76,8 +76,9 @@ def test_two_readers_split_the_tokens(gateway: DemoGateway) -> None:
             thread.start()
         for thread in threads:
             thread.join(timeout=15)
-    assert len(deltas(seen[0])) == len(deltas(seen[1])) == 20
-    assert not set(deltas(seen[0])) & set(deltas(seen[1]))
+    # About half each: a reader that is slow for a moment finds some taken.
+    assert min(len(deltas(of)) for of in seen) > 5
+    assert sorted(deltas(seen[0]) + deltas(seen[1])) == sorted(f"t{n} " for n in range(1, 41))
 
 
 def test_a_reader_that_leaves_takes_the_stream_along_and_the_run_goes_on(
