@@ -20,15 +20,27 @@ from kombu.transport.redis import Channel, Transport
 EVENTS_EVERY: Final = 0.5  # seconds for which task events are gathered
 EVENTS_MOST: Final = 200  # that are gathered; then they are sent at once
 TRANSPORT: Final = f"{__name__}:OneClientTransport"  # as text, since Flower asks for all settings
+FULL_FOR: Final = 0.1  # seconds
 HEARTBEAT: Final = "worker.heartbeat"
 TASK_EVENTS: Final = "task"  # the group of Celery's events that are gathered
 
 
 class OneClientChannel(Channel):
     """A channel with one Redis client for all commands; each still takes a connection from the
-    pool."""
+    pool.
 
+    The transport option `spare_queue` names the queue that a worker listens to when it is full. It
+    asks for other messages only when its BRPOP has returned, and slots that get free are idle until
+    then: so it waits for a tenth of a second there, where Kombu has one second.
+    """
+
+    from_transport_options: Any = (*Channel.from_transport_options, "spare_queue")
+    spare_queue = ""
     _kept: Any = None
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        is_full = set(self.active_queues) == {self.spare_queue}
+        super()._brpop_start(FULL_FOR if is_full else timeout)  # type: ignore[no-untyped-call]
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
@@ -42,9 +54,6 @@ class OneClientTransport(Transport):
     """Kombu's Redis transport with such channels."""
 
     Channel = OneClientChannel
-    # Seconds for which BRPOP waits. A worker that was full asks for another run only when it has
-    # returned, and its free slots are idle until then; Kombu has one second.
-    brpop_timeout = 0.1  # type: ignore[assignment] # Redis takes fractions
 
 
 class PromptDispatcher(EventDispatcher):  # type: ignore[misc]

@@ -108,13 +108,15 @@ def test_the_examples_of_the_page_work_as_they_are_written(stack: Stack, session
     api = client_of(stack)
     run_id = api.start(talk(3000, rate=20), session_id)
     list(zip(range(2), api.events(run_id), strict=False))
+    other = api.start(talk(3000, rate=20), f"{session_id}-other")  # an operator stops this one
     before, _, after = (ROOT / "docs" / "api.md").read_text("utf-8").partition(f"\n{OPENAI}\n")
     page = before + after.partition("\n## ")[2]
     examples = [found.groups() for found in EXAMPLE.finditer(page)]
     assert len(examples) == page.count("\n    curl ") >= 22
     # Those that need a live run come before the one that stops it.
     for command, shown in sorted(examples, key=lambda pair: "/stop" in pair[0]):
-        answer = curl(stack, command.replace("run_…", run_id))
+        of_operator = "/api/runs/run_…/stop" in command
+        answer = curl(stack, command.replace("run_…", other if of_operator else run_id))
         if "/s1/events" in command:
             assert answer.startswith(': stream opened\n\ndata: {"event":"session.updated"')
         elif "/events" in command:

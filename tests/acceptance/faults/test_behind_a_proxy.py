@@ -144,6 +144,7 @@ def test_a_rolling_restart_shows_no_error_and_loses_and_doubles_nothing(
             lambda shown=shown: all(  # type: ignore[misc]
                 len(page.received) > n + 20 for page, n in zip(pages, shown, strict=True)
             ),
+            within=30,  # a page asks again after up to 5 s, twice if its first try is refused
             what="more text",
         )
         leaving = behind.stack.web[number]
