@@ -29,17 +29,19 @@ class OneClientChannel(Channel):
     """A channel with one Redis client for all commands; each still takes a connection from the
     pool.
 
-    The transport option `spare_queue` names the queue that a worker listens to when it is full. It
-    asks for other messages only when its BRPOP has returned, and slots that get free are idle until
-    then: so it waits for a tenth of a second there, where Kombu has one second.
+    Of the transport options `main_queue` and `spare_queue` a worker that is full listens only to
+    the latter. It asks for messages of the other only when its BRPOP has returned, and slots that
+    get free are idle until then: so it waits for a tenth of a second there, where Kombu has one
+    second.
     """
 
-    from_transport_options: Any = (*Channel.from_transport_options, "spare_queue")
-    spare_queue = ""
+    from_transport_options: Any = (*Channel.from_transport_options, "main_queue", "spare_queue")
+    main_queue = spare_queue = ""
     _kept: Any = None
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        is_full = set(self.active_queues) == {self.spare_queue}
+        active = self.active_queues
+        is_full = self.spare_queue in active and self.main_queue not in active
         super()._brpop_start(FULL_FOR if is_full else timeout)  # type: ignore[no-untyped-call]
 
     def _create_client(self, asynchronous: bool = False) -> Any:

@@ -72,6 +72,7 @@ def celery_app(settings: Settings) -> Celery:
             "socket_keepalive": True,
             "health_check_interval": 25,
             "global_keyprefix": BROKER_PREFIX,
+            "main_queue": RUNS,
             "spare_queue": TAKEOVER,
         },
         broker_connection_retry_on_startup=True,

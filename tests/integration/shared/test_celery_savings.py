@@ -13,6 +13,7 @@ import orjson
 import pytest
 from celery import Celery
 from kombu import pools
+from kombu.entity import Queue
 
 from shared.celery_savings import (
     EVENTS_MOST,
@@ -52,8 +53,10 @@ def test_a_channel_has_one_client_until_its_pool_is_another(app: Celery) -> None
 
 def test_a_worker_that_was_full_soon_asks_for_another_run(app: Celery) -> None:
     with app.connection_for_read() as connection:
-        took = app.amqp.queues[TAKEOVER].bind(connection.default_channel)
-        connection.Consumer(queues=[took], callbacks=[lambda *_: None]).consume()
+        channel = connection.default_channel
+        # Every worker listens to a queue of its own as well.
+        queues = [app.amqp.queues[TAKEOVER].bind(channel), Queue("own", channel=channel)]
+        connection.Consumer(queues=queues, callbacks=[lambda *_: None]).consume()
         asked: list[float] = []
         for _ in range(2):
             began = time.monotonic()
