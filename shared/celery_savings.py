@@ -16,6 +16,8 @@ from celery import Celery
 from celery.app.events import Events
 from celery.events.dispatcher import EventDispatcher
 from kombu.transport.redis import Channel, Transport
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 EVENTS_EVERY: Final = 0.5  # seconds for which task events are gathered
 EVENTS_MOST: Final = 200  # that are gathered; then they are sent at once
@@ -43,6 +45,15 @@ class OneClientChannel(Channel):
         active = self.active_queues
         is_full = self.spare_queue in active and self.main_queue not in active
         super()._brpop_start(FULL_FOR if is_full else timeout)  # type: ignore[no-untyped-call]
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """A server that takes no writes now, or is a replica since a failover, is one that is away:
+        Celery connects anew. It would end the worker for what the server said."""
+        try:
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            self.client.connection.disconnect()
+            raise RedisConnectionError(str(error)) from error
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:

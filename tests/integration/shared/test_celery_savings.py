@@ -66,6 +66,20 @@ def test_a_worker_that_was_full_soon_asks_for_another_run(app: Celery) -> None:
         assert max(asked) < 0.8  # Kombu's own waits for a second
 
 
+def test_a_broker_that_takes_no_writes_is_one_that_is_away(
+    app: Celery, redis_server: RedisServer
+) -> None:
+    with app.connection_for_read() as connection, redis_server.client() as redis:
+        queue = app.amqp.queues[TAKEOVER].bind(connection.default_channel)
+        connection.Consumer(queues=[queue], callbacks=[lambda *_: None]).consume()
+        redis.config_set("min-replicas-to-write", 1)
+        try:
+            with pytest.raises(connection.connection_errors, match="NOREPLICAS"):
+                connection.transport.cycle.get(lambda *_: None, timeout=5)
+        finally:
+            redis.config_set("min-replicas-to-write", 0)
+
+
 def test_messages_are_sent_by_few_clients(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[dict[str, Any]] = []
     original = OneClientChannel._get_client
