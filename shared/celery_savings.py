@@ -6,6 +6,9 @@ each task event at once, where others gather them; a task asks its app for a res
 every green thread, where it is made anew. Idea: keep the client, gather the events, pin the
 backend. Workers send the same events of tasks as before.
 
+Two more of their habits are changed here, since they keep workers from ending, or end them: a
+heartbeat is tried for ever, and what a server says that takes no writes is fatal.
+
 What this relies on in the installed versions: `tests/integration/shared/test_celery_savings.py`.
 """
 

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from shared.db.constants import constant
 from shared.db.database import Database
 from shared.db.models import RunRow
 from shared.db.runs.queue.places import Place, places
@@ -122,5 +123,5 @@ class WaitingPlaces:
 
 
 def _queued(tx: Session, run_ids: list[str]) -> set[str]:
-    still = (RunRow.id.in_(run_ids), RunRow.state == RunState.QUEUED)
+    still = (RunRow.id.in_(run_ids), RunRow.state == constant(RunState.QUEUED))
     return set(tx.scalars(select(RunRow.id).where(*still)))
