@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Tab, Tabs
 from tests.support.servers.stack import Stack
@@ -80,6 +80,24 @@ def test_who_is_signed_in_and_what_is_used(tab: Tab) -> None:
     dialog.locator("div:has(> dt:text-is('Size of a session'))", has_text="MB").wait_for()
     dialog.locator("button", has_text="Sign out").click()
     tab.page.locator("#token").wait_for()
+
+
+def test_signing_out_ends_what_the_page_still_reads(tab: Tab) -> None:
+    """A list that is asked for with an ended cookie is refused: an error in the console."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    tab.page.route("**/api/sessions?*", hold)
+    with tab.page.expect_request("**/api/sessions?*"):
+        tab.page.reload()
+    tab.page.keyboard.press("Control+,")
+    tab.page.locator("dialog button", has_text="Sign out").click()
+    tab.page.locator("#token").wait_for()
+    for route in held:
+        route.continue_()
+    tab.page.wait_for_load_state("networkidle")
 
 
 def test_shortcuts_are_listed_and_do_what_they_say(tab: Tab) -> None:

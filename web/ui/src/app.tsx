@@ -16,8 +16,8 @@ const RunsRoom = lazy(() => import("./runs/runs_room"));
 
 /** Signing in, or the chat. */
 export function App({ first }: { readonly first: Promise<Found> }) {
-  const [found, setFound] = useState<Found>();
-  const [since] = useState(() => Date.now());
+  const [found, setFound] = useState<Found | { readonly kind: "leaving" }>();
+  const [since, setSince] = useState(() => Date.now());
   const language = useLanguage();
 
   useEffect(followPreferences, []);
@@ -51,24 +51,32 @@ export function App({ first }: { readonly first: Promise<Found> }) {
     return () => clearTimeout(timer);
   }, [found]);
 
+  useEffect(() => {
+    if (found?.kind !== "leaving") return;
+    void signOut().then(
+      () => setFound({ kind: "signed-out" }),
+      () => setFound({ kind: "no-answer", why: words().unreachable }),
+    );
+  }, [found]);
+
+  // What is shown asks with the cookie that is about to end, so it is taken away first.
+  const leave = () => {
+    setSince(Date.now());
+    setFound({ kind: "leaving" });
+  };
+
   if (found === undefined) return <Waiting text={words().asking} since={since} />;
+  if (found.kind === "leaving") return <Waiting text={words().leaving} since={since} />;
   if (found.kind === "no-answer") return <Waiting text={words().again(found.why)} since={since} />;
   if (found.kind === "signed-out")
     return <SignIn key={found.why} why={found.why} onFound={setFound} />;
   if (/^\/runs(\/|$)/.test(location.pathname))
     return (
       <Suspense fallback={<Waiting text={words().loading} since={since} />}>
-        <RunsRoom who={found.who} onSignOut={() => leave(setFound)} />
+        <RunsRoom who={found.who} onSignOut={leave} />
       </Suspense>
     );
-  return <SignedInPage who={found.who} onFound={setFound} />;
-}
-
-function leave(onFound: (found: Found) => void) {
-  void signOut().then(
-    () => onFound({ kind: "signed-out" }),
-    () => onFound({ kind: "no-answer", why: words().unreachable }),
-  );
+  return <SignedInPage who={found.who} onFound={setFound} onSignOut={leave} />;
 }
 
 function Waiting({ text, since }: { text: string; since: number }) {
@@ -83,7 +91,13 @@ function Waiting({ text, since }: { text: string; since: number }) {
   );
 }
 
-function SignedInPage({ who, onFound }: { who: SignedIn; onFound: (found: Found) => void }) {
+interface SignedInProps {
+  readonly who: SignedIn;
+  readonly onFound: (found: Found) => void;
+  readonly onSignOut: () => void;
+}
+
+function SignedInPage({ who, onFound, onSignOut }: SignedInProps) {
   const [chat] = useState(() => new ChatStore(who.owner));
   const { connection } = useChat(chat);
   const language = useLanguage();
@@ -112,9 +126,9 @@ function SignedInPage({ who, onFound }: { who: SignedIn; onFound: (found: Found)
         chat={chat}
         who={who}
         onSettings={openSettings}
-        onSignOut={() => leave(onFound)}
+        onSignOut={onSignOut}
       />
-      <Dialogs chat={chat} who={who} onSignOut={() => leave(onFound)} />
+      <Dialogs chat={chat} who={who} onSignOut={onSignOut} />
     </>
   );
 }

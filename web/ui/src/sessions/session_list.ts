@@ -49,6 +49,8 @@ export class SessionListStore {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private looking: ReturnType<typeof setInterval> | undefined;
   private readings = 0;
+  /** Ends what is being read when nobody looks at the list any longer. */
+  private watching = new AbortController();
   private isAdding = false;
   /** The session that is shown beside the list. */
   private current = "";
@@ -75,6 +77,7 @@ export class SessionListStore {
   }
 
   start(): void {
+    this.watching = new AbortController();
     this.channel = new Channel(`sessions.${this.options.owner}`, () => this.refresh());
     this.looking = setInterval(() => this.refresh(), LOOK_AGAIN);
     this.deletions.start();
@@ -84,6 +87,7 @@ export class SessionListStore {
   stop(): void {
     clearTimeout(this.timer);
     clearInterval(this.looking);
+    this.watching.abort();
     this.deletions.stop();
     this.channel?.close();
   }
@@ -123,7 +127,10 @@ export class SessionListStore {
     this.isAdding = true;
     const reading = this.readings;
     await this.trying(async () => {
-      const page = await listSessions(this.listing.search, this.listing.shown, this.cursor);
+      const page = await listSessions(this.listing.search, this.listing.shown, {
+        cursor: this.cursor,
+        signal: this.watching.signal,
+      });
       if (reading !== this.readings) return;
       this.cursor = page.next_cursor ?? undefined;
       const known = new Set(this.listing.sessions.map((one) => one.id));
@@ -168,9 +175,10 @@ export class SessionListStore {
     const reading = (this.readings += 1);
     const { search, shown } = this.listing;
     const { left } = this;
+    const { signal } = this.watching;
     this.left = new Set();
     await this.trying(async () => {
-      const page = await listSessions(search, shown);
+      const page = await listSessions(search, shown, { signal });
       for (const one of page.data) if (left.has(one.id)) this.marks.see(one);
       if (reading !== this.readings) return; // a later one is on its way
       const before = this.listing.isBehind ? [] : this.listing.sessions;
@@ -185,7 +193,7 @@ export class SessionListStore {
         isComplete: page.complete,
         hasMore: isLonger ? this.listing.hasMore : page.has_more,
       });
-      const live = await liveSessions(this.options.owner, LIVE_MOST);
+      const live = await liveSessions(this.options.owner, LIVE_MOST, signal);
       if (reading !== this.readings) return;
       this.options.onLive(live);
       this.set({ live });
@@ -193,12 +201,14 @@ export class SessionListStore {
   }
 
   private async trying(work: () => Promise<unknown>): Promise<void> {
+    const { signal } = this.watching;
     try {
       await work();
       const { failure: _failure, ...rest } = this.listing;
       this.listing = rest;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      if (signal.aborted) return;
       const state = this.listing.state === "loading" ? "failed" : this.listing.state;
       this.set({ failure: error.message, state, isBehind: false });
     }

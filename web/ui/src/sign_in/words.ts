@@ -20,6 +20,7 @@ export const words = catalogue(
     status: (status: number) => `The server answers with status ${number(status)}.`,
     asking: "Asking who you are",
     loading: "Loading",
+    leaving: "Signing out",
     again: (why: string) => `${why} Trying again every three seconds`,
     waited: (what: string, seconds: number) =>
       plural(seconds, { one: `${what}, for # second.`, other: `${what}, for # seconds.` }),
@@ -42,6 +43,7 @@ export const words = catalogue(
     status: (status: number) => `Der Server antwortet mit Status ${number(status)}.`,
     asking: "Es wird gefragt, wer du bist",
     loading: "Wird geladen",
+    leaving: "Du wirst abgemeldet",
     again: (why: string) => `${why} Alle drei Sekunden wird es erneut versucht`,
     waited: (what: string, seconds: number) =>
       plural(seconds, { one: `${what}, seit # Sekunde.`, other: `${what}, seit # Sekunden.` }),
