@@ -104,11 +104,14 @@ class Recording:
         return [p["seq"] for p in self.all(run_id=run_id) if "seq" in p and "messages" not in p]
 
     def text(self, run_id: str) -> str:
-        """What a page that knows nothing of seq shows of the run: `resumed`, then deltas."""
+        """What a page that knows nothing of seq shows of the run: `resumed` of its session, then
+        deltas."""
+        sessions = {p["session_id"] for p in self.all(run_id=run_id) if "session_id" in p}
         shown = ""
         for event in list(self.received):
             if event.name in SHOWN and "replay" not in event.payload:
-                shown = answer(event.payload, run_id)
+                if not sessions or event.payload.get("session_id") in sessions:
+                    shown = answer(event.payload, run_id)
             elif event.name == "message.delta" and event.payload.get("run_id") == run_id:
                 shown += event.payload["delta"]
         return shown
