@@ -78,6 +78,16 @@ def test_it_opens_at_its_end(long: Tab) -> None:
     assert long.page.locator(".row").count() < 60, "only what is in sight is in the document"
 
 
+def test_a_message_that_is_sent_is_shown_with_its_answer(long: Tab) -> None:
+    """Also while the list still finds out how high its rows are, and from far above."""
+    for tokens in (3, 4):
+        long.send(f'[[demo {{"tokens": {tokens}}}]]')
+        long.wait_for_text(f"t{tokens} ")
+        long.wait_for_rest()
+        wheel(long, -3_000)
+        long.page.locator("text=To the newest").wait_for()
+
+
 def test_all_of_it_is_reached_by_scrolling_up(long: Tab) -> None:
     beginning = long.page.locator("text=The beginning of the conversation.")
     for _ in range(200):

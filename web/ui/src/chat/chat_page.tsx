@@ -116,6 +116,7 @@ export function ChatPage({ chat, who, onSettings, onSignOut }: Props) {
           }
           oldest={<OldestLine view={view} onRead={readOlder} />}
           onNearTop={view.hasMore && view.reading === "no" ? readOlder : undefined}
+          sent={talk.sent}
           status={<RunStatus view={view} connection={connection} onAnswer={talk.answer} />}
         />
         <div className="dock column">

@@ -23,6 +23,8 @@ export interface Talk {
   readonly failure: string | undefined;
   readonly actions: Actions;
   readonly send: (input: Input, onBusy?: "queue" | "interrupt") => void;
+  /** How many messages were sent from here that appear in the conversation, not in the queue. */
+  readonly sent: number;
   readonly choose: (changes: Choices) => void;
   readonly open: (id?: string) => void;
   readonly stop: () => void;
@@ -38,6 +40,7 @@ export function useTalk(chat: ChatStore, state: ChatState, owner: string): Talk 
   const message = useMessage(owner, sessionId, isNew);
   const [choices, setChoices] = useChoices(owner, sessionId, isNew);
   const [readings, setReadings] = useState(0);
+  const [sent, setSent] = useState(0);
   const { info, profiles } = useSession(view, isNew, connection.kind === "live", readings);
   const wanted = (isNew ? choices.profile : info?.profile) ?? "default";
   const profile = profiles.find((one) => one.name === wanted);
@@ -50,6 +53,7 @@ export function useTalk(chat: ChatStore, state: ChatState, owner: string): Talk 
   const send = (input: Input, onBusy: "queue" | "interrupt" = "queue") => {
     setFailure(undefined);
     const { profile: chosen, ...rest } = choices;
+    if (!view.isWorking || onBusy === "interrupt") setSent((before) => before + 1);
     const isElsewhere = isNew && chosen !== undefined && chosen !== "default";
     if (isNew) keepChoices(owner, sessionId, choices);
     chat.send(input, onBusy, {
@@ -111,6 +115,7 @@ export function useTalk(chat: ChatStore, state: ChatState, owner: string): Talk 
     failure,
     actions,
     send,
+    sent,
     choose,
     open,
     stop: () => void tell(client.abort(sessionId)),

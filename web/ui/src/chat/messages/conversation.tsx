@@ -19,6 +19,8 @@ interface Props {
   readonly oldest: ReactNode;
   /** There are older messages, which are read when somebody comes near them. */
   readonly onNearTop: (() => void) | undefined;
+  /** How many messages were sent from here: whoever sends one is shown it. */
+  readonly sent: number;
 }
 
 /** Pixels from the top at which older messages are read: before somebody sees that they lack. */
@@ -27,7 +29,7 @@ const NEAR_TOP = 2_000;
 const OLDEST = 40;
 
 /** The messages; only those in sight are in the document. */
-export function Conversation({ items, actions, status, empty, oldest, onNearTop }: Props) {
+export function Conversation({ items, actions, status, empty, oldest, onNearTop, sent }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const { isAtEnd, onScroll, onHand, toEnd } = useStick(box, content);
@@ -38,6 +40,8 @@ export function Conversation({ items, actions, status, empty, oldest, onNearTop 
     if (top < NEAR_TOP) onNearTop?.();
   };
   useEffect(look);
+
+  useEffect(toEnd, [sent, toEnd]);
 
   return (
     <div className="conversation">

@@ -14,7 +14,9 @@ interface Stick {
 
 /** A list that grows while somebody scrolls it: browsers scroll in small steps over several frames,
  * and setting the position ends that. So a hand on the list suspends the following for a moment, and
- * only its way decides: up leaves the end, down to the end comes back. */
+ * only its way decides: up leaves the end, down to the end comes back. A list that changes its height
+ * moves by itself, too: rows come before the others, or turn out lower than they were guessed. That
+ * decides nothing. */
 export function useStick(
   box: RefObject<HTMLElement | null>,
   content: RefObject<HTMLElement | null>,
@@ -52,7 +54,7 @@ export function useStick(
     if (!found) return;
     const { scrollTop, scrollHeight, clientHeight } = found;
     const left = scrollHeight - clientHeight - scrollTop;
-    const wasMoved = scrollHeight < height.current && left <= 1; // by the browser, as it shrank
+    const wasMoved = scrollHeight !== height.current && hand.current === undefined;
     const wentDown = scrollTop > last.current;
     if (wentDown || wasMoved) lowest.current = scrollTop;
     if (scrollTop < lowest.current - 1) sticks.current = false;
@@ -60,7 +62,8 @@ export function useStick(
     last.current = scrollTop;
     height.current = scrollHeight;
     setAtEnd(sticks.current);
-  }, [box]);
+    if (wasMoved) follow();
+  }, [box, follow]);
 
   useEffect(() => {
     const inner = content.current;
