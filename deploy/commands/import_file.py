@@ -70,6 +70,10 @@ def _row(message: Mapping[str, Any]) -> Row:
     tokens = message.get("token_count")
     row["token_count"] = None if tokens is None else _number(tokens, 2**31)
     row["timestamp"] = _time(message["timestamp"])
+    row["error"] = message.get("error") if isinstance(message.get("error"), bool) else None
+    for name in ("duration", "reasoning_duration"):
+        seconds = message.get(name)
+        row[name] = None if seconds is None else _time(seconds)
     return row
 
 

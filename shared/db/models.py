@@ -111,6 +111,8 @@ class SessionRow(Base):
 class MessageRow(Base):
     """One message. `turn_no` is NULL while the run that will answer it is queued (R23).
 
+    `error`, `duration`: whether the tool failed, and seconds that it ran. `reasoning_duration`:
+    seconds from the first word of reasoning to what followed. NULL where nobody watched.
     `indexed_by`: the version of the rules by which it was made searchable; NULL: not yet.
     """
 
@@ -143,6 +145,9 @@ class MessageRow(Base):
     reasoning_details: Mapped[str | None]
     reasoning_content: Mapped[str | None]
     codex_reasoning_items: Mapped[str | None]
+    error: Mapped[bool | None]
+    duration: Mapped[float | None]
+    reasoning_duration: Mapped[float | None]
     indexed_by: Mapped[int | None]
 
 

@@ -9,7 +9,8 @@ Idea: `Transcript` is a state machine. `apply` takes the entries of the log one 
 Rules: deltas extend the open assistant message; `tool.started` closes it with `tool_calls`; the
 terminal event closes it with its own reason, and gives it `output` as text if the run streamed
 none. An assistant message exists only once it has text or reasoning, so none is empty.
-`reasoning.available` repeats the answer (P11) and is ignored.
+`reasoning.available` repeats the answer (P11) and is ignored. An answer that began with reasoning
+has `reasoning_duration`: the seconds until its text, or until it was closed without any.
 Invariant: fold(a + b) == from_state(to_state(fold(a))) continued with b, for every cut. `apply`
 never raises on JSON-like input: a live run must not fail because of a malformed event. A delta
 costs O(1) amortized; texts are joined only when they are read.
@@ -41,6 +42,9 @@ class _Text:
     def add(self, part: str) -> None:
         self._parts.append(part)
 
+    def is_empty(self) -> bool:
+        return not self._parts
+
     def value(self) -> str:
         if len(self._parts) > 1:
             self._parts = ["".join(self._parts)]
@@ -62,10 +66,14 @@ class _Entry:
     tool_name: str | None = None
     error: bool | None = None
     duration: float | None = None
+    reasoning_duration: float | None = None
 
     def optional_fields(self) -> dict[str, Any]:
         """The fields that are left out when they are unknown (P1)."""
-        names = ("finish_reason", "tool_call_id", "tool_name", "error", "duration")
+        names = (
+            *("finish_reason", "tool_call_id", "tool_name", "error"),
+            *("duration", "reasoning_duration"),
+        )
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def to_state(self) -> dict[str, Any]:
@@ -151,7 +159,9 @@ class Transcript:
 
     def _add_text(self, event: Mapping[str, Any]) -> None:
         if delta := _text(event, "delta"):
-            self._answer().content.add(delta)
+            answer = self._answer()
+            self._end_reasoning(answer)
+            answer.content.add(delta)
             self.produced_text = self.produced_text or not delta.isspace()
 
     def _add_reasoning(self, event: Mapping[str, Any]) -> None:
@@ -179,7 +189,9 @@ class Transcript:
     def _end(self, event: Mapping[str, Any]) -> None:
         output = _text(event, "output")
         if output and not output.isspace() and not self.produced_text:
-            self._answer().content = _Text(output)
+            answer = self._answer()
+            self._end_reasoning(answer)
+            answer.content = _Text(output)
         self._close_answer(_end_reason(event))
         self.ended = True
 
@@ -201,6 +213,12 @@ class Transcript:
         last = self._entries[-1] if self._entries else None
         if last and last.role == "assistant" and last.open:
             last.open, last.finish_reason = False, reason
+            self._end_reasoning(last)
+
+    def _end_reasoning(self, answer: _Entry) -> None:
+        """Text follows, or nothing does: what was reasoned before took until now."""
+        if answer.content.is_empty() and not answer.reasoning.is_empty() and answer.timestamp:
+            answer.reasoning_duration = max(0.0, self._clock - answer.timestamp)
 
     def _open_tools(self) -> list[_Entry]:
         return [entry for entry in self._entries if entry.role == "tool" and entry.open]

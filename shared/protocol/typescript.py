@@ -41,6 +41,7 @@ export interface Message {
   tool_name?: string;
   error?: boolean;
   duration?: number;
+  reasoning_duration?: number;
   content_blocks?: unknown[];
   truncated?: boolean;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 from playwright.sync_api import expect
 
@@ -39,6 +40,21 @@ def sent_input(stack: Stack, tab: Tab, index: int = -1) -> object:
     session = tab.page.url.partition("s=")[2]
     runs = tab.page.request.get(f"{stack.url}/v1/runs?session_id={session}").json()["data"]
     return stack.run_row(runs[::-1][index]["run_id"]).input
+
+
+def test_what_took_how_long_and_what_failed_is_known_after_a_reload(tab: Tab) -> None:
+    tab.send(
+        '[[demo {"tokens": 40, "reasoning": 60, "rate": 40, "tools":'
+        ' [{"after": 20, "name": "clock", "seconds": 0.7, "error": true}]}]]'
+    )
+    tab.wait_for_text("t40")
+    tab.wait_for_rest()
+    for _ in range(2):
+        reasoning = tab.page.locator("summary", has_text="Thought for ")
+        expect(reasoning).to_have_text(re.compile(r"^Thought for [1-3] s$"))
+        expect(tab.page.locator(".tool-failed .tool-state")).to_have_text("failed in 0.7 s")
+        tab.page.reload()
+        tab.wait_for_state("Live")
 
 
 def test_images_and_files_are_sent_and_shown_again(tab: Tab, stack: Stack) -> None:

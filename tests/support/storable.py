@@ -49,5 +49,8 @@ def check_row(row: Mapping[str, Any]) -> None:
         assert row[name] is None or type(row[name]) is str
     for name in ("reasoning_content", "codex_reasoning_items"):
         assert row[name] is None or type(row[name]) is str
+    for name in ("duration", "reasoning_duration"):
+        assert row[name] is None or (type(row[name]) is float and 0 <= row[name] < 2**31)
+    assert row["error"] is None or type(row["error"]) is bool
     assert row["timestamp"] is None or type(row["timestamp"]) is float
     assert row["tool_calls"] is None or type(row["tool_calls"]) is list

@@ -27,6 +27,7 @@ _COPIED = (
     "reasoning_content",
     "codex_reasoning_items",
 )
+_LONGEST = 2.0**31  # seconds
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def reconcile(
     if theirs and mine and _continues(shown, theirs):
         rows = [_row(message, tool_names(theirs)) for message in theirs]
         _merge_reasoning(rows, shown)
+        _merge_watched(rows, shown)
         replaced, diverged = True, False
     else:
         rows = [_row(message, {}) for message in shown]
@@ -106,6 +108,7 @@ def _text(message: Mapping[str, Any]) -> str:
 
 def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
     row: Row = {key: message.get(key) or None for key in _COPIED}
+    row |= _watched(message)
     row["role"] = message["role"]
     row["content"] = _text(message)
     row["tool_calls"] = clean_calls(with_ids(message.get("tool_calls"))) or None
@@ -113,6 +116,21 @@ def _row(message: Mapping[str, Any], names: Mapping[str, str]) -> Row:
     stamp = message.get("timestamp")
     row["timestamp"] = stamp if isinstance(stamp, int | float) and stamp > 0 else None
     return row
+
+
+def _watched(message: Mapping[str, Any]) -> Row:
+    """What only those know who watched the run: the gateway keeps none of it."""
+    error = message.get("error")
+    return {
+        "error": error if isinstance(error, bool) else None,
+        "duration": _seconds(message.get("duration")),
+        "reasoning_duration": _seconds(message.get("reasoning_duration")),
+    }
+
+
+def _seconds(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _LONGEST else None  # type: ignore[arg-type,operator]
 
 
 def with_ids(calls: object) -> list[Row]:
@@ -130,6 +148,22 @@ def _merge_reasoning(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) ->
     thoughts = [m.get("reasoning") for m in shown if m.get("role") == "assistant"]
     for row, reasoning in zip(answers, thoughts, strict=False):
         row["reasoning"] = row["reasoning"] or reasoning or None
+
+
+def _merge_watched(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) -> None:
+    """Give the gateway's rows what was watched: answers in their order, tools by their calls."""
+    answers = [row for row in rows if row["role"] == "assistant"]
+    spoken = [message for message in shown if message.get("role") == "assistant"]
+    for row, message in zip(answers, spoken, strict=False):
+        row |= _watched(message)
+    tools = [row for row in rows if row["role"] == "tool"]
+    for message in shown:
+        if message.get("role") != "tool":
+            continue
+        match = next((row for row in tools if _same_tool(_row(message, {}), row)), None)
+        if match is not None:
+            tools.remove(match)
+            match |= _watched(message)
 
 
 def _merge_tool_results(rows: Sequence[Row], theirs: Sequence[Mapping[str, Any]]) -> None:

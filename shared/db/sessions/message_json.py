@@ -23,6 +23,9 @@ MESSAGE_COLUMNS: tuple[Any, ...] = (
     MessageRow.timestamp,
     MessageRow.finish_reason,
     MessageRow.reasoning,
+    MessageRow.error,
+    MessageRow.duration,
+    MessageRow.reasoning_duration,
 )
 
 
@@ -39,6 +42,9 @@ def message(row: Row[Any]) -> Message:
     for name in ("run_id", "tool_calls", "tool_call_id", "tool_name", "finish_reason"):
         if value := getattr(row, name):
             shown[name] = value
+    for name in ("error", "duration", "reasoning_duration"):
+        if (known := getattr(row, name)) is not None:
+            shown[name] = known
     if row.content_blocks:
         shown["content_blocks"] = row.content_blocks
     return shown

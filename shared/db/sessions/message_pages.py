@@ -28,6 +28,9 @@ _SHOWN: Final = (
     "reasoning",
     "reasoning_content",
     "run_id",
+    "error",
+    "duration",
+    "reasoning_duration",
 )
 _ROLES: Final = ("user", "assistant", "tool")
 _COLUMNS: Final = (*(getattr(MessageRow, name) for name in _SHOWN), MessageRow.turn_no)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.models import MessageRow
 
-_FROM_GATEWAY = (
+_GIVEN = (
     "role",
     "content",
     "tool_call_id",
@@ -23,16 +23,19 @@ _FROM_GATEWAY = (
     "reasoning_details",
     "reasoning_content",
     "codex_reasoning_items",
+    "error",
+    "duration",
+    "reasoning_duration",
 )
 _AS_ADDED: tuple[Any, ...] = (
-    *(getattr(MessageRow, name) for name in _FROM_GATEWAY),
+    *(getattr(MessageRow, name) for name in _GIVEN),
     MessageRow.tool_calls,
     MessageRow.timestamp,
 )
 _CLEARED = delete(MessageRow).where(MessageRow.run_id == bindparam("of_run"), MessageRow.idx > 0)
 _ADDED = insert(MessageRow).values(
     {
-        **{name: bindparam(name) for name in (*_FROM_GATEWAY, "owner", "session_id", "run_id")},
+        **{name: bindparam(name) for name in (*_GIVEN, "owner", "session_id", "run_id")},
         **{name: bindparam(name) for name in ("turn_no", "idx", "timestamp")},
         "tool_calls": bindparam("tool_calls", type_=JSON(none_as_null=True)),
     }
@@ -64,7 +67,7 @@ def add_rows(tx: Session, run: Row[Any], rows: Sequence[Mapping[str, Any]], now:
     }
     written = [
         {
-            **{name: row.get(name) for name in _FROM_GATEWAY},
+            **{name: row.get(name) for name in _GIVEN},
             **whose,
             "idx": index,
             "tool_calls": row.get("tool_calls"),

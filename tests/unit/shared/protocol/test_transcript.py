@@ -49,6 +49,7 @@ def test_deltas_join_one_answer_that_the_end_closes() -> None:
             "reasoning": "hmm.",
             "timestamp": 100,
             "finish_reason": "stop",
+            "reasoning_duration": 0.0,
         }
     ]
 
@@ -69,6 +70,29 @@ def test_text_around_tools_stays_in_order_and_apart() -> None:
     tool = transcript.messages()[1]
     assert (tool["tool_name"], tool["error"], tool["duration"]) == ("ls", False, 0.5)
     assert transcript.segments() == ["Let me look.", "Found it."]
+
+
+def test_reasoning_takes_until_the_text_a_tool_or_the_end() -> None:
+    transcript = fold(
+        event("reasoning.delta", text="a", timestamp=100),
+        event("reasoning.delta", text="b", timestamp=101),
+        event("message.delta", delta="Let me look.", timestamp=103.5),
+        event("reasoning.delta", text="c", timestamp=110),
+        event("tool.started", tool="ls", timestamp=111),
+        event("reasoning.delta", text="d", timestamp=112),
+        event("tool.started", tool="ls", timestamp=114),
+        event("message.delta", delta="Both.", timestamp=115),
+        event("tool.started", tool="ls", timestamp=116),
+        event("thinking.delta", text="e", timestamp=120),
+        event("run.completed", output="", timestamp=121),
+    )
+    answers = [m for m in transcript.messages() if m["role"] == "assistant"]
+    assert [m.get("reasoning_duration") for m in answers] == [3.5, 2, None, 1]
+    backwards = fold(
+        event("reasoning.delta", text="a", timestamp=100),
+        event("run.completed", output="42", timestamp=90),
+    )
+    assert backwards.messages()[0]["reasoning_duration"] == 0
 
 
 def test_the_output_is_taken_only_if_no_text_was_streamed() -> None:

@@ -48,6 +48,21 @@ def contents(result: ReconciledTurn) -> list[tuple[str, str]]:
     return [(row["role"], row["content"]) for row in result.rows]
 
 
+def test_what_was_watched_is_kept_beside_the_gateways_rows_and_without_them() -> None:
+    seen = shown(
+        ("reasoning.delta", {"text": "I should look.", "timestamp": 10}),
+        ("message.delta", {"delta": "Let me look.", "timestamp": 12.5}),
+        ("tool.started", {"tool": "ls"}),
+        ("tool.completed", {"tool": "ls", "duration": 0.25, "error": True}),
+        ("message.delta", {"delta": "Two files."}),
+    )
+    for stored in (GatewayTranscript("eph", messages(STORED)), None):
+        rows = reconcile(seen, stored, "eph", "stop").rows
+        assert [row["reasoning_duration"] for row in rows] == [2.5, None, None]
+        assert [row["duration"] for row in rows] == [None, 0.25, None]
+        assert [row["error"] for row in rows] == [None, True, None]
+
+
 def test_the_gateways_rows_replace_the_streamed_ones_with_results_names_and_reasoning() -> None:
     result = kept(STORED)
     assert (result.replaced, result.diverged) == (True, False)

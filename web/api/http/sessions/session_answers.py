@@ -107,7 +107,9 @@ class DeletedSessions(BaseModel):
 
 
 class SessionMessage(BaseModel):
-    """A message as the gateway shows one, with its run."""
+    """A message as the gateway shows one, with its run. `error`, `duration`: of a tool, whether it
+    failed and how many seconds it ran. `reasoning_duration`: seconds that an answer was thought
+    about before it began."""
 
     id: int
     session_id: str
@@ -123,6 +125,9 @@ class SessionMessage(BaseModel):
     reasoning: str | None
     reasoning_content: str | None
     run_id: str | None
+    error: bool | None
+    duration: float | None
+    reasoning_duration: float | None
 
 
 class TurnEnd(BaseModel):

@@ -302,11 +302,11 @@ export const REASONING = spoken(
   {
     live: "Thinking",
     done: (took: number | undefined) =>
-      took === undefined ? "Thoughts" : `Thought for ${seconds(took)}`,
+      took === undefined ? "Thoughts" : `Thought for ${seconds(took * 1000)}`,
   },
   {
     live: "Denkt nach",
     done: (took: number | undefined) =>
-      took === undefined ? "Gedanken" : `Hat ${seconds(took)} nachgedacht`,
+      took === undefined ? "Gedanken" : `Hat ${seconds(took * 1000)} nachgedacht`,
   },
 );

@@ -406,7 +406,7 @@ export interface SessionMatch {
   snippet: Snippet | null;
 }
 
-/** A message as the gateway shows one, with its run. */
+/** A message as the gateway shows one, with its run. `error`, `duration`: of a tool, whether it failed and how many seconds it ran. `reasoning_duration`: seconds that an answer was thought about before it began. */
 export interface SessionMessage {
   id: number;
   session_id: string;
@@ -422,6 +422,9 @@ export interface SessionMessage {
   reasoning: string | null;
   reasoning_content: string | null;
   run_id: string | null;
+  error: boolean | null;
+  duration: number | null;
+  reasoning_duration: number | null;
 }
 
 /** Live runs, and how many there may be; null: no limit is set, or only operators see it. */

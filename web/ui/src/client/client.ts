@@ -8,7 +8,6 @@ import { oldestOf, withOlder, withoutOlder } from "./older";
 import type { Input } from "./input";
 import { Outbox, type Choices, type Store } from "./outbox";
 import { RUN_EVENTS, SESSION_EVENTS, type Reply, type Requests } from "./protocol.generated";
-import { withThoughts } from "./thoughts";
 import {
   countOf,
   cursorOf,
@@ -345,8 +344,7 @@ export class Client {
 function afterEvent(before: SessionView, event: AnyEvent): Change {
   const { view, ...change } = withRunEvent(before, event);
   if (view === before) return { ...change, view };
-  const now = Date.now();
-  return { ...change, view: { ...withThoughts(before, view, now), heardAt: now } };
+  return { ...change, view: { ...view, heardAt: Date.now() } };
 }
 
 /** Whether the prompt of a run is to be seen. */

@@ -32,13 +32,7 @@ function changed(): void {
   setImmediate(() => {
     isReporting = false;
     if (!client) return;
-    const {
-      cursors: _cursors,
-      ends: _ends,
-      thoughts: _thoughts,
-      states,
-      ...view
-    } = client.view(sessionId);
+    const { cursors: _cursors, ends: _ends, states, ...view } = client.view(sessionId);
     if (client.state.kind === "live" && !wasLive) {
       wasLive = true;
       report("connect", {});

@@ -24,7 +24,7 @@ export function continued(messages: readonly Message[]): LiveMessage[] {
 export function fold(messages: readonly LiveMessage[], event: AnyEvent): readonly LiveMessage[] {
   switch (event.event) {
     case "message.delta":
-      return grow(messages, event, "content", text(event, "delta"));
+      return grow(endReasoning(messages, event), event, "content", text(event, "delta"));
     case "reasoning.delta":
     case "thinking.delta":
       return grow(messages, event, "reasoning", text(event, "text", "delta"));
@@ -56,7 +56,7 @@ function startTool(messages: readonly LiveMessage[], event: AnyEvent): LiveMessa
   const name = text(event, "tool", "name");
   const preview = text(event, "preview");
   return [
-    ...closeAnswer(messages, "tool_calls"),
+    ...closeAnswer(messages, event, "tool_calls"),
     {
       ...tool,
       ...(id && { tool_call_id: id }),
@@ -89,7 +89,7 @@ function completeTool(messages: readonly LiveMessage[], event: AnyEvent): readon
 function end(messages: readonly LiveMessage[], event: AnyEvent): readonly LiveMessage[] {
   const output = text(event, "output");
   const spoke = messages.some((one) => one.role === "assistant" && one.content.trim() !== "");
-  let all = messages;
+  let all = endReasoning(messages, event);
   if (output.trim() && !spoke) {
     const last = all.at(-1);
     all =
@@ -97,7 +97,7 @@ function end(messages: readonly LiveMessage[], event: AnyEvent): readonly LiveMe
         ? [...all.slice(0, -1), { ...last, content: output }]
         : [...all, { ...newMessage(all, event, "assistant"), content: output }];
   }
-  return closeAnswer(all, endReason(event));
+  return closeAnswer(all, event, endReason(event));
 }
 
 function endReason(event: AnyEvent): string {
@@ -106,10 +106,25 @@ function endReason(event: AnyEvent): string {
   return text(event, "finish_reason") || (event["status"] === "aborted" ? "aborted" : "stop");
 }
 
-function closeAnswer(messages: readonly LiveMessage[], reason: string): readonly LiveMessage[] {
+function closeAnswer(
+  before: readonly LiveMessage[],
+  event: AnyEvent,
+  reason: string,
+): readonly LiveMessage[] {
+  const messages = endReasoning(before, event);
   const last = messages.at(-1);
   if (last?.role !== "assistant" || !last.open) return messages;
   return [...messages.slice(0, -1), { ...last, open: false, finish_reason: reason }];
+}
+
+/** Text follows, or nothing does: what was reasoned before took until now, by the server's clock. */
+function endReasoning(messages: readonly LiveMessage[], event: AnyEvent): readonly LiveMessage[] {
+  const last = messages.at(-1);
+  const { timestamp: now } = event;
+  if (last?.role !== "assistant" || !last.open || last.content || !last.reasoning) return messages;
+  if (now === undefined || last.timestamp === undefined) return messages;
+  const took = Math.max(0, now - last.timestamp);
+  return [...messages.slice(0, -1), { ...last, reasoning_duration: took }];
 }
 
 function newMessage(

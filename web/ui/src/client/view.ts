@@ -8,7 +8,6 @@
 import { continued, fold, type AnyEvent, type LiveMessage } from "./fold";
 import { isInput, type Input } from "./input";
 import { keptBefore } from "./older";
-import type { Thought } from "./thoughts";
 import {
   TERMINAL,
   type BadEnd,
@@ -75,8 +74,6 @@ export interface SessionView {
   readonly end?: End;
   /** Run id -> how it ended, of the turns here that were not answered. */
   readonly ends: ReadonlyMap<string, BadEnd>;
-  /** Live message -> how long it reasoned before it spoke. */
-  readonly thoughts: ReadonlyMap<string, Thought>;
   readonly notices: readonly Notice[];
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -118,7 +115,6 @@ export function emptyView(sessionId: string, now: number): SessionView {
     questions: [],
     states: new Map(),
     ends: new Map(),
-    thoughts: new Map(),
     notices: [],
     inputTokens: 0,
     outputTokens: 0,

@@ -18,7 +18,7 @@ export type Item =
       again?: Again;
       sending?: Outgoing;
     }
-  /** `took`: milliseconds, if that was watched. */
+  /** `took`: seconds, if that was watched. */
   | { kind: "reasoning"; key: string; text: string; isLive: boolean; took?: number }
   | { kind: "answer"; key: string; text: string; isLive: boolean }
   | {
@@ -90,8 +90,6 @@ interface Place {
   readonly given: Map<string, string>;
   turn: string;
   count: number;
-  /** Messages of the turn after its prompt. */
-  said: number;
   prompt: Input;
   again: Again | undefined;
   last: Message | undefined;
@@ -107,7 +105,6 @@ function storedItems(view: SessionView): Place {
     given: new Map(),
     turn: "",
     count: 0,
-    said: 0,
     prompt: "",
     again: undefined,
     last: undefined,
@@ -134,7 +131,6 @@ function push(at: Place, view: SessionView, message: Message): void {
     pushEnding(at, view, false);
     at.turn = message.run_id ?? String(message.id);
     at.count = 0;
-    at.said = 0;
     at.prompt = inputOf(message);
     at.again = againAfter(at.last, view.hasMore);
     const isCut = message.truncated === true;
@@ -148,8 +144,7 @@ function push(at: Place, view: SessionView, message: Message): void {
     });
   } else {
     at.turn ||= message.run_id ?? String(message.id);
-    at.said += 1;
-    pushMessage(at, view, message);
+    pushMessage(at, message);
   }
   at.last = message;
 }
@@ -176,7 +171,7 @@ function keyOf(at: Place): string {
   return `${at.turn}:${at.count}`;
 }
 
-function pushMessage(at: Place, view: SessionView, message: Message): void {
+function pushMessage(at: Place, message: Message): void {
   const isOpen = "open" in message && message.open === true;
   if (message.role === "tool") {
     const preview = (message as Partial<LiveMessage>).preview ?? "";
@@ -195,13 +190,12 @@ function pushMessage(at: Place, view: SessionView, message: Message): void {
   noteArguments(at.given, message);
   const { reasoning, content } = message;
   if (reasoning.trim()) {
-    const thought = view.thoughts.get(`${at.turn}:${at.said}`);
     at.items.push({
       kind: "reasoning",
       key: keyOf(at),
       text: reasoning,
       isLive: isOpen && !content,
-      ...(thought?.to !== undefined && { took: thought.to - thought.from }),
+      ...(message.reasoning_duration !== undefined && { took: message.reasoning_duration }),
     });
   }
   if (content.trim())
