@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { isInput, Refused, type Choices, type Input, type Reply, type Waiting } from "../client";
 import type { ProfileEntry, SessionInfo } from "../client/api.generated";
+import { refusal } from "../languages/refusals";
 import { changeSession } from "../sessions/sessions_api";
 import type { Again } from "./messages/items";
 import type { Actions } from "./messages/parts";
@@ -64,7 +65,7 @@ export function useTalk(chat: ChatStore, state: ChatState, owner: string): Talk 
   };
   const tell = async (request: Promise<Reply>) => {
     const reply = await request;
-    setFailure(reply.ok ? undefined : reply.error.message);
+    setFailure(reply.ok ? undefined : refusal(reply.error.code, reply.error.message));
     return reply;
   };
   const editWaiting = async (waiting: Waiting) => {
@@ -95,7 +96,7 @@ export function useTalk(chat: ChatStore, state: ChatState, owner: string): Talk 
       });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      setFailure(error.message);
+      setFailure(refusal(error.code, error.message));
     }
   };
   const actions: Actions = useStable({

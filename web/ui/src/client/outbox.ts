@@ -28,8 +28,9 @@ export interface Outgoing extends Choices {
   readonly runId?: string;
   /** How many prompts with this input the session had before, if that was known. */
   readonly before?: number;
-  /** Why the server refused it. */
+  /** Why the server refused it, and the code of that. */
   readonly error?: string;
+  readonly code?: string;
 }
 
 /** Where it is kept; localStorage fits. It may throw: then the message lives in memory alone. */
@@ -105,7 +106,7 @@ export class Outbox {
   retry(id: string): void {
     const found = this.items_.find((item) => item.id === id);
     if (found?.state !== "refused") return;
-    const { error: _error, ...rest } = found;
+    const { error: _error, code: _code, ...rest } = found;
     this.put({ ...rest, state: "waiting" });
     void this.flush();
   }
@@ -209,7 +210,7 @@ export class Outbox {
       this.later();
       return false;
     }
-    this.put({ ...item, state: "refused", error: reply.error.message });
+    this.put({ ...item, state: "refused", error: reply.error.message, code: reply.error.code });
     return true;
   }
 

@@ -2,6 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { choose } from "../settings/preferences";
 import { bytes, number, plural } from "./formats";
 import { languageOf } from "./language";
+import { refusal } from "./refusals";
 
 afterEach(() => choose("language", "system"));
 
@@ -19,4 +20,13 @@ it("numbers, sizes and plurals follow the language", () => {
   expect(plural(0, { one: "# Sitzung", other: "# Sitzungen" })).toBe("0 Sitzungen");
   choose("language", "en");
   expect(number(1234567.5)).toBe("1,234,567.5");
+});
+
+it("a refusal is told in the language, and what has no translation as the server says it", () => {
+  choose("language", "de");
+  expect(refusal("quota", "Too many.")).toMatch(/^Du hast so viele Läufe/);
+  expect(refusal("no_such_code", "Too many.")).toBe("Too many.");
+  expect(refusal(undefined, "Too many.")).toBe("Too many.");
+  choose("language", "en");
+  expect(refusal("quota", "Too many.")).toBe("Too many.");
 });

@@ -1,5 +1,6 @@
 /** `/api/sessions` and `/api/runs`, as far as the list of sessions uses them. */
 import type { SessionAnswer, SessionChangesBody, SessionList } from "../client/api.generated";
+import { refusal } from "../languages/refusals";
 import { words } from "./words";
 
 /** The server refused it, or did not answer; the message is for people. */
@@ -90,8 +91,11 @@ async function ask<T>(method: string, path: string, { body, signal }: Options = 
     throw new Refused(words().unreachable);
   }
   const said = (await answer.json().catch(() => undefined)) as
-    { error?: { message?: string } } | undefined;
-  if (!answer.ok) throw new Refused(said?.error?.message ?? words().status(answer.status));
+    { error?: { code?: string; message?: string } } | undefined;
+  if (!answer.ok) {
+    const { code, message } = said?.error ?? {};
+    throw new Refused(refusal(code, message ?? words().status(answer.status)));
+  }
   if (said === undefined) throw new Refused(words().unreachable);
   return said as T;
 }

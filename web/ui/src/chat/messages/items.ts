@@ -36,6 +36,8 @@ export type Item =
       key: string;
       how: "failed" | "stopped" | "unanswered";
       why: string;
+      /** The reason of `why`, if the server names one. */
+      code?: string;
       prompt: Input;
     }
   /** What may be done after the last turn. */
@@ -212,8 +214,11 @@ function pushEnding(at: Place, view: SessionView, isLastTurn: boolean): boolean 
     last.finish_reason === reason || end?.status === status;
   const why = end?.error ?? "";
   const before = at.items.length;
-  const add = (how: "failed" | "stopped" | "unanswered", text = why) =>
-    at.items.push({ kind: "ending", key: `${keyOf(at)}:end`, how, why: text, prompt: at.prompt });
+  const add = (how: "failed" | "stopped" | "unanswered", text = why) => {
+    const about = end?.reason !== undefined && text === why ? { code: end.reason } : {};
+    const key = `${keyOf(at)}:end`;
+    at.items.push({ kind: "ending", key, how, why: text, ...about, prompt: at.prompt });
+  };
   if (is("aborted", "aborted")) add("stopped", end?.unconfirmed ? PARTS.unconfirmed : "");
   else if (is("error", "failed")) add("failed");
   else if (last.role === "user") add("unanswered");

@@ -5,6 +5,7 @@ import { Icon } from "../../design/icons";
 import { CopyButton } from "../copy_button";
 import type { Again, Item } from "./items";
 import { number } from "../../languages/formats";
+import { refusal } from "../../languages/refusals";
 import { PARTS } from "../said";
 import { Markdown } from "../markdown/markdown";
 import { prettyJson } from "./pretty_json";
@@ -95,10 +96,12 @@ function Raw({ title, text }: { title: string; text: string }) {
 }
 
 export function Ending({ item, actions }: { item: Of<"ending">; actions: Actions }) {
+  // What the gateway says of its error tells more than that it has one.
+  const why = item.why && item.code !== "gateway_error" ? refusal(item.code, item.why) : item.why;
   return (
     <div className={item.how === "stopped" ? "ending" : "ending ending-bad"}>
       <p>
-        {PARTS.endings[item.how]} {item.why}
+        {PARTS.endings[item.how]} {why}
       </p>
       {item.prompt.length > 0 && (
         <button type="button" className="quiet" onClick={() => actions.send(item.prompt)}>

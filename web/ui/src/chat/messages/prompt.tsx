@@ -2,6 +2,7 @@
 import { useState } from "react";
 import type { Outgoing } from "../../client";
 import { Icon } from "../../design/icons";
+import { refusal } from "../../languages/refusals";
 import { SentFiles } from "../writing/attachment_list";
 import { attachmentsOf, inputOf, partsOf } from "../writing/attachments";
 import { CopyButton } from "../copy_button";
@@ -107,7 +108,7 @@ function Sending({ outgoing, actions }: { outgoing: Outgoing; actions: Actions }
   };
   return (
     <div className="refused" role="alert">
-      <p>{outgoing.error ?? OUTGOING.refused}</p>
+      <p>{refusal(outgoing.code, outgoing.error ?? OUTGOING.refused)}</p>
       <button type="button" className="button" onClick={() => actions.retry(outgoing)}>
         {OUTGOING.again}
       </button>

@@ -12,6 +12,8 @@ import type {
   RunTimeline,
   StoppedByAdmin,
 } from "../../client/api.generated";
+import { refusal } from "../../languages/refusals";
+import { WORDS } from "../words";
 
 export type Status = RunFigures["status"];
 export type Window = RunStatsReport["window"];
@@ -89,17 +91,16 @@ async function ask<T>(method: string, path: string, options: Options = {}): Prom
     });
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new Refused("The server cannot be reached.", 0);
+    throw new Refused(WORDS.unreachable, 0);
   }
   const said = (await answer.json().catch(() => undefined)) as
-    { error?: { message?: string } } | undefined;
+    { error?: { code?: string; message?: string } } | undefined;
   options.signal?.throwIfAborted();
-  if (!answer.ok)
-    throw new Refused(
-      said?.error?.message ?? `The server answers with status ${answer.status}.`,
-      answer.status,
-    );
-  if (said === undefined) throw new Refused("The server's answer was cut off.", 0);
+  if (!answer.ok) {
+    const { code, message } = said?.error ?? {};
+    throw new Refused(refusal(code, message ?? WORDS.status(answer.status)), answer.status);
+  }
+  if (said === undefined) throw new Refused(WORDS.cutOff, 0);
   const date = Date.parse(answer.headers.get("Date") ?? "");
   const ahead = Number.isNaN(date) ? 0 : (date - Date.now()) / 1_000;
   // The header has whole seconds: a difference within one says nothing.
