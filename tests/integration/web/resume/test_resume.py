@@ -465,8 +465,9 @@ def feed_of(stand: WebStand) -> Feed:
 
 
 def test_those_who_resume_at_once_share_what_is_read(
-    stand: WebStand, monkeypatch: pytest.MonkeyPatch
+    make_stand: Callable[..., WebStand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stand = make_stand(linger=60.0)  # a feed that is closed meanwhile is opened, and read, again
     run = stand.begin("s")
     run.say("so far")
     reads, read = [], stand.sessions.conversation
