@@ -90,7 +90,7 @@ def test_a_cut_stream_is_opened_again_and_nothing_comes_twice(stand: WorkerStand
 
 @pytest.mark.parametrize("stand", [(True, 2**20), (True, 2000)], indirect=True)
 def test_a_run_that_is_handed_over_goes_on_live_where_it_stood(stand: WorkerStand) -> None:
-    run_id = waiting_run(stand, tools=TOOLS, tokens=100, rate=40)
+    run_id = waiting_run(stand, tools=TOOLS, tokens=100, rate=20)
     for _ in range(2):
         seq = run_row(stand.db, run_id).last_seq + 4
         thread = stand.begin(run_id)
