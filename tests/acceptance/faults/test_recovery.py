@@ -95,6 +95,7 @@ def lose_twenty_times(webs: Stack, page: JsClient, sessions: dict[str, str]) -> 
     return labels
 
 
+@pytest.mark.timeout(300)  # a process starts twenty times
 def test_two_live_sessions_on_one_socket_survive_twenty_kills_of_its_web_process(
     webs: Stack, js_client: JsClients, new_session: Callable[[], str]
 ) -> None:
