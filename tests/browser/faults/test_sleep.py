@@ -128,6 +128,7 @@ def test_messages_keep_their_order_when_the_clock_is_set_back(tab: Tab) -> None:
     assert shown.all_inner_texts() == ["Written first.", "Written second."]
 
 
+@pytest.mark.timeout(240)
 def test_a_page_that_asks_over_a_dead_connection_does_not_wait_for_ever(
     far: Tab, proxy: TcpProxy
 ) -> None:
@@ -135,7 +136,9 @@ def test_a_page_that_asks_over_a_dead_connection_does_not_wait_for_ever(
         proxy.swallow()
         route.continue_()
 
-    far.page.set_default_timeout(40_000)
+    # Each of the six connections that a browser has to one server may be dead: 10 s until that
+    # shows, and 3 until the next is asked.
+    far.page.set_default_timeout(90_000)
     far.page.route("**/page/info", fall_silent)
     far.page.reload(wait_until="commit")
     far.page.locator("text=The server cannot be reached").wait_for()
