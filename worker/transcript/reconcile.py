@@ -160,7 +160,8 @@ def _merge_watched(rows: Sequence[Row], shown: Sequence[Mapping[str, Any]]) -> N
     for message in shown:
         if message.get("role") != "tool":
             continue
-        match = next((row for row in tools if _same_tool(_row(message, {}), row)), None)
+        seen = _row(message, {})
+        match = next((row for row in tools if _same_tool(seen, row)), None)
         if match is not None:
             tools.remove(match)
             match |= _watched(message)

@@ -11,7 +11,7 @@ import web
 from shared.protocol.run_states import Reason
 
 REFUSALS = Path(web.__file__).parent / "ui/src/languages/refusals.ts"
-#: Of processes that do not start; no client is told.
+#: Of processes that do not start; no client receives them.
 AT_START = {"settings", "incompatible_library"}
 
 #: In a process of its own: to import all modules changes more than a test may.

@@ -22,7 +22,7 @@ it("numbers, sizes and plurals follow the language", () => {
   expect(number(1234567.5)).toBe("1,234,567.5");
 });
 
-it("a refusal is told in the language, and what has no translation as the server says it", () => {
+it("a refusal is translated, and what has no translation is shown as the server says it", () => {
   choose("language", "de");
   expect(refusal("quota", "Too many.")).toMatch(/^Du hast so viele Läufe/);
   expect(refusal("no_such_code", "Too many.")).toBe("Too many.");
