@@ -29,9 +29,17 @@ ROWS: tuple[dict[str, Any], ...] = (
         "content": "",
         "tool_calls": [CALL],
         "reasoning": "hm",
+        "reasoning_duration": 1.5,
         "timestamp": 5.25,
     },
-    {"role": "tool", "content": "```\nfile", "tool_call_id": "c", "tool_name": "ls"},
+    {
+        "role": "tool",
+        "content": "```\nfile",
+        "tool_call_id": "c",
+        "tool_name": "ls",
+        "error": True,
+        "duration": 0.25,
+    },
     {"role": "assistant", "content": "Done: 天气 🎉\n```py\nx = 1", "finish_reason": "stop"},
 )
 
