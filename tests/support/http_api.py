@@ -137,6 +137,7 @@ class BackgroundReader:
         self.run_id = run_id
         self.frames: list[Frame] = []
         self.opened = 0
+        self.joined = 0  # times that it was let in
         self.ended = False
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -160,6 +161,7 @@ class BackgroundReader:
             stream.close()
             threading.Event().wait(0.2)
             return
+        self.joined += 1
         for frame in stream:
             self.frames.append(frame)
         self.ended = stream.is_closed_as_ended

@@ -93,9 +93,13 @@ def test_readers_of_a_session_survive_web_processes_that_are_killed(
     api.post("/api/sessions", {"id": session_id})
     readers = [SessionFollower(api, session_id) for _ in range(3)]
     runs = [api.start(talk(150, rate=50), session_id) for _ in range(3)]
+    wait_until_joined(readers, [0, 0, 0])
     for count in (60, 250):
         wait_until(lambda c=count: len(readers[0].placed) > c, within=30, what="more text")  # type: ignore[misc]
+        before = [reader.joined for reader in readers]
         stack.restart_web(0, signal.SIGKILL)
+        # Who is still away when the session is deleted finds nothing, and is told nothing.
+        wait_until_joined(readers, before)
     for reader in readers:
         reader.wait_for("run.completed", 3, within=60)
         assert texts_of(reader.placed) == dict.fromkeys(runs, numbered(150))
@@ -104,6 +108,15 @@ def test_readers_of_a_session_survive_web_processes_that_are_killed(
     threading.Thread(target=api.call, args=("DELETE", f"/api/sessions/{session_id}")).start()
     for reader in readers:
         assert reader.wait()[-1].event["event"] == "session.deleted"
+
+
+def wait_until_joined(readers: list[SessionFollower], before: list[int]) -> None:
+    """Until each has been let in once more than `before`."""
+    wait_until(
+        lambda: all(reader.joined > n for reader, n in zip(readers, before, strict=True)),
+        within=30,
+        what="all readers are back",
+    )
 
 
 def chat(api: ApiClient, session_id: str, said: str) -> requests.Response:
