@@ -1,5 +1,9 @@
 """The web process: `python -m web`."""
 
+from shared import gc_tuning
+
+gc_tuning.put_off()
+
 from shared.runtime import patch
 
 patch()
@@ -11,7 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from shared import gc_tuning, listening, log_setup, runtime, user_tokens
+from shared import listening, log_setup, runtime, unused_libraries, user_tokens
 from shared.conversation import tokens
 from shared.errors import SettingsError
 from shared.file_limit import raise_file_limit
@@ -21,9 +25,15 @@ from shared.probes.pulse import Pulse
 from shared.service import Service
 from shared.settings import SHORTEST_TOKEN as LEAST
 from shared.settings import Settings
+
+with unused_libraries.hidden("aiohttp", "tornado", "valkey"):
+    import flask_socketio  # noqa: F401 - here, without them
+
 from web.app import build
 from web.server.http_server import HttpServer
 from web.sockets.engineio_internals import IncompatibleLibrary
+
+gc_tuning.go_on()
 
 log = logging.getLogger("web")
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from shared import gc_tuning
 from shared.library_variables import drop_library_variables
 
 ROLES = ("runs", "maintenance", "beat")
@@ -14,6 +15,7 @@ def main() -> None:
     role = sys.argv[1] if len(sys.argv) > 1 else "runs"
     if role not in ROLES:
         sys.exit(f"usage: python -m worker {{{'|'.join(ROLES)}}}")
+    gc_tuning.put_off()
     if role == "runs":
         from shared.runtime import patch
 
@@ -27,6 +29,7 @@ def _run(role: str) -> None:
     from shared.settings import Settings
     from worker import processes
 
+    gc_tuning.go_on()
     try:
         settings = Settings.load(os.environ)
     except SettingsError as error:
