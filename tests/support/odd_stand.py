@@ -14,7 +14,6 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from shared.db.migrate import upgrade
 from shared.db.models import MessageRow, OrphanRow, RunRow
 from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
@@ -27,6 +26,7 @@ from shared.protocol.transcript import Transcript
 from shared.run_end import announce
 from shared.settings import Settings
 from tests.support.gateways.odd_gateway import OddGateway
+from tests.support.migrated import migrated
 from tests.support.rows import OWNER, add_run, add_session, run_row
 from tests.support.servers.redis_server import RedisServer
 from worker.app import build
@@ -95,7 +95,7 @@ class OddStand:
     ) -> None:
         for module, name, seconds in CLOCKS:
             patch.setattr(module, name, seconds)
-        upgrade(database_url)
+        migrated(database_url)
         self.gateway = OddGateway()
         profiles = folder / "profiles.toml"
         tables = [f'[profiles.odd]\nurl = "{self.gateway.url}"\n']

@@ -11,7 +11,6 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
 from shared.db.models import (
     CompressionRow,
     DeletionRow,
@@ -25,6 +24,7 @@ from shared.protocol.events import decode
 from shared.settings import Settings
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
 from tests.support.gateways.hermes import HermesGateway
+from tests.support.migrated import migrated
 from tests.support.rows import OWNER, add_run, add_session
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
@@ -50,7 +50,7 @@ class WorkerStand:
         **settings: object,
     ) -> None:
         database_url = with_short_wait(database_url, settings.get("LEASE_SECONDS"))
-        upgrade(database_url)
+        migrated(database_url)
         self._gateway = gateway
         self.installation = f"t{uuid.uuid4().hex[:8]}"
         profiles = folder / "profiles.toml"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.db.migrate import upgrade
+from tests.support.migrated import migrated
 from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import WebStand
 
@@ -23,7 +23,7 @@ def make_stand(tmp_path: Path, redis_server: RedisServer) -> Iterator[MakeStand]
     """
     redis_server.flush()
     database_url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(database_url)
+    migrated(database_url)
     made: list[WebStand] = []
 
     def make(redis_url: str = "", **options: Any) -> WebStand:

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.db.migrate import upgrade
 from tests.abuse.attacks import frame
 from tests.abuse.observe import use_of
 from tests.integration.web.test_process import Web, start_web
 from tests.support.clients.chat_client import ChatClient
 from tests.support.clients.raw_web import HANDSHAKE, RawSocket, RawWeb, upgraded
+from tests.support.migrated import migrated
 from tests.support.servers.processes import Processes, wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import WebStand
@@ -39,7 +39,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """One process for all tests here."""
     home = tmp_path_factory.mktemp("web")
     database_url = f"sqlite:///{home / 'test.db'}"
-    upgrade(database_url)
+    migrated(database_url)
     with ExitStack() as left:
         server = RedisServer()
         left.callback(server.stop)

@@ -17,10 +17,10 @@ import requests
 import socketio
 import websocket
 
-from shared.db.migrate import upgrade
 from shared.db.sessions.read import SHOWN
 from shared.protocol.events import NAMESPACE
 from tests.support.clients.chat_client import ChatClient
+from tests.support.migrated import migrated
 from tests.support.rows import run_row
 from tests.support.servers.processes import (
     Processes,
@@ -71,7 +71,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """One process for all tests that do not stop it, each with a session of its own."""
     home = tmp_path_factory.mktemp("web")
     database_url = f"sqlite:///{home / 'test.db'}"
-    upgrade(database_url)
+    migrated(database_url)
     with ExitStack() as left:
         server = RedisServer()
         left.callback(server.stop)
@@ -341,7 +341,7 @@ def test_without_redis_it_is_alive_but_not_ready(
 ) -> None:
     server = RedisServer()
     database_url = f"sqlite:///{tmp_path / 'test.db'}"
-    upgrade(database_url)
+    migrated(database_url)
     url, process = start_web(processes, server.url, database_url, tmp_path)
     client = ChatClient(url)
     server.stop()

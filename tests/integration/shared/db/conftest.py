@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from shared.db.database import Database
-from shared.db.migrate import upgrade
+from tests.support.migrated import migrated
 
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
     """A database with an empty, current schema."""
-    upgrade(database_url)
+    migrated(database_url)
     database = Database(database_url)
     yield database
     database.close()

@@ -18,11 +18,11 @@ from deploy.local.ports import free_port
 from shared.db import gateway_sessions
 from shared.db.clock import DbNow, read_clock
 from shared.db.gateway_sessions import HOLD, PARKED, PENDING, UNSYNCED_AFTER, queue_deletion
-from shared.db.migrate import upgrade
 from shared.db.models import AttemptRow, DeletionRow
 from shared.db.runs.gateway_orphans import track_orphan
 from shared.settings import Settings
 from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.migrated import migrated
 from tests.support.rows import add_run, add_session
 from tests.support.servers.processes import Processes
 from tests.support.servers.redis_server import RedisServer
@@ -49,7 +49,7 @@ def without_faults(demo: DemoGateway) -> None:
 @pytest.fixture
 def make_services(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Services]]:
     """Makes the services of a maintenance worker on this database; `environ` changes settings."""
-    upgrade(database_url)
+    migrated(database_url)
     made: list[Services] = []
 
     def make(url: str, **environ: str) -> Services:

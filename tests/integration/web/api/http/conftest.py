@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.db.migrate import upgrade
 from shared.user_tokens import digest
 from tests.integration.web.test_process import start_web
 from tests.support.http_api import ApiClient
+from tests.support.migrated import migrated
 from tests.support.servers.processes import Processes, RunningProcess
 from tests.support.servers.redis_server import RedisServer
 from tests.support.web_stand import LiveRun, WebStand
@@ -57,7 +57,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     users = {"alice": digest("token-of-alice"), "bob": digest("token-of-bob")}
     tokens.write_text("[users]\n" + "\n".join(f'{n} = ["{d}"]' for n, d in users.items()))
     database_url = f"sqlite:///{home / 'test.db'}"
-    upgrade(database_url)
+    migrated(database_url)
     with ExitStack() as left:
         server = RedisServer()
         left.callback(server.stop)

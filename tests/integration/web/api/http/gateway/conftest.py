@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.db.migrate import upgrade
 from shared.user_tokens import digest
 from tests.integration.web.test_process import start_web
 from tests.support.gateways.document_gateway import DocumentGateway, Gate
 from tests.support.http_api import ApiClient
+from tests.support.migrated import migrated
 from tests.support.servers.processes import Processes, RunningProcess
 from tests.support.servers.redis_server import RedisServer
 
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         + '[profiles]\nbob = ["default"]\n'
     )
     database_url = f"sqlite:///{home / 'test.db'}"
-    upgrade(database_url)
+    migrated(database_url)
     with ExitStack() as left:
         gateways = DocumentGateway()
         left.callback(gateways.stop)

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from shared.db.migrate import upgrade
 from shared.db.models import DeletionRow, RunRow, UsageRow
 from shared.db.runs.terminal import fix_end
 from shared.protocol.run_states import Move
 from shared.user_tokens import digest
 from tests.integration.web.test_process import start_web
 from tests.support.http_api import ApiClient
+from tests.support.migrated import migrated
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.processes import Processes, RunningProcess
 from tests.support.servers.redis_server import RedisServer
@@ -95,7 +95,7 @@ def site(
             name = f"test_{uuid.uuid4().hex}"
             database_url = postgres.create_database(name)
             left.callback(postgres.drop_database, name)
-        upgrade(database_url)
+        migrated(database_url)
         server = RedisServer()
         left.callback(server.stop)
         processes = Processes(home)
