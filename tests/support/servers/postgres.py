@@ -26,6 +26,20 @@ OPTIONS = {
 }
 
 
+MEMORY = Path("/dev/shm")
+MEMORY_LEAST = 4 << 30  # free bytes; the server writes up to 1 GB of log
+
+
+def in_memory() -> Path | None:
+    """A folder that is no disk, if there is one with enough room: to make and to delete a database
+    are a thousand files each."""
+    try:
+        free = shutil.disk_usage(MEMORY).free
+    except OSError:
+        return None
+    return MEMORY if free >= MEMORY_LEAST and os.access(MEMORY, os.W_OK) else None
+
+
 def find_binaries() -> Path | None:
     """The folder with `initdb` and `postgres`, or None."""
     return _system_binaries() or packaged_binaries()
@@ -51,9 +65,10 @@ def packaged_binaries() -> Path | None:
 class PostgresServer:
     """A running server in a folder of its own, on a port of its own."""
 
-    def __init__(self, binaries: Path) -> None:
-        """Make a cluster, start the server, and wait until it answers."""
-        self.directory = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
+    def __init__(self, binaries: Path, parent: Path | None = None) -> None:
+        """Make a cluster, start the server, and wait until it answers. `parent`: where its folder
+        is made, else where temporary files are."""
+        self.directory = Path(tempfile.mkdtemp(prefix="holdfast-pg-", dir=parent))
         self._binaries = binaries
         self._account = unprivileged_account()
         if self._account:
