@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from deploy.demo_gateway import replies
+from deploy.demo_gateway import poison, replies
 from deploy.demo_gateway.faults import Kind
 from deploy.demo_gateway.gateway import GATEWAY, Gateway
 from deploy.demo_gateway.routes import demo, events, info, runs, sessions
@@ -66,6 +66,8 @@ def _guarded(handler: Handler, kind: Kind | None) -> Handler:
             status = fault.error_for(kind)
             if status is not None:
                 return replies.error(status, "fault on demand", kind="server_error")
+            if fault.sessions_poison:
+                return web.Response(body=poison.transcript(), content_type="application/json")
         try:
             return await handler(request)
         except web.HTTPRequestEntityTooLarge:

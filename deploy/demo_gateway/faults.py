@@ -32,6 +32,7 @@ class Fault(BaseModel):
     script             the runs posted play this instead of what their input says
     session_prefix     only posts whose session id begins so
     X_error            requests of that kind answer so
+    sessions_poison    requests for sessions answer 200 and a body that is no session (`poison.py`)
     latency_ms         added to the answer, to every request if nothing else is asked for
     """
 
@@ -51,6 +52,7 @@ class Fault(BaseModel):
     stop_error: HttpError | None = None
     approval_error: HttpError | None = None
     sessions_error: HttpError | None = None
+    sessions_poison: bool = False
     health_error: HttpError | None = None
     capabilities_error: HttpError | None = None
     models_error: HttpError | None = None
@@ -63,6 +65,7 @@ class Fault(BaseModel):
         if sum(chosen) > 1:
             raise ValueError("post_status, post_hang_seconds and post_reset exclude each other")
         asked = (*chosen, self.post_hold_seconds, self.script, self.latency_ms, self._errors())
+        asked = (*asked, self.sessions_poison)
         if not any(asked):
             raise ValueError("a fault must ask for something")
         return self
@@ -78,7 +81,8 @@ class Fault(BaseModel):
         """Whether it hits such a request."""
         if kind == "post":
             return self._concerns_posts() and session_id.startswith(self.session_prefix)
-        return kind in self._errors() or self._only_latency()
+        poisons = self.sessions_poison and kind == "sessions"
+        return poisons or kind in self._errors() or self._only_latency()
 
     def error_for(self, kind: Kind) -> int | None:
         """The HTTP status that requests of that kind get, or None."""
@@ -96,7 +100,7 @@ class Fault(BaseModel):
     def _only_latency(self) -> bool:
         asked = (self.post_status, self.post_hang_seconds, self.post_hold_seconds, self.script)
         nothing = all(value is None for value in asked) and not self.post_reset
-        return nothing and not self._errors()
+        return nothing and not self._errors() and not self.sessions_poison
 
 
 class Faults:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import shutil
 import signal
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +20,17 @@ from deploy.local.ports import free_port
 from shared.db.migrate import upgrade
 from tests.chaos.clients.crowd import Crowd
 from tests.chaos.evidence.memory import Memory
+from tests.chaos.faults.load import NEIGHBOUR_TOKEN
 from tests.support.gateways.demo_gateway import DemoGateway
+from tests.support.servers.pgbouncer import PgBouncer, find_pgbouncer
 from tests.support.servers.postgres import PostgresServer, find_binaries
 from tests.support.servers.processes import RunningProcess, wait_for_http
 from tests.support.servers.stack import Stack
 
 KEY = "key-of-the-demo"
 READY = {"web": "web.listening", "worker": " ready.", "maintenance": " ready.", "beat": ""}
+CLOCKS = Path(__file__).parent / "leaping_clock"
+SLOTS = 12  # runs that a worker has at once: a burst is several times as much
 MODULES = {"worker": ("worker", "runs"), "maintenance": ("worker", "maintenance")}
 
 
@@ -34,9 +41,10 @@ class Stage(Stack):
         """`lease`: seconds; the reaper looks twice a second."""
         self.gateway_port = free_port()
         self._server = _postgres() if postgres else None
-        url = _database(self._server) if self._server else ""
+        self._direct_url = _database(self._server) if self._server else ""
+        self.pooler = _pooler(self._direct_url) if self._server else None
         super().__init__(
-            database_url=url,
+            database_url=self.pooler.url if self.pooler else "",
             gateway=(f"http://127.0.0.1:{self.gateway_port}", KEY),
             LEASE_SECONDS=lease,
             REAP_SECONDS=0.5,
@@ -45,7 +53,10 @@ class Stage(Stack):
             WATCHDOG_SECONDS=2,
             START_DEADLINE=60,
             DRAIN_SECONDS=60,
+            WORKER_CONCURRENCY=SLOTS,
+            PYTHONPATH=os.pathsep.join([str(CLOCKS), os.environ.get("PYTHONPATH", "")]),
         )
+        self.environment["TOKENS_FILE"] = str(_neighbour(self.folder))
         self.lease = lease
         self.journal = self.folder / "gateway.jsonl"
         self.slots: dict[tuple[str, int], RunningProcess] = {}
@@ -64,7 +75,7 @@ class Stage(Stack):
     def start(self) -> Stage:
         """Start all roles; returns when they are ready."""
         self.start_gateway()
-        upgrade(self._database_url)
+        upgrade(self._direct_url or self._database_url)
         for role, number in self._roles:
             self._fill(role, number)
         for (role, _), process in self.slots.items():
@@ -92,6 +103,16 @@ class Stage(Stack):
     def extra_beat(self) -> RunningProcess:
         """A second beat, which must do no harm."""
         return self._begin("beat", 1)
+
+    def ready(self) -> list[RunningProcess]:
+        """The processes that have begun to work."""
+        slots = self.slots.items()
+        return [process for (role, _), process in slots if READY[role] in process.log()]
+
+    def set_clock(self, slot: tuple[str, int], seconds: float) -> None:
+        """Let the wall clock of a role's process differ by so much, also of those after it."""
+        with self._clock(slot).open("r+b") as file:  # in place: processes have it mapped
+            file.write(struct.pack("d", seconds))
 
     @contextlib.contextmanager
     def command(self) -> Iterator[Any]:
@@ -129,6 +150,8 @@ class Stage(Stack):
         if keep:
             shutil.copy(self.redis.directory / "server.log", self.folder / "redis.log")
         self.redis.stop()
+        if self.pooler is not None:
+            self.pooler.stop()
         if self._server is not None:
             self._server.stop()
         if keep:
@@ -145,9 +168,16 @@ class Stage(Stack):
         with self._lock:
             self._count += 1
             name = f"{role}.{number}.{self._count}"
+            clock = self._clock((role, number))
+            if not clock.exists():
+                clock.write_bytes(struct.pack("d", 0.0))
+            self.environment["CHAOS_CLOCK"] = str(clock)
             return self._start(
                 name, *MODULES.get(role, (role,) if role == "web" else ("worker", role))
             )
+
+    def _clock(self, slot: tuple[str, int]) -> Path:
+        return self.folder / f"clock.{slot[0]}.{slot[1]}"
 
 
 def _database(server: PostgresServer) -> str:
@@ -163,3 +193,19 @@ def _postgres() -> PostgresServer:
     binaries = find_binaries()
     assert binaries is not None, "no PostgreSQL: use DATABASE=sqlite"
     return PostgresServer(binaries)
+
+
+def _pooler(url: str) -> PgBouncer:
+    program = find_pgbouncer()
+    assert program is not None, "no PgBouncer: install pgbouncer, or use DATABASE=sqlite"
+    return PgBouncer(program, url, connections=20)
+
+
+def _neighbour(folder: Path) -> Path:
+    """A file with the token of another user."""
+    file = folder / "tokens.toml"
+    file.write_text(
+        f'[users]\nneighbour = "{hashlib.sha256(NEIGHBOUR_TOKEN.encode()).hexdigest()}"\n'
+    )
+    file.chmod(0o600)
+    return file

@@ -21,7 +21,9 @@ CLOSING = "]]"
 Position = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 End = Literal["completed", "failed", "cancelled", "interrupted", "hang", "no_end", "silent"]
-Junk = Literal["broken_json", "not_utf8", "not_an_object", "no_field", "unknown_event"]
+Junk = Literal[
+    "broken_json", "not_utf8", "not_an_object", "no_field", "unknown_event", "wrong_types"
+]
 
 
 class ScriptError(ValueError):

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 
+from deploy.demo_gateway import poison
 from deploy.demo_gateway.runs.ending import end_turn
 from deploy.demo_gateway.runs.event_stream import Mark, encode_event
 from deploy.demo_gateway.runs.run_requests import flatten
@@ -171,4 +172,5 @@ def _junk_bytes(kind: Junk, run_id: str) -> bytes:
         "not_an_object": b'data: [1, "two", null]\n\n',
         "no_field": b"neither comment nor field\r\n\r\n",
         "unknown_event": encode_event(unknown),
+        "wrong_types": b"".join(poison.EVENTS),
     }[kind]

@@ -25,6 +25,7 @@ from worker.liveness.watchdog import LATELY
 # DEAF_RESTARTS=20 for the long version.
 RESTARTS = int(os.environ.get("DEAF_RESTARTS", "2"))
 BACK_WITHIN = 90.0  # seconds, on a busy machine: 20 until deafness is found, and a start
+FULL_FOR = 4.0  # seconds: all that Celery does by itself comes round in it
 ROLES = ["beat", "maintenance", "web", "worker", "worker"]
 
 
@@ -122,6 +123,29 @@ def test_a_worker_whose_consumer_went_deaf_ends_itself_and_its_run_goes_on(
         assert client.end(run_id, within=60)["status"] == "completed"
         assert len(stack.posts(run_id)) == 1
         assert_whole(client, client.run(talk(5), new_session()), 5)
+    finally:
+        stack.stop()
+
+
+@pytest.mark.timeout(120)
+def test_a_redis_that_has_no_memory_left_ends_nobody_and_no_run(
+    connect: Clients, new_session: Callable[[], str]
+) -> None:
+    stack = Stack(workers=1, DRAIN_SECONDS=1)
+    try:
+        stack.start()
+        client = connect(stack)
+        run_id = client.run(talk(200, rate=20), new_session())
+        client.wait_for("message.delta")
+        with stack.redis.client() as redis:
+            redis.config_set("maxmemory", "1")  # it refuses whatever needs more
+            time.sleep(FULL_FOR)
+            redis.config_set("maxmemory", "0")
+        assert_whole(client, run_id, 200)
+        processes = [*stack.web, *stack.workers, stack.maintenance, stack.beat]
+        assert [process.returncode for process in processes] == [None] * len(processes)
+        assert stack.run_row(run_id).takeovers == 0
+        assert_whole(client, client.run(talk(20), new_session()), 20)
     finally:
         stack.stop()
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from tests.chaos.faults import clients, database, gateway, processes, redis_server, tasks
+from tests.chaos.faults import (
+    clients,
+    clocks,
+    database,
+    gateway,
+    load,
+    processes,
+    redis_server,
+    tasks,
+)
 from tests.chaos.faults.base import Fault
 
-MODULES = (processes, redis_server, gateway, database, tasks, clients)
+MODULES = (processes, redis_server, gateway, database, tasks, clients, clocks, load)
 
 CLASSES: list[type[Fault]] = [
     found

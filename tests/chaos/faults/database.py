@@ -1,8 +1,10 @@
-"""The database is slow, locked, away, or its clock seems to have leapt."""
+"""The database is slow, locked, full, away, or its clock seems to have leapt."""
 
 from __future__ import annotations
 
+import resource
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, text
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
 def _engine(stage: Stage) -> Engine:
     return create_engine(stage.environment["DATABASE_URL"], poolclass=NullPool)
+
+
+TABLES = ("sessions", "runs", "run_attempts", "messages")
+NO_SPACE = """
+CREATE FUNCTION chaos_no_space() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+END $$
+"""
 
 
 class LeaseLapsed(Fault):
@@ -76,3 +87,58 @@ class DatabaseRestarted(Fault):
     def heal(self, stage: Stage) -> None:
         assert stage.postgres is not None
         stage.postgres.restart()
+
+
+class PoolerRestarted(Fault):
+    """The pooler between Holdfast and PostgreSQL is killed, and back after a while."""
+
+    resource, weight, database = "database", 2, "postgres"
+    holds = (0.0, 2.0)
+
+    def inject(self, stage: Stage) -> None:
+        assert stage.pooler is not None
+        stage.pooler.kill()
+
+    def heal(self, stage: Stage) -> None:
+        assert stage.pooler is not None
+        stage.pooler.restart()
+
+
+class DiskFull(Fault):
+    """Nothing more can be written: every table refuses (PostgreSQL), or every file of the
+    processes (SQLite; their logs as well)."""
+
+    resource, weight = "database", 3
+    holds = (0.3, 2.5)
+
+    def inject(self, stage: Stage) -> None:
+        if stage.postgres is None:
+            self.pids = [process.pid for process in stage.ready()]
+            self._limit(1)
+            return
+        with _engine(stage).begin() as connection:
+            connection.execute(text(NO_SPACE))
+        for table in TABLES:  # each by itself: two locks at once could wait for each other
+            with _engine(stage).begin() as connection:
+                connection.execute(
+                    text(
+                        f"CREATE TRIGGER chaos_no_space BEFORE INSERT OR UPDATE ON {table}"
+                        " EXECUTE FUNCTION chaos_no_space()"
+                    )
+                )
+
+    def heal(self, stage: Stage) -> None:
+        if stage.postgres is None:
+            self._limit(resource.RLIM_INFINITY)
+            return
+        for table in TABLES:
+            with _engine(stage).begin() as connection:
+                connection.execute(text(f"DROP TRIGGER IF EXISTS chaos_no_space ON {table}"))
+        with _engine(stage).begin() as connection:
+            connection.execute(text("DROP FUNCTION IF EXISTS chaos_no_space"))
+
+    def _limit(self, most: int) -> None:
+        """The size of each process's files, in bytes."""
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))

@@ -59,6 +59,12 @@ class SessionsFail(_OnRequests):
     asked: ClassVar = {"sessions_error": 500}
 
 
+class SessionsPoisoned(_OnRequests):
+    """Transcripts are bodies of the wrong types, of great depth, or no JSON at all."""
+
+    asked: ClassVar = {"sessions_poison": True}
+
+
 class PostReset(_OnRequests):
     """One POST is read, its run begun, and the connection reset: an uncertain POST (R2)."""
 
@@ -139,6 +145,13 @@ class JunkBytes(_OnStreams):
     def accident(self, rng: random.Random) -> dict[str, Any]:
         kinds = ["broken_json", "not_utf8", "not_an_object", "no_field", "unknown_event"]
         return {"junk": [{"after": rng.randrange(80), "kind": kind} for kind in kinds]}
+
+
+class EventsPoisoned(_OnStreams):
+    """Events of the wrong types, of great depth, with endless numbers."""
+
+    def accident(self, rng: random.Random) -> dict[str, Any]:
+        return {"junk": [{"after": rng.randrange(80), "kind": "wrong_types"} for _ in range(3)]}
 
 
 class GiantEvent(_OnStreams):

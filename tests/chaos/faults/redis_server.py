@@ -11,6 +11,14 @@ from tests.chaos.faults.base import Fault
 if TYPE_CHECKING:
     from tests.chaos.stage import Stage
 
+BUSY = """
+local began = redis.call('TIME')
+repeat
+  local now = redis.call('TIME')
+  local passed = (now[1] - began[1]) * 1000 + (now[2] - began[2]) / 1000
+until passed > tonumber(ARGV[1])
+"""
+
 
 class RedisTerminated(Fault):
     """A clean restart with the append-only file: nothing is lost."""
@@ -106,3 +114,41 @@ class BufferCut(Fault):
     def _limit(self, stage: Stage, value: str) -> None:
         with stage.command() as client:
             client.config_set("client-output-buffer-limit", value)
+
+
+class RedisFull(Fault):
+    """No memory is left for it: it refuses whatever needs more."""
+
+    resource, weight = "redis", 2
+    holds = (0.3, 3.0)
+
+    def inject(self, stage: Stage) -> None:
+        self._limit(stage, "1")
+
+    def heal(self, stage: Stage) -> None:
+        self._limit(stage, "0")
+
+    def _limit(self, stage: Stage, most: str) -> None:
+        with stage.command() as client:
+            client.config_set("maxmemory", most)
+
+
+class RedisNeighbour(Fault):
+    """Another application on the same Redis: it empties the cache of scripts, is busy, talks, and
+    writes."""
+
+    resource, weight = "redis", 3
+
+    def inject(self, stage: Stage) -> None:
+        milliseconds = 200 + self.number // 2
+        with stage.command() as client:
+            client.script_flush()
+            client.eval(BUSY, 0, milliseconds)
+            pipeline = client.pipeline(transaction=False)
+            for number in range(2_000):
+                pipeline.publish("neighbour:bell", "x" * 100)
+                pipeline.set(f"neighbour:{number}", "x" * 1_000, ex=60)
+            pipeline.rpush("celery", "a message of the neighbour's own Celery")
+            pipeline.expire("celery", 60)
+            pipeline.execute()
+        self.detail = f"busy for {milliseconds} ms"

@@ -12,7 +12,9 @@ MARGIN = 3.0  # seconds around a run in which a fault may be its reason
 FINAL = frozenset({"completed", "failed", "aborted"})
 UNANSWERED = frozenset({"PostReset", "PostLate", "GatewayKilled", "GatewayFrozen", "GatewaySlow"})
 OWNERLESS = frozenset({"WorkerKilled", "WorkerFrozen", "WorkerTerminated", "LeaseLapsed"})
-STORAGE = frozenset({"BackendsTerminated", "DatabaseRestarted", "DatabaseLocked"})
+STORAGE = frozenset(
+    {"BackendsTerminated", "DatabaseRestarted", "DatabaseLocked", "DiskFull", "PoolerRestarted"}
+)
 # A prompt that was sent without asking for an acknowledgement may be lost with its connection.
 SEVERED = frozenset({"WebKilled", "WebTerminated", "WebFrozen", "SocketsCut"})
 GIVEN_UP_AFTER = 10.0  # seconds before a prompt was given up

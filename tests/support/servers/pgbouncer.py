@@ -23,6 +23,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = {connections}
 server_round_robin = 1
+server_login_retry = 1
 """
 
 
@@ -52,9 +53,14 @@ class PgBouncer:
         )
         self._directory.chmod(0o755)
         configuration.chmod(0o644)  # whatever the umask is: it runs under another account
+        self._command = [program, str(configuration)]
+        self.restart()
+
+    def restart(self) -> None:
+        """Start it; an earlier one has ended. Returns when it answers."""
         with (self._directory / "pgbouncer.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program, str(configuration)],
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -69,10 +75,14 @@ class PgBouncer:
         through = self._target.set(host=LOOPBACK, port=self._port)
         return through.render_as_string(hide_password=False)
 
-    def stop(self) -> None:
-        """End it at once and delete its folder."""
+    def kill(self) -> None:
+        """End it at once, with all connections."""
         self._process.kill()
         self._process.wait()
+
+    def stop(self) -> None:
+        """End it at once and delete its folder."""
+        self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _answers(self) -> bool:
