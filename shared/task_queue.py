@@ -77,7 +77,7 @@ def celery_app(settings: Settings) -> Celery:
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # What a server says that takes no writes now, or is a replica since a failover, ends nobody.
+        # A server that takes no writes now, or is a replica since a failover, ends nobody.
         broker_channel_error_retry=True,
         broker_pool_limit=10,
         task_acks_late=False,

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.support.deadline import eventually
+from deploy.demo_gateway import poison
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
 
 
@@ -139,3 +140,18 @@ def test_a_wrong_fault_is_refused(gateway: DemoGateway, fields: dict[str, Any]) 
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_fault"
     assert gateway.request("GET", "/demo/faults").json() == {"faults": []}
+
+
+def test_sessions_can_be_poisoned_and_are_well_again(gateway: DemoGateway) -> None:
+    post(gateway, "poisoned")
+    gateway.faults(sessions_poison=True)
+    bodies = set()
+    for _ in range(len(poison.TRANSCRIPTS)):
+        answer = gateway.request("GET", "/api/sessions/poisoned/messages")
+        assert answer.status_code == 200
+        bodies.add(answer.content)
+    assert bodies == set(poison.TRANSCRIPTS)
+    assert post(gateway, "poisoned").status_code == 202
+    gateway.clear_faults()
+    answer = gateway.request("GET", "/api/sessions/poisoned/messages")
+    assert answer.json()["session_id"] == "poisoned"

@@ -175,12 +175,19 @@ def test_odd_texts_and_giant_events_arrive_as_they_were_made(gateway: DemoGatewa
 
 
 def test_junk_stands_between_the_events(gateway: DemoGateway) -> None:
-    kinds = ["broken_json", "not_utf8", "not_an_object", "no_field", "unknown_event"]
+    kinds = ["broken_json", "not_utf8", "not_an_object", "no_field", "unknown_event", "wrong_types"]
     junk = [{"after": 1, "kind": kind} for kind in kinds]
     with gateway.reading(gateway.post(scripted(tokens=2, rate=0, junk=junk))) as lines:
         got = b"\n".join(lines)
     assert got.count(b'"message.delta"') == 2
-    for sign in (b"message.del\n", b"\xff\xfe", b'[1, "two"', b"neither", b"demo.unknown"):
+    for sign in (
+        b"message.del\n",
+        b"\xff\xfe",
+        b'[1, "two"',
+        b"neither",
+        b"demo.unknown",
+        b'"event": 5',
+    ):
         assert sign in got
 
 
