@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.deadline import eventually
 from deploy.demo_gateway import poison
+from tests.support.deadline import eventually
 from tests.support.gateways.demo_gateway import DemoGateway, scripted
 
 
