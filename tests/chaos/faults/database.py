@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from tests.chaos.faults.base import Fault
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def _engine(stage: Stage) -> Engine:
-    return create_engine(stage.environment["DATABASE_URL"], poolclass=NullPool)
+    url = make_url(stage.environment["DATABASE_URL"])
+    if stage.postgres is None:
+        url = url.update_query_dict({"timeout": "10"})  # longer than Holdfast itself waits
+    return create_engine(url, poolclass=NullPool)
 
 
 TABLES = ("sessions", "runs", "run_attempts", "messages")
