@@ -12,9 +12,10 @@ import sys
 from types import TracebackType
 from typing import Any, Final
 
-# Controls of C0 and C1, separators of lines and paragraphs, marks that turn the direction of text.
+# Controls of C0 and C1, separators of lines and paragraphs, marks that turn the direction of text,
+# halves of characters, which UTF-8 does not have.
 _CONTROLS: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _SECRETS: Final = re.compile(
     r"(?P<before>://[^\s/?#@:\[]*:|\bbearer\s+|password=)(?P<secret>[^\s&'\",;]+)", re.IGNORECASE

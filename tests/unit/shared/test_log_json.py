@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared import log_context
@@ -73,6 +73,7 @@ def test_lines_of_a_run_say_whose_it_is() -> None:
 
 
 @given(name=anything, event=anything)
+@example(name="half of a character: \ud83d", event="\udc00")
 def test_an_entry_is_one_line_whatever_it_holds(name: str, event: str) -> None:
     entries = logged(lambda log: log.info("event.unknown name=%s event_name=%s", name, event))
     assert [entry["event"] for entry in entries] == ["event.unknown"]
