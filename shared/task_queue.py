@@ -8,14 +8,14 @@ Names are part of a rolling upgrade: a message may be received by a process of t
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 from redis.exceptions import RedisError
 
 from shared.addresses import broker_url
@@ -142,6 +142,17 @@ class TaskQueue:
         database (ADR 0024); `run_id` is for workers of the version before, which claim that one.
         """
         return self._send(RUN_TURN, RUNS, run_id, countdown=delay)
+
+    def run_turns(self, run_ids: Sequence[str]) -> bool:
+        """The same for several runs, in one round trip: all or, if that fails, perhaps some."""
+        try:
+            with self._app.producer_or_acquire() as producer, producer.batch():
+                for run_id in run_ids:
+                    self._app.send_task(RUN_TURN, (run_id,), queue=RUNS, producer=producer)
+        except (BatchPublishError, OperationalError, RedisError, OSError) as error:
+            log.warning("queue.unsent task=%s error=%s", RUN_TURN, type(error).__name__)
+            return False
+        return True
 
     def take_over(self, run_id: str) -> bool:
         """Have a worker try to claim a run whose lease has lapsed (R18)."""

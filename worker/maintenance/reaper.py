@@ -120,8 +120,7 @@ class Reaper:
         if missing <= 0:
             return
         log.info("queue.topped_up messages=%s", missing)
-        for run_id in db.read(lambda tx: due_runs(tx, max_runs, missing)):
-            self._services.queue.run_turn(run_id)
+        self._services.queue.run_turns(db.read(lambda tx: due_runs(tx, max_runs, missing)))
 
     def _send_unsent_answers(self) -> None:
         db = self._services.db

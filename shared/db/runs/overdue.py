@@ -17,7 +17,10 @@ from shared.db.constants import constants
 from shared.db.models import RunRow
 from shared.protocol.run_states import LIVE
 
-_LAPSED = (RunRow.state.in_(constants(LIVE)), RunRow.lease_until < DbNow())
+# No live run has been announced; said for the index of the runs that are not done. Without it each
+# tick would read all runs that there are.
+_LIVE = (RunRow.state.in_(constants(LIVE)), RunRow.announced_at.is_(None))
+_LAPSED = (*_LIVE, RunRow.lease_until < DbNow())
 
 
 def ping(tx: Session) -> None:
@@ -65,7 +68,7 @@ def leases_beyond(tx: Session, seconds: float, limit: int) -> list[tuple[str, in
     takes one so long, so it was taken before the clock was set back."""
     rows = tx.execute(
         select(RunRow.id, RunRow.fence, RunRow.lease_until)
-        .where(RunRow.state.in_(constants(LIVE)), RunRow.lease_until > DbNow() + seconds)
+        .where(*_LIVE, RunRow.lease_until > DbNow() + seconds)
         .order_by(RunRow.lease_until.desc())
         .limit(limit)
     )

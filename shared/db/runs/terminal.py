@@ -18,6 +18,7 @@ from sqlalchemy import JSON, Double, Integer, Row, bindparam, delete, func, sele
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
+from shared.db.constants import constants
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.runs.queue.fair_order import make_next_due
@@ -27,7 +28,7 @@ from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
 from shared.db.sessions.stored_bytes import change, size_of_run
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.protocol.events import RUN_CANCELLED, Payload
-from shared.protocol.run_states import Move, is_allowed
+from shared.protocol.run_states import ENDED, Move, is_allowed
 from shared.protocol.timeline import first_token_at
 
 Entries = list[tuple[str, Payload]]
@@ -229,9 +230,11 @@ def mark_announced_before(tx: Session, run_id: str, session: tuple[str, str]) ->
 
 def unannounced(tx: Session, limit: int) -> list[str]:
     """Return ended runs whose ends are not announced, oldest first."""
+    # The state is said for the index of the runs that are not done: many may wait in it.
+    has_ended = RunRow.state.in_(constants(ENDED))
     rows = tx.scalars(
         select(RunRow.id)
-        .where(RunRow.announced_at.is_(None), RunRow.terminal_seq.is_not(None))
+        .where(has_ended, RunRow.announced_at.is_(None), RunRow.terminal_seq.is_not(None))
         .order_by(RunRow.ended_at)
         .limit(limit)
     )

@@ -7,7 +7,7 @@ that died between the announcement of an end and the next statement.
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import func, literal, select, tuple_, update
+from sqlalchemy import Double, Integer, String, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from shared.db.models import IS_NOT_DUE, RunRow
@@ -47,15 +47,8 @@ def has_due(tx: Session, profile: str) -> str | None:
 def number_missed(tx: Session, after: Place, limit: int) -> Place:
     """Look at `limit` queued runs without a number, those that were accepted after `after`, and
     number those that are due. Returns where to go on: START when there are no more."""
-    at = tuple_(RunRow.created_at, RunRow.id)
-    looked_at = tx.execute(
-        select(
-            RunRow.id, RunRow.owner, RunRow.profile, RunRow.created_at, _is_due().label("is_due")
-        )
-        .where(IS_NOT_DUE, at > after)
-        .order_by(RunRow.created_at, RunRow.id)
-        .limit(limit)
-    ).all()
+    place = {"after_time": after[0], "after_id": after[1], "most": limit}
+    looked_at = tx.connection().execute(_NUMBERLESS, place).all()
     for run in looked_at:
         if run.is_due:
             number = next_no(literal(run.owner), literal(run.profile))
@@ -69,6 +62,18 @@ def number_missed(tx: Session, after: Place, limit: int) -> Place:
     if len(looked_at) < limit:
         return START
     return looked_at[-1].created_at, looked_at[-1].id
+
+
+def _numberless() -> Any:
+    """The next queued runs without a number, and which of them are due."""
+    columns = (RunRow.id, RunRow.owner, RunRow.profile, RunRow.created_at)
+    place = tuple_(bindparam("after_time", type_=Double), bindparam("after_id", type_=String))
+    return (
+        select(*columns, _is_due().label("is_due"))
+        .where(IS_NOT_DUE, tuple_(RunRow.created_at, RunRow.id) > place)
+        .order_by(RunRow.created_at, RunRow.id)
+        .limit(bindparam("most", type_=Integer))
+    )
 
 
 def _is_due() -> Any:
@@ -89,3 +94,6 @@ def _rooms(tx: Session, max_runs: Callable[[str], int], most: int) -> list[tuple
     return [
         (name, free_permits(tx, name, limit) if limit else most) for name, limit in limits.items()
     ]
+
+
+_NUMBERLESS: Final = _numberless()  # built once: to build it costs more than to execute it

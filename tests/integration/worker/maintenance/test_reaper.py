@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from redis.connection import Connection
 from sqlalchemy import update
 
 from shared import task_queue
@@ -54,8 +56,8 @@ class Sent:
         self.taken_over.append(run_id)
         return True
 
-    def run_turn(self, run_id: str) -> bool:
-        self.enqueued.append(run_id)
+    def run_turns(self, run_ids: Sequence[str]) -> bool:
+        self.enqueued += run_ids
         return True
 
 
@@ -259,9 +261,30 @@ def test_the_queue_tells_how_many_messages_wait_in_it(stand: WorkerStand) -> Non
     assert queue.waiting() == before + 3
 
 
+def test_a_hundred_messages_are_sent_at_once(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = stand.services.queue
+    queue.run_turns(["run_first"])  # connects, and declares the queue
+    before, sent = queue.waiting(), []
+    send: Any = Connection.send_packed_command
+
+    def counted(*arguments: Any, **more: Any) -> None:
+        sent.append(1)
+        send(*arguments, **more)
+
+    monkeypatch.setattr(Connection, "send_packed_command", counted)
+    assert queue.run_turns([f"run_{n}" for n in range(100)])
+    assert len(sent) <= 2  # with the bindings of the queue, which are read once
+    assert before is not None
+    assert queue.waiting() == before + 100
+
+
 def test_a_broker_that_is_away_tells_nothing(tmp_path: Path) -> None:
     settings = Settings.load({"REDIS_URL": "redis://127.0.0.1:1", "HOLDFAST_HOME": str(tmp_path)})
-    assert TaskQueue(task_queue.celery_app(settings)).waiting() is None
+    queue = TaskQueue(task_queue.celery_app(settings))
+    assert queue.waiting() is None
+    assert not queue.run_turns(["run_a"])
 
 
 def test_nothing_is_taken_over_before_one_lease_of_unbroken_contact(stand: WorkerStand) -> None:
