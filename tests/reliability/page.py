@@ -140,6 +140,23 @@ record with the clients' and the database. Short forms of it are among the tests
 the end must be what is stored, byte for byte (`tests/page_chaos/README.md`).
 """
 
+OVERLOAD = """\
+## Overload
+
+`python -m tests.bench.overload --write` sends more than can be served, looks once a second, and
+draws what it saw. Overload may cost waiting and nothing else: work goes on at the rate of the
+capacity, live runs stream on, another user's run starts in its turn, the queue of messages stays
+short, and nothing is taken over, failed, lost or posted twice. The figures are in
+[PERFORMANCE.md](PERFORMANCE.md#under-overload).
+"""
+#: file of docs/performance -> what is drawn there
+OVERLOAD_PICTURES = {
+    "overload-twice.svg": "Nine tenths of the capacity, twice as much, and nine tenths again",
+    "overload-waiting.svg": "A hundred thousand runs of a thousand users wait",
+    "overload-one-user.svg": "One user has a thousand long runs, others one each",
+    "overload-storm.svg": "A thousand sockets resume a long session at once",
+}
+
 FAILURE = re.compile(r"^\| (\d+) \| ([^|]+) \|", re.MULTILINE)
 
 
@@ -152,6 +169,7 @@ def page() -> str:
         [
             HEAD,
             *_section("Rules", "rule", RULE_NAMES, RULES, guards),
+            *_overload(),
             "## Failure table",
             "",
             *table,
@@ -171,6 +189,16 @@ def page() -> str:
             "",
         ]
     )
+
+
+def _overload() -> list[str]:
+    """Those that were drawn."""
+    there = [
+        f"![{text}](performance/{file})"
+        for file, text in OVERLOAD_PICTURES.items()
+        if (ROOT / "docs" / "performance" / file).exists()
+    ]
+    return [OVERLOAD, *(line for picture in there for line in (picture, ""))]
 
 
 def _failures() -> dict[str, str]:

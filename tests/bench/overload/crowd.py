@@ -8,7 +8,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -16,18 +16,29 @@ import requests
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from shared.db.models import AttemptRow, RunRow
+from shared.db.constants import constant
+from shared.db.models import HAS_ENDED, AttemptRow, RunRow
 from shared.event_log.keys import BROKER_PREFIX
+from shared.protocol.run_states import RunState
 from shared.task_queue import RUNS
 from tests.bench.load.raw_client import RawClient
+from tests.bench.overload.timeline import Timeline
 from tests.support.gateways.demo_gateway import scripted
 from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
 
 MANY, ONE = "many", "one"  # the user with all the work, and the other one
 OTHERS = [f"other-{number}" for number in range(20)]  # who send one run each
+PROBE_EVERY = 2.0  # seconds
 
 _numbers = itertools.count(1)
+
+
+_QUEUED = (RunRow.state == constant(RunState.QUEUED), RunRow.announced_at.is_(None))
+_LOOK = select(
+    select(func.count()).select_from(RunRow).where(HAS_ENDED).scalar_subquery().label("ended"),
+    select(func.count()).select_from(RunRow).where(*_QUEUED).scalar_subquery().label("waiting"),
+)
 
 
 def token_of(user: str) -> str:
@@ -38,9 +49,10 @@ def token_of(user: str) -> str:
 class Crowd:
     """Two users at one stack."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, stack: Stack, timeline: Timeline) -> None:
+        self.stack, self.timeline = stack, timeline
         self._http = requests.Session()
+        self._redis: Any = redis.Redis.from_url(stack.redis.url)
 
     def send(self, user: str, *, tokens: int, rate: float, session: str = "") -> str:
         """Start a run of so many tokens, so many a second; its id, or the code of the refusal."""
@@ -65,19 +77,28 @@ class Crowd:
         came, _ = client.until("message.delta")
         client.close()
         assert came - began < within
+        self.timeline.first_token(began, came - began)
         return came - began
 
     def messages(self) -> int:
         """How many messages wait in the queue of runs."""
-        client = redis.Redis.from_url(self.stack.redis.url)
-        with client:
-            return int(client.llen(f"{BROKER_PREFIX}{RUNS}"))
+        return int(self._redis.llen(f"{BROKER_PREFIX}{RUNS}"))
 
     def ended_since(self, moment: float) -> int:
-        """How many runs have completed since then, by the clock of the database."""
-        query = select(func.count()).select_from(RunRow)
+        """How many runs of the load have completed since then, by the clock of the database."""
+        query = select(func.count()).select_from(RunRow).where(RunRow.owner.not_in(OTHERS))
         query = query.where(RunRow.state == "completed", RunRow.ended_at > moment)
         return self.stack.read(lambda tx: tx.scalar(query)) or 0
+
+    def close(self) -> None:
+        """Close what it has open."""
+        self._http.close()
+        self._redis.close()
+
+    def look(self) -> tuple[int, int, int]:
+        """How many runs have ended, how many wait, and how many messages; each from an index."""
+        found = self.stack.read(lambda tx: tx.connection().execute(_LOOK).one())
+        return (found.ended, found.waiting, self.messages())
 
     def verdict(self) -> dict[str, int]:
         """What must not have happened: takeovers, runs that failed, were lost or posted twice."""
@@ -99,7 +120,7 @@ class Crowd:
 
 
 @contextmanager
-def crowd(database_url: str, **settings: object) -> Iterator[Crowd]:
+def crowd(database_url: str, timeline: Timeline, **settings: object) -> Iterator[Crowd]:
     """A stack with both users. At its end nobody waits for the runs that are still live."""
     settings = {"DRAIN_SECONDS": 1, **settings}
     stack = Stack(database_url=database_url, **settings)  # type: ignore[arg-type]
@@ -111,19 +132,44 @@ def crowd(database_url: str, **settings: object) -> Iterator[Crowd]:
     stack.environment["TOKENS_FILE"] = str(users)
     try:
         stack.start()
-        yield Crowd(stack)
+        people = Crowd(stack, timeline)
+        with timeline.watching(people.look):
+            yield people
+        people.close()
     finally:
         stack.stop()
+
+
+class Probes:
+    """Sends a short run of another user now and then, from a thread: the timeline notes them."""
+
+    def __init__(self, people: Crowd) -> None:
+        self._people, self._over = people, threading.Event()
+        self._thread = threading.Thread(target=self._probe, daemon=True)
+        self._thread.start()
+
+    def _probe(self) -> None:
+        for other in itertools.cycle(OTHERS):
+            if self._over.wait(PROBE_EVERY):
+                return
+            with suppress(Exception):  # a probe that waits for too long is left out
+                self._people.first_token(other)
+
+    def stop(self) -> None:
+        """No more of them."""
+        self._over.set()
+        self._thread.join(120)
 
 
 class Gaps:
     """Watches a live run from a thread: the times between its tokens."""
 
     def __init__(self, people: Crowd, tokens: int, rate: float) -> None:
-        self._client = people.socket(ONE)
+        self._client, self._timeline = people.socket(ONE), people.timeline
         self._times: list[float] = []
+        self._session = f"{ONE}-{next(_numbers)}"
         text = scripted(tokens=tokens, rate=rate)
-        self._client.emit("run", {"session_id": f"{ONE}-{next(_numbers)}", "input": text})
+        self._client.emit("run", {"session_id": self._session, "input": text})
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -131,8 +177,20 @@ class Gaps:
         try:
             while True:
                 self._times.append(self._client.until("message.delta")[0])
+                if len(self._times) > 1:
+                    self._timeline.gap(self._times[-1], self._times[-1] - self._times[-2])
         except Exception:  # noqa: BLE001 - the socket was closed: the watch is over
             return
+
+    def streams(self) -> bool:
+        """Whether tokens have come."""
+        return bool(self._times)
+
+    def stop(self) -> None:
+        """End the watch and the run."""
+        self._client.emit("abort", {"session_id": self._session})
+        self._thread.join(2)
+        self._client.close()
 
     def p99(self) -> float:
         """End the watch; milliseconds."""

@@ -11,8 +11,19 @@ from typing import Any
 
 from shared.db.clock import read_clock
 from shared.settings import Settings
-from tests.bench.overload.crowd import MANY, OTHERS, Crowd, Gaps, crowd, median, wait_until_idle
+from tests.bench.overload.crowd import (
+    MANY,
+    OTHERS,
+    Crowd,
+    Gaps,
+    Probes,
+    crowd,
+    median,
+    wait_until_idle,
+)
+from tests.bench.overload.timeline import Timeline
 from tests.bench.sessions import seed
+from tests.support.servers.processes import wait_until
 from tests.support.waiting_runs import add_waiting
 from worker.app import build
 from worker.maintenance.reaper import Reaper
@@ -36,20 +47,26 @@ class Sizes:
     messages: int = 2_000
 
 
-def twice(database_url: str, sizes: Sizes) -> Figures:
+def twice(database_url: str, sizes: Sizes, timeline: Timeline) -> Figures:
     """The capacity alone, then twice as much, then what is left of it, then the capacity again."""
     capacity = sizes.slots / sizes.run_seconds
-    with crowd(database_url, WORKER_CONCURRENCY=sizes.slots) as people:
+    with crowd(database_url, timeline, WORKER_CONCURRENCY=sizes.slots) as people:
+        probes = Probes(people)
+        timeline.phase("0.9 of the capacity")
         quiet = Gaps(people, int(20 * sizes.seconds), 20.0)
         alone = _goodput(people, sizes, capacity * 0.9)
         quiet_p99 = quiet.p99()
         wait_until_idle(people)
+        timeline.phase("twice the capacity")
         loaded = Gaps(people, int(20 * sizes.seconds), 20.0)
         during = _goodput(people, sizes, capacity * 2)
         loaded_p99 = loaded.p99()
         left = people.verdict()["not ended"]
+        timeline.phase("the rest")
         wait_until_idle(people)
+        timeline.phase("0.9 again")
         after = _goodput(people, sizes, capacity * 0.9)
+        probes.stop()
         wait_until_idle(people)
         return {
             "ends/s alone": alone,
@@ -62,14 +79,18 @@ def twice(database_url: str, sizes: Sizes) -> Figures:
         }
 
 
-def waiting(database_url: str, sizes: Sizes) -> Figures:
+def waiting(database_url: str, sizes: Sizes, timeline: Timeline) -> Figures:
     """Goodput with ten runs waiting and with very many, and how long somebody new waits then."""
-    with crowd(database_url, WORKER_CONCURRENCY=sizes.slots, WAITING_MAX=0) as people:
+    with crowd(database_url, timeline, WORKER_CONCURRENCY=sizes.slots + 1, WAITING_MAX=0) as people:
+        timeline.phase("few wait")
         few = _goodput(people, sizes, 0.9 * sizes.slots / sizes.run_seconds)
         wait_until_idle(people)
         text = f"[[demo {{\"tokens\": {int(10 * sizes.run_seconds)}, \"rate\": 10}}]]"  # fmt: skip
+        watch = _watch(people, sizes)  # has the slot that is one too many
+        timeline.phase("very many come")
         add_waiting(people.stack.db, runs=sizes.waiting, owners=sizes.owners, text=text)
         ticks = _ticks(people)
+        timeline.phase("very many wait")
         began, began_at = people.stack.read(read_clock), time.monotonic()
         firsts, most_messages = [], 0
         for number, other in enumerate(OTHERS, start=1):
@@ -79,6 +100,7 @@ def waiting(database_url: str, sizes: Sizes) -> Figures:
             time.sleep(max(0.0, next_at - time.monotonic()))
         took = people.stack.read(read_clock) - began
         many = people.ended_since(began) / took
+        watch.stop()
         return {
             "ends/s with few": few,
             "ends/s with many": round(many, 2),
@@ -91,16 +113,20 @@ def waiting(database_url: str, sizes: Sizes) -> Figures:
         }
 
 
-def one_user(database_url: str, sizes: Sizes) -> Figures:
+def one_user(database_url: str, sizes: Sizes, timeline: Timeline) -> Figures:
     """Very many long runs of one user, and one run of another."""
-    with crowd(database_url, WORKER_CONCURRENCY=sizes.slots) as people:
+    with crowd(database_url, timeline, WORKER_CONCURRENCY=sizes.slots + 1) as people:
         quiet = median([people.first_token() for _ in range(5)])
+        watch = _watch(people, sizes)  # has the slot that is one too many
+        timeline.phase("one user's runs come")
         tokens = int(sizes.long_seconds * 5)
         with ThreadPoolExecutor(8) as pool:
             list(
                 pool.map(lambda _: people.send(MANY, tokens=tokens, rate=5.0), range(sizes.of_one))
             )
+        timeline.phase("all are there")
         firsts = [people.first_token() for _ in range(5)]
+        watch.stop()
         return {
             "first token quiet": quiet,
             "first token of the other": median(firsts),
@@ -110,13 +136,15 @@ def one_user(database_url: str, sizes: Sizes) -> Figures:
         }
 
 
-def storm(database_url: str, sizes: Sizes) -> Figures:
+def storm(database_url: str, sizes: Sizes, timeline: Timeline) -> Figures:
     """Very many sockets that resume one long session at once, and another user's run."""
-    with crowd(database_url, WORKER_CONCURRENCY=sizes.slots) as people:
+    with crowd(database_url, timeline, WORKER_CONCURRENCY=sizes.slots) as people:
         seed(people.stack, "long", sizes.messages, 500, owner=MANY)
         quiet = median([people.first_token() for _ in range(5)])
         with ThreadPoolExecutor(32) as pool:
             sockets = list(pool.map(lambda _: people.socket(MANY), range(sizes.sockets)))
+        watch = _watch(people, sizes)
+        timeline.phase("all resume")
         began, came, firsts = time.monotonic(), [], []
 
         def resume(client: Any) -> None:
@@ -132,6 +160,7 @@ def storm(database_url: str, sizes: Sizes) -> Figures:
         other.join()
         for client in sockets:
             client.close()
+        watch.stop()
         wait_until_idle(people)
         return {
             "first token quiet": quiet,
@@ -141,12 +170,20 @@ def storm(database_url: str, sizes: Sizes) -> Figures:
         }
 
 
-ALL: dict[str, Callable[[str, Sizes], Figures]] = {
+ALL: dict[str, Callable[[str, Sizes, Timeline], Figures]] = {
     "twice": twice,
     "waiting": waiting,
     "one_user": one_user,
     "storm": storm,
 }
+
+
+def _watch(people: Crowd, sizes: Sizes) -> Gaps:
+    """Watch a run that lasts longer than the scenario; it streams before this returns."""
+    longest = 60 + 2 * (sizes.seconds + sizes.long_seconds)
+    watch = Gaps(people, int(20 * longest), 20.0)
+    wait_until(watch.streams, within=30, what="the watched run streams")
+    return watch
 
 
 def _goodput(people: Crowd, sizes: Sizes, per_second: float) -> float:

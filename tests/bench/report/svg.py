@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 520, 300
+LABELS = 16  # at most, and points that are drawn large
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 36, 66
 COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#0e7490")
 TEXT = 'font-family="sans-serif" font-size="11" fill="#444"'
 
 
-def line_plot(title: str, x_name: str, y_name: str, lines: Mapping[str, Points]) -> str:
-    """One plot; y begins at 0, each x of the points is equally far from the next."""
-    xs = sorted({x for points in lines.values() for x, _ in points})
+def line_plot(
+    title: str, x_name: str, y_name: str, lines: Mapping[str, Points], all_x: Sequence[float] = ()
+) -> str:
+    """One plot; y begins at 0, each x of the points is equally far from the next. Of many x only
+    some have a label. `all_x`: room for these, too."""
+    xs = sorted({*all_x, *(x for points in lines.values() for x, _ in points)})
     most = _round_up(max((y for points in lines.values() for _, y in points), default=1.0))
     step = (WIDTH - LEFT - RIGHT) / max(1, len(xs) - 1)
     at_x = {x: LEFT + step * number for number, x in enumerate(xs)}
@@ -35,7 +39,8 @@ def line_plot(title: str, x_name: str, y_name: str, lines: Mapping[str, Points])
         parts.append(
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" {TEXT}>{label}</text>'
         )
-    for x, at in at_x.items():
+    labelled = xs[:: 1 + len(xs) // LABELS]
+    for x, at in ((x, at_x[x]) for x in labelled):
         y = HEIGHT - BOTTOM + 16
         parts.append(f'<text x="{at:.1f}" y="{y}" text-anchor="middle" {TEXT}>{x:,.10g}</text>')
     middle, below = (LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 32
@@ -46,11 +51,30 @@ def line_plot(title: str, x_name: str, y_name: str, lines: Mapping[str, Points])
     return "\n".join([*parts, "</svg>", ""])
 
 
+def stacked(plots: Sequence[str], notes: Sequence[str]) -> str:
+    """Plots one below the other, with lines of text at the end."""
+    height = HEIGHT * len(plots) + 16 * len(notes) + 8
+    size = f'width="{WIDTH}" height="{height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {size}>'
+    placed = [
+        plot.replace("<svg ", f'<svg y="{HEIGHT * number}" ', 1)
+        for number, plot in enumerate(plots)
+    ]
+    texts = [
+        f'<text x="8" y="{HEIGHT * len(plots) + 16 * number}" {TEXT}>{note}</text>'
+        for number, note in enumerate(notes)
+    ]
+    return "".join([head, f'<rect {size} fill="#fff"/>', *placed, *texts, "</svg>\n"])
+
+
 def _line(number: int, name: str, placed: Points) -> Iterator[str]:
     colour = COLOURS[number % len(COLOURS)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed)
+    radius = 3 if len(placed) <= LABELS else 1
+    yield from (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>' for x, y in placed
+    )
     x, y = LEFT + 112 * (number % 4), HEIGHT - 20 + 14 * (number // 4)
     yield f'<rect x="{x}" y="{y - 8}" width="8" height="8" fill="{colour}"/>'
     yield f'<text x="{x + 12}" y="{y}" {TEXT}>{name}</text>'
