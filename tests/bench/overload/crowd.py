@@ -8,7 +8,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 import redis
@@ -120,8 +120,11 @@ class Crowd:
 
 
 @contextmanager
-def crowd(database_url: str, timeline: Timeline, **settings: object) -> Iterator[Crowd]:
-    """A stack with both users. At its end nobody waits for the runs that are still live."""
+def crowd(
+    database_url: str, timeline: Timeline | None = None, **settings: object
+) -> Iterator[Crowd]:
+    """A stack with both users; without a timeline nothing is sampled. At its end nobody waits for the
+    runs that are still live."""
     settings = {"DRAIN_SECONDS": 1, **settings}
     stack = Stack(database_url=database_url, **settings)  # type: ignore[arg-type]
     users = stack.folder / "tokens.toml"
@@ -132,10 +135,10 @@ def crowd(database_url: str, timeline: Timeline, **settings: object) -> Iterator
     stack.environment["TOKENS_FILE"] = str(users)
     try:
         stack.start()
-        people = Crowd(stack, timeline)
-        with timeline.watching(people.look):
-            yield people
-        people.close()
+        watched = timeline or Timeline()
+        with closing(Crowd(stack, watched)) as people:
+            with watched.watching(people.look) if timeline else nullcontext():
+                yield people
     finally:
         stack.stop()
 
