@@ -123,8 +123,8 @@ class Crowd:
 def crowd(
     database_url: str, timeline: Timeline | None = None, **settings: object
 ) -> Iterator[Crowd]:
-    """A stack with both users; without a timeline nothing is sampled. At its end nobody waits for the
-    runs that are still live."""
+    """A stack with both users; without a timeline nothing is sampled. At its end nobody waits for
+    the runs that are still live."""
     settings = {"DRAIN_SECONDS": 1, **settings}
     stack = Stack(database_url=database_url, **settings)  # type: ignore[arg-type]
     users = stack.folder / "tokens.toml"
@@ -136,9 +136,11 @@ def crowd(
     try:
         stack.start()
         watched = timeline or Timeline()
-        with closing(Crowd(stack, watched)) as people:
-            with watched.watching(people.look) if timeline else nullcontext():
-                yield people
+        with (
+            closing(Crowd(stack, watched)) as people,
+            watched.watching(people.look) if timeline else nullcontext(),
+        ):
+            yield people
     finally:
         stack.stop()
 
