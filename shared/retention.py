@@ -1,8 +1,9 @@
 """Deletes what is older than the settings allow: by the hourly job, and by `holdfast sessions gc`.
 
 Problem: old sessions may be many thousands, and people work meanwhile. Idea: one session, or a
-hundred rows, in each transaction, and as long a pause after it as it took, for a bounded time; the
-next call goes on. Sessions go as if their owner had deleted them, with their gateway sessions.
+hundred rows, in each transaction, and a pause after it that is longer than it took, for a bounded
+time; the next call goes on. Sessions go as if their owner had deleted them, with their gateway
+sessions.
 Invariant: nothing is deleted that is pinned, waits or is live, or whose age no setting limits.
 Several processes may do it at once.
 """
@@ -24,6 +25,7 @@ from shared.settings import Settings
 log = logging.getLogger(__name__)
 
 FOR: Final = 600.0  # seconds of one call
+PAUSE: Final = 3.0  # times what the transaction before it took: others get three quarters of SQLite
 PAUSE_MOST: Final = 1.0  # seconds
 Progress = Callable[[str, int], None]  # what, and how many of it more
 
@@ -76,14 +78,22 @@ class Retention:
         return found
 
     def clean_up(
-        self, *, within: float = FOR, progress: Progress = lambda kind, more: None
+        self,
+        *,
+        within: float = FOR,
+        progress: Progress = lambda kind, more: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> dict[str, int]:
-        """Delete what is too old, until there is no more or the time is over; return how much of
-        each kind. Raises Unavailable."""
+        """Delete what is too old, until there is no more, the time is over or the process is
+        `stopping`; return how much of each kind. Raises Unavailable."""
         deadline = monotonic() + within
-        done = {"sessions": self._clean_up_sessions(deadline, progress)}
+
+        def over() -> bool:
+            return monotonic() >= deadline or stopping()
+
+        done = {"sessions": self._clean_up_sessions(over, progress)}
         for kind, work in self._kinds(dry_run=False).items():
-            done[kind] = self._all(kind, work, deadline, progress)
+            done[kind] = self._all(kind, work, over, progress)
         if any(done.values()):
             log.info(
                 "retention.deleted sessions=%s runs=%s usage=%s orphans=%s",
@@ -114,16 +124,16 @@ class Retention:
             )
         )
 
-    def _clean_up_sessions(self, deadline: float, progress: Progress) -> int:
+    def _clean_up_sessions(self, over: Callable[[], bool], progress: Progress) -> int:
         done = 0
         for owner in self._db.read(retention.owners):
             left: set[str] = set()  # those that have begun to be used meanwhile
-            while monotonic() < deadline:
+            while not over():
                 expired = self._expired(owner, left)
                 if not expired:
                     break
                 for one in expired:
-                    if monotonic() >= deadline:
+                    if over():
                         return done
                     done += self._delete(one, left)
                     progress("sessions", 1)
@@ -153,23 +163,28 @@ class Retention:
         if self._deleter.delete_if(one.owner, one.session_id, lambda tx: bool(still(tx))) is None:
             left.add(one.session_id)
             return 0
-        sleep(min(PAUSE_MOST, monotonic() - began))  # others want to write, too
+        _rest(began)
         return 1
 
     def _all(
         self,
         kind: str,
         work: Callable[[Session], int],
-        deadline: float,
+        over: Callable[[], bool],
         progress: Progress,
     ) -> int:
         done = 0
-        while monotonic() < deadline:
+        while not over():
             began = monotonic()
             some = self._db.write(work)
             if not some:
                 break
             done += some
             progress(kind, some)
-            sleep(min(PAUSE_MOST, monotonic() - began))
+            _rest(began)
         return done
+
+
+def _rest(began: float) -> None:
+    """Let others write after a transaction that began then."""
+    sleep(min(PAUSE_MOST, PAUSE * (monotonic() - began)))

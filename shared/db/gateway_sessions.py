@@ -1,8 +1,8 @@
 """The queue of ephemeral gateway sessions to delete: queued, tried, put off, parked (R25).
 
 A row exists as long as the session is not known to be gone. Several processes may work at once: a
-row is taken by compare-and-set of `next_attempt_at`, and is due again by itself if the process that
-took it dies.
+row that is taken is locked, and then not due; it is due again by itself if the process that took it
+dies.
 """
 
 from collections.abc import Collection, Sequence
@@ -140,38 +140,24 @@ def due_profiles(tx: Session) -> list[str]:
 
 
 def take_due(tx: Session, profile: str, limit: int) -> list[DueDeletion]:
-    """Take the oldest that are due: for HOLD seconds they are the caller's to delete."""
+    """Take those that have been due for longest: for HOLD seconds they are the caller's to delete.
+    Those that somebody else is taking are passed over."""
     rows = tx.execute(
-        select(DeletionRow.session_id, DeletionRow.attempt_count, DeletionRow.next_attempt_at)
-        .where(DeletionRow.profile_name == profile, *_due())
-        .order_by(DeletionRow.created_at, DeletionRow.session_id)
+        select(DeletionRow.session_id, DeletionRow.attempt_count)
+        .where(*_of(profile), *_due())
+        .order_by(DeletionRow.next_attempt_at, DeletionRow.session_id)  # the order of the index
         .limit(limit)
+        .with_for_update(skip_locked=True)
     ).all()
     until = read_clock(tx) + HOLD
-    return [
-        DueDeletion(profile, session_id, failures, until)
-        for session_id, failures, seen in rows
-        if _take_one(tx, profile, session_id, seen, until)
-    ]
+    these = _these(profile, [session_id for session_id, _ in rows])
+    tx.execute(update(DeletionRow).where(*these).values(next_attempt_at=until))
+    return [DueDeletion(profile, session_id, failures, until) for session_id, failures in rows]
 
 
-def _take_one(tx: Session, profile: str, session_id: str, seen: float, until: float) -> bool:
-    taken = tx.execute(
-        update(DeletionRow)
-        .where(
-            *_these(profile, [session_id]),
-            DeletionRow.status == PENDING,
-            DeletionRow.next_attempt_at == seen,
-        )
-        .values(next_attempt_at=until)
-        .returning(DeletionRow.session_id)
-    )
-    return taken.first() is not None
-
-
-def mark_gone(tx: Session, taken: DueDeletion) -> None:
-    """Remove a row that was taken: the gateway no longer has the session."""
-    tx.execute(delete(DeletionRow).where(*_these(taken.profile, [taken.session_id])))
+def mark_gone(tx: Session, profile: str, session_ids: Collection[str]) -> None:
+    """Remove rows that were taken: the gateway no longer has the sessions."""
+    tx.execute(delete(DeletionRow).where(*_these(profile, session_ids)))
 
 
 def note_failure(tx: Session, taken: DueDeletion, error: str, *, hopeless: bool = False) -> bool:

@@ -3,10 +3,11 @@
 Problem: each run makes a session at its gateway, which must stay until its transcript is saved and
 the gateway's run is over, and must not stay for ever. Gateways may be down, unable to delete, or
 shared with other installations. Idea: whatever lets go of a session queues its deletion as a row,
-in the same transaction. `delete_due` works on the rows that are due, a batch per profile; failures
-wait longer each time, and the third parks the row. Once a day `sweep` lists the sessions of each
-gateway and queues those of this installation that no row knows any more, for example because a
-database was lost, and parked ones again.
+in the same transaction. `delete_due` works on the rows that are due, a batch of each profile in
+turn, rests as long as that took, and goes on for a bounded time; failures wait longer each time,
+and the third parks the row. Once a day `sweep` lists the sessions of each gateway and queues those
+of this installation that no row knows any more, for example because a database was lost, and parked
+ones again.
 Invariant: a session is deleted only by way of a row of the queue, and `sweep` queues only sessions
 whose name contains this installation's, which no open or orphaned run uses, and which were last
 used longer ago than a run may take and a day on top. Deleting twice is harmless.
@@ -14,6 +15,8 @@ used longer ago than a run may take and a day on top. Deleting twice is harmless
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -34,39 +37,62 @@ from worker.services import Services
 
 log = logging.getLogger(__name__)
 
-BATCH = 50  # sessions of one profile in one call
+BATCH = 50  # sessions of one profile that are taken at once
+FOR = 240.0  # seconds of one call; beat sends one every five minutes
+PAUSE_MOST = 5.0  # seconds
+DELETED = "gateway_session.deleted profile=%s session=%s existed=%s"
 SWEEP_AFTER = 24 * 3600.0  # seconds, on top of the longest time that a run may take
 SWEEP_PAGES = 50
 
 
-def delete_due(services: Services) -> dict[str, int]:
-    """Delete one batch of each profile, the oldest first; return how many. Several processes may do
-    it at once. Does not raise Unavailable: the next call goes on."""
+def delete_due(services: Services, *, within: float = FOR) -> dict[str, int]:
+    """Delete those that are due, the oldest first, until there are no more, the time is over or the
+    process is to stop; return how many. Several processes may do it at once. Does not raise
+    Unavailable: the next call goes on."""
+    deadline = monotonic() + within
     done = 0
     try:
-        for profile in services.db.read(gateway_sessions.due_profiles):
-            done += _delete_batch(services, profile)
+        profiles = services.db.read(gateway_sessions.due_profiles)
+        while profiles and monotonic() < deadline and not services.draining:
+            began = monotonic()
+            batches = {profile: _delete_batch(services, profile) for profile in profiles}
+            done += sum(batch.deleted for batch in batches.values())
+            profiles = [profile for profile, batch in batches.items() if batch.more]
+            if profiles:
+                sleep(min(PAUSE_MOST, monotonic() - began))  # others want the gateway, too
     except Unavailable as error:
         log.warning("gateway_session.waiting error=%s", type(error).__name__)
     return {"deleted": done}
 
 
-def _delete_batch(services: Services, profile: str) -> int:
-    done = 0
+@dataclass(frozen=True)
+class _Batch:
+    """What became of it. `more`: the gateway responds, and there may be another one."""
+
+    deleted: int
+    more: bool
+
+
+def _delete_batch(services: Services, profile: str) -> _Batch:
     batch = services.db.write(lambda tx: gateway_sessions.take_due(tx, profile, BATCH))
+    gone: list[str] = []
+    more = len(batch) == BATCH
     for index, due in enumerate(batch):
         try:
             existed = _delete(services, due)
         except GatewayNoResponse as error:
             _record_failure(services, due, error)
             _put_off(services, batch[index + 1 :], error)
-            return done
+            more = False
+            break
         except (GatewayError, UnknownProfile) as error:
             _record_failure(services, due, error)
         else:
-            _record_deleted(services, due, existed)
-            done += 1
-    return done
+            gone.append(due.session_id)
+            log.info(DELETED, profile, due.session_id, existed)
+    if gone:
+        services.db.write(lambda tx: gateway_sessions.mark_gone(tx, profile, gone))
+    return _Batch(len(gone), more)
 
 
 def _delete(services: Services, due: DueDeletion) -> bool:
@@ -77,16 +103,6 @@ def _delete(services: Services, due: DueDeletion) -> bool:
         return services.gateways.client(due.profile).delete_session(due.session_id)
     except GatewayUnsupported:
         return hermes_cli.delete_session(profile.home, due.session_id)
-
-
-def _record_deleted(services: Services, due: DueDeletion, existed: bool) -> None:
-    services.db.write(lambda tx: gateway_sessions.mark_gone(tx, due))
-    log.info(
-        "gateway_session.deleted profile=%s session=%s existed=%s",
-        due.profile,
-        due.session_id,
-        existed,
-    )
 
 
 def _record_failure(

@@ -20,7 +20,8 @@ def clean_up(services: Services) -> Mapping[str, int]:
     with closing(command_client(settings.redis_url, connections=2)) as commands:
         deleter = SessionDeleter(services.db, services.event_log, commands, services.queue)
         try:
-            return Retention(services.db, deleter, Policy.of(settings)).clean_up()
+            retention = Retention(services.db, deleter, Policy.of(settings))
+            return retention.clean_up(stopping=lambda: services.draining)
         except Unavailable as error:
             log.warning("retention.waiting error=%s", type(error).__name__)
             raise

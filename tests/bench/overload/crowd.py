@@ -121,12 +121,15 @@ class Crowd:
 
 @contextmanager
 def crowd(
-    database_url: str, timeline: Timeline | None = None, **settings: object
+    database_url: str,
+    timeline: Timeline | None = None,
+    kind: type[Stack] = Stack,
+    **settings: object,
 ) -> Iterator[Crowd]:
     """A stack with both users; without a timeline nothing is sampled. At its end nobody waits for
     the runs that are still live."""
     settings = {"DRAIN_SECONDS": 1, **settings}
-    stack = Stack(database_url=database_url, **settings)  # type: ignore[arg-type]
+    stack = kind(database_url=database_url, **settings)  # type: ignore[arg-type]
     users = stack.folder / "tokens.toml"
     lines = [f'{user} = "{hashlib.sha256(token_of(user).encode()).hexdigest()}"\n'
              for user in (MANY, ONE, *OTHERS)]  # fmt: skip

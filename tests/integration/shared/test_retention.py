@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -168,3 +169,39 @@ def test_what_does_not_fit_into_the_time_is_left_for_the_next_call(
     keeper = retention(RETENTION_DAYS=1)
     assert keeper.clean_up(within=0.0)["sessions"] == 0
     assert keeper.clean_up()["sessions"] == 1
+
+
+def test_a_process_that_is_to_stop_leaves_the_rest_for_the_next_call(
+    stand: WorkerStand, retention: Make
+) -> None:
+    for number in range(3):
+        add(stand, f"old-{number}", days=10)
+    asked: list[bool] = []
+
+    def stopping() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    keeper = retention(RETENTION_DAYS=1)
+    assert 0 < keeper.clean_up(stopping=stopping)["sessions"] < 3
+
+
+def test_maintenance_that_is_told_to_stop_deletes_no_more(stand: WorkerStand) -> None:
+    add(stand, "throw-away", days=2, source="ephemeral")
+    stand.services.draining = True
+    assert clean_up(stand.services)["sessions"] == 0
+    assert "throw-away" in left(stand)
+
+
+def test_others_get_most_of_the_time_between_two_transactions(
+    stand: WorkerStand, retention: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[float] = []
+    monkeypatch.setattr("shared.retention.sleep", rested.append)
+    for number in range(3):
+        add(stand, f"old-{number}", days=10)
+    began = time.monotonic()
+    assert retention(RETENTION_DAYS=1).clean_up()["sessions"] == 3
+    took = time.monotonic() - began
+    assert len(rested) == 3
+    assert sum(rested) > took  # one is deleted in less than a third of its pause

@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Engine, event, select, text, update
 from sqlalchemy.orm import Session
 
 from deploy.local.ports import free_port
@@ -186,13 +187,65 @@ def test_the_sessions_of_all_attempts_are_queued_and_what_is_queued_stays(
     assert rows(services)["eph_parked"].status == PARKED
 
 
-def test_one_tick_takes_the_oldest_fifty(services: Services) -> None:
+def test_one_call_goes_on_until_nothing_is_due(services: Services) -> None:
+    queue(services, *(f"eph_hf_{n:03}" for n in range(2 * BATCH + 3)))
+    assert delete_due(services) == {"deleted": 2 * BATCH + 3}
+    assert rows(services) == {}
+
+
+def test_a_call_ends_with_its_time_or_with_the_process(services: Services) -> None:
     names = [f"eph_hf_{n:03}" for n in range(BATCH + 3)]
     queue(services, *names)
-    delete_due(services)
-    assert sorted(rows(services)) == names[BATCH:]
-    delete_due(services)
-    assert rows(services) == {}
+    assert delete_due(services, within=0.0) == {"deleted": 0}
+    services.draining = True
+    assert delete_due(services) == {"deleted": 0}
+    assert sorted(rows(services)) == names
+
+
+def test_the_oldest_are_found_without_sorting_all_that_are_due(services: Services) -> None:
+    oldest, names = ["eph_hf_z", "eph_hf_y"], [f"eph_hf_{n:04}" for n in range(2_000)]
+    for name in oldest:
+        queue(services, name)
+    queue(services, *names)
+    services.db.write(lambda tx: tx.execute(text("ANALYZE")))
+    queries: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT pending"):
+            queries.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        taken = services.db.write(lambda tx: gateway_sessions.take_due(tx, "default", 2))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert [due.session_id for due in taken] == oldest
+    ((statement, parameters),) = queries
+    word = "EXPLAIN QUERY PLAN " if services.db.is_sqlite else "EXPLAIN "
+    plan = services.db.write(
+        lambda tx: [*tx.connection().exec_driver_sql(word + statement, parameters)]
+    )
+    lines = "\n".join(str(row[-1]) for row in plan)
+    assert "deletes_due" in lines, lines
+    for wrong in ("Seq Scan", "Bitmap", "->  Sort", "MULTI-INDEX OR", "B-TREE FOR ORDER BY"):
+        assert wrong not in lines, lines
+
+
+def test_a_batch_is_taken_and_reported_on_in_few_transactions(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite each of them keeps others from writing."""
+    queue(services, *(f"eph_hf_{n:03}" for n in range(BATCH - 1)))
+    written: list[object] = []
+    write = services.db.write
+
+    def counting(work: Callable[[Session], object]) -> object:
+        written.append(work)
+        return write(work)
+
+    monkeypatch.setattr(services.db, "write", counting)
+    assert delete_due(services) == {"deleted": BATCH - 1}
+    assert len(written) == 2
 
 
 def test_each_session_is_deleted_at_its_own_gateway(
