@@ -103,7 +103,9 @@ sbom: $(STAMP) ## the list of what is installed with the wheel, in dist/sbom.jso
 
 audit: $(STAMP) ## known vulnerabilities of what is installed; asks a service on the internet
 	@$(BIN)/python -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet 'pip-audit>=2.9,<3'
-	$(TOOLS)/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+	@$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock || { \
+		echo "audit: not clean. A table above lists vulnerabilities; without one, the service did not" \
+			"answer or does not know a package, and nothing is known." >&2; exit 1; }
 
 clean: ## everything that was made here
 	rm -rf $(VENV) .cache build dist web/pages/built* web/ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
