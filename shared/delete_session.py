@@ -6,15 +6,15 @@ transaction, then the logs; last, `session.deleted` is published to the sockets 
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
-from shared.db.delete_session import Removed, remove, stop_runs
-from shared.db.locks import lock_session
+from shared.db.delete_session import Removed, remove, remove_idle, stop_runs
+from shared.db.locks import try_lock_sessions
 from shared.errors import HoldfastError, NotFound, RedisUnavailable, Unavailable
 from shared.event_log.clients import Commands, RedisError
 from shared.event_log.keys import RunKeys, feed_tag, live_runs
@@ -62,20 +62,24 @@ class SessionDeleter:
             time.sleep(POLL_EVERY)
         return self._removed(owner, session_id, removed)
 
-    def delete_if(
-        self, owner: str, session_id: str, may: Callable[[Session], bool]
-    ) -> Removed | None:
-        """Delete the session if `may` allows it in the same transaction, and no run of it is open
-        or has an end that clients do not know; None if it stays, or is not there. Raises
-        DatabaseUnavailable."""
+    def delete_idle(
+        self,
+        owner: str,
+        session_ids: Collection[str],
+        which: Callable[[Session, Collection[str]], Collection[str]],
+    ) -> set[str]:
+        """Delete, in one transaction, those of the sessions that `which` allows in it, and of which
+        no run is open or has an end that clients do not know; return these. Sessions in which
+        somebody is doing something at this moment stay. Raises DatabaseUnavailable."""
 
-        def work(tx: Session) -> Removed | None:
-            if lock_session(tx, owner, session_id) is None or not may(tx):
-                return None
-            return remove(tx, owner, session_id, force=False)
+        def work(tx: Session) -> dict[str, Removed]:
+            locked = try_lock_sessions(tx, owner, session_ids)
+            return remove_idle(tx, owner, which(tx, locked))
 
         removed = self._db.write(work)
-        return None if removed is None else self._removed(owner, session_id, removed)
+        for session_id, of_it in removed.items():
+            self._removed(owner, session_id, of_it)
+        return {*removed}
 
     def _removed(self, owner: str, session_id: str, removed: Removed) -> Removed:
         """Delete the logs, and say that it is gone."""

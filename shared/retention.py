@@ -1,15 +1,15 @@
 """Deletes what is older than the settings allow: by the hourly job, and by `holdfast sessions gc`.
 
-Problem: old sessions may be many thousands, and people work meanwhile. Idea: one session, or a
-hundred rows, in each transaction, and a pause after it that is longer than it took, for a bounded
-time; the next call goes on. Sessions go as if their owner had deleted them, with their gateway
-sessions.
+Problem: old sessions may be many thousands, and people work meanwhile. Idea: a few sessions, as
+many as take a short time, or a hundred rows, in each transaction, and a pause after it that is
+longer than it took, for a bounded time; the next call goes on. Sessions go as if their owner had
+deleted them, with their gateway sessions.
 Invariant: nothing is deleted that is pinned, waits or is live, or whose age no setting limits.
 Several processes may do it at once.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, sleep
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 FOR: Final = 600.0  # seconds of one call
 PAUSE: Final = 3.0  # times what the transaction before it took: others get three quarters of SQLite
 PAUSE_MOST: Final = 1.0  # seconds
+SHORT: Final = 0.05  # seconds of a transaction after which the next one deletes fewer sessions
+SESSIONS_MOST: Final = 20  # of one transaction
 Progress = Callable[[str, int], None]  # what, and how many of it more
 
 
@@ -128,15 +130,20 @@ class Retention:
         done = 0
         for owner in self._db.read(retention.owners):
             left: set[str] = set()  # those that have begun to be used meanwhile
+            size = 1
             while not over():
-                expired = self._expired(owner, left)
+                expired = [one.session_id for one in self._expired(owner, left)]
                 if not expired:
                     break
-                for one in expired:
-                    if over():
-                        return done
-                    done += self._delete(one, left)
-                    progress("sessions", 1)
+                while expired and not over():
+                    some, expired = expired[:size], expired[size:]
+                    began = monotonic()
+                    deleted = self._delete(owner, some)
+                    size = next_size(size, monotonic() - began)
+                    left |= {*some} - deleted
+                    done += len(deleted)
+                    progress("sessions", len(deleted))
+                    _rest(began)
         return done
 
     def _expired(self, owner: str, left: set[str]) -> list[retention.Expired]:
@@ -150,21 +157,20 @@ class Retention:
             )
         )
 
-    def _delete(self, one: retention.Expired, left: set[str]) -> int:
-        """Delete it, unless it is used by now; 1 if it was deleted here."""
-        began = monotonic()
-        still = partial(
-            retention.expired_sessions,
-            owner=one.owner,
-            seconds=self._policy.sessions_of(one.owner),
-            ephemeral_seconds=self._policy.ephemeral,
-            only=one.session_id,
-        )
-        if self._deleter.delete_if(one.owner, one.session_id, lambda tx: bool(still(tx))) is None:
-            left.add(one.session_id)
-            return 0
-        _rest(began)
-        return 1
+    def _delete(self, owner: str, session_ids: Collection[str]) -> set[str]:
+        """Delete those that are still not used; return these."""
+
+        def still(tx: Session, locked: Collection[str]) -> list[str]:
+            found = retention.expired_sessions(
+                tx,
+                owner,
+                seconds=self._policy.sessions_of(owner),
+                ephemeral_seconds=self._policy.ephemeral,
+                only=locked,
+            )
+            return [one.session_id for one in found]
+
+        return self._deleter.delete_idle(owner, session_ids, still)
 
     def _all(
         self,
@@ -183,6 +189,13 @@ class Retention:
             progress(kind, some)
             _rest(began)
         return done
+
+
+def next_size(size: int, took: float) -> int:
+    """How many sessions the next transaction deletes, after one of `size` that took so long."""
+    if took > SHORT:
+        return max(1, size // 2)
+    return min(SESSIONS_MOST, 2 * size) if took < SHORT / 2 else size
 
 
 def _rest(began: float) -> None:

@@ -5,7 +5,7 @@ finds no row at its next write and has lost the run (`owned` in `shared/db/runs/
 its gateway run is tracked as an orphan, so that it is stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from shared.db.runs.idempotency import forget
 from shared.db.runs.stop import ABORTED, open_runs, request_stop
 from shared.db.runs.terminal import end_unstarted
 from shared.errors import NotFound
-from shared.protocol.run_states import ENDED, RunState
+from shared.protocol.run_states import ENDED, OPEN, RunState
 
 STILL_KNOWN = 2 * UNSYNCED_AFTER  # seconds after its end for which a gateway may have a session
 
@@ -83,26 +83,57 @@ def remove(tx: Session, owner: str, session_id: str, *, force: bool) -> Removed 
     still_open = tuple(run.id for run in open_runs(tx, owner, session_id))
     if not force and (still_open or _unannounced(tx, owner, session_id)):
         return None
-    mine = _runs(owner, session_id)
     _track_live_runs(tx, still_open)
-    _queue_gateway_sessions(tx, mine)
-    run_ids = tuple(tx.scalars(select(RunRow.id).where(*mine)))
-    messages = _delete_rows(tx, owner, session_id)
+    run_ids, messages = _remove_all(tx, owner, [session_id])[session_id]
     return Removed(run_ids, still_open, messages)
+
+
+def remove_idle(tx: Session, owner: str, session_ids: Collection[str]) -> dict[str, Removed]:
+    """Do the same with several sessions, which the caller has locked; return what was deleted of
+    each. Those stay of which a run is open or the end of one is not announced."""
+    busy = tx.scalars(
+        select(RunRow.session_id)
+        .where(*_runs(owner, session_ids))
+        .where(RunRow.state.in_(constants(OPEN)) | _IS_UNANNOUNCED)
+    )
+    idle = sorted({*session_ids} - {*busy})
+    removed = _remove_all(tx, owner, idle) if idle else {}
+    return {name: Removed(runs, (), messages) for name, (runs, messages) in removed.items()}
+
+
+def _remove_all(
+    tx: Session, owner: str, session_ids: Collection[str]
+) -> dict[str, tuple[tuple[str, ...], int]]:
+    """Return the runs, and how many messages there were, of each session."""
+    mine = _runs(owner, session_ids)
+    _queue_gateway_sessions(tx, mine)
+    runs: dict[str, list[str]] = {name: [] for name in session_ids}
+    for run_id, of in tx.execute(select(RunRow.id, RunRow.session_id).where(*mine)):
+        runs[str(of)].append(run_id)
+    counts = (
+        select(MessageRow.session_id, func.count())
+        .where(MessageRow.owner == owner, MessageRow.session_id.in_([*session_ids]))
+        .group_by(MessageRow.session_id)
+    )
+    messages = {row[0]: row[1] for row in tx.execute(counts)}
+    _delete_rows(tx, owner, session_ids)
+    return {name: (tuple(ids), messages.get(name, 0)) for name, ids in runs.items()}
+
+
+_IS_UNANNOUNCED = RunRow.terminal_seq.is_not(None) & RunRow.announced_at.is_(None)
 
 
 def _unannounced(tx: Session, owner: str, session_id: str) -> tuple[str, ...]:
     rows = tx.scalars(
         select(RunRow.id)
-        .where(*_runs(owner, session_id))
-        .where(RunRow.terminal_seq.is_not(None), RunRow.announced_at.is_(None))
+        .where(*_runs(owner, [session_id]), _IS_UNANNOUNCED)
         .order_by(RunRow.queue_no)
     )
     return tuple(rows)
 
 
-def _runs(owner: str, session_id: str) -> tuple[Any, Any]:
-    return RunRow.owner == owner, RunRow.session_id == session_id
+def _runs(owner: str, session_ids: Collection[str]) -> tuple[Any, Any]:
+    return RunRow.owner == owner, RunRow.session_id.in_([*session_ids])
 
 
 def _track_live_runs(tx: Session, run_ids: Sequence[str]) -> None:
@@ -135,18 +166,18 @@ def _queue_gateway_sessions(tx: Session, mine: tuple[Any, Any]) -> None:
         queue_deletion(tx, profile, ephemeral_id, saved=True)
 
 
-def _delete_rows(tx: Session, owner: str, session_id: str) -> int:
-    """Delete all rows; return the number of messages. Orphans that are not done stay: their gateway
-    runs still have to be stopped."""
-    ids = select(RunRow.id).where(*_runs(owner, session_id))
+def _delete_rows(tx: Session, owner: str, session_ids: Collection[str]) -> None:
+    """Delete all rows. Orphans that are not done stay: their gateway runs still have to be
+    stopped."""
+    ids = select(RunRow.id).where(*_runs(owner, session_ids))
     tx.execute(delete(AttemptRow).where(AttemptRow.run_id.in_(ids)))
     tx.execute(delete(ApprovalRow).where(ApprovalRow.run_id.in_(ids)))
     forget(tx, ids)
     tx.execute(delete(OrphanRow).where(OrphanRow.run_id.in_(ids), OrphanRow.done_at.is_not(None)))
-    tx.execute(delete(RunRow).where(*_runs(owner, session_id)))
-    here = (MessageRow.owner == owner, MessageRow.session_id == session_id)
-    messages = tx.scalar(select(func.count()).select_from(MessageRow).where(*here))
+    tx.execute(delete(RunRow).where(*_runs(owner, session_ids)))
     for table in (MessageRow, SnapshotRow, CompressionRow, UsageRow):
-        tx.execute(delete(table).where(table.owner == owner, table.session_id == session_id))
-    tx.execute(delete(SessionRow).where(SessionRow.owner == owner, SessionRow.id == session_id))
-    return messages or 0
+        here = table.owner == owner, table.session_id.in_([*session_ids])
+        tx.execute(delete(table).where(*here))
+    tx.execute(
+        delete(SessionRow).where(SessionRow.owner == owner, SessionRow.id.in_([*session_ids]))
+    )

@@ -5,6 +5,7 @@ run first (`claim_next`) waits for no lock after that. A lock reads the few colu
 need, not whole entities: nearly every transaction begins with one.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, select
@@ -79,6 +80,18 @@ def try_lock_session(tx: Session, owner: str, session_id: str) -> Row[Any] | Non
     here = {"owner": owner, "session_id": session_id}
     found: Row[Any] | None = tx.connection().execute(_SESSION_OR_NOT, here).first()
     return found
+
+
+def try_lock_sessions(tx: Session, owner: str, session_ids: Collection[str]) -> list[str]:
+    """Lock several without waiting; return which: those that are there and nobody else has locked.
+
+    The only way to hold the locks of several sessions: who waits for none is in no circle."""
+    found = tx.scalars(
+        select(SessionRow.id)
+        .where(SessionRow.owner == owner, SessionRow.id.in_([*session_ids]))
+        .with_for_update(skip_locked=True)
+    )
+    return list(found)
 
 
 def lock_session_of(tx: Session, run_id: str) -> Row[Any] | None:

@@ -49,14 +49,14 @@ def expired_sessions(
     seconds: float | None,
     ephemeral_seconds: float | None,
     limit: int = LIMIT,
-    only: str | None = None,
+    only: Collection[str] | None = None,
     without: Collection[str] = (),
 ) -> list[Expired]:
     """Return sessions of the owner that were not active for that long, the oldest first; None: none
-    of this kind. Pinned ones, and those with an open run, are left. `only`: this one, or none."""
+    of this kind. Pinned ones, and those with an open run, are left. `only`: of these."""
     found = select(SessionRow.id).where(*_expired(owner, seconds, ephemeral_seconds))
     if only is not None:
-        found = found.where(SessionRow.id == only)
+        found = found.where(SessionRow.id.in_([*only]))
     if without:
         found = found.where(SessionRow.id.not_in([*without]))
     rows = tx.scalars(found.order_by(SessionRow.last_active, SessionRow.id).limit(limit))
