@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 FOR: Final = 600.0  # seconds of one call
 PAUSE: Final = 3.0  # times what the transaction before it took: others get three quarters of SQLite
 PAUSE_MOST: Final = 1.0  # seconds
-SHORT: Final = 0.05  # seconds of a transaction after which the next one deletes fewer sessions
+SHORT: Final = 0.3  # seconds; after a longer transaction the next one deletes fewer sessions
 SESSIONS_MOST: Final = 20  # of one transaction
 Progress = Callable[[str, int], None]  # what, and how many of it more
 

@@ -17,7 +17,7 @@ from shared.db.runs.gateway_orphans import STOP, track_orphan
 from shared.db.sessions.edit_session import create_session
 from shared.delete_session import SessionDeleter
 from shared.event_log.clients import command_client
-from shared.retention import SESSIONS_MOST, Policy, Retention, next_size
+from shared.retention import SESSIONS_MOST, SHORT, Policy, Retention, next_size
 from shared.settings import Settings
 from tests.integration.conftest import MakeWorker
 from tests.support.turns import ask, end
@@ -211,8 +211,9 @@ def test_others_get_most_of_the_time_between_two_transactions(
 def test_the_shorter_a_transaction_was_the_more_sessions_go_in_the_next(
     stand: WorkerStand, retention: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [next_size(1, 0.01), next_size(16, 0.01)] == [2, SESSIONS_MOST]
-    assert [next_size(8, 0.04), next_size(8, 0.06), next_size(1, 9.0)] == [8, 4, 1]
+    short = SHORT / 3
+    assert [next_size(1, short), next_size(16, short)] == [2, SESSIONS_MOST]
+    assert [next_size(8, SHORT), next_size(8, 2 * SHORT), next_size(1, 9.0)] == [8, 4, 1]
     for number in range(10):
         add(stand, f"old-{number}", days=10)
     keeper, at_once = retention(RETENTION_DAYS=1), []
