@@ -1,6 +1,6 @@
 """`make bench-smoke`: a minute that says what has moved since it was last recorded.
 
-Ratios only, so that another machine or a busy one says much the same. It fails for a token that is
+Ratios and counts only, so that another machine or a busy one says much the same. It fails for a token that is
 lost or out of order, never for a time.
 """
 
@@ -17,6 +17,7 @@ from tests.bench.load.databases import SQLITE, Fresh, databases
 from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
 from tests.bench.load.spread import Spread
+from tests.bench.starts import measured_starts
 
 RECORDED = Path(__file__).with_name("smoke.json")
 ROUNDS = 3
@@ -25,6 +26,8 @@ LOADS = {
     "paced": Load(40, 100, 50.0),
     "one run": Load(1, 20),
 }
+STARTS = Load(100, 20)  # all at once
+COUNTED = ("redis commands/run", "gateway requests/run")
 SOCKETS = 300
 COUNTABLE = 1_000  # tokens: the processor's time comes in steps of 10 ms
 
@@ -52,7 +55,8 @@ def main() -> int:
 
 
 def measured(fresh: Fresh, loads: dict[str, Load], rounds: int) -> dict[str, Spread]:
-    """The ratios of each load, and kilobytes per idle socket. Raises LossOrDisorder."""
+    """The ratios of each load and of starts, what a run asks of its servers, and kilobytes per idle
+    socket. Raises LossOrDisorder."""
     ratios: dict[str, Spread] = {}
     stack = MeasuredStack(database_url=fresh())
     try:
@@ -69,6 +73,9 @@ def measured(fresh: Fresh, loads: dict[str, Load], rounds: int) -> dict[str, Spr
             ratios[f"{name}: first token, of direct's"] = _quotient(
                 numbers, "first token ms", "direct first token ms"
             )
+        starts = measured_starts(stack, {"starts": STARTS}, rounds)["starts"]
+        ratios["starts: runs/s ratio"] = _quotient(starts, "runs/s", "direct runs/s")
+        ratios |= {f"starts: {name}": starts[name] for name in COUNTED}
     finally:
         stack.stop()
     return ratios
