@@ -26,6 +26,7 @@ from tests.support.gateways.demo_gateway import DemoGateway, scripted
 AGE = 30 * 3600.0  # seconds; they live for a day, and their gateway sessions may be there for two
 AT_ONCE = 500  # sessions of one transaction
 RUNS, MESSAGES_OF_RUN = 2, 3
+PREFIX = "eph_hf_expired_"
 WORDS = "the quick brown fox jumps over the lazy dog and comes back in the evening " * 6
 
 Row = dict[str, Any]
@@ -57,12 +58,12 @@ def add_at_gateway(gateway: DemoGateway, names: list[str]) -> None:
 
 
 def left(db: Database) -> tuple[int, int]:
-    """How many expired sessions are there, and how many gateway sessions are due for deletion."""
+    """How many expired sessions are there, and how many gateway sessions of such are queued."""
 
     def work(tx: Session) -> tuple[int, int]:
         count = select(func.count())
         sessions = count.select_from(SessionRow).where(SessionRow.source == EPHEMERAL)
-        deletions = count.select_from(DeletionRow).where(DeletionRow.next_attempt_at < time.time())
+        deletions = count.select_from(DeletionRow).where(DeletionRow.session_id.startswith(PREFIX))
         return tx.scalar(sessions) or 0, tx.scalar(deletions) or 0
 
     return db.read(work)
@@ -111,7 +112,7 @@ def _rows(owner: str, number: int, at: float) -> dict[type, list[Row]]:
 
 
 def _name(run: str) -> str:
-    return f"eph_hf_{run}"
+    return f"{PREFIX}{run}"
 
 
 def _run(run: str, session: str, turn: int, at: float) -> Row:
