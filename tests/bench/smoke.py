@@ -1,7 +1,7 @@
 """`make bench-smoke`: a minute that says what has moved since it was last recorded.
 
-Ratios and counts only, so that another machine or a busy one says much the same. It fails for a token that is
-lost or out of order, never for a time.
+Ratios and counts only, so that another machine or a busy one says much the same. It fails for a
+token that is lost or out of order, never for a time.
 """
 
 from __future__ import annotations
