@@ -247,11 +247,10 @@ def test_one_in_which_somebody_does_something_does_not_keep_the_others(
     assert left(stand) == {"busy", "unannounced"}
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_whoever_has_locked_a_session_keeps_it_and_nobody_waits(
     stand: WorkerStand, retention: Make
 ) -> None:
-    if stand.db.is_sqlite:
-        pytest.skip("SQLite has one writer at a time")
     for name in ("locked", "old"):
         add(stand, name, days=10)
 
