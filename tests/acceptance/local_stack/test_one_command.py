@@ -37,7 +37,7 @@ def test_one_command_in_an_empty_home_answers_survives_a_lost_web_process_and_le
     with JsClient("driver.js", up.url, up.token) as page:
         first = client.run(talk(20), SESSION)
         assert_whole(client, first, 20)
-        second = client.run(talk(400, rate=40), SESSION)
+        second = client.run(talk(400, rate=20), SESSION)  # longer than a slow start of web
         page.acknowledged("resume", {"session_id": SESSION})
         kill_the_web_process(up, (client, page), second)
         shown = client.resume(SESSION)
