@@ -70,7 +70,11 @@ class SocketClient(Recording):
 
     async def _make(self, reconnection: bool) -> Any:
         client = socketio.AsyncClient(
-            reconnection=reconnection, reconnection_delay=0.1, reconnection_delay_max=0.5
+            reconnection=reconnection,
+            reconnection_delay=0.1,
+            reconnection_delay_max=0.5,
+            # As browsers: aiohttp leaves at a message of 4 MB, which a long session may be.
+            websocket_extra_options={"max_msg_size": 0},
         )
         client.on("*", self._on_event, namespace=NAMESPACE)
         client.on("connect_error", self.errors.append, namespace=NAMESPACE)
