@@ -64,8 +64,8 @@ class Fault(BaseModel):
         chosen = [self.post_status is not None, self.post_hang_seconds is not None, self.post_reset]
         if sum(chosen) > 1:
             raise ValueError("post_status, post_hang_seconds and post_reset exclude each other")
-        asked = (*chosen, self.post_hold_seconds, self.script, self.latency_ms, self._errors())
-        asked = (*asked, self.sessions_poison)
+        others = (self.post_hold_seconds, self.script, self.latency_ms, self.sessions_poison)
+        asked = (*chosen, *others, self._errors())
         if not any(asked):
             raise ValueError("a fault must ask for something")
         return self

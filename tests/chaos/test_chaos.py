@@ -8,14 +8,15 @@ from tests.chaos.evidence.report import table
 from tests.chaos.faults.catalog import CLASSES
 from tests.chaos.kit import run_plan
 from tests.chaos.schedule import draw
+from tests.support.servers.pgbouncer import find_pgbouncer
 from tests.support.servers.postgres import find_binaries
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("database", "seed"), [("sqlite", 21), ("postgres", 22)])
 def test_nothing_is_lost_doubled_or_left_open(database: str, seed: int) -> None:
-    if database == "postgres" and find_binaries() is None:
-        pytest.skip("no PostgreSQL")
+    if database == "postgres" and None in (find_binaries(), find_pgbouncer()):
+        pytest.skip("no PostgreSQL, or no PgBouncer")
     plan = draw(seed, 50, database, runs=70, faults=1)
     lines: list[str] = []
     outcome = run_plan(plan, say=lines.append, lease=4.0, warm_up=20.0)

@@ -98,7 +98,7 @@ def test_readers_of_a_session_survive_web_processes_that_are_killed(
         wait_until(lambda c=count: len(readers[0].placed) > c, within=30, what="more text")  # type: ignore[misc]
         before = [reader.joined for reader in readers]
         stack.restart_web(0, signal.SIGKILL)
-        # Who is still away when the session is deleted finds nothing, and is told nothing.
+        # Who is still away when the session is deleted finds nothing, and receives nothing.
         wait_until_joined(readers, before)
     for reader in readers:
         reader.wait_for("run.completed", 3, within=60)

@@ -106,14 +106,10 @@ class BufferCut(Fault):
     holds = (0.5, 1.5)
 
     def inject(self, stage: Stage) -> None:
-        self._limit(stage, "pubsub 1 1 0")
+        _configure(stage, "client-output-buffer-limit", "pubsub 1 1 0")
 
     def heal(self, stage: Stage) -> None:
-        self._limit(stage, "pubsub 268435456 67108864 60")
-
-    def _limit(self, stage: Stage, value: str) -> None:
-        with stage.command() as client:
-            client.config_set("client-output-buffer-limit", value)
+        _configure(stage, "client-output-buffer-limit", "pubsub 268435456 67108864 60")
 
 
 class RedisFull(Fault):
@@ -123,14 +119,10 @@ class RedisFull(Fault):
     holds = (0.3, 3.0)
 
     def inject(self, stage: Stage) -> None:
-        self._limit(stage, "1")
+        _configure(stage, "maxmemory", "1")
 
     def heal(self, stage: Stage) -> None:
-        self._limit(stage, "0")
-
-    def _limit(self, stage: Stage, most: str) -> None:
-        with stage.command() as client:
-            client.config_set("maxmemory", most)
+        _configure(stage, "maxmemory", "0")
 
 
 class RedisNeighbour(Fault):
@@ -146,9 +138,14 @@ class RedisNeighbour(Fault):
             client.eval(BUSY, 0, milliseconds)
             pipeline = client.pipeline(transaction=False)
             for number in range(2_000):
-                pipeline.publish("neighbour:bell", "x" * 100)
+                pipeline.publish("neighbour:news", "x" * 100)
                 pipeline.set(f"neighbour:{number}", "x" * 1_000, ex=60)
             pipeline.rpush("celery", "a message of the neighbour's own Celery")
             pipeline.expire("celery", 60)
             pipeline.execute()
         self.detail = f"busy for {milliseconds} ms"
+
+
+def _configure(stage: Stage, name: str, value: str) -> None:
+    with stage.command() as client:
+        client.config_set(name, value)
