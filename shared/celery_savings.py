@@ -7,7 +7,7 @@ every green thread, where it is made anew. Idea: keep the client, gather the eve
 backend. Workers send the same events of tasks as before.
 
 Two more of their habits are changed here, since they keep workers from ending, or end them: a
-heartbeat is tried for ever, and what a server says that takes no writes is fatal.
+heartbeat is tried for ever, and a server that takes no writes is not one that is away.
 
 What this relies on in the installed versions: `tests/integration/shared/test_celery_savings.py`.
 """
@@ -51,7 +51,7 @@ class OneClientChannel(Channel):
 
     def _brpop_read(self, **options: Any) -> Any:
         """A server that takes no writes now, or is a replica since a failover, is one that is away:
-        Celery connects anew. It would end the worker for what the server said."""
+        Celery connects anew. `broker_channel_error_retry` is for the other commands."""
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except ResponseError as error:
