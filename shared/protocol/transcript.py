@@ -138,6 +138,10 @@ class Transcript:
             "entries": [entry.to_state() for entry in self._entries],
         }
 
+    def copy(self) -> Transcript:
+        """An equal transcript that goes on by itself."""
+        return Transcript.from_state(self.to_state())
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Transcript:
         """Restore what `to_state` gave. Raises KeyError on any other mapping."""

@@ -116,6 +116,15 @@ class RunLog:
                 position.count(name, payload)
         return position
 
+    def everything_added(self) -> Transcript:
+        """The messages of all events so far, waiting ones included, which `transcript` has only
+        later. A copy, which does not change."""
+        with self._changing:
+            added = self.transcript.copy()
+            for _, payload in self._pending:
+                added.apply(payload)
+        return added
+
     @property
     def idle(self) -> bool:
         """Whether Redis has acknowledged everything that was added."""
@@ -125,14 +134,15 @@ class RunLog:
     def freeze(self) -> Batch | None:
         """The batch to send: the same one until it is acknowledged, then one of what has gathered
         since. None if nothing waits. An event that cannot be encoded is left out and logged."""
-        if self._frozen is None and self._pending and not self.lost:
-            with self._changing:
+        with self._changing:
+            if self._frozen is None and self._pending and not self.lost:
                 entries = tuple(self._encode_pending())
                 if entries:
                     self._frozen = Batch(self.keys, self.fence, self.head, entries)
-            if not entries:
-                self._notify_settled()
-        return self._frozen
+            frozen, is_idle = self._frozen, self._frozen is None and not self._pending
+        if is_idle:
+            self._notify_settled()
+        return frozen
 
     def _encode_pending(self) -> list[bytes]:
         """Move waiting events out of `_pending`, as many as a batch may have, encoded."""
@@ -235,8 +245,11 @@ class RunLog:
                 self._settled.wait(remaining)
         return not self.lost
 
-    def drop_pending(self) -> None:
-        """Drop what waits, since Redis is away for too long; clients do not see it live, only in
-        the run's stored messages (R20). A frozen batch stays."""
+    def close(self) -> int:
+        """Drop what waits, and return the last seq before the run's end: that of the log, or of a
+        batch that is on its way while Redis is away. What was dropped clients do not see live, only
+        in the run's stored messages (R20), which are made of `everything_added` before."""
+        frozen = self.freeze()
         with self._changing:
             self._pending = []
+        return self.head if frozen is None else frozen.head + len(frozen.entries)

@@ -71,7 +71,7 @@ def _end_in_full(services: Services, turn: Turn, outcome: Outcome) -> Ended:
     outcome = _settle(turn, outcome)
     if outcome.reason is Reason.WORKER_LOST:
         return _write_end(services, turn, outcome, collect_streamed(services, turn, outcome))
-    _show_unstreamed_output(turn, outcome)
+    outcome = _show_unstreamed_output(turn, outcome)
     return _write_end(services, turn, outcome, collect_transcript(services, turn, outcome))
 
 
@@ -134,26 +134,30 @@ def _settle(turn: Turn, outcome: Outcome) -> Outcome:
     return outcome.with_resync() if turn.run_log.broke_off else outcome
 
 
-def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> None:
+def _show_unstreamed_output(turn: Turn, outcome: Outcome) -> Outcome:
     """An answer that came only with the end is shown as text before it, so that it is split like
-    any other and no event grows with it."""
-    if outcome.output and outcome.output.strip() and not turn.run_log.transcript.produced_text:
-        for piece in pieces(outcome.output):
-            turn.run_log.add("message.delta", {"delta": piece})
-        turn.run_log.wait_settled(REDIS_AWAY)
-        turn.check()
+    any other and no event grows with it. The outcome; with `resync` if Redis does not take it."""
+    if not outcome.output or not outcome.output.strip():
+        return outcome
+    if turn.run_log.everything_added().produced_text:
+        return outcome
+    for piece in pieces(outcome.output):
+        turn.run_log.add("message.delta", {"delta": piece})
+    if turn.run_log.wait_settled(REDIS_AWAY):
+        return outcome
+    turn.check()
+    return outcome.with_resync()
 
 
 def _closing(services: Services, turn: Turn, outcome: Outcome, collected: CollectedTurn) -> Closing:
     messages = collected.messages
     answers = [row["content"] for row in messages.rows if row["role"] == "assistant"]
-    frozen = turn.run_log.freeze()  # only while Redis is away; it may have been written, or will be
-    turn.run_log.drop_pending()
+    last_seq = turn.run_log.close()
     return Closing(
         state=outcome.state,
         event=RUN_FAILED if outcome.state is RunState.FAILED else RUN_COMPLETED,
         payload=_payload(outcome, messages, services.settings.event_max_bytes),
-        last_seq=turn.run_log.head + (len(frozen.entries) if frozen else 0),
+        last_seq=last_seq,
         reason=outcome.reason,
         rows=messages.rows,
         usage=collected.usage or outcome.usage,
@@ -162,7 +166,7 @@ def _closing(services: Services, turn: Turn, outcome: Outcome, collected: Collec
         delete_sessions=collected.continuations if outcome.gateway_done else (),
         delete_attempt_sessions=outcome.gateway_done,
         timeline=turn.run_log.timeline.to_state(),
-        streamed=parts_of(turn.run_log.transcript.messages()),
+        streamed=parts_of(collected.shown),
     )
 
 

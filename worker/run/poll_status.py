@@ -3,8 +3,9 @@
 Problem: a stream that was lost cannot be read on, but the run goes on. Idea: the status says
 whether it has ended, and the transcript of its session grows with each step; what it has beyond the
 log is added to the log. Invariant: what clients were shown is only continued, never repeated or
-changed; before the first such addition `run.reattached` says that live text pauses, since from
-then on the log does not say any more where in the stream it stands.
+changed; what still waits to be sent counts as shown. Before the first such addition
+`run.reattached` says that live text pauses, since from then on the log does not say any more where
+in the stream it stands.
 """
 
 import logging
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 POLL_EVERY = 2.0  # seconds
 GATEWAY_AWAY = 120.0  # seconds without any answer before the run is given up
-SETTLE_SECONDS = 5.0  # for the log, before it is compared with the transcript
 
 
 def poll_status(turn: Turn, limits: Limits, clock: RunClock) -> GatewayEnd | Outcome | None:
@@ -78,7 +78,7 @@ def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
 
 def show_tail(turn: Turn, *, stopped: bool) -> bool:
     """Add what the gateway's transcript has beyond the log (R5); False if it has no answer yet."""
-    if turn.ephemeral_id is None or not turn.run_log.wait_settled(SETTLE_SECONDS):
+    if turn.ephemeral_id is None:
         return False
     try:
         transcript = read_steps(turn.gateway, turn.ephemeral_id)
@@ -92,7 +92,7 @@ def show_tail(turn: Turn, *, stopped: bool) -> bool:
 
 
 def _shown(turn: Turn) -> list[Payload]:
-    return turn.run_log.transcript.messages()
+    return turn.run_log.everything_added().messages()
 
 
 def _show(turn: Turn, found: Tail) -> None:

@@ -5,6 +5,7 @@ The gateway's transcript is the only place where tool results are.
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.conversation.history_size import sent_text
 from shared.errors import GatewayError
 from shared.protocol.events import RUN_COMPLETED
 from shared.protocol.run_states import RunState
+from shared.protocol.transcript import Message
 from worker.gateway.models import GatewayTranscript
 from worker.gateway.transcripts import read_transcript
 from worker.outcome import Outcome
@@ -31,47 +33,46 @@ OFFLOAD = 50_000  # characters; counting more than that would hold the hub for t
 
 @dataclass(frozen=True)
 class CollectedTurn:
-    """What a turn leaves. `messages`: with their tokens counted. `usage`: as the gateway's session
-    has it, if it does. `continuations`: sessions under which the gateway went on, which are to be
-    deleted, too (P25)."""
+    """What a turn leaves. `messages`: with their tokens counted. `shown`: the messages as they were
+    streamed. `usage`: as the gateway's session has it, if it does. `continuations`: sessions under
+    which the gateway went on, which are to be deleted, too (P25)."""
 
     messages: ReconciledTurn
+    shown: Sequence[Message]
     usage: dict[str, Any] | None = None
     continuations: tuple[str, ...] = ()
 
 
 def collect_transcript(services: Services, turn: Turn, outcome: Outcome) -> CollectedTurn:
-    """The turn's messages as they are to be stored; waits up to a second for the gateway's.
-
-    Ends the fold of the turn's log: no event may be added to it afterwards.
-    """
-    _end_fold(turn, outcome)
+    """The turn's messages as they are to be stored; waits up to a second for the gateway's."""
+    shown = _shown(turn, outcome)
     stored = _wait_for_transcript(services, turn, outcome)
-    shown = turn.run_log.transcript.messages()
     stopped = outcome.state is not RunState.COMPLETED
     messages = reconcile(shown, stored, turn.ephemeral_id, outcome.finish_reason, stopped=stopped)
     if stored is not None and not _is_complete(stored, outcome):
         messages = replace(messages, synced=False, diverged=False)  # a later look gets the rest
     count_rows(messages, services.gateways.known_format(turn.claim.profile))
     if stored is None:
-        return CollectedTurn(messages)
+        return CollectedTurn(messages, shown)
     others = tuple(name for name in stored.session_ids if name != turn.ephemeral_id)
-    return CollectedTurn(messages, usage_of(stored), others)
+    return CollectedTurn(messages, shown, usage_of(stored), others)
 
 
 def collect_streamed(services: Services, turn: Turn, outcome: Outcome) -> CollectedTurn:
     """The same from the log alone, without asking the gateway."""
-    _end_fold(turn, outcome)
-    shown = turn.run_log.transcript.messages()
+    shown = _shown(turn, outcome)
     messages = reconcile(shown, None, turn.ephemeral_id, outcome.finish_reason)
     count_rows(messages, services.gateways.known_format(turn.claim.profile))
-    return CollectedTurn(messages)
+    return CollectedTurn(messages, shown)
 
 
-def _end_fold(turn: Turn, outcome: Outcome) -> None:
-    turn.run_log.transcript.apply(
+def _shown(turn: Turn, outcome: Outcome) -> Sequence[Message]:
+    """The messages of everything that was added to the log, ended by the outcome."""
+    added = turn.run_log.everything_added()
+    added.apply(
         {"event": RUN_COMPLETED, "finish_reason": outcome.finish_reason, "output": outcome.output}
     )
+    return added.messages()
 
 
 def usage_of(stored: GatewayTranscript) -> dict[str, Any] | None:

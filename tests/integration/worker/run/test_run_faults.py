@@ -22,17 +22,21 @@ from shared.db.models import MessageRow, OrphanRow, RunRow, SessionRow, UsageRow
 from shared.db.runs.attempts import note_attempt, record_intent
 from shared.db.runs.claim import Claim, claim
 from shared.db.runs.stop import ask_stop
+from shared.errors import RedisUnavailable
 from shared.event_log.keys import PREFIX
-from shared.event_log.store import Append, Batch
+from shared.event_log.store import Append, Batch, EventLog
 from shared.protocol.events import decode
 from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import scripted
-from tests.support.rows import OWNER, add_run, run_row
+from tests.support.rows import OWNER, add_run, messages, run_row
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
+from worker.gateway.models import RunStatus
 from worker.maintenance.reaper import Reaper
+from worker.run import finish, poll_status
 from worker.run.run_turn import run_turn
+from worker.turn import Turn
 
 GIANT = 33 * 1024 * 1024
 LARGEST_EVENT = 1024 * 1024
@@ -61,6 +65,12 @@ def deltas(stand: WorkerStand, run_id: str) -> list[str]:
     events = stand.events(run_id)
     assert [p["seq"] for _, p in events] == list(range(1, len(events) + 1))
     return [p["delta"] for name, p in events if name == "message.delta"]
+
+
+def log_of_publisher(stand: WorkerStand) -> EventLog:
+    """The log that runs are written to; it is another object than that of the services."""
+    (publisher,) = stand.services.publisher.shards
+    return publisher._event_log
 
 
 def numbered(count: int) -> str:
@@ -158,13 +168,14 @@ def test_the_end_comes_after_the_last_word_however_slow_the_log_is(
     make_stand: Callable[..., WorkerStand], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand = make_stand(database_url)
-    quick = stand.services.event_log.append
+    event_log = log_of_publisher(stand)
+    quick = event_log.append
 
     def slow(batches: Sequence[Batch]) -> list[Append]:
         time.sleep(1.0)  # longer than the run takes on a busy machine
         return quick(batches)
 
-    monkeypatch.setattr(stand.services.event_log, "append", slow)
+    monkeypatch.setattr(event_log, "append", slow)
     run_id = waiting_run(stand, tokens=50)
     run_turn(stand.services, run_id)
     assert "".join(deltas(stand, run_id)) == numbered(50)
@@ -199,7 +210,7 @@ def test_a_run_longer_than_the_life_of_its_log_is_whole(
 ) -> None:
     stand = make_stand(database_url, WATCHDOG_SECONDS=10)
     (publisher,) = stand.services.publisher.shards
-    stand.services.event_log._ttl = publisher._event_log._ttl = 3
+    stand.services.event_log._ttl = log_of_publisher(stand)._ttl = 3
     publisher._refresh_every = 0.2
     tool = {"after": 10, "name": "sleep", "seconds": 5.0}
     run_id = waiting_run(stand, tokens=20, rate=100, tools=[tool])
@@ -261,6 +272,73 @@ def test_without_a_transcript_an_answer_after_a_lost_step_is_shown(
     said = "".join(deltas(stand, run_id))
     assert said.endswith("\n\nThe answer.")
     assert numbered(60).startswith(said.removesuffix("\n\nThe answer."))
+
+
+class Away:
+    """Lets Redis take no more entries after the first words, until `back` is called."""
+
+    def __init__(
+        self, stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, *, after: bytes
+    ) -> None:
+        event_log = log_of_publisher(stand)
+        self._append = event_log.append
+        self._last = after  # the text of the last batch that is taken
+        self._away = self._returned = False
+        monkeypatch.setattr(event_log, "append", self._take)
+
+    def back(self) -> None:
+        """From now on Redis takes everything."""
+        self._returned = True
+
+    def _take(self, batches: Sequence[Batch]) -> list[Append]:
+        if self._away and not self._returned:
+            raise RedisUnavailable("away")
+        self._away = any(self._last in entry for batch in batches for entry in batch.entries)
+        return self._append(batches)
+
+
+def test_what_waits_for_redis_at_the_end_of_a_polled_run_is_not_shown_twice(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first words are in the log, the next ones wait, and the rest is known from the end."""
+    stand = make_stand(LEASE_SECONDS=30)
+    away = Away(stand, monkeypatch, after=b"t1 ")
+    show = poll_status._ended
+
+    def show_then_back(turn: Turn, status: RunStatus | None) -> Any:
+        try:
+            return show(turn, status)
+        finally:
+            away.back()
+
+    monkeypatch.setattr(poll_status, "_ended", show_then_back)
+    run_id = waiting_run(stand, tokens=60, rate=60, cut=20)
+    stand.gateway.faults(sessions_error=500)
+    try:
+        run_turn(stand.services, run_id)
+    finally:
+        stand.gateway.clear_faults()
+    assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
+    assert "resync" not in stand.event(run_id, "run.completed")
+
+
+def test_what_redis_never_took_is_in_the_stored_messages_without_a_transcript(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    stand = make_stand(database_url, LEASE_SECONDS=30)
+    monkeypatch.setattr(finish, "REDIS_AWAY", 0.3)
+    away = Away(stand, monkeypatch, after=b"t1 ")
+    run_id = waiting_run(stand, tokens=60, rate=200)
+    stand.gateway.faults(sessions_error=500)
+    try:
+        run_turn(stand.services, run_id)
+    finally:
+        stand.gateway.clear_faults()
+        away.back()
+    (answer,) = [m for m in messages(stand.db, SESSION) if m.role == "assistant"]
+    assert answer.content.split() == numbered(60).split()
+    Reaper(stand.services).tick()
+    assert stand.event(run_id, "run.completed")["resync"], "clients are to read the messages"
 
 
 # --- what is left -------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ import orjson
 import pytest
 
 from shared.event_log.keys import RunKeys
+from shared.event_log.types import Batch
 from shared.protocol import events
 from shared.protocol.events import decode
 from shared.protocol.transcript import Transcript
-from worker.event_log.run_log import BATCH_BYTES, MERGED_CHARS, RunLog
+from worker.event_log.run_log import BATCH_BYTES, BATCH_ENTRIES, MERGED_CHARS, RunLog
 from worker.event_log.stream_position import StreamPosition
 from worker.gateway.translate_events import translate
 
@@ -141,6 +142,52 @@ def test_the_position_in_the_stream_counts_what_waits_as_well_and_the_fold_does_
     log.add("reasoning.delta", {"text": "waits"})
     assert log.position() == StreamPosition(characters=10, others=1, certain=False)
     assert orjson.loads(log.fold())["place"] == [5, 0, True]
+
+
+def test_everything_added_has_what_waits_as_well_and_stays_as_it_is() -> None:
+    log = make()
+    log.add("message.delta", {"delta": "sent, "})
+    flushed(log)
+    log.add("message.delta", {"delta": "frozen, "})
+    log.freeze()
+    log.add("message.delta", {"delta": "waiting"})
+    added = log.everything_added()
+    log.add("tool.started", {"tool": "t"})
+    assert added.segments() == ["sent, frozen, waiting"]
+    assert [message["role"] for message in added.messages()] == ["assistant"]
+    assert log.transcript.segments() == ["sent, frozen, "]
+
+
+def test_a_log_that_is_closed_ends_with_the_batch_that_is_on_its_way() -> None:
+    log = make()
+    assert log.close() == 0
+    for number in range(BATCH_ENTRIES + 1):
+        log.add("tool.started", {"tool": str(number)})
+    assert log.close() == BATCH_ENTRIES
+    log.acknowledge()
+    assert log.idle, "the rest is dropped"
+    assert log.close() == log.head == BATCH_ENTRIES
+
+
+def test_two_threads_that_freeze_get_the_same_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_log = make()
+    for number in range(2 * BATCH_ENTRIES):
+        run_log.add("tool.started", {"tool": str(number)})
+    found: list[Batch | None] = []
+    others: list[threading.Thread] = []
+    encode = events.encode
+
+    def slow(name: str, payload: Mapping[str, Any]) -> bytes:
+        if not others:
+            others.append(threading.Thread(target=lambda: found.append(run_log.freeze())))
+            others[0].start()
+            others[0].join(0.2)  # without the lock it has begun its own batch by then
+        return encode(name, payload)
+
+    monkeypatch.setattr(events, "encode", slow)
+    first = run_log.freeze()
+    others[0].join()
+    assert first is found[0] is run_log.freeze()
 
 
 def test_a_cut_leaves_only_what_came_after_it_in_memory() -> None:
