@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from celery import Celery
 from celery.app.amqp import AMQP
+from celery.utils import uuid
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import BatchPublishError, OperationalError
@@ -148,11 +149,22 @@ class TaskQueue:
         try:
             with self._app.producer_or_acquire() as producer, producer.batch():
                 for run_id in run_ids:
-                    self._app.send_task(RUN_TURN, (run_id,), queue=RUNS, producer=producer)
+                    self._publish_turn(producer, run_id)
         except (BatchPublishError, OperationalError, RedisError, OSError) as error:
             log.warning("queue.unsent task=%s error=%s", RUN_TURN, type(error).__name__)
             return False
         return True
+
+    def _publish_turn(self, producer: Any, run_id: str) -> None:
+        """What `send_task` does, without looking up routes and settings for each message, which is
+        half of its cost."""
+        task_id = uuid()
+        headers, properties, body, _ = self._app.amqp.create_task_message(
+            task_id, RUN_TURN, (run_id,), {}, root_id=task_id, ignore_result=True
+        )
+        producer.publish(
+            body, exchange="", routing_key=RUNS, serializer="json", headers=headers, **properties
+        )
 
     def take_over(self, run_id: str) -> bool:
         """Have a worker try to claim a run whose lease has lapsed (R18)."""
