@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run ui test check gateways red chaos page-chaos pictures fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
+.PHONY: help env run ui test test-runtimes check gateways red chaos page-chaos pictures fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,6 +28,10 @@ ui: $(STAMP) ## build the page, if its source has changed
 # With bytecode of our modules each of the thousand processes that the tests start needs less time.
 test: $(STAMP) ui ## all tests (a part of them: make test TESTS=tests/unit JOBS=0)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(TESTS)
+
+test-runtimes: $(STAMP) ## the tests of whole processes and of chaos on gevent
+	@env -u PYTHONDONTWRITEBYTECODE RUNTIME=gevent $(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile \
+		tests/acceptance tests/chaos/test_chaos.py tests/integration/web/server tests/integration/worker
 
 check: $(STAMP) ## format, lint, types, import layers; of the page also its unit tests
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """What is ours in the parsing of HTTP: steps are reported, and what has two readings is refused.
 
-The parser is `eventlet.wsgi.HttpProtocol`, which `shared/runtime.py` puts below this class.
+The parser is `eventlet.wsgi.HttpProtocol`, which `shared/runtime` puts below this class.
 """
 
 import socket

@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from typing import Final
 
 PREFIXES: Final = (
-    *("CELERY_", "CELERYD_", "EVENTLET_", "FLASK_", "KOMBU_"),
+    *("CELERY_", "CELERYD_", "EVENTLET_", "FLASK_", "GEVENT_", "KOMBU_"),
     *("PROMETHEUS_", "PSYCOPG_", "WERKZEUG_"),
 )
 NAMES: Final = frozenset(

@@ -91,6 +91,7 @@ class Settings:
     flower_url: str
     log_level: str
     log_format: str
+    runtime: str  # `shared/runtime` reads it before there are settings
     traces_url: str
     retention_days: float  # 0: for ever; the same of the next ones
     retention_of_owners: Mapping[str, float]
@@ -204,6 +205,7 @@ class Settings:
             flower_url=read.parsed("FLOWER_URL", "", addresses.page_url),
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=read.choice("LOG_FORMAT", "text", ("TEXT", "JSON")),
+            runtime=read.choice("RUNTIME", "eventlet", ("EVENTLET", "GEVENT")).lower(),
             traces_url=read.parsed("TRACES_URL", "", addresses.collector_url),
             retention_days=read.days("RETENTION_DAYS", 0),
             retention_of_owners=read.days_by_name("RETENTION_OF_OWNERS"),

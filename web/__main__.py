@@ -48,7 +48,7 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
     log_setup.configure("web", settings.log_level, settings.log_format)
-    log.info("web.starting files=%s", raise_file_limit())
+    log.info("web.starting files=%s runtime=%s", raise_file_limit(), runtime.async_mode())
     if settings.has_short_token:
         log.warning("auth.short_token characters=%s least=%s", len(settings.auth_token), LEAST)
     give_large_blocks_back()

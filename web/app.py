@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 from flask_socketio import SocketIO
 
+from shared import runtime
 from shared.db.database import Database
 from shared.db.runs.queue.admission import RunLimits
 from shared.errors import SettingsError
@@ -348,7 +349,7 @@ def _errors_of(library: str) -> logging.Logger:
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
     return SocketIO(
         app,
-        async_mode="eventlet",
+        async_mode=runtime.async_mode(),
         # `RequestQueue` returns at once and keeps the order of one socket's requests.
         async_handlers=False,
         always_connect=False,

@@ -78,7 +78,7 @@ def run_worker(settings: Settings) -> None:
         [
             "--quiet",
             "worker",
-            "--pool=eventlet",
+            f"--pool={runtime.pool()}",
             f"--concurrency={settings.worker_concurrency + settings.takeover_slots}",
             f"--queues={RUNS},{TAKEOVER}",
             f"--hostname=runs-{_short(services)}@%h",

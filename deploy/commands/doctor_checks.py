@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Run all checks, in the order in which the start needs things."""
     return [
         _python(),
-        *_libraries(),
+        *_libraries(settings),
         _vocabulary(),
         _home(settings),
         *limits(settings),
@@ -58,12 +58,13 @@ def _python() -> Finding:
     return Finding("python", OK, f"{platform.python_version()} at {sys.executable}")
 
 
-def _libraries() -> Iterator[Finding]:
-    """Compare every runtime requirement with the installed version."""
+def _libraries(settings: Settings) -> Iterator[Finding]:
+    """Compare every requirement with the installed version, and that of the extra which RUNTIME
+    needs."""
     found = []
     for line in requires("holdfast") or []:
         needed = Requirement(line)
-        if needed.marker is not None and not needed.marker.evaluate():
+        if needed.marker and not needed.marker.evaluate({"extra": settings.runtime}):
             continue
         try:
             installed = version(needed.name)

@@ -3,7 +3,7 @@
 The problem: a connection that sends nothing, or a byte every few seconds, holds a file and a
 thread; and one failed `accept` must not end the server for good.
 
-The idea: this loop is ours; only the parsing of HTTP/1.1 is eventlet's (in `shared/runtime.py`).
+The idea: this loop is ours; only the parsing of HTTP/1.1 is eventlet's (in `shared/runtime`).
 Each connection has a total deadline for its headers and one for its body, however slowly bytes
 come; the table cuts who misses it. When the process has no file left, the oldest unauthenticated
 connection is cut and the loop goes on.
