@@ -34,6 +34,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.gateway.models import RunStatus
 from worker.maintenance.reaper import Reaper
+from worker.outcome import Outcome
 from worker.run import finish, poll_status
 from worker.run.run_turn import run_turn
 from worker.turn import Turn
@@ -275,16 +276,21 @@ def test_without_a_transcript_an_answer_after_a_lost_step_is_shown(
 
 
 class Away:
-    """Lets Redis take no more entries after the first words, until `back` is called."""
+    """Lets Redis take no more entries after a batch with these bytes, or once `leave` is called,
+    until `back` is."""
 
     def __init__(
-        self, stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, *, after: bytes
+        self, stand: WorkerStand, monkeypatch: pytest.MonkeyPatch, *, after: bytes | None = None
     ) -> None:
         event_log = log_of_publisher(stand)
         self._append = event_log.append
-        self._last = after  # the text of the last batch that is taken
+        self._last = after
         self._away = self._returned = False
         monkeypatch.setattr(event_log, "append", self._take)
+
+    def leave(self) -> None:
+        """From now on Redis takes nothing."""
+        self._away = True
 
     def back(self) -> None:
         """From now on Redis takes everything."""
@@ -293,7 +299,9 @@ class Away:
     def _take(self, batches: Sequence[Batch]) -> list[Append]:
         if self._away and not self._returned:
             raise RedisUnavailable("away")
-        self._away = any(self._last in entry for batch in batches for entry in batch.entries)
+        entries = [entry for batch in batches for entry in batch.entries]
+        if self._last is not None and any(self._last in entry for entry in entries):
+            self.leave()
         return self._append(batches)
 
 
@@ -339,6 +347,35 @@ def test_what_redis_never_took_is_in_the_stored_messages_without_a_transcript(
     assert answer.content.split() == numbered(60).split()
     Reaper(stand.services).tick()
     assert stand.event(run_id, "run.completed")["resync"], "clients are to read the messages"
+
+
+def test_an_answer_that_came_whole_while_redis_was_away_is_stored_once(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30)
+    monkeypatch.setattr(finish, "REDIS_AWAY", 0.3)
+    away = Away(stand, monkeypatch)
+    settle = finish._settle
+
+    def settle_then_away(turn: Turn, outcome: Outcome) -> Outcome:
+        settled = settle(turn, outcome)
+        assert not settled.resync
+        away.leave()
+        return settled
+
+    monkeypatch.setattr(finish, "_settle", settle_then_away)
+    run_id = waiting_run(stand, tokens=0, output="The answer.")
+    stand.gateway.faults(sessions_error=500)
+    try:
+        run_turn(stand.services, run_id)
+    finally:
+        stand.gateway.clear_faults()
+        away.back()
+    (answer,) = [m for m in messages(stand.db, SESSION) if m.role == "assistant"]
+    assert answer.content == "The answer."
+    Reaper(stand.services).tick()
+    end = stand.event(run_id, "run.completed")
+    assert (end["output"], end["resync"]) == ("The answer.", True)
 
 
 # --- what is left -------------------------------------------------------------------------------
