@@ -387,7 +387,10 @@ class OrphanRow(Base):
     """A gateway run that outlived ours and still has to be stopped or found (R2, R9)."""
 
     __tablename__ = "chases"  # the former name: in a rolling upgrade old processes use it, too
-    __table_args__ = (Index("chases_due", "done_at", "next_at"),)
+    __table_args__ = (
+        Index("chases_due", "done_at", "next_at"),
+        Index("chases_of_run", "run_id"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(Id)
