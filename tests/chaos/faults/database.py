@@ -48,12 +48,14 @@ class LeaseLapsed(Fault):
 
 
 class DatabaseLocked(Fault):
-    """No process can write for a second."""
+    """No process can write to a run for a second."""
 
     resource, weight = "database", 2
 
     def inject(self, stage: Stage) -> None:
-        wanted = "LOCK TABLE sessions, runs IN EXCLUSIVE MODE"  # in the order of R11
+        # One table, which every write of a run needs. With that of sessions as well this would wait
+        # for a claim that waits for it: a claim locks a run before its session.
+        wanted = "LOCK TABLE runs IN EXCLUSIVE MODE"
         with _engine(stage).connect() as connection:
             if connection.dialect.name == "sqlite":
                 wanted = "BEGIN EXCLUSIVE"
