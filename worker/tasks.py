@@ -108,7 +108,8 @@ def register_periodic_tasks(
 def register_maintenance_tasks(app: Celery, services: Services) -> None:
     """The tasks of the maintenance worker that others send: short, all of them idempotent."""
 
-    @app.task(name=ANSWER)
+    # Somebody waits for it: the reaper would enqueue it again only after ten seconds.
+    @app.task(name=ANSWER, autoretry_for=(Unavailable,), max_retries=5, default_retry_delay=1)
     def _answer(run_id: str, approval_id: int) -> None:
         answer_approval(services, run_id, approval_id)
 

@@ -26,8 +26,7 @@ log = logging.getLogger(__name__)
 
 def answer_approval(services: Services, run_id: str, approval_id: int) -> None:
     """POST the answer, and notify the session if the gateway did not take it. Does nothing if that
-    was begun before. Raises DatabaseUnavailable; the reaper enqueues the task again, unless the
-    sending has begun."""
+    was begun before, so it may be called again. Raises DatabaseUnavailable."""
     answer = services.db.read(lambda tx: unsent_answer(tx, run_id, approval_id))
     if answer is None:
         return

@@ -1,13 +1,16 @@
-"""The names of the tasks, which processes of two versions must agree on (rolling upgrades)."""
+"""The names of the tasks, which processes of two versions must agree on (rolling upgrades), and
+which of them are tried again."""
 
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, cast
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
+from celery import Celery
 
-from shared.task_queue import CHECK_ORPHANS, CHECK_ORPHANS_FORMER
+from shared.errors import DatabaseUnavailable
+from shared.task_queue import ANSWER, CHECK_ORPHANS, CHECK_ORPHANS_FORMER
 from worker import tasks
 
 
@@ -19,6 +22,17 @@ class Registry:
 
     def task(self, *, name: str, **_: object) -> Callable[..., Any]:
         return lambda function: self.tasks.setdefault(name, function)
+
+
+def test_an_answer_is_tried_again_when_the_database_was_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deliver = Mock(side_effect=[DatabaseUnavailable(), None])
+    monkeypatch.setattr(tasks, "answer_approval", deliver)
+    app, services = Celery("test", set_as_current=False), Mock()
+    tasks.register_maintenance_tasks(app, services)
+    assert app.tasks[ANSWER].apply(("run_1", 5)).successful()
+    assert deliver.mock_calls == [call(services, "run_1", 5)] * 2
 
 
 @pytest.mark.parametrize("name", [CHECK_ORPHANS, CHECK_ORPHANS_FORMER])
