@@ -21,7 +21,9 @@ from tests.support.servers.stack import TOKEN
 SETTLE = 90.0  # seconds for the last runs to end
 OVERTIME = 120.0  # seconds that people may lag behind the plan
 MEASURE_EVERY = 2.0
-LINGER = 25.0  # seconds for subscriptions to be given up
+# Seconds for subscriptions to be given up: a polling client that vanishes is missed by the pings
+# after 45, and its session is listened to for 5 more.
+LINGER = 60.0
 
 Say = Callable[[str], None]
 
