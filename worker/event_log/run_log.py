@@ -135,14 +135,18 @@ class RunLog:
         """The batch to send: the same one until it is acknowledged, then one of what has gathered
         since. None if nothing waits. An event that cannot be encoded is left out and logged."""
         with self._changing:
-            if self._frozen is None and self._pending and not self.lost:
-                entries = tuple(self._encode_pending())
-                if entries:
-                    self._frozen = Batch(self.keys, self.fence, self.head, entries)
-            frozen, is_idle = self._frozen, self._frozen is None and not self._pending
+            frozen = self._freeze()
+            is_idle = frozen is None and not self._pending
         if is_idle:
             self._notify_settled()
         return frozen
+
+    def _freeze(self) -> Batch | None:
+        if self._frozen is None and self._pending and not self.lost:
+            entries = tuple(self._encode_pending())
+            if entries:
+                self._frozen = Batch(self.keys, self.fence, self.head, entries)
+        return self._frozen
 
     def _encode_pending(self) -> list[bytes]:
         """Move waiting events out of `_pending`, as many as a batch may have, encoded."""
@@ -249,7 +253,7 @@ class RunLog:
         """Drop what waits, and return the last seq before the run's end: that of the log, or of a
         batch that is on its way while Redis is away. What was dropped clients do not see live, only
         in the run's stored messages (R20), which are made of `everything_added` before."""
-        frozen = self.freeze()
         with self._changing:
+            frozen = self._freeze()
             self._pending = []
         return self.head if frozen is None else frozen.head + len(frozen.entries)

@@ -74,6 +74,15 @@ def log_of_publisher(stand: WorkerStand) -> EventLog:
     return publisher._event_log
 
 
+def run_without_a_transcript(stand: WorkerStand, run_id: str) -> None:
+    """Do the run while the gateway answers every question for a session with 500."""
+    stand.gateway.faults(sessions_error=500)
+    try:
+        run_turn(stand.services, run_id)
+    finally:
+        stand.gateway.clear_faults()
+
+
 def numbered(count: int) -> str:
     return "".join(f"t{n} " for n in range(1, count + 1))
 
@@ -226,11 +235,7 @@ def test_without_a_transcript_the_rest_of_the_answer_is_shown(
 ) -> None:
     stand = make_stand(LEASE_SECONDS=30)
     run_id = waiting_run(stand, tokens=60, rate=60, cut=10)
-    stand.gateway.faults(sessions_error=500)
-    try:
-        run_turn(stand.services, run_id)
-    finally:
-        stand.gateway.clear_faults()
+    run_without_a_transcript(stand, run_id)
     assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
 
 
@@ -321,11 +326,7 @@ def test_what_waits_for_redis_at_the_end_of_a_polled_run_is_not_shown_twice(
 
     monkeypatch.setattr(poll_status, "_ended", show_then_back)
     run_id = waiting_run(stand, tokens=60, rate=60, cut=20)
-    stand.gateway.faults(sessions_error=500)
-    try:
-        run_turn(stand.services, run_id)
-    finally:
-        stand.gateway.clear_faults()
+    run_without_a_transcript(stand, run_id)
     assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
     assert "resync" not in stand.event(run_id, "run.completed")
 
@@ -337,12 +338,8 @@ def test_what_redis_never_took_is_in_the_stored_messages_without_a_transcript(
     monkeypatch.setattr(finish, "REDIS_AWAY", 0.3)
     away = Away(stand, monkeypatch, after=b"t1 ")
     run_id = waiting_run(stand, tokens=60, rate=200)
-    stand.gateway.faults(sessions_error=500)
-    try:
-        run_turn(stand.services, run_id)
-    finally:
-        stand.gateway.clear_faults()
-        away.back()
+    run_without_a_transcript(stand, run_id)
+    away.back()
     (answer,) = [m for m in messages(stand.db, SESSION) if m.role == "assistant"]
     assert answer.content.split() == numbered(60).split()
     Reaper(stand.services).tick()
@@ -365,12 +362,8 @@ def test_an_answer_that_came_whole_while_redis_was_away_is_stored_once(
 
     monkeypatch.setattr(finish, "_settle", settle_then_away)
     run_id = waiting_run(stand, tokens=0, output="The answer.")
-    stand.gateway.faults(sessions_error=500)
-    try:
-        run_turn(stand.services, run_id)
-    finally:
-        stand.gateway.clear_faults()
-        away.back()
+    run_without_a_transcript(stand, run_id)
+    away.back()
     (answer,) = [m for m in messages(stand.db, SESSION) if m.role == "assistant"]
     assert answer.content == "The answer."
     Reaper(stand.services).tick()

