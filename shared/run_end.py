@@ -5,12 +5,13 @@ announce it: the worker that wrote it, the reaper, a web process that serves a `
 it twice has the same effect as once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.db.database import Database
 from shared.db.runs.terminal import (
     Announcement,
     announcement,
+    ended_among,
     mark_announced,
     mark_announced_before,
 )
@@ -40,12 +41,35 @@ def announce_all(db: Database, event_log: EventLog, run_ids: Iterable[str]) -> N
         announce(db, event_log, run_id)
 
 
+def announce_again(db: Database, event_log: EventLog, run_ids: Sequence[str]) -> None:
+    """Announce the ends of those of these runs that have one, also if that was done before: Redis
+    may have lost what it was given then.
+
+    Raises RedisUnavailable or DatabaseUnavailable at the first that fails.
+    """
+    for run_id in db.read(lambda tx: ended_among(tx, run_ids)):
+        end = db.read(lambda tx, run_id=run_id: announcement(tx, run_id))  # type: ignore[misc]
+        if end is not None and end.announced:
+            _write_end(event_log, end)
+        elif end is not None:
+            announce_end(db, event_log, end)
+
+
 def announce_end(db: Database, event_log: EventLog, end: Announcement) -> None:
     """Announce an end that was read, or just written, as not announced. The session's next run is
     due after that; the caller has a worker look for it, or the reaper does.
 
     Raises RedisUnavailable or DatabaseUnavailable; the reaper tries again.
     """
+    _write_end(event_log, end)
+    run_id, session = end.keys.run_id, end.session
+    if session is None:
+        db.single(lambda tx: mark_announced(tx, run_id))
+    else:
+        db.write(lambda tx: mark_announced_before(tx, run_id, session))
+
+
+def _write_end(event_log: EventLog, end: Announcement) -> None:
     event_log.announce(
         end.keys,
         fence=end.fence,
@@ -53,8 +77,3 @@ def announce_end(db: Database, event_log: EventLog, end: Announcement) -> None:
         terminal_seq=end.terminal_seq,
         entries=[events.encode(name, payload) for name, payload in end.entries],
     )
-    run_id, session = end.keys.run_id, end.session
-    if session is None:
-        db.single(lambda tx: mark_announced(tx, run_id))
-    else:
-        db.write(lambda tx: mark_announced_before(tx, run_id, session))

@@ -178,6 +178,7 @@ def build(settings: Settings, profiles: Profiles) -> WebProcess:
         [pubsub_client(url) for url in settings.log_servers],
         all_emitter,
         resync=Resync(sessions, LogReader(event_log), all_emitter).send,
+        announce_again=sessions.announce_again,
         burst=burst,
     )
 

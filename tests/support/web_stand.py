@@ -154,7 +154,14 @@ def joining(
     sessions = SessionReader(db, event_log)
     resync = Resync(sessions, LogReader(event_log), run_emitter)
     relay = Relay(
-        event_log, [commands], [subscriber], run_emitter, resync=resync.send, burst=burst, **options
+        event_log,
+        [commands],
+        [subscriber],
+        run_emitter,
+        resync=resync.send,
+        announce_again=sessions.announce_again,
+        burst=burst,
+        **options,
     )
     membership = Membership(relay, sessions, RecoveryJournal(store))
     resume = Resume(

@@ -84,6 +84,12 @@ class Feed:
         if run_id not in self.cursors:
             self.cursors[run_id] = RelayCursor(epoch=0, ended=True)
 
+    def note_shown_ends(self, run_ids: Iterable[str]) -> None:
+        """All members were shown that these runs have ended, whether or not there is a log."""
+        for run_id in run_ids:
+            if run_id in self.cursors:
+                self.cursors[run_id].ended = True
+
     def move_to_newest(self, run_id: str) -> None:
         """Order cursors by when their runs ended: the first to end is the first to be dropped."""
         self.cursors[run_id] = self.cursors.pop(run_id)

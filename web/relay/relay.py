@@ -39,6 +39,7 @@ from web.relay.feed import Feed, FeedClosed, Notification
 from web.relay.feed_address import FeedAddress
 from web.relay.feeds import Feeds
 from web.relay.log_reader import LogReader
+from web.relay.lost_ends import LostEnds
 from web.relay.sharded_subscriber import ShardedSubscriber
 from web.relay.sweep import SWEEP_EVERY, Sweeper
 from web.sockets.emitter_protocol import DeliverRuns
@@ -63,13 +64,15 @@ class Relay:
         emitter: DeliverRuns,
         *,
         resync: Callable[[Feed], None],
+        announce_again: Callable[[Sequence[str]], None],
         linger: float = LINGER,
         sweep_every: float = SWEEP_EVERY,
         burst: int = 1000,
     ) -> None:
         """`commands` and `subscribers`: a client of each server of the log. `resync` sends the
         members of a feed their session anew; it is called under the feed's lock and may raise
-        Unavailable. `burst`: how many entries a member is sent at once before a resync is cheaper.
+        Unavailable. `announce_again`: as of LostEnds. `burst`: how many entries a member is sent
+        at once before a resync is cheaper.
         """
         self._emitter = emitter
         self._resync = resync
@@ -84,7 +87,12 @@ class Relay:
         )
         self.feeds = Feeds(self.subscriber, linger)
         self.sweeper = Sweeper(
-            event_log, self.feeds, self.subscriber, fill=self._fill_soon, every=sweep_every
+            event_log,
+            self.feeds,
+            self.subscriber,
+            fill=self._fill_soon,
+            lost_ends=LostEnds(announce_again),
+            every=sweep_every,
         )
         self.refills = 0  # how often logs were read since something was missing
 

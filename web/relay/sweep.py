@@ -11,6 +11,7 @@ from shared.service import Service, periodic
 from web.relay.feed import Feed
 from web.relay.feeds import Feeds
 from web.relay.gap_check import note_behind
+from web.relay.lost_ends import LostEnds
 from web.relay.sharded_subscriber import ShardedSubscriber
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Sweeper:
         subscriber: ShardedSubscriber,
         *,
         fill: Callable[[Feed], None],
+        lost_ends: LostEnds,
         every: float,
     ) -> None:
         """`fill(feed)` has what the feed lacks read soon. `every`: seconds."""
@@ -37,6 +39,7 @@ class Sweeper:
         self._feeds = feeds
         self._subscriber = subscriber
         self._fill = fill
+        self._lost_ends = lost_ends
         self._every = every
         self._at_once = True
         self._swept_at = self._echoed_at = 0.0
@@ -50,7 +53,7 @@ class Sweeper:
         """Fill what lags behind its log. Raises RedisUnavailable after all servers were asked."""
         feeds = self._feeds.watched()
         try:
-            note_behind(self._logs, feeds)
+            self._lost_ends.ask_soon(note_behind(self._logs, feeds))
         finally:
             for feed in feeds:
                 if feed.behind or feed.needs_resync:

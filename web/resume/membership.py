@@ -111,6 +111,8 @@ class Membership:
         for run in runs.values():
             if not run.is_open and run.announced:
                 feed.remember_end(run.id)
+                if not feed.cursors[run.id].ended:  # Redis lost an end that members still lack
+                    feed.muted.setdefault(run.id, set()).add(connection.sid)
         # First added, then looked whether the socket is closed: else one that disconnects in
         # between would be a member for ever.
         connection.feeds.add(feed.tag)

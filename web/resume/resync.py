@@ -30,6 +30,8 @@ class Resync:
             raise RedisUnavailable("Redis: the log of a live run is not there yet")
         for view in views:
             feed.snap_to_head(view)
+        ended = ended_runs(conversation.runs)
+        feed.note_shown_ends(ended)
         payload = build_aside(feed.address, conversation, views)
         entry = encode("session.resync", {**payload, "event": "session.resync"})
-        self._emitter.snapshot(feed.members, entry, positions(views), ended_runs(conversation.runs))
+        self._emitter.snapshot(feed.members, entry, positions(views), ended)

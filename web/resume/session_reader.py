@@ -15,7 +15,7 @@ from shared.db.sessions.read import (
     recent_runs,
 )
 from shared.event_log.store import EventLog
-from shared.run_end import announce
+from shared.run_end import announce, announce_again
 from web.relay.feed_address import FeedAddress
 
 T = TypeVar("T")
@@ -43,6 +43,11 @@ class SessionReader:
     def announced_runs(self, address: FeedAddress) -> dict[str, RunInfo]:
         """The same, after ends were announced that clients have not been sent."""
         return self._announced(lambda: self.runs(address), _unannounced)
+
+    def announce_again(self, run_ids: Sequence[str]) -> None:
+        """Announce the ends of those of these runs that have ended, also if that was done before:
+        Redis may have lost them since."""
+        announce_again(self._db, self._event_log, run_ids)
 
     def _announced(self, read: Callable[[], T], unannounced: Callable[[T], Sequence[str]]) -> T:
         found = read()

@@ -11,6 +11,7 @@ Invariant: `terminal_entries` is written once, by an allowed move to a final sta
 of session and run, and not changed afterwards.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ from shared.protocol.run_states import ENDED, Move, is_allowed
 from shared.protocol.timeline import first_token_at
 
 Entries = list[tuple[str, Payload]]
+
+AT_ONCE = 500  # run ids in one query
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,17 @@ def announcement(tx: Session, run_id: str) -> Announcement | None:
         announced=run.announced_at is not None,
         session=_session_of(run) if run.following is not None else None,
     )
+
+
+def ended_among(tx: Session, run_ids: Sequence[str]) -> list[str]:
+    """Return those of these runs that have a stored end, the first to end first."""
+    found: list[tuple[float, str]] = []
+    for first in range(0, len(run_ids), AT_ONCE):
+        some = run_ids[first : first + AT_ONCE]
+        query = select(RunRow.ended_at, RunRow.id)
+        query = query.where(RunRow.id.in_(some), RunRow.terminal_seq.is_not(None))
+        found += [(row.ended_at, row.id) for row in tx.execute(query)]
+    return [run_id for _, run_id in sorted(found)]
 
 
 def _session_of(run: Row[Any] | RunRow) -> tuple[str, str] | None:

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shared.db.runs.terminal import mark_announced
 from shared.errors import DatabaseUnavailable
 from shared.event_log.store import EventLog
 from shared.protocol.events import parse_notification
+from shared.run_end import announce_again
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.tcp_proxy import TcpProxy
@@ -237,6 +239,94 @@ def test_who_resumes_between_a_flush_and_the_new_log_hears_nothing_before_the_re
     for socket in (first, second):
         stand.wait_for_text(socket, "abc")
     assert stand.emitter.seqs(second.sid) == [3]
+
+
+def ended_and_lost(
+    stand: WebStand, redis_server: RedisServer, session_id: str = "s"
+) -> tuple[Connection, LiveRun]:
+    """A socket, and a run whose end was announced; Redis lost it before anybody received it."""
+    run, socket = stand.begin(session_id, "hello"), stand.socket()
+    stand.membership.join(socket, address(session_id))
+    run.say("a")
+    stand.wait_for_text(socket, "a")
+    wait_until(lambda: not stand.relay.sweeper._at_once, what="the sweep at the start")
+    stand.finish(run, session_id, "a", announce=False)
+    stand.db.write(lambda tx: mark_announced(tx, run.keys.run_id))
+    redis_server.flush()
+    return socket, run
+
+
+def ends(stand: WebStand, socket: Connection, run: LiveRun) -> list[tuple[str, int]]:
+    """Name and seq of what came of the run after its text."""
+    came = [(name, p) for name, p in stand.emitter.to(socket.sid) if p.get("seq", 0) > run.head]
+    return [(name, p["seq"]) for name, p in came if p["run_id"] == run.keys.run_id]
+
+
+def test_an_end_that_redis_lost_after_it_was_announced_is_announced_again_once(
+    make_stand: Callable[..., WebStand], redis_server: RedisServer
+) -> None:
+    stand = make_stand()
+    socket, run = ended_and_lost(stand, redis_server)
+    whole = [("usage.updated", run.head + 1), ("run.completed", run.head + 2)]
+    stand.relay.sweeper.sweep()
+    wait_until(lambda: ends(stand, socket, run) == whole, what="the end")
+    redis_server.flush()
+    stand.relay.sweeper.sweep()
+    following = LiveRun(stand.log, address().keys("next"))
+    following.say("b")
+    wait_until(lambda: stand.emitter.text(socket.sid) == "ab", what="the next run")
+    assert ends(stand, socket, run) == whole
+
+
+def test_who_was_shown_an_end_that_redis_lost_is_not_sent_it_again(
+    make_stand: Callable[..., WebStand], redis_server: RedisServer
+) -> None:
+    stand = make_stand()
+    socket, run = ended_and_lost(stand, redis_server)
+    by_resume, by_run = stand.socket(), stand.socket()
+    stand.resume.resume(by_resume, ResumePayload(session_id="s"))
+    stand.membership.join(by_run, address())
+    stand.relay.sweeper.sweep()
+    wait_until(lambda: len(ends(stand, socket, run)) == 2, what="the end")
+    following = LiveRun(stand.log, address().keys("next"))
+    following.say("b")
+    for late, text in ((by_resume, "ab"), (by_run, "b")):
+        stand.wait_for_text(late, text)
+        assert ends(stand, late, run) == []
+
+
+def test_a_resync_shows_an_end_that_redis_lost_and_nothing_follows_it(
+    make_stand: Callable[..., WebStand], redis_server: RedisServer
+) -> None:
+    stand = make_stand()
+    socket, run = ended_and_lost(stand, redis_server)
+    feed = stand.relay.feeds.find(address().tag)
+    assert feed is not None
+    with stand.relay.hold(feed):
+        feed.mark_for_resync([socket.sid])
+    stand.relay._fill(feed)
+    announce_again(stand.db, stand.log, [run.keys.run_id])
+    stand.relay.sweeper.sweep()
+    following = LiveRun(stand.log, address().keys("next"))
+    following.say("b")
+    wait_until(lambda: stand.emitter.seqs(socket.sid) == [1, 1], what="the next run")
+    names = [name for name, _ in stand.emitter.to(socket.sid)]
+    assert names == ["message.delta", "session.resync", "message.delta"]
+
+
+def test_a_live_run_without_a_log_is_left_to_its_owner(
+    make_stand: Callable[..., WebStand], redis_server: RedisServer
+) -> None:
+    stand = make_stand()
+    live, socket = stand.begin("live", "hello"), stand.socket()
+    stand.membership.join(socket, address("live"))
+    live.say("a")
+    stand.wait_for_text(socket, "a")
+    other, ended = ended_and_lost(stand, redis_server)
+    stand.relay.sweeper.sweep()
+    wait_until(lambda: len(ends(stand, other, ended)) == 2, what="the other's end")
+    assert stand.log.heads([live.keys]) == [None]
+    assert [name for name, _ in stand.emitter.to(socket.sid)] == ["message.delta"]
 
 
 def test_the_first_doorbell_that_is_heard_of_a_run_brings_its_beginning(
