@@ -54,7 +54,7 @@ MINUTES ?= 5
 SEED ?=
 DATABASE ?= postgres
 chaos: $(STAMP) ## faults and load, judged (make chaos MINUTES=30 SEED=7 DATABASE=sqlite)
-	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --database $(DATABASE) \
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.chaos --minutes $(MINUTES) --database $(DATABASE) \
 		$(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 RUNS ?= 200

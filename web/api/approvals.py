@@ -75,7 +75,7 @@ class Approvals:
     def _oldest_open(self, run: RunRow) -> int:
         tag = feed_tag(run.owner, run.session_id, run.id)
         view = self._event_log.read([(RunKeys(tag, run.id), 0)])[0]
-        asked = open_questions(view) if view is not None else []
+        asked = open_questions(questions_of(view)) if view is not None else []
         answered = self._db.read(lambda tx: approvals.answered(tx, run.id))
         still_open = [seq for seq in asked if seq not in answered]
         if not still_open:
@@ -83,12 +83,21 @@ class Approvals:
         return still_open[0]
 
 
-def open_questions(view: LogView) -> list[int]:
-    """The seqs of the questions without an answer in the log, oldest first."""
-    state = StateEvents()
-    if view.checkpoint is not None:
+def open_questions(state: StateEvents) -> list[int]:
+    """The seqs of the questions without an answer, oldest first."""
+    return [request["seq"] for request in state.open_approvals()]
+
+
+def questions_of(view: LogView, before: StateEvents | None = None) -> StateEvents:
+    """The fold of what opens and closes questions in a log; of a view of what came after `before`,
+    the continuation of that, which itself is not changed."""
+    if before is not None:
+        state = StateEvents.from_state(before.to_state())
+    elif view.checkpoint is not None:
         state = StateEvents.from_state(orjson.loads(view.checkpoint)["state_events"])
+    else:
+        state = StateEvents()
     for entry in view.entries:
         if entry.startswith(_MATTERS):
             state.apply(decode(entry)[1])
-    return [request["seq"] for request in state.open_approvals()]
+    return state

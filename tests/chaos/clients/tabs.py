@@ -43,7 +43,6 @@ class Tab:
     async def reload(self) -> None:
         """The person presses F5."""
         self.page.closed = time.time()
-        self.forget()
         self._reloading = True
         if self.websocket is not None:
             await self.websocket.close()
@@ -86,7 +85,8 @@ class Tab:
             try:
                 await self._come(websocket)
                 delay = RECONNECT[0]
-                await websocket.gone.wait()
+                if not self._reloading:  # pressed while it was connecting
+                    await websocket.gone.wait()
             except Lost:
                 delay = min(max(delay, RECONNECT[0]) * 2, RECONNECT[1])
             finally:
@@ -94,6 +94,7 @@ class Tab:
                 await websocket.close()
             if self._reloading:
                 self._reloading, delay = False, 0.05
+                self.forget()
                 self.pages.append(Page(self.name, self.session_id, time.time()))
 
     async def _come(self, websocket: WebSocket) -> None:
