@@ -224,6 +224,17 @@ def test_a_death_of_the_gateway_explains_a_lost_run_and_a_second_post() -> None:
     assert judge(evidence) == []
 
 
+def test_a_run_that_ended_in_a_gateway_that_forgot_it_may_be_posted_again() -> None:
+    evidence = sound()
+    evidence.produced["gw_0"] = Produced("gw_0", "eph_0", START - 1, 66, status="completed")
+    attempt = {"run_id": RUN, "ephemeral_id": "eph_0", "gateway_run_id": None}
+    for proof, found in ((None, {"posts"}), ("idle", {"posts"}), ("restarted", set())):
+        evidence.attempts[1:] = [{**attempt, "proof": proof}]
+        assert kinds(evidence) == found, proof
+    evidence.attempts[1:] = [{**attempt, "proof": "restarted", "gateway_run_id": "gw_0"}]
+    assert kinds(evidence) == {"posts"}
+
+
 def test_a_page_that_was_left_early_needs_only_a_beginning() -> None:
     evidence = sound()
     page = evidence.pages[0]

@@ -32,9 +32,25 @@ def proved_absent(evidence: Evidence) -> list[str]:
 def _excuse(evidence: Evidence, run_id: str, made: list[Produced]) -> str:
     if run_id in evidence.double_posts and sum(p.stops > 0 for p in made) >= len(made) - 1:
         return "double_post of a frozen sender, counted and stopped"
-    if all(p.pid != made[-1].pid and not p.status for p in made[:-1]):
-        return "the gateway died with the earlier one"
+    if all(p.pid != made[-1].pid for p in made[:-1]):
+        if all(not p.status for p in made[:-1]):
+            return "the gateway died with the earlier one"
+        if all(not p.status or _forgotten(evidence, p) for p in made[:-1]):
+            return (
+                "the gateway died before it answered, and forgot the earlier one, which had ended"
+            )
     return ""
+
+
+def _forgotten(evidence: Evidence, made: Produced) -> bool:
+    """Its POST was not answered, and the next process did not know its session any more. The demo
+    gateway has its sessions in memory; a real one keeps them, and would have shown this one."""
+    return any(
+        row["ephemeral_id"] == made.session_id
+        and row.get("gateway_run_id") is None
+        and row.get("proof") == "restarted"
+        for row in evidence.attempts
+    )
 
 
 def judge_posts(evidence: Evidence) -> Iterator[Violation]:
