@@ -228,11 +228,16 @@ def test_a_run_that_ended_in_a_gateway_that_forgot_it_may_be_posted_again() -> N
     evidence = sound()
     evidence.produced["gw_0"] = Produced("gw_0", "eph_0", START - 1, 66, status="completed")
     attempt = {"run_id": RUN, "ephemeral_id": "eph_0", "gateway_run_id": None}
-    for proof, found in ((None, {"posts"}), ("idle", {"posts"}), ("restarted", set())):
-        evidence.attempts[1:] = [{**attempt, "proof": proof}]
-        assert kinds(evidence) == found, proof
-    evidence.attempts[1:] = [{**attempt, "proof": "restarted", "gateway_run_id": "gw_0"}]
-    assert kinds(evidence) == {"posts"}
+    proved = {**attempt, "proved_absent_at": START}
+    evidence.attempts[1:] = [proved]
+    assert kinds(evidence) == set()
+    for unproved in (attempt, {**proved, "gateway_run_id": "gw_0"}):
+        evidence.attempts[1:] = [unproved]
+        assert kinds(evidence) == {"posts"}
+    evidence.attempts[1:] = [proved]
+    same = evidence.made_for(RUN)[-1].pid
+    evidence.produced["gw_0"] = replace(evidence.produced["gw_0"], pid=same)
+    assert kinds(evidence) == {"posts"}, "the process that had it was still there"
 
 
 def test_a_page_that_was_left_early_needs_only_a_beginning() -> None:

@@ -98,7 +98,7 @@ class Person:
             for answer in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(answer, dict) and answer.get("ok"):
                     run_id, code = str(answer["run_id"]), "ok"
-                elif isinstance(answer, dict):
+                elif isinstance(answer, dict) and not run_id:  # of two, one may be refused
                     code = str(answer.get("error", {}).get("code"))
             if not run_id:
                 await asyncio.sleep(0.3)

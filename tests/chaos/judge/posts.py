@@ -43,12 +43,13 @@ def _excuse(evidence: Evidence, run_id: str, made: list[Produced]) -> str:
 
 
 def _forgotten(evidence: Evidence, made: Produced) -> bool:
-    """Its POST was not answered, and the next process did not know its session any more. The demo
-    gateway has its sessions in memory; a real one keeps them, and would have shown this one."""
+    """No answer to its POST was written down, and the next process of the gateway did not know its
+    session any more. The demo gateway has its sessions in memory; a real one keeps them, and would
+    have shown this one."""
     return any(
         row["ephemeral_id"] == made.session_id
         and row.get("gateway_run_id") is None
-        and row.get("proof") == "restarted"
+        and row.get("proved_absent_at") is not None
         for row in evidence.attempts
     )
 
