@@ -8,33 +8,30 @@ from shared.event_log.store import EventLog
 from web.relay.feed import Feed
 
 
-def note_behind(logs: Sequence[EventLog], feeds: Sequence[Feed]) -> list[str]:
-    """Fill `feed.behind`, in two round trips for each of the log's servers. The ids of the runs
-    that members watch, that have not ended for them, and of which there is no log.
+def note_behind(logs: Sequence[EventLog], feeds: Sequence[Feed], without_log: list[str]) -> None:
+    """Fill `feed.behind`, and `without_log` with the ids of the runs that members watch, that have
+    not ended for them, and of which there is no log; in two round trips for each of the servers.
 
     Raises RedisUnavailable for a server that does not answer, after the others were asked.
     """
     failed: RedisUnavailable | None = None
-    without_log: list[str] = []
     for number, event_log in enumerate(logs):
         there = [feed for feed in feeds if shard_of(feed.tag, len(logs)) == number]
         try:
-            without_log += _compare(event_log, there)
+            _compare(event_log, there, without_log)
         except RedisUnavailable as error:
             failed = error
     if failed is not None:
         raise failed
-    return without_log
 
 
-def _compare(event_log: EventLog, feeds: Sequence[Feed]) -> list[str]:
+def _compare(event_log: EventLog, feeds: Sequence[Feed], without_log: list[str]) -> None:
     pairs = [
         (feed, run_id)
         for feed, known in zip(feeds, event_log.known([feed.tag for feed in feeds]), strict=True)
         for run_id in {*known.live, *feed.unended(), *feed.unseen_ends(known.ended)}
     ]
     heads = event_log.heads([feed.address.keys(run_id) for feed, run_id in pairs])
-    without_log = []
     for (feed, run_id), head in zip(pairs, heads, strict=True):
         cursor = feed.cursors.get(run_id)
         if cursor is not None and cursor.ended:
@@ -44,4 +41,3 @@ def _compare(event_log: EventLog, feeds: Sequence[Feed]) -> list[str]:
             feed.behind.add(run_id)
         elif head is None and cursor is not None:
             without_log.append(run_id)
-    return without_log

@@ -52,9 +52,11 @@ class Sweeper:
     def sweep(self) -> None:
         """Fill what lags behind its log. Raises RedisUnavailable after all servers were asked."""
         feeds = self._feeds.watched()
+        without_log: list[str] = []
         try:
-            self._lost_ends.ask_soon(note_behind(self._logs, feeds))
+            note_behind(self._logs, feeds, without_log)
         finally:
+            self._lost_ends.ask_soon(without_log)
             for feed in feeds:
                 if feed.behind or feed.needs_resync:
                     self._fill(feed)
