@@ -6,6 +6,7 @@ it twice has the same effect as once.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from shared.db.database import Database
 from shared.db.runs.terminal import (
@@ -48,7 +49,7 @@ def announce_again(db: Database, event_log: EventLog, run_ids: Sequence[str]) ->
     Raises RedisUnavailable or DatabaseUnavailable at the first that fails.
     """
     for run_id in db.read(lambda tx: ended_among(tx, run_ids)):
-        end = db.read(lambda tx, run_id=run_id: announcement(tx, run_id))  # type: ignore[misc]
+        end = db.read(partial(announcement, run_id=run_id))
         if end is not None and end.announced:
             _write_end(event_log, end)
         elif end is not None:

@@ -19,18 +19,9 @@ from shared.event_log.store import EventLog
 from shared.protocol.events import RUN_COMPLETED
 from shared.protocol.run_states import RunState
 from shared.run_end import announce_again
-from tests.support.migrated import migrated
 from tests.support.rows import OWNER
 from tests.support.servers.redis_server import RedisServer
 from tests.support.turns import ask, begin
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    migrated(database_url)
-    database = Database(database_url)
-    yield database
-    database.close()
 
 
 @pytest.fixture
