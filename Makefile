@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run ui test test-runtimes check gateways red chaos page-chaos pictures fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
+.PHONY: help env run ui test test-runtimes check gateways red chaos page-chaos pictures dashboard image fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,6 +64,12 @@ page-chaos: $(STAMP) ## browsers watch runs under faults and must show what is s
 pictures: $(STAMP) ## the pictures of the README, in docs/pictures
 	@$(BIN)/python -m tests.pictures
 
+dashboard: $(STAMP) ## the picture of the dashboard in docs/pictures, from five minutes of chaos
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.pictures.dashboard
+
+image: $(STAMP) ui ## the Dockerfile's steps on Debian packages, then web, worker, maintenance, beat from the result (as root)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.image
+
 COUNT ?= 100000
 fuzz: $(STAMP) ## random packets, frames, requests and POSTs to a web process (make fuzz COUNT=1000 SEED=7)
 	@$(BIN)/python -m tests.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
@@ -112,7 +118,7 @@ audit: $(STAMP) ## known vulnerabilities of what is installed; asks a service on
 			"answer or does not know a package, and nothing is known." >&2; exit 1; }
 
 clean: ## everything that was made here
-	rm -rf $(VENV) .cache build dist web/pages/built* web/ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache build dist web/pages/built web/pages/built.* web/ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that no longer works is made anew: the clone was renamed, or Python was upgraded.

@@ -26,6 +26,11 @@ take `sum`. Names follow OpenTelemetry's conventions where they have one. Alert 
 `deploy/monitoring/alerts.yml`, a dashboard for Grafana is in
 `deploy/monitoring/grafana/holdfast.json`; [RUNBOOK.md](RUNBOOK.md) says what to do about each
 alert. Why it is built this way: [ADR 0025](adr/0025-metrics.md).
+
+The dashboard during five minutes of chaos, drawn from what a Prometheus scraped meanwhile (`make
+dashboard`; it fails if a query finds nothing):
+
+![The panels of the dashboard](pictures/dashboard.svg)
 """
 
 

@@ -24,6 +24,8 @@ TOO_SLOW: Final = REGISTRY.counter(
     "Clients that were dropped since they read too slowly; kind: socket, reader.",
     "kind",
 )
+for _kind in ("socket", "reader"):
+    TOO_SLOW.labels(_kind)  # 0 until one was
 CLIENT_FAULTS: Final = REGISTRY.observed_counter(
     "holdfast_client_faults_total", "What clients did wrong, by kind.", "kind"
 )

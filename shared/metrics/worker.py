@@ -8,7 +8,10 @@ REGISTRY: Final = Registry("worker, maintenance")
 
 LIVE: Final = REGISTRY.observed_gauge("holdfast_worker_runs", "Live runs of this worker.")
 SLOTS: Final = REGISTRY.observed_gauge(
-    "holdfast_worker_slots", "How many runs this worker takes at once, takeovers included."
+    "holdfast_worker_slots",
+    "How many runs this worker takes at once; kind: start, takeover (those that only runs of dead"
+    " workers get).",
+    "kind",
 )
 DRAINING: Final = REGISTRY.observed_gauge(
     "holdfast_worker_draining", "1 while the worker is to stop and takes no new runs."
