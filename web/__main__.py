@@ -26,9 +26,13 @@ from shared.service import Service
 from shared.settings import SHORTEST_TOKEN as LEAST
 from shared.settings import Settings
 
-with unused_libraries.hidden("aiohttp", "tornado", "valkey"):
+with unused_libraries.hidden(
+    *("aiohttp", "tornado", "valkey", "requests", "websocket", "opentelemetry.sdk.metrics")
+):
     import flask_socketio  # noqa: F401 - here, without them
+    import redis  # noqa: F401
 
+from shared.redis_check import require_usable
 from web.app import build
 from web.server.http_server import HttpServer
 from web.sockets.engineio_internals import IncompatibleLibrary
@@ -43,11 +47,12 @@ def main() -> int:
     try:
         settings = Settings.load(os.environ)
         _require(settings)
+        require_usable(settings)
         profiles = Profiles.load(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
-    log_setup.configure("web", settings.log_level, settings.log_format)
+    log_setup.configure("web", settings.log_level, settings.log_format, runtime.native_lock)
     log.info("web.starting files=%s runtime=%s", raise_file_limit(), runtime.async_mode())
     if settings.has_short_token:
         log.warning("auth.short_token characters=%s least=%s", len(settings.auth_token), LEAST)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from shared import gc_tuning
+from shared import gc_tuning, unused_libraries
 from shared.library_variables import drop_library_variables
 
 ROLES = ("runs", "maintenance", "beat")
@@ -24,19 +24,24 @@ def main() -> None:
 
 
 def _run(role: str) -> None:
+    with unused_libraries.hidden("opentelemetry.sdk.metrics"):
+        import redis  # noqa: F401 - here, without it
+    from shared import runtime
     from shared.errors import SettingsError
     from shared.log_setup import configure
+    from shared.redis_check import require_usable
     from shared.settings import Settings
     from worker import processes
 
     gc_tuning.go_on()
     try:
         settings = Settings.load(os.environ)
+        if not settings.redis_url:
+            sys.exit("REDIS_URL: is missing; `holdfast up` brings a server of its own")
+        require_usable(settings)
     except SettingsError as error:
         sys.exit(str(error))
-    if not settings.redis_url:
-        sys.exit("REDIS_URL: is missing; `holdfast up` brings a server of its own")
-    configure(role, settings.log_level, settings.log_format)
+    configure(role, settings.log_level, settings.log_format, runtime.native_lock)
     entries = {
         "runs": processes.run_worker,
         "maintenance": processes.run_maintenance,

@@ -29,6 +29,7 @@ from shared.event_log.clients import tcp_options
 from shared.hermes.profiles import DEFAULT, Profiles
 from shared.log_setup import clean
 from shared.net.fetch import fetch
+from shared.redis_check import fault_of
 from shared.settings import Settings
 from web.access.key_sources import WITHIN, read_key_file
 from web.access.keys import MOST_BYTES, parse_keys
@@ -154,6 +155,9 @@ def _redis_server(url: str, where: str) -> Iterator[Finding]:
     client = redis.Redis.from_url(url, socket_timeout=3, retry=NO_RETRY, **tcp_options(url))
     try:
         server = client.info("server")
+        if fault := fault_of(server):
+            yield Finding("redis", FAULT, f"the server at {where} {fault}")
+            return
         yield Finding("redis", OK, f"version {server['redis_version']} at {where}")
         yield _redis_setting(client, "maxmemory-policy", "noeviction")
         yield _redis_setting(client, "appendonly", "yes")

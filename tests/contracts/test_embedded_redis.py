@@ -7,7 +7,13 @@ import redis
 from kombu.connection import Connection
 
 from deploy.local import embedded_redis
-from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, binary_for, packaged_binary
+from deploy.local.embedded_redis import (
+    EmbeddedRedis,
+    RedisBinary,
+    binary_for,
+    find_binary,
+    packaged_binary,
+)
 from tests.support.servers.redis_server import RedisServer
 
 
@@ -75,3 +81,18 @@ def test_the_server_that_wrote_the_data_reads_it_again(
     monkeypatch.setattr(embedded_redis, "system_binary", lambda: older)
     assert binary_for(tmp_path / "packaged") == packaged_binary()
     assert binary_for(tmp_path / "new") == older
+
+
+def test_a_system_s_server_that_is_too_old_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    old, newer = tmp_path / "redis-server", tmp_path / "valkey-server"
+    old.write_text("#!/bin/sh\necho 'Redis server v=6.0.16 sha=00000000:0 malloc=libc'\n")
+    old.chmod(0o755)
+    assert find_binary() == packaged_binary()
+    newer.write_text(
+        "#!/bin/sh\necho 'Valkey server v=7.2.4 sha=00000000:0 malloc=jemalloc-5.3.0'\n"
+    )
+    newer.chmod(0o755)
+    assert find_binary() == RedisBinary(newer, "system")
