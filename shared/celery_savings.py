@@ -58,6 +58,11 @@ class OneClientChannel(Channel):
             self.client.connection.disconnect()
             raise RedisConnectionError(str(error)) from error
 
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Celery acknowledges also messages that need it not; Redis has kept nothing of these."""
+        if delivery_tag in self.qos._delivered:
+            super().basic_ack(delivery_tag, multiple)  # type: ignore[no-untyped-call]
+
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
             return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call]

@@ -9,6 +9,8 @@ import copy
 import logging
 import re
 import sys
+import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
 
@@ -27,11 +29,17 @@ _INDENT: Final = "  | "  # before each line of a traceback
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def configure(role: str, level: str, form: str = "TEXT") -> None:
+def configure(
+    role: str, level: str, form: str = "TEXT", lock: Callable[[], Any] = threading.RLock
+) -> None:
     """Set up the root logger for a process of this role. `level`, `form`: names, as in LOG_LEVEL
-    and LOG_FORMAT."""
+    and LOG_FORMAT. `lock`: in a process that may be green, `runtime.native_lock`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(role, form))
+    # Libraries log in OS threads, too, to which work was offloaded. With green locks the process
+    # then waited for ever, if it logged at the same moment.
+    handler.lock = lock()
+    logging._lock = lock()  # type: ignore[attr-defined]
     logging.basicConfig(level=level, handlers=[handler], force=True)
     sys.excepthook = _log_unhandled
     for noisy in (

@@ -11,7 +11,12 @@ def measure_worker(services: Services) -> None:
     """Have the metrics read the services of a worker of runs from now on."""
     settings = services.settings
     metrics.LIVE.value_from(lambda: len(services.turns))
-    metrics.SLOTS.value_from(lambda: settings.worker_concurrency + settings.takeover_slots)
+    metrics.SLOTS.read_from(
+        lambda: {
+            ("start",): settings.worker_concurrency,
+            ("takeover",): settings.takeover_slots,
+        }
+    )
     metrics.DRAINING.value_from(lambda: float(services.draining))
     metrics.LEASE_REMAINING.read_from(lambda: _shortest_lease(services))
     metrics.APPROVALS.read_from(lambda: _open_approvals(services))

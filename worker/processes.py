@@ -40,7 +40,7 @@ from worker.liveness.process_health import ProcessHealth
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.maintenance.system_metrics import SystemMetrics
 from worker.measure import measure_worker
-from worker.queue_admission import QueueAdmission
+from worker.queue_admission import HELD_MOST, QueueAdmission
 from worker.reporter import Reporter
 from worker.services import Services
 from worker.stop_listener import StopListener
@@ -79,7 +79,7 @@ def run_worker(settings: Settings) -> None:
             "--quiet",
             "worker",
             f"--pool={runtime.pool()}",
-            f"--concurrency={settings.worker_concurrency + settings.takeover_slots}",
+            f"--concurrency={settings.worker_concurrency + settings.takeover_slots + HELD_MOST}",
             f"--queues={RUNS},{TAKEOVER}",
             f"--hostname=runs-{_short(services)}@%h",
             f"--loglevel={settings.log_level}",

@@ -120,7 +120,7 @@ def put_back(services: Services, turn: Turn, later: PutBack) -> bool:
     if waits:
         metrics.PUT_BACK.labels(later.reason).inc()
         task_report.put_back(later.reason)
-        services.leases.release(turn.run_id)
+        services.leases.release(turn.lease)
         log.info(
             "run.put_back run_id=%s delay=%.1f reason=%s", turn.run_id, later.delay, later.reason
         )

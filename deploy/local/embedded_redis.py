@@ -3,7 +3,9 @@
 It is the redis-server of the system, or the Valkey that is installed with Holdfast.
 """
 
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from deploy.errors import DeployError
 from deploy.local.home import secret
 from deploy.local.ports import LOOPBACK, remembered_port
 from shared import plain_file
+from shared.redis_check import is_new_enough
 
 NO_RETRY = Retry(NoBackoff(), 0)  # callers ask again or report
+VERSION_WAIT = 5.0  # seconds
 
 # Persistent, without eviction: the server holds the logs of live runs and the task queue, no cache.
 # The pub/sub limit is raised from the default 32mb 8mb 60: a relay that is slower is disconnected.
@@ -46,9 +50,22 @@ class RedisBinary:
 
 
 def system_binary() -> RedisBinary | None:
-    """The server on PATH, if there is one."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    return RedisBinary(Path(found), "system") if found else None
+    """The server on PATH, if there is one that Holdfast can use."""
+    found = (shutil.which(name) for name in ("redis-server", "valkey-server"))
+    usable = (Path(path) for path in found if path and is_new_enough(_version(path)))
+    return next((RedisBinary(path, "system") for path in usable), None)
+
+
+def _version(path: str) -> str:
+    """What the program says it is, like "7.0.15"; "" if it says nothing of the kind."""
+    try:
+        said = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=VERSION_WAIT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    version = re.search(r"\bv=([0-9.]+)", said.stdout)
+    return version[1] if version else ""
 
 
 def packaged_binary() -> RedisBinary:
@@ -109,9 +126,8 @@ class EmbeddedRedis:
         The password is only in files of mode 0600, never in a command line.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        server = cls(
-            binary, directory, remembered_port(directory / "port"), secret(directory / "password")
-        )
+        port = remembered_port(directory / "port")
+        server = cls(binary, directory, port, secret(directory / "password"))
         (directory / "server").write_text(f"{binary.origin}\n")
         if server.configuration_file.is_fifo():  # it would wait for a reader
             server.configuration_file.unlink()

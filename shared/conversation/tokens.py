@@ -8,12 +8,12 @@ estimated instead.
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
 import logging
 import math
 import re
+from binascii import a2b_base64
 from pathlib import Path
 
 from tiktoken import Encoding
@@ -87,8 +87,8 @@ def load(path: Path) -> Encoding | None:
     if hashlib.sha256(data).hexdigest() != VOCABULARY_SHA256:
         log.warning("tokens.vocabulary_damaged file=%s", path.name)
         return None
-    pairs = (line.split() for line in data.splitlines() if line)
-    ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
+    words = data.split()  # token, rank, token, rank …
+    ranks = dict(zip(map(a2b_base64, words[::2]), map(int, words[1::2]), strict=True))
     return Encoding(
         "cl100k_base", pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens=_SPECIAL_TOKENS
     )

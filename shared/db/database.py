@@ -27,6 +27,7 @@ from sqlalchemy.pool import StaticPool
 
 from shared import runtime
 from shared.db.pooler import CONNECT, prepare_nothing_behind_a_pooler
+from shared.db.sqlalchemy_counters import count_without_locks
 from shared.db.sqlite_url import busy_seconds, is_sqlite
 from shared.db.without_data import HIDE, without_data
 from shared.errors import DatabaseUnavailable
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 TRIES = 8
 RECONNECTS = 1  # after a connection died while it was idle; the pool drops the others then
 CONFLICTS_FOR = 5.0  # seconds for which a unit of work is repeated after conflicts
+
+count_without_locks()
 
 
 class Database:
@@ -86,9 +89,18 @@ class Database:
         return engine.execution_options(isolation_level=level)
 
     def close(self) -> None:
-        """Close the pooled connections."""
-        self._engine.dispose()
-        self._read_engine.dispose()
+        """Close the pooled connections. On SQLite one that a unit of work still uses, in its OS
+        thread, stays open and ends with the process: the unit would fail in its midst."""
+        if not self.is_sqlite:
+            self._engine.dispose()
+            return
+        for engine, turn in (
+            (self._engine, self._one_at_a_time),
+            (self._read_engine, self._one_read_at_a_time),
+        ):
+            if turn.acquire(blocking=False):
+                engine.dispose()
+                turn.release()
 
     def _retrying(self, engine: Engine, work: Work[T]) -> T:
         deadline = time.monotonic() + CONFLICTS_FOR

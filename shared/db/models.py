@@ -19,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, configure_mappers, mapped_column
 
 from shared.db.search.terms_type import Terms
 from shared.protocol.run_states import LIVE, RunState
@@ -518,3 +518,7 @@ class SignedOutRow(Base):
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     until: Mapped[float]  # when the cookie would have ended by itself
+
+
+# Now, since the first use would do it under a lock that does not work between OS threads.
+configure_mappers()

@@ -7,6 +7,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from shared.redis_readiness import ask_without_waiting
+
 __all__ = [
     "Commands",
     "RedisError",
@@ -17,6 +19,8 @@ __all__ = [
 ]
 
 Commands = Redis
+
+ask_without_waiting()
 
 TCP: dict[str, Any] = {"socket_keepalive": True, "socket_connect_timeout": 3}
 

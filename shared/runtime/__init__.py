@@ -92,8 +92,8 @@ def offload(work: Callable[..., T], *args: Any) -> T:
 def native_thread(target: Callable[[], None], name: str) -> Any:
     """Start a daemonic OS thread, which runs even while the green hub is blocked.
 
-    `target` must not log, nor take a lock that green code takes: a green lock cannot wake a waiter
-    in another OS thread.
+    `target` must not take a lock that green code takes, but for a `native_lock`: a green lock
+    cannot wake a waiter in another OS thread.
     """
     thread = _backend.native_threading().Thread(target=target, name=name, daemon=True)
     thread.start()
@@ -106,6 +106,18 @@ def native_event() -> Any:
     Green code may call `set`, `clear` and `is_set`; only the native thread may call `wait`.
     """
     return _backend.native_threading().Event()
+
+
+def native_lock() -> Any:
+    """Make a `threading.RLock` that OS threads and green code may share. All green code of an OS
+    thread counts as one holder, so whoever holds it must not let another greenlet run."""
+    return _backend.native_threading().RLock()
+
+
+def has_input(sock: Any) -> bool:
+    """Whether a read of this green socket would not wait: there are bytes, its end, or an error.
+    Lets no other thread run."""
+    return _peeked(sock) is not None
 
 
 def spawn(work: Callable[..., None], *args: Any) -> None:
@@ -139,13 +151,18 @@ def listen(host: str, port: int) -> socket.socket:
 def is_closed_by_peer(sock: socket.socket) -> bool:
     """Whether the other side of an accepted connection has closed it, or its half of it. Does not
     wait, and takes nothing of what was sent."""
-    raw = _backend.without_waiting(sock)
+    return _peeked(sock) == b""
+
+
+def _peeked(sock: Any) -> bytes | None:
+    """The next byte, which stays there; b"" at the end or after an error; None if none is there."""
     try:
-        return not raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        byte: bytes = _backend.without_waiting(sock).recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
-        return False
+        return None
     except OSError:
-        return True
+        return b""
+    return byte
 
 
 def http_connections(

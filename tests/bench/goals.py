@@ -32,6 +32,7 @@ class Goal:
 
 
 FLAT, PACED, ONE = "20 runs flat out", "200 runs at 50/s", "one run, idle system"
+AT_ONCE, LONG = "500 at once", "200 long runs, 50 a second"
 RATIO = "tokens/s ratio"
 
 GOALS = [
@@ -41,6 +42,16 @@ GOALS = [
     Goal("the same: p99 added per token, ms", "goals", PACED, "added p99 ms", 60),
     Goal("the same: CPU us per token, web + worker + Redis", "goals", PACED, "cpu ours us", 90),
     Goal("one run, idle system: first token added, ms", "goals", ONE, "added first token ms", 8),
+    Goal("500 runs of 20 tokens at once: runs/s", "starts", AT_ONCE, "runs/s", least=120),
+    Goal("the same: CPU ms per run, web + worker + Redis", "starts", AT_ONCE, "cpu ms/run", 10),
+    Goal(
+        "200 runs at 50 tokens/s, 50 starts/s: p99 added per token, ms, starts and ends in",
+        "starts",
+        LONG,
+        "added p99 ms",
+        60,
+    ),
+    Goal("the same: CPU us per token, all in", "starts", LONG, "cpu us/token", 130),
     Goal("`resume`, 400 messages, 400 KB, ms", "sessions", sessions.RESUME_400, "ms", 15),
     Goal(
         "`resume`, 2,000 messages, the last 500 sent, ms",

@@ -16,7 +16,7 @@ from tests.bench.load.plan import Found, Load
 from tests.bench.load.spread import Spread
 from tests.bench.report.results import Cases
 from tests.bench.sessions import measured_sessions, seed
-from tests.bench.starts import LOADS, measured_starts
+from tests.bench.starts import AT_ONCE, LOADS, measured_starts
 
 Scenario = Callable[[Fresh, int], Cases]  # databases, rounds
 
@@ -57,6 +57,15 @@ def starts(fresh: Fresh, rounds: int) -> Cases:
     """Many short runs: what a start and an end cost."""
     with stack(fresh) as system:
         return measured_starts(system, LOADS, rounds)
+
+
+def starts_by_processes(fresh: Fresh, rounds: int) -> Cases:
+    """Runs at once on one, two, four web processes and as many workers."""
+    cases: Cases = {}
+    for count in (1, 2, 4):
+        with stack(fresh, web=count, workers=count) as system:
+            cases |= measured_starts(system, {f"{count} + {count}": AT_ONCE}, rounds)
+    return cases
 
 
 def sessions(fresh: Fresh, rounds: int) -> Cases:
@@ -142,6 +151,7 @@ def by_length(fresh: Fresh, rounds: int) -> Cases:
 ALL: dict[str, Scenario] = {
     "goals": goals,
     "starts": starts,
+    "starts_by_processes": starts_by_processes,
     "sessions": sessions,
     "bystander": bystander,
     "idle_sockets": idle_sockets,

@@ -9,6 +9,7 @@ from tests.support.rows import add_talk
 from tests.support.servers.stack import Stack
 
 BOX = "document.querySelector('.scroll')"
+IS_AT_END = f"() => {BOX}.scrollHeight - {BOX}.clientHeight - {BOX}.scrollTop <= 2"
 TURNS = 1_000
 TEXT = "a{n} " + "with some more words " * 12 + "\n\n```python\nx = {n}\n```\n"
 
@@ -148,10 +149,7 @@ def test_a_gentle_turn_of_the_wheel_stops_the_following(tab: Tab) -> None:
         to_newest.click()
         to_newest.wait_for(state="detached")
     tab.page.mouse.wheel(0, 10)
-    tab.page.wait_for_function(
-        "() => { const b = document.querySelector('.scroll');"
-        " return b.scrollHeight - b.clientHeight - b.scrollTop <= 2; }"
-    )
+    tab.page.wait_for_function(IS_AT_END)
     assert to_newest.count() == 0, "a turn downwards at the end leaves nothing"
 
 
@@ -170,7 +168,4 @@ def test_reading_above_is_not_disturbed_by_an_answer_that_grows(tab: Tab) -> Non
     tab.page.click("text=To the newest")
     tab.wait_for_text("t400")
     tab.wait_for_rest()
-    assert tab.page.evaluate(
-        "() => { const b = document.querySelector('.scroll');"
-        " return b.scrollHeight - b.clientHeight - b.scrollTop <= 2; }"
-    )
+    tab.page.wait_for_function(IS_AT_END)  # a frame after the end has changed the answer's height

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.chaos.evidence.evidence import Evidence, Violation
@@ -37,9 +38,12 @@ def run_plan(
     workers: int = 2,
     lease: float = 15.0,
     warm_up: float = 60.0,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
-    """Carry a plan out and judge it. `warm_up`: seconds after which memory is compared."""
+    """Carry a plan out and judge it. `warm_up`: seconds after which memory is compared.
+    `settings`: of the processes, besides those of the stage."""
     stage = Stage(postgres=plan.database == "postgres", web=web, workers=workers, lease=lease)
+    stage.environment.update(settings)
     violations: list[Violation] = []
     try:
         stage.start()

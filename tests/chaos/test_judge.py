@@ -298,6 +298,21 @@ def test_a_gap_before_anything_else_is_a_fault_whatever_is_shown_then() -> None:
     assert "seq" in kinds(evidence)
 
 
+@pytest.mark.parametrize(("degraded", "found"), [(True, set()), (False, {"seq", "text"})])
+def test_after_a_degraded_answer_a_run_may_come_from_its_beginning(
+    degraded: bool, found: set[str]
+) -> None:
+    evidence = sound()
+    page = evidence.pages[0]
+    shown = {"replay": not degraded, "degraded": degraded, "working": True, "texts": {}}
+    again = [replace(one, at=one.at + 2) for one in page.received[1:]]
+    page.received[5:] = [replace(page.received[0], run_id=RUN, shown=shown), *again]
+    assert kinds(evidence) == found
+    if degraded:
+        del page.received[8]
+        assert "text" in kinds(evidence)
+
+
 def test_refused_prompts_are_no_ends() -> None:
     evidence = sound()
     refused = ReceivedEvent(START + 3, "run.failed", "", 0, 0, detail="database_unavailable")

@@ -32,6 +32,7 @@ EVERY: Final = 2.0  # seconds
 KEPT: Final = 5000  # runs; whoever came first is forgotten first
 LOOKED_AT: Final = 500  # runs in one round
 TOLD: Final = 100  # sessions in one round
+BATCH: Final = 10  # of them, read again right before: a run may have started since the look
 
 
 @dataclass
@@ -100,12 +101,19 @@ class WaitingPlaces:
             and run_id in found
             and found[run_id] != one.place
         }
-        some = dict(list(moved.items())[:TOLD])
+        some = list(moved.items())[:TOLD]
+        for first in range(0, len(some), BATCH):
+            self._notify(some[first : first + BATCH], found)
+
+    def _notify(self, some: list[tuple[str, _Waiting]], found: dict[str, Place]) -> None:
+        """Notify those that still wait; a run that has started would seem to wait again."""
 
         def read(tx: Session) -> list[list[Message]]:
-            return [waiting(tx, one.owner, one.session_id) for one in some.values()]
+            return [waiting(tx, one.owner, one.session_id) for _, one in some]
 
-        for (run_id, one), queue in zip(some.items(), self._db.read(read), strict=True):
+        for (run_id, one), queue in zip(some, self._db.read(read), strict=True):
+            if all(item["run_id"] != run_id for item in queue):
+                continue
             place = found[run_id]
             here = {"owner": one.owner, "session_id": one.session_id}
             if one.is_new:

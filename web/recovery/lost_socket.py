@@ -37,6 +37,13 @@ class LostSocket:
     complete: bool
     ended: frozenset[str]
 
+    @property
+    def has_open_run(self) -> bool:
+        """Whether it had the beginning of a run and not its end."""
+        begun = {run for run, at in self.positions.items() if at is not None}
+        begun |= {run for join in self.joins for run in join.at if run not in self.positions}
+        return not begun <= self.ended
+
     def position(self, join: LostJoin, run_id: str) -> tuple[int, int] | None:
         """The last entry of the run that the socket has; None: it has none of it.
 

@@ -89,12 +89,13 @@ class Rejoin:
             )
             return
         self._resume.wait_if_slow(address)
-        try:
-            if join.missed_event or not self._continue(connection, lost, join):
-                log.info("socket.resync sid=%s", connection.sid)
-                self._resume.resync_one(connection, address)
-        except DatabaseUnavailable:
-            self._join_without_rows(connection, lost, join)
+        with self._resume.turn_of(address, is_live=lost.has_open_run):
+            try:
+                if join.missed_event or not self._continue(connection, lost, join):
+                    log.info("socket.resync sid=%s", connection.sid)
+                    self._resume.resync_one(connection, address)
+            except DatabaseUnavailable:
+                self._join_without_rows(connection, lost, join)
 
     def _continue(self, connection: Connection, lost: LostSocket, join: LostJoin) -> bool:
         """Join again as R26 has it; False if the session must be shown anew."""

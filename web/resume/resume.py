@@ -8,7 +8,7 @@ Idea: the channel is subscribed first; then the rows are read; then, under the f
 logs. If rows and logs are of different moments, all of it is done again. Still under the lock older
 members are brought to the heads of the same logs, `resumed` is queued for the socket, and only then
 it becomes a member. Those who ask for one session at once share one answer (`together.py`). With a
-cursor a socket gets the entries after that instead of the messages.
+cursor a socket gets the entries after that instead of the messages, which are not even read then.
 
 Invariant: `resumed` shows every entry up to the feed's cursors and the socket is sent every entry
 after them. Resuming only reads: twice, or ten times at once, changes nothing (invariant 8).
@@ -16,9 +16,10 @@ after them. Resuming only reads: twice, or ten times at once, changes nothing (i
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from shared.db.sessions.read import Conversation
+from shared.db.sessions.read import PAGE, Conversation
 from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.event_log.types import LogView
 from shared.protocol.events import Payload, encode
@@ -26,6 +27,7 @@ from web.payloads import ResumePayload
 from web.relay.feed import Feed
 from web.relay.feed_address import FeedAddress
 from web.relay.relay import Relay
+from web.resume.live_first import LiveFirst
 from web.resume.log_state import ended_runs, misses_end, positions
 from web.resume.membership import Membership
 from web.resume.notices import no_notices
@@ -68,6 +70,10 @@ class _Shown:
     mark: int
 
 
+class _CannotContinue(Exception):
+    """What the client has is not what comes before the log's newest entries."""
+
+
 class Resume:
     """Answers `resume`, and lets single sockets join with a resync."""
 
@@ -95,6 +101,7 @@ class Resume:
         self._notices = notices
         self._waits = waits
         self._together = Together(self._show_to_all)
+        self._live_first = LiveFirst(sessions.live)
 
     def resume(self, connection: Connection, payload: ResumePayload) -> Payload:
         """Send `resumed` and make the socket a member; run, session and state of the run that it
@@ -104,15 +111,23 @@ class Resume:
         self._membership.check_room(connection, address)
         self.wait_if_slow(address)
         cursor = cursor_of(payload)
-        try:
-            if cursor is None:
-                sent = self._together.ask(address, connection)
-            else:
-                request = _Request([connection], address, "resumed", cursor)
-                sent = self._show(request, lambda: self._rows(address))
-        except RedisUnavailable:
-            sent = self._show_without_log(connection, address)
+        with self.turn_of(address, is_live=cursor is not None):
+            try:
+                sent = self._continue_or_show(connection, address, cursor)
+            except RedisUnavailable:
+                sent = self._show_without_log(connection, address)
         return {name: sent[name] for name in ("run_id", "session_id", "status") if name in sent}
+
+    def _continue_or_show(
+        self, connection: Connection, address: FeedAddress, cursor: ResumeCursor | None
+    ) -> Payload:
+        if cursor is not None:
+            request = _Request([connection], address, "resumed", cursor)
+            try:
+                return self._show(request, lambda: self._rows(address, messages=0))
+            except _CannotContinue:
+                pass
+        return self._together.ask(address, connection)
 
     def _show_to_all(self, address: FeedAddress, connections: Sequence[Connection]) -> Payload:
         request = _Request(connections, address, "resumed")
@@ -130,15 +145,23 @@ class Resume:
         """Wait, if sockets of this session were too slow of late (R31)."""
         self._backoff.wait(address.tag)
 
-    def _rows(self, address: FeedAddress) -> _Rows:
+    def turn_of(
+        self, address: FeedAddress, *, is_live: bool = False
+    ) -> AbstractContextManager[None]:
+        """Wait a moment, if many come at once and this is no session with a live run. `is_live`: it
+        has one, or had when its client went."""
+        key = (address.owner, address.session_id or address.run_id or "")
+        return self._live_first.turn(key, is_live=is_live)
+
+    def _rows(self, address: FeedAddress, messages: int = PAGE) -> _Rows:
         try:
-            return self._announced(address)
+            return self._announced(address, messages)
         except DatabaseUnavailable:
             log.warning("resume.degraded database=unavailable")
             return _Rows(Conversation(), degraded=True)
 
-    def _announced(self, address: FeedAddress) -> _Rows:
-        conversation = self._sessions.announced_conversation(address)
+    def _announced(self, address: FeedAddress, messages: int = PAGE) -> _Rows:
+        conversation = self._sessions.announced_conversation(address, messages)
         waiting = conversation.first_in_line
         if waiting is not None and address.session_id is not None:
             self._waits(address.owner, address.session_id, waiting)
@@ -156,7 +179,7 @@ class Resume:
         self, request: _Request, read: Callable[[], _Rows], *, is_last_try: bool
     ) -> Payload | None:
         """None if rows and logs are of different moments, or members are beyond both since a
-        resync, so that both must be read again."""
+        resync, so that both must be read again. Raises _CannotContinue."""
 
         def work(feed: Feed, rows: _Rows) -> Payload | None:
             views = self._views(feed, rows.conversation, request.cursor)
@@ -168,7 +191,10 @@ class Resume:
                 if is_last_try:
                     raise RedisUnavailable("Redis: the members are behind again and again")
                 return None
-            return self._show_and_admit(request, feed, rows, views)
+            replay = replay_after(request.cursor, rows.conversation, views, self._burst)
+            if request.cursor is not None and replay is None and not rows.degraded:
+                raise _CannotContinue
+            return self._show_and_admit(request, feed, rows, views, replay)
 
         return self._relay.with_feed(request.address, read, work)
 
@@ -180,11 +206,15 @@ class Resume:
         return self._relay.logs.read(feed, [*begun, *named], whole=True)
 
     def _show_and_admit(
-        self, request: _Request, feed: Feed, rows: _Rows, views: Sequence[LogView]
+        self,
+        request: _Request,
+        feed: Feed,
+        rows: _Rows,
+        views: Sequence[LogView],
+        replay: Replay | None,
     ) -> Payload:
         """Send what was, then admit: nothing can come between. Under the feed's lock."""
         runs = rows.conversation.runs
-        replay = replay_after(request.cursor, rows.conversation, views, self._burst)
         payload = _payload(feed.address, rows, views, replay)
         entry = encode(request.event, {**payload, "event": request.event})
         for connection in request.connections:

@@ -10,6 +10,7 @@ from shared.db.sessions.read import (
     PAGE,
     Conversation,
     RunInfo,
+    live_sessions,
     read_conversation,
     read_run,
     recent_runs,
@@ -28,13 +29,20 @@ class SessionReader:
         self._db = db
         self._event_log = event_log
 
-    def conversation(self, address: FeedAddress) -> Conversation:
-        """The session as its rows are now; of a run without session, that run."""
-        return self._db.read(lambda tx: _conversation(tx, address))
+    def conversation(self, address: FeedAddress, messages: int = PAGE) -> Conversation:
+        """The session as its rows are now, with at most so many messages; of a run without session,
+        that run."""
+        return self._db.read(lambda tx: _conversation(tx, address, messages))
 
-    def announced_conversation(self, address: FeedAddress) -> Conversation:
+    def announced_conversation(self, address: FeedAddress, messages: int = PAGE) -> Conversation:
         """The same, after ends were announced that clients have not been sent."""
-        return self._announced(lambda: self.conversation(address), Conversation.unannounced_runs)
+        return self._announced(
+            lambda: self.conversation(address, messages), Conversation.unannounced_runs
+        )
+
+    def live(self) -> set[tuple[str, str]]:
+        """Owner and id of the sessions that have a live run."""
+        return self._db.single(live_sessions)
 
     def runs(self, address: FeedAddress) -> dict[str, RunInfo]:
         """The open runs and the newest ended ones."""
@@ -62,10 +70,10 @@ def _unannounced(runs: dict[str, RunInfo]) -> list[str]:
     return Conversation(runs=runs).unannounced_runs()
 
 
-def _conversation(tx: Session, address: FeedAddress) -> Conversation:
+def _conversation(tx: Session, address: FeedAddress, messages: int) -> Conversation:
     if address.session_id is None:
         return read_run(tx, address.owner, address.run_id or "")
-    return read_conversation(tx, address.owner, address.session_id, PAGE)
+    return read_conversation(tx, address.owner, address.session_id, messages)
 
 
 def _runs(tx: Session, address: FeedAddress) -> dict[str, RunInfo]:

@@ -33,6 +33,7 @@ from worker.gateway.models import (
     RunStatus,
     SessionPage,
 )
+from worker.gateway.prepared import PreparedRequests
 from worker.gateway.responses import (
     is_replayed,
     read_answer,
@@ -84,6 +85,7 @@ class GatewayClient:
         if profile.api_key:
             self._http.headers["Authorization"] = f"Bearer {profile.api_key}"
         self._reader = StreamReader(gather)
+        self._prepared = PreparedRequests(self._http, self._url)
         self._exchanges = Exchanges(self._http, connections)
 
     def close(self) -> None:
@@ -115,7 +117,7 @@ class GatewayClient:
 
         Raises GatewayLostRun for 404, StreamBroken for any other answer or none.
         """
-        response = self._open_stream(f"{self._url}/v1/runs/{_path(gateway_run_id)}/events")
+        response = self._open_stream(f"/v1/runs/{_path(gateway_run_id)}/events")
         status, kind = response.head.status, response.content_type
         if status == 200 and kind.startswith("text/event-stream"):
             return EventStream(response, self._reader, self._max_event)
@@ -124,14 +126,13 @@ class GatewayClient:
             raise GatewayLostRun()
         raise StreamBroken(f"stream: HTTP {status} {kind[:60]}")
 
-    def _open_stream(self, url: str) -> RawResponse:
-        request = requests.Request("GET", url, headers=STREAM_HEADERS)
+    def _open_stream(self, path: str) -> RawResponse:
         try:
-            prepared = self._http.prepare_request(request)
+            request = self._prepared.make("GET", path, STREAM_HEADERS)
         except requests.RequestException as error:
             raise StreamBroken(f"stream: {type(error).__name__}") from error
         return raw_connection.get(
-            prepared,
+            request,
             verify=self._http.verify,
             connect_timeout=self._connect,
             head_timeout=SILENCE,
@@ -243,16 +244,14 @@ class GatewayClient:
     ) -> Answer:
         """Send one request, with `json` as its body if there is any. Raises NoAnswer."""
         kind = {} if json is None else {"Content-Type": "application/json"}
-        request = requests.Request(
-            method,
-            f"{self._url}{path}",
-            data=None if json is None else orjson.dumps(json),
-            headers={**kind, **(headers or {})},
-        )
+        body = None if json is None else orjson.dumps(json)
         began, status = time.monotonic(), ""
         try:
             answer = self._exchanges.ask(
-                request, connect=self._connect, seconds=seconds, most=ANSWER_MOST
+                lambda: self._prepared.make(method, path, {**kind, **(headers or {})}, body),
+                connect=self._connect,
+                seconds=seconds,
+                most=ANSWER_MOST,
             )
             status = str(answer.status)
             return answer

@@ -10,7 +10,7 @@ request to one address, and `NoAnswer.sent` is False only if no byte of it left.
 
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -64,7 +64,7 @@ class Exchanges:
     """Makes exchanges over connections that stay open between them; for any number of threads."""
 
     def __init__(self, session: requests.Session, connections: int) -> None:
-        """`session` has the headers of every request, and the certificates to trust."""
+        """`session` says which certificates to trust."""
         self._session = session
         self._under = _Under()
         adapter = _Adapter(self._under, connections)
@@ -72,17 +72,23 @@ class Exchanges:
         session.mount("https://", adapter)
 
     def ask(
-        self, request: requests.Request, *, connect: float, seconds: float, most: int
+        self,
+        make: Callable[[], requests.PreparedRequest],
+        *,
+        connect: float,
+        seconds: float,
+        most: int,
     ) -> Answer:
-        """The answer, a redirect like any other. `connect`, `seconds`: for the connection, and for
-        everything. Raises NoAnswer, also for a body of more than `most` bytes."""
+        """The answer to the request that `make` prepares, a redirect like any other. `connect`,
+        `seconds`: for the connection, and for everything. Raises NoAnswer, also for a request that
+        cannot be prepared, and for a body of more than `most` bytes."""
         self._under.sent = False
         self._under.deadline.begin(seconds)
         try:
-            prepared = self._session.prepare_request(request)
-            adapter = self._session.get_adapter(str(prepared.url))
+            request = make()
+            adapter = self._session.get_adapter(str(request.url))
             with adapter.send(
-                prepared,
+                request,
                 stream=True,
                 timeout=(min(connect, seconds), seconds),
                 verify=self._session.verify or False,

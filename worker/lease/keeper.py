@@ -93,12 +93,18 @@ class LeaseKeeper:
         )
 
     def hold(self, lease: Lease) -> None:
-        """Renew this lease from now on."""
+        """Renew this lease from now on. An earlier one of the same run is lost: it lapsed, and this
+        process was the one that took the run over."""
+        earlier = self._leases.get(lease.run_id)
         self._leases[lease.run_id] = lease
+        if earlier is not None:
+            earlier.lost = True
+            earlier.on_lost()
 
-    def release(self, run_id: str) -> None:
-        """Stop renewing the lease of this run."""
-        self._leases.pop(run_id, None)
+    def release(self, lease: Lease) -> None:
+        """Stop renewing this lease. A later one of the same run is still renewed."""
+        if self._leases.get(lease.run_id) is lease:
+            del self._leases[lease.run_id]
 
     def held(self) -> list[Lease]:
         """Return the leases that are being renewed."""

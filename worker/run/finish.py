@@ -61,7 +61,7 @@ def finish(services: Services, turn: Turn, outcome: Outcome) -> None:
         ).with_resync()
         ended = _end_with_less(services, turn, outcome)
     note_end(services, turn, outcome.state, outcome.reason)
-    services.leases.release(turn.run_id)
+    services.leases.release(turn.lease)
     _announce_and_start_next(services, ended)
 
 

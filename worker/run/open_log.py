@@ -52,7 +52,7 @@ def close_turn(services: Services, turn: Turn) -> None:
     """Let go of everything that `open_turn` took; what was not written stays unwritten."""
     turn.lose()
     services.publisher.close(turn.run_log)
-    services.leases.release(turn.run_id)
+    services.leases.release(turn.lease)
     if services.turns.get(turn.run_id) is turn:
         del services.turns[turn.run_id]
 

@@ -82,7 +82,8 @@ def show_tail(turn: Turn, *, stopped: bool) -> bool:
         return False
     try:
         transcript = read_steps(turn.gateway, turn.ephemeral_id)
-    except GatewayError:
+    except GatewayError as error:
+        log.info("tail.unread run_id=%s error=%s", turn.run_id, error)
         return False
     if transcript is None or transcript.session_id != turn.ephemeral_id:
         return False

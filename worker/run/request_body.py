@@ -77,6 +77,9 @@ def _history(services: Services, turn: Turn, most: int) -> list[Message]:
 
 def _history_of_session(services: Services, turn: Turn, most: int) -> list[Message]:
     claim = turn.claim
+    if claim.lone_tokens is not None:  # the first turn: there is nothing to read
+        _announce_usage(turn, Usage(0, 0), claim.lone_tokens)
+        return []
     profile = services.gateways.profile(claim.profile)
     length = context_length(profile, claim.model or claim.session_model)
     limit = message_limit(length, services.settings.history_max_bytes)
@@ -85,7 +88,7 @@ def _history_of_session(services: Services, turn: Turn, most: int) -> list[Messa
     wanted = services.gateways.history_format(claim.profile)
     _count_anew(services, claim, session, wanted)
     plan = _plan(services, claim, session, length)
-    _announce_usage(turn, session, plan.usage)
+    _announce_usage(turn, plan.usage, _prompt_tokens(session))
     summary = _new_summary(services, turn, session, plan) if plan.compresses else None
 
     def work() -> list[Message]:
@@ -136,13 +139,17 @@ def _new_summary(services: Services, turn: Turn, session: SessionHistory, plan: 
     snapshot = compress(services, turn, plan, replaces)
     if snapshot is None:
         return None
-    _announce_usage(turn, session, planning.count_usage(plan.tail, snapshot))
+    _announce_usage(turn, planning.count_usage(plan.tail, snapshot), _prompt_tokens(session))
     return snapshot.summary
 
 
-def _announce_usage(turn: Turn, session: SessionHistory, usage: Usage) -> None:
-    """Count as `resumed` and the end do: with the prompt, whose turn has come (P6, P22)."""
-    prompt = sum(map(planning.message_tokens, session.prompt))
+def _prompt_tokens(session: SessionHistory) -> int:
+    return sum(map(planning.message_tokens, session.prompt))
+
+
+def _announce_usage(turn: Turn, usage: Usage, prompt: int) -> None:
+    """Count as `resumed` and the end do: with the tokens of the prompt, whose turn has come (P6,
+    P22)."""
     counts = {
         "inputTokens": usage.input_tokens + prompt,
         "outputTokens": usage.output_tokens,

@@ -3,9 +3,10 @@
 Problem: two sources say what happened. What was streamed is what people saw; the gateway's
 transcript alone has tool results, and may be of another session, cut short, or another text.
 Idea: the transcript is taken only if it is of this turn's session and every text that was shown
-begins its counterpart there, white space aside. Else what was streamed stays, and gets the tool
-results. Invariant: a text that was shown is never replaced by another one; where the two differ,
-`diverged` has clients read the session again. Pure: messages in, rows out.
+begins its counterpart there, white space aside, or if all that was not shown lies right before the
+last answer. Else what was streamed stays, and gets the tool results. Invariant: a text that was
+shown is never replaced by another one; where the two differ, `diverged` has clients read the
+session again. Pure: messages in, rows out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,11 +65,12 @@ def reconcile(
     """
     theirs = _assistant_and_tool(stored, stopped=stopped) if stored is not None else []
     mine = stored is not None and stored.session_id == ephemeral_id
-    if theirs and mine and _continues(shown, theirs):
+    is_whole = _continues(shown, theirs)
+    if theirs and mine and (is_whole or _fills_the_gap(shown, theirs)):
         rows = [_row(message, tool_names(theirs)) for message in theirs]
         _merge_reasoning(rows, shown)
         _merge_watched(rows, shown)
-        replaced, diverged = True, False
+        replaced, diverged = True, not is_whole
     else:
         rows = [_row(message, {}) for message in shown]
         _merge_tool_results(rows, theirs)
@@ -95,6 +97,15 @@ def _continues(shown: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str,
     return len(seen) <= len(stored) and all(
         whole.startswith(part) for part, whole in zip(seen, stored, strict=False)
     )
+
+
+def _fills_the_gap(shown: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
+    """What was shown is the beginning of it, then its last text: what an owner shows that takes a
+    run over after its end, while the transcript cannot be read (R5)."""
+    seen, stored = "".join(_texts(shown)), _texts(theirs)
+    if not stored or not seen.endswith(stored[-1]):
+        return False
+    return "".join(stored[:-1]).startswith(seen.removesuffix(stored[-1]))
 
 
 def _texts(messages: Sequence[Mapping[str, Any]]) -> list[str]:

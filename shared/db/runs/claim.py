@@ -22,12 +22,12 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.db.clock import waits
 from shared.db.locks import RUN_COLUMNS, lock_run, lock_session_of
-from shared.db.models import CompressionRow, RunRow, SnapshotRow
+from shared.db.models import CompressionRow, MessageRow, RunRow, SnapshotRow
 from shared.db.runs.concurrency_limit import has_permit
 from shared.db.runs.queue.fair_order import make_next_due, note_served, unmake_due
 from shared.db.runs.session_queue import PAUSE_MOST, goes_first, is_sibling
 from shared.db.runs.state import move, update_state
-from shared.db.runs.terminal import take_turn
+from shared.db.runs.terminal import BegunTurn, take_turn
 from shared.db.sessions.message_json import Message
 from shared.event_log.keys import RunKeys, feed_tag
 from shared.protocol.run_states import ENDED, LIVE, Move, RunState
@@ -58,6 +58,7 @@ class Claim:
     lapsed: bool  # it was taken over from an owner whose lease had lapsed
     stop_requested: bool
     prompt: Message | None  # as clients see it; None if its turn began before this claim
+    lone_tokens: int | None  # of the prompt, if the session has no other message in a turn
     waited: float  # seconds from acceptance to this claim
     since_first_claim: float  # seconds
 
@@ -94,14 +95,19 @@ class Refused:
 
 def _to_claim() -> Any:
     """Lock the run and read what the decision needs: whether a run of its session goes first,
-    whether an end there is not announced, whether the session was compressed. The session is locked
-    before, so that this stays true until the claim is written."""
+    whether an end there is not announced, whether the session has turns, and was compressed. The
+    session is locked before, so that this stays true until the claim is written."""
     other = aliased(RunRow)
     sibling = (is_sibling(other), other.announced_at.is_(None))  # as all that are open
     compressed = [
         exists().where(table.owner == RunRow.owner, table.session_id == RunRow.session_id)
         for table in (SnapshotRow, CompressionRow)
     ]
+    in_turns = exists().where(
+        MessageRow.owner == RunRow.owner,
+        MessageRow.session_id == RunRow.session_id,
+        MessageRow.turn_no.is_not(None),
+    )
     return (
         select(
             *RUN_COLUMNS,
@@ -117,6 +123,7 @@ def _to_claim() -> Any:
             exists().where(*sibling, goes_first(other)).label("is_behind"),
             exists().where(*sibling, other.terminal_seq.is_not(None)).label("has_unannounced"),
             or_(*compressed).label("is_compressed"),
+            in_turns.label("has_turns"),
         )
         .where(RunRow.id == bindparam("of_run"))
         .with_for_update(of=RunRow)
@@ -175,10 +182,8 @@ def claim_locked(
         return refused
     if not is_permitted(run):
         return Refused(Refusal.NO_PERMIT, run_id=run.id)
-    turn_no, prompt = run.turn_no, None
-    if conversation is not None:
-        turn_no, prompt = take_turn(tx, run, conversation)
-    granted = _granted(run, conversation, worker, turn_no, prompt)
+    begun = take_turn(tx, run, conversation) if conversation is not None else BegunTurn(run.turn_no)
+    granted = _granted(run, conversation, worker, begun)
     _store(tx, run, granted, lease)
     if run.due_no is not None and not granted.lapsed:
         note_served(tx, run.owner, run.due_no)
@@ -217,8 +222,7 @@ def _granted(
     run: Row[Any],
     conversation: Row[Any] | None,
     worker: str,
-    turn_no: int | None,
-    prompt: Message | None,
+    begun: BegunTurn,
 ) -> Claim:
     lapsed = run.state in LIVE
     return Claim(
@@ -234,7 +238,7 @@ def _granted(
         session_model=conversation.model if conversation is not None else None,
         session_bytes=conversation.stored_bytes if conversation is not None else 0,
         is_compressed=run.is_compressed,
-        turn_no=turn_no,
+        turn_no=begun.turn_no,
         worker=worker,
         fence=run.fence + 1,
         epoch=run.epoch,
@@ -242,7 +246,8 @@ def _granted(
         takeovers=run.takeovers + int(lapsed),
         lapsed=lapsed,
         stop_requested=run.stop_requested_at is not None,
-        prompt=prompt,
+        prompt=begun.prompt,
+        lone_tokens=None if run.has_turns or run.is_compressed else begun.prompt_tokens,
         waited=max(run.now - run.created_at, 0.0),
         since_first_claim=run.now - _first_claim(run),
     )

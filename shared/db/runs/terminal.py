@@ -51,6 +51,16 @@ class Announcement:
     session: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class BegunTurn:
+    """The turn of a run. `prompt`: as clients see it, if the turn began just now.
+    `prompt_tokens`: None if they were not counted."""
+
+    turn_no: int | None
+    prompt: Message | None = None
+    prompt_tokens: int | None = None
+
+
 def numbered(run: Row[Any] | RunRow, entries: Entries, last_seq: int) -> Entries:
     """Add the fields that every event of a run has; the seqs count from `last_seq` + 1."""
     common: Payload = {"run_id": run.id, "epoch": run.epoch}
@@ -102,7 +112,7 @@ _PROMPT_IN_TURN = (
     update(MessageRow)
     .where(MessageRow.run_id == bindparam("of_run"))
     .values(turn_no=bindparam("turn"))
-    .returning(*MESSAGE_COLUMNS)
+    .returning(*MESSAGE_COLUMNS, MessageRow.token_count)
 )
 
 
@@ -167,7 +177,7 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
         return False
     turn_no = run.turn_no
     if conversation is not None and keep_prompt:
-        turn_no, _ = take_turn(tx, run, conversation)
+        turn_no = take_turn(tx, run, conversation).turn_no
     else:
         if run.session_id is not None:
             change(tx, owner, run.session_id, -size_of_run(tx, run.id, with_prompt=True))
@@ -184,20 +194,21 @@ def end_unstarted(tx: Session, owner: str, run_id: str, *, reason: str, keep_pro
     return True
 
 
-def take_turn(tx: Session, run: Row[Any], conversation: Row[Any]) -> tuple[int, Message | None]:
+def take_turn(tx: Session, run: Row[Any], conversation: Row[Any]) -> BegunTurn:
     """Give the prompt of the run the next turn number of its session, once (R23).
 
-    Returns the number, which the caller writes into the run's row, and the prompt as clients see
-    it; None instead of the prompt if it had a turn before.
+    The caller writes the number into the run's row. Without the prompt if it had a turn before.
     """
     if run.turn_no is not None:
-        return run.turn_no, None
+        return BegunTurn(run.turn_no)
     turn: int = conversation.next_turn
     here = {"of_owner": conversation.owner, "of_session": conversation.id}
     tx.connection().execute(_NEXT_TURN, {**here, "turn": turn})
     prompt = {"of_run": run.id, "turn": turn}
     row = tx.connection().execute(_PROMPT_IN_TURN, prompt).first()
-    return turn, message(row) if row is not None else None
+    if row is None:
+        return BegunTurn(turn)
+    return BegunTurn(turn, message(row), row.token_count)
 
 
 def announcement(tx: Session, run_id: str) -> Announcement | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Integer, Row, String, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from shared.conversation.content import input_text
@@ -11,11 +11,12 @@ from shared.db.constants import constant, constants
 from shared.db.models import MessageRow, RunRow, SessionRow
 from shared.db.sessions.bad_ends import read_bad_ends
 from shared.db.sessions.message_json import MESSAGE_COLUMNS, Message, message
-from shared.db.sessions.summaries import context_tokens
+from shared.db.sessions.summaries import context_sums
 from shared.protocol.run_states import ENDED, LIVE, OPEN, RunState
 
 PAGE = 500  # messages
 SHOWN = 2_000  # characters of a queued input: enough to recognize it
+LIVE_MOST = 2_000
 ENDED_RUNS = 32  # a notification will hardly be later than that many runs
 
 
@@ -73,17 +74,19 @@ class Conversation:
 
 def read_conversation(tx: Session, owner: str, session_id: str, limit: int = PAGE) -> Conversation:
     """Read the session, with at most `limit` messages; empty if there is none."""
-    input_tokens, output_tokens = context_tokens(tx, owner, session_id)
-    total, title = _total_and_title(tx, owner, session_id)
+    here = {"of_owner": owner, "of_session": session_id}
+    sums = tx.connection().execute(_SUMS, here).one()
+    runs = recent_runs(tx, owner, session_id)
+    some_wait = any(run.is_open and not run.has_begun for run in runs.values())
     messages = _messages(tx, owner, session_id, limit) if limit else []
     return Conversation(
-        runs=recent_runs(tx, owner, session_id),
+        runs=runs,
         messages=messages,
-        total=total,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        queue=waiting(tx, owner, session_id),
-        title=title,
+        total=sums.total,
+        input_tokens=int(sums.input_tokens),
+        output_tokens=int(sums.output_tokens),
+        queue=waiting(tx, owner, session_id) if some_wait else [],
+        title=sums.title,
         ends=read_bad_ends(tx, owner, messages),
     )
 
@@ -92,6 +95,11 @@ def recent_runs(tx: Session, owner: str, session_id: str) -> dict[str, RunInfo]:
     """Return all open runs of the session and the newest ended ones, in the order of the queue."""
     rows = tx.connection().execute(_RECENT, {"of_owner": owner, "of_session": session_id})
     return {row.id: _run(row) for row in rows}
+
+
+def live_sessions(tx: Session) -> set[tuple[str, str]]:
+    """Return owner and id of the sessions that have a live run, at most LIVE_MOST of them."""
+    return {(row.owner, row.session_id) for row in tx.connection().execute(_LIVE)}
 
 
 def waiting(tx: Session, owner: str, session_id: str) -> list[Message]:
@@ -129,6 +137,12 @@ def read_run(tx: Session, owner: str, run_id: str) -> Conversation:
     return Conversation(runs={row.id: info}, messages=messages, total=len(messages))
 
 
+# As the index of the live runs says it.
+_LIVE: Any = (
+    select(RunRow.owner, RunRow.session_id)
+    .where(RunRow.state.in_(constants(LIVE)), RunRow.session_id.is_not(None))
+    .limit(LIVE_MOST)
+)
 _WAITING: Any = (
     select(RunRow.id, RunRow.input, RunRow.created_at)
     .where(
@@ -167,29 +181,39 @@ def _run(row: Row[Any] | RunRow) -> RunInfo:
     return RunInfo(row.id, RunState(row.state), row.turn_no, announced, row.profile)
 
 
-def _total_and_title(tx: Session, owner: str, session_id: str) -> tuple[int, str | None]:
-    here = (SessionRow.owner == owner, SessionRow.id == session_id)
-    title = select(SessionRow.title).where(*here).scalar_subquery()
-    total = select(func.count()).where(*_shown(owner, session_id)).scalar_subquery()
-    row = tx.execute(select(total, title)).one()
-    return row[0], row[1]
+_OWNER = bindparam("of_owner", type_=String)
+_SESSION = bindparam("of_session", type_=String)
+_SHOWN = (
+    MessageRow.owner == _OWNER,
+    MessageRow.session_id == _SESSION,
+    MessageRow.turn_no.is_not(None),
+    MessageRow.role.in_(constants(("user", "assistant", "tool"))),
+)
+
+
+def _sums() -> Any:
+    """All that is one value of the session: a statement costs more than what it counts."""
+    input_tokens, output_tokens = context_sums(_OWNER, _SESSION)
+    here = (SessionRow.owner == _OWNER, SessionRow.id == _SESSION)
+    return select(
+        input_tokens.label("input_tokens"),
+        output_tokens.label("output_tokens"),
+        select(func.count()).where(*_SHOWN).scalar_subquery().label("total"),
+        select(SessionRow.title).where(*here).scalar_subquery().label("title"),
+    )
+
+
+_SUMS = _sums()
+
+_MESSAGES: Any = (
+    select(*MESSAGE_COLUMNS)
+    .where(*_SHOWN)
+    .order_by(MessageRow.turn_no.desc(), MessageRow.idx.desc(), MessageRow.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def _messages(tx: Session, owner: str, session_id: str, limit: int) -> list[Message]:
-    m = MessageRow
-    rows = tx.execute(
-        select(*MESSAGE_COLUMNS)
-        .where(*_shown(owner, session_id))
-        .order_by(m.turn_no.desc(), m.idx.desc(), m.id.desc())
-        .limit(limit)
-    ).all()
+    here = {"of_owner": owner, "of_session": session_id, "most": limit}
+    rows = tx.connection().execute(_MESSAGES, here).all()
     return [message(row) for row in reversed(rows)]
-
-
-def _shown(owner: str, session_id: str) -> tuple[Any, ...]:
-    return (
-        MessageRow.owner == owner,
-        MessageRow.session_id == session_id,
-        MessageRow.turn_no.is_not(None),
-        MessageRow.role.in_(constants(("user", "assistant", "tool"))),
-    )

@@ -100,7 +100,7 @@ class SocketRunReader:
             if not self.begun:
                 self.begun = frame.find(b'"message.delta"', 0, NAME_WITHIN) >= 0
             if frame.find(b'"run.', 0, NAME_WITHIN) >= 0:
-                self.ended = any(end in frame[:NAME_WITHIN] for end in ENDS)
+                self.ended = self.ended or any(end in frame[:NAME_WITHIN] for end in ENDS)
 
     def events(self) -> Iterator[tuple[float, dict[str, object]]]:
         """All events, decoded, with their times."""

@@ -34,6 +34,14 @@ TABLES = {
             *("redis commands/run", "gateway requests/run", "commits/run"),
         ),
     ),
+    "starts_by_processes": Table(
+        "500 runs of 20 tokens at once, by processes",
+        "web + workers",
+        (
+            *("runs/s", "cpu ms/run", "cpu web ms/run", "cpu worker ms/run", "cpu redis ms/run"),
+            *("first token p50 ms", "first token p99 ms", "redis commands/run", "commits/run"),
+        ),
+    ),
     "sessions": Table("Long sessions", "work", ("ms",)),
     "idle_sockets": Table(
         "Idle sockets", "sockets", ("KB/socket", "sockets opened/s", "idle cpu %")

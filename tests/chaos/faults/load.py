@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import requests
+from sqlalchemy import text
 
+from shared.errors import DatabaseUnavailable
 from tests.chaos.faults.base import Fault
 from tests.support.gateways.demo_gateway import scripted
 from tests.support.servers.stack import TOKEN
@@ -23,13 +26,16 @@ LEAST, MOST = 40, 120  # runs of a burst: several times the slots of the stage
 SESSIONS = 10
 POLLERS = 8
 PATIENCE = 5.0  # seconds; a poll without news lasts longer
+ENDED_WITHIN = 60.0  # seconds
+_OPEN = text("SELECT count(*) FROM runs WHERE session_id LIKE :tag AND ended_at IS NULL")
 REFUSED = frozenset({429, 503})
 # A poll whose connection came to another process finds its socket unknown.
 HARMLESS = REFUSED | {200, 202, 204, 400, 404}
 
 
 class OverloadBurst(Fault):
-    """Another user starts several times as many runs as there are slots, within a second or so."""
+    """Another user starts several times as many runs as there are slots, within a second or so. It
+    lasts until the last of them has ended."""
 
     resource, weight = "load", 3
     holds = (1.0, 3.0)
@@ -44,9 +50,20 @@ class OverloadBurst(Fault):
             answers = Counter(pool.map(lambda n: self._start(stage.url, n), range(self.count)))
         self.detail = ", ".join(f"{number} times {code}" for code, number in answers.items())
 
+    def heal(self, stage: Stage) -> None:
+        deadline = time.monotonic() + ENDED_WITHIN
+        while self._open(stage) and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    def _open(self, stage: Stage) -> bool:
+        try:
+            return bool(stage.db.single(lambda tx: tx.scalar(_OPEN, {"tag": f"{self.tag}-%"})))
+        except DatabaseUnavailable:
+            return True
+
     def _start(self, url: str, number: int) -> int | str:
-        text = scripted(text=f"{self.tag}x{number}.{{n}};", tokens=15, rate=20)
-        asked = {"input": text, "session_id": f"{self.tag}-{number % SESSIONS}"}
+        prompt = scripted(text=f"{self.tag}x{number}.{{n}};", tokens=15, rate=20)
+        asked = {"input": prompt, "session_id": f"{self.tag}-{number % SESSIONS}"}
         try:
             answer = requests.post(
                 f"{url}/v1/runs", json=asked, headers=_key(NEIGHBOUR_TOKEN), timeout=15

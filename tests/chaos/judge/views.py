@@ -70,6 +70,8 @@ def _show(found: dict[str, View], event: ReceivedEvent, shown: dict[str, object]
 
 def _event(view: View, event: ReceivedEvent) -> None:
     at = f"{event.name} seq {event.epoch}/{event.seq}"
+    if view.unsure and event.seq == 1 and not view.over:
+        view.text, view.epoch, view.seq = "", 0, 0  # the degraded answer had nothing of the run
     if view.over:
         view.problems.append(f"after the end: {at}")
     elif view.epoch and event.epoch != view.epoch:

@@ -107,10 +107,12 @@ def test_runs_are_not_acknowledged_and_all_else_is(app: Celery, redis_server: Re
     queue = TaskQueue(app)
     queue.run_turn("run_1")
     queue.stop_run("run_2")
-    redis = redis_server.client()
+    redis, received = redis_server.client(), list[Any]()
     with app.connection_for_read() as connection:
         consumer = app.amqp.TaskConsumer(
-            connection, queues=[queues[RUNS], queues[MAINTENANCE]], callbacks=[lambda *_: None]
+            connection,
+            queues=[queues[RUNS], queues[MAINTENANCE]],
+            callbacks=[lambda _, message: received.append(message)],
         )
         with consumer:
             connection.drain_events(timeout=5)
@@ -118,6 +120,11 @@ def test_runs_are_not_acknowledged_and_all_else_is(app: Celery, redis_server: Re
             assert redis.llen(f"{BROKER_PREFIX}{RUNS}") == 0
             assert redis.llen(f"{BROKER_PREFIX}{MAINTENANCE}") == 0
             assert redis.hlen(f"{BROKER_PREFIX}unacked") == 1
+            redis.config_resetstat()
+            for message in received:
+                message.ack()  # as Celery does for each
+            assert redis.hlen(f"{BROKER_PREFIX}unacked") == 0
+            assert redis.info("commandstats")["cmdstat_hdel"]["calls"] == 1, "of one message"
 
 
 def test_a_queue_is_bound_as_the_version_before_bound_it(

@@ -17,7 +17,7 @@ from shared.db.runs.gateway_orphans import STOP, track_orphan
 from shared.db.sessions.edit_session import create_session
 from shared.delete_session import SessionDeleter
 from shared.event_log.clients import command_client
-from shared.retention import SESSIONS_MOST, SHORT, Policy, Retention, next_size
+from shared.retention import SESSIONS_MOST, Policy, Retention, next_size
 from shared.settings import Settings
 from tests.integration.conftest import MakeWorker
 from tests.support.turns import ask, end
@@ -211,9 +211,8 @@ def test_others_get_most_of_the_time_between_two_transactions(
 def test_the_shorter_a_transaction_was_the_more_sessions_go_in_the_next(
     stand: WorkerStand, retention: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = SHORT / 3
-    assert [next_size(1, short), next_size(16, short)] == [2, SESSIONS_MOST]
-    assert [next_size(8, SHORT), next_size(8, 2 * SHORT), next_size(1, 9.0)] == [8, 4, 1]
+    assert [next_size(1, 0.1, 0.3), next_size(16, 0.1, 0.3)] == [2, SESSIONS_MOST]
+    assert [next_size(8, 0.3, 0.3), next_size(8, 0.6, 0.3), next_size(1, 9.0, 0.3)] == [8, 4, 1]
     for number in range(10):
         add(stand, f"old-{number}", days=10)
     keeper, at_once = retention(RETENTION_DAYS=1), []
@@ -224,7 +223,8 @@ def test_the_shorter_a_transaction_was_the_more_sessions_go_in_the_next(
         return delete(owner, session_ids, which)
 
     monkeypatch.setattr(keeper._deleter, "delete_idle", noting)
-    monkeypatch.setattr("shared.retention.SHORT", 100.0)
+    monkeypatch.setattr("shared.retention.SHORT_ON_SQLITE", 100.0 if stand.db.is_sqlite else 0.0)
+    monkeypatch.setattr("shared.retention.SHORT", 0.0 if stand.db.is_sqlite else 100.0)
     assert keeper.clean_up()["sessions"] == 10
     assert at_once == [1, 2, 4, 3]
 

@@ -9,12 +9,16 @@ from typing import Any
 import redis
 
 from deploy.local.embedded_redis import EmbeddedRedis, RedisBinary, packaged_binary, system_binary
+from tests.support.servers.old_redis import oldest_binary
 from tests.support.servers.processes import wait_until
 
+KINDS = ("embedded", "system", "oldest")
 
-def binaries() -> dict[str, RedisBinary | None]:
-    """The servers that the contracts are run against; None for one that is not installed."""
-    return {"embedded": packaged_binary(), "system": system_binary()}
+
+def binary_of(kind: str) -> RedisBinary | None:
+    """One of the KINDS that the contracts are run against; None for a system that has none. Raises
+    InstallError."""
+    return {"embedded": packaged_binary, "system": system_binary, "oldest": oldest_binary}[kind]()
 
 
 class RedisServer:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from deploy.local.embedded_redis import RedisBinary
 from deploy.local.ports import LOOPBACK, free_port
 from shared.db.database import Database, Work
 from shared.db.migrate import upgrade
@@ -52,12 +53,14 @@ class Stack:
         workers: int = 1,
         gateway: tuple[str, str] | None = None,
         profiles: Mapping[str, tuple[str, str]] | None = None,
+        redis: RedisBinary | None = None,
         **settings: object,
     ) -> None:
         """`database_url`: empty for SQLite; `gateway`: URL and key of one that runs already, else a
-        demo gateway is started; `profiles`: name -> URL and key; `settings` are variables."""
+        demo gateway is started; `profiles`: name -> URL and key; `redis`: what to start instead
+        of the packaged server; `settings` are variables."""
         self.folder = Path(tempfile.mkdtemp(prefix="holdfast-stack-"))
-        self.redis = RedisServer()
+        self.redis = RedisServer(redis)
         self._demo = None if gateway else DemoGateway.start(key="key-of-the-demo", max_runs=0)
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"

@@ -1,10 +1,13 @@
 """All routes of the HTTP API, and its description at `/openapi.json` and `/docs`."""
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from flask import Flask, Response
 
+from shared import runtime
 from shared.hermes.profiles import Profiles
 from web.api.http import run_models as models
 from web.api.http.docs_page.serve import add_docs_page
@@ -154,12 +157,19 @@ def add_api(
     profiles: Profiles,
     version: str,
 ) -> None:
-    """Serve the routes, also below `/p/{profile}`, and their description."""
-    described = document(routes, version)
-    description = orjson.dumps(described)
+    """Serve the routes, also below `/p/{profile}`, and their description, which is made when it is
+    asked for first: most processes are never asked."""
+
+    @functools.cache
+    def described() -> dict[str, Any]:
+        return document(routes, version)
+
+    @functools.cache
+    def description() -> bytes:
+        return orjson.dumps(described())
 
     def openapi() -> Response:
-        return Response(description, mimetype="application/json")
+        return Response(runtime.offload(description), mimetype="application/json")
 
     add_routes(app, auth, limits, [*routes, *below_profiles(routes, profiles)])
     add_docs_page(app, described)

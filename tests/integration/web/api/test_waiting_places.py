@@ -9,7 +9,7 @@ import pytest
 
 from shared.db.database import Database
 from shared.db.migrate import upgrade
-from shared.db.runs.claim import Claim
+from shared.db.runs.claim import Claim, claim
 from shared.db.runs.queue.claim_next import claim_next
 from shared.db.sessions.read import read_conversation
 from shared.protocol.run_states import RunState
@@ -66,6 +66,28 @@ def test_those_who_wait_are_told_their_place_once_and_again_when_it_changes(
     assert moved == [("queue.updated", "b", 1), ("queue.updated", "c", 2)]
     assert told[0][1]["queue"][0]["estimate"] >= 0.0
     assert set(places._waiting) == set(runs[1:])
+
+
+def test_a_run_that_starts_while_others_are_notified_is_not_said_to_wait(
+    db: Database, told: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = vars(waiting_places)["publish_session_event"]
+
+    def publish_and_start(log: Any, name: str, **fields: Any) -> bool:
+        """While the first is notified, the second starts."""
+        if not told:
+            db.write(lambda tx: claim(tx, second, "w", 60.0))
+        return bool(publish(log, name, **fields))
+
+    monkeypatch.setattr(waiting_places, "publish_session_event", publish_and_start)
+    monkeypatch.setattr(waiting_places, "BATCH", 1)
+    places = WaitingPlaces(db, None)  # type: ignore[arg-type]
+    for number, name in enumerate(("a", "b")):
+        add_session(db, name)
+        second = add_run(db, name, due_no=number, text=name)
+        places.note("default", name, second)
+    places.tick()
+    assert {fields["session_id"] for _, fields in told} == {"a"}
 
 
 def test_who_comes_back_is_told_the_place_again(

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from shared.db.migrate import upgrade
-from shared.db.sessions.read import Conversation
+from shared.db.sessions.read import PAGE, Conversation
 from shared.errors import DatabaseUnavailable
 from shared.event_log.store import LogView
 from tests.support.clients.chat_client import ChatClient
@@ -37,6 +37,7 @@ from web.recovery.recovery import Recovery
 from web.recovery.rejoin import Rejoin
 from web.recovery.store import RecoveryStore
 from web.relay.feed_address import FeedAddress
+from web.resume import live_first
 from web.resume.session_reader import SessionReader
 from web.server.client_faults import ClientFaults
 from web.sockets.connections import Connection, Connections
@@ -220,6 +221,26 @@ def test_a_page_that_heard_nothing_before_its_process_died_hears_everything(
     assert (page.recovered, page.seqs(run)) == (True, [1, 2])
 
 
+def test_a_page_that_comes_back_with_many_waits_for_its_turn(
+    stand: WebStand, process: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_first, "AT_ONCE", 1)
+    monkeypatch.setattr(live_first, "PATIENCE", 30.0)
+    first, page, run = process(), Page(), stand.begin("s")
+    join(first, first.connect(page))
+    first.kill()
+    run.say("a")
+    second = process()
+    coming = threading.Thread(target=second.connect, args=(page,))
+    with second.resume.turn_of(address("other")):
+        coming.start()
+        wait_until(lambda: second.resume._live_first._waiting, what="it waits")
+        assert second.recorded.sent.get(page.sid, []) == []
+    coming.join(10)
+    page.receive_until("message.delta", 1)
+    assert (page.recovered, page.seqs(run)) == (True, [1])
+
+
 @pytest.mark.parametrize("received", range(8))
 def test_two_runs_of_which_one_ended_are_whole_wherever_the_page_was_cut_off(
     stand: WebStand, process: Callable[..., Process], received: int
@@ -341,10 +362,12 @@ def test_a_page_that_comes_back_while_the_others_are_repaired_lacks_nothing(
     read = SessionReader.announced_conversation
     says = iter(["b"])
 
-    def read_and_go_on(sessions: SessionReader, of: FeedAddress) -> Conversation:
+    def read_and_go_on(
+        sessions: SessionReader, of: FeedAddress, messages: int = PAGE
+    ) -> Conversation:
         for word in says:
             run.say(word)
-        return read(sessions, of)
+        return read(sessions, of, messages)
 
     monkeypatch.setattr(SessionReader, "announced_conversation", read_and_go_on)
     second.connect(page)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from sqlalchemy import insert
 from shared.db.database import Database
 from shared.db.models import MessageRow, RunRow
 from shared.db.runs import stop as stops
-from shared.db.sessions.read import Conversation
+from shared.db.sessions.read import PAGE, Conversation
 from shared.errors import DatabaseUnavailable, RedisUnavailable
 from shared.protocol.state_events import StateEvents
 from shared.protocol.transcript import Transcript
@@ -20,6 +21,8 @@ from tests.support.web_stand import OWNER, LiveRun, WebStand, address
 from web.payloads import ResumePayload
 from web.relay.feed import Feed
 from web.relay.feed_address import FeedAddress
+from web.resume import live_first
+from web.resume.live_first import LiveFirst
 from web.sockets.connections import Connection
 
 
@@ -55,6 +58,39 @@ def test_a_join_at_any_moment_sees_the_whole_text(stand: WebStand) -> None:
         talker.join()
     for socket in sockets:
         stand.wait_for_text(socket, "".join(words))
+
+
+def test_of_those_that_come_at_once_a_session_with_a_live_run_goes_first(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_first, "AT_ONCE", 1)
+    monkeypatch.setattr(live_first, "PATIENCE", 30.0)
+    order, read, shown = stand.resume._live_first, stand.sessions.conversation, []
+
+    def noting(wanted: FeedAddress, messages: int = PAGE) -> Conversation:
+        shown.append(wanted.session_id)
+        return read(wanted, messages)
+
+    monkeypatch.setattr(stand.sessions, "conversation", noting)
+    stand.begin("s")
+    stand.accept("waits")
+    coming = [
+        threading.Thread(target=resume, args=(stand, stand.socket()), kwargs={"session_id": name})
+        for name in ("waits", "s")
+    ]
+    with stand.resume.turn_of(address("some")):
+        for number, thread in enumerate(coming, 1):
+            thread.start()
+            wait_until(partial(_waits, order, number), what="it waits")
+        wait_until(lambda: order._live, what="it is known which session has a live run")
+        assert shown == []
+    for thread in coming:
+        thread.join(10)
+    assert shown == ["s", "waits"]
+
+
+def _waits(order: LiveFirst, count: int) -> bool:
+    return len(order._waiting) == count
 
 
 def test_joins_of_two_runs_in_a_row_with_stored_ends_see_each_answer_once(stand: WebStand) -> None:
@@ -192,7 +228,7 @@ def first_read(stand: WebStand, old: Conversation, monkeypatch: pytest.MonkeyPat
     """Have the first reading of the rows be an old one."""
     fresh, readings = stand.sessions.announced_conversation, iter([old])
     monkeypatch.setattr(
-        stand.sessions, "announced_conversation", lambda a: next(readings, None) or fresh(a)
+        stand.sessions, "announced_conversation", lambda *a: next(readings, None) or fresh(*a)
     )
 
 
@@ -206,6 +242,25 @@ def test_a_cursor_is_exclusive(stand: WebStand, after: int) -> None:
     run.say("f")
     wait_until(lambda: 6 in stand.emitter.seqs(socket.sid), what="the live one")
     assert stand.emitter.seqs(socket.sid) == list(range(after + 1, 7))
+
+
+@pytest.mark.parametrize(("after", "expected"), [(1, [0]), (99, [0, PAGE])])
+def test_messages_are_read_only_if_the_cursor_cannot_be_continued(
+    stand: WebStand, monkeypatch: pytest.MonkeyPatch, after: int, expected: list[int]
+) -> None:
+    run = stand.begin("s")
+    run.say("a", "b")
+    asked: list[int] = []
+    read = stand.sessions.conversation
+
+    def noting(where: FeedAddress, messages: int) -> Conversation:
+        asked.append(messages)
+        return read(where, messages)
+
+    monkeypatch.setattr(stand.sessions, "conversation", noting)
+    resumed = resume(stand, stand.socket(), run_id=run.keys.run_id, epoch=1, after_seq=after)
+    assert asked == expected
+    assert resumed["total"] == (1 if after == 1 else 2)  # the prompt; what is not stored is live
 
 
 @pytest.mark.parametrize(
@@ -283,9 +338,9 @@ def test_the_bell_is_heard_before_the_rows_are_read(
     subscribed: list[int] = []
     read = stand.sessions.announced_conversation
 
-    def counting(address: FeedAddress) -> Conversation:
+    def counting(address: FeedAddress, messages: int) -> Conversation:
         subscribed.append(stand.relay.subscriber.channels())
-        return read(address)
+        return read(address, messages)
 
     monkeypatch.setattr(stand.sessions, "announced_conversation", counting)
     resume(stand, stand.socket(), session_id="new")
@@ -371,7 +426,7 @@ def test_without_the_database_the_log_is_shown(
     run = stand.begin("s")
     run.say("so far")
 
-    def away(_: object) -> None:
+    def away(*_: object) -> None:
         raise DatabaseUnavailable
 
     monkeypatch.setattr(stand.sessions, "conversation", away)
@@ -415,7 +470,7 @@ def test_a_degraded_answer_is_repaired_when_what_was_away_is_back(
     run.say("answer")
     stand.finish(run, "s", "answer")
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise RedisUnavailable if away == "redis" else DatabaseUnavailable
 
     with monkeypatch.context() as broken:
@@ -446,10 +501,10 @@ def test_who_comes_while_the_members_are_repaired_lacks_nothing_of_it(
     read = stand.sessions.announced_conversation
     times = iter(range(9))
 
-    def read_and_go_on(of: FeedAddress) -> Conversation:
+    def read_and_go_on(of: FeedAddress, messages: int = PAGE) -> Conversation:
         if next(times) == 1:  # of the repair, between the logs of the second socket and its own
             run.say("b", "c")
-        return read(of)
+        return read(of, messages)
 
     monkeypatch.setattr(stand.sessions, "announced_conversation", read_and_go_on)
     resume(stand, second)
@@ -474,10 +529,10 @@ def test_those_who_resume_at_once_share_what_is_read(
     sockets = [stand.socket() for _ in range(40)]
     others = threading.Event()
 
-    def slowly(where: FeedAddress) -> Conversation:
+    def slowly(where: FeedAddress, messages: int) -> Conversation:
         reads.append(where)
         others.wait(10)
-        return read(where)
+        return read(where, messages)
 
     monkeypatch.setattr(stand.sessions, "conversation", slowly)
     threads = [threading.Thread(target=resume, args=(stand, socket)) for socket in sockets]

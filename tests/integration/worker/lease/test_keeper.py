@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,20 @@ def test_a_lease_counts_from_before_its_renewal_was_sent() -> None:
     held.keeper.stop()
 
 
+def test_a_later_lease_of_a_run_takes_the_place_of_an_earlier_one() -> None:
+    rows = Rows("ours")
+    held = Held(rows, "ours")
+    earlier = held.lease("ours")
+    later = replace(earlier, fence=2, notified=set())
+    held.keeper.hold(later)
+    assert (earlier.lost, later.lost, held.calls) == (True, False, [("ours", "lost")])
+    held.keeper.release(earlier)
+    assert held.keeper.held() == [later]
+    held.keeper.release(later)
+    held.keeper.stop()
+    assert (held.keeper.held(), held.calls) == ([], [("ours", "lost")])
+
+
 def test_a_database_that_is_away_loses_no_run_and_is_connected_to_anew() -> None:
     rows = Rows("ours")
     held = Held(rows, "ours")
@@ -148,7 +163,7 @@ def test_a_released_lease_is_renewed_no_more() -> None:
     rows = Rows("ours")
     held = Held(rows, "ours", "other")
     wait_until(lambda: rows.statements, what="a renewal")
-    held.keeper.release("ours")
+    held.keeper.release(held.lease("ours"))
     known = len(rows.statements)
     wait_until(lambda: len(rows.statements) > known + 2, what="more renewals")
     held.keeper.stop()

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,10 +33,11 @@ from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting_runs import add_waiting
 from tests.support.worker_stand import WorkerStand
+from worker import queue_admission
 from worker.maintenance import reaper as reaper_module
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
-from worker.queue_admission import QueueAdmission
+from worker.queue_admission import HELD_MOST, QueueAdmission
 from worker.services import Services
 
 
@@ -486,6 +488,40 @@ def test_the_queue_of_runs_is_not_consumed_while_all_ordinary_slots_are_taken() 
     admission.leave()
     assert consumer.settle() == {RUNS, TAKEOVER}
     assert admission.enter()
+
+
+def test_a_message_that_was_under_way_gets_the_slot_of_the_next_run_that_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue_admission, "HOLD", 30.0)
+    consumer, admission = Consumer(), QueueAdmission(2)
+    admission.attach(consumer)
+    assert [admission.enter(), admission.enter()] == [True, True]
+    with ThreadPoolExecutor(4) as pool:
+        held = [pool.submit(admission.enter) for _ in range(HELD_MOST)]
+        wait_until(lambda: len(admission._held) == HELD_MOST, what="they wait")
+        assert not admission.enter(), "as many as may wait do"
+        admission.leave()
+        admission.leave()
+        assert [one.result(5) for one in held] == [True] * HELD_MOST
+    assert consumer.settle() == {TAKEOVER}, "all slots are taken again"
+    admission.leave()
+    assert consumer.settle() == {RUNS, TAKEOVER}
+
+
+def test_a_message_that_waits_in_a_worker_that_stops_goes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue_admission, "HOLD", 30.0)
+    admission = QueueAdmission(1)
+    assert admission.enter()
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(admission.enter)
+        wait_until(lambda: admission._held, what="it waits")
+        admission.close()
+        admission.leave()
+        assert not held.result(5)
+    assert admission._running == 0
 
 
 def test_a_worker_that_stops_consumes_no_queue() -> None:

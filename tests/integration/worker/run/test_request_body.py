@@ -2,13 +2,17 @@
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from shared.conversation import tokens
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.runs.claim import Claim
+from shared.db.sessions.history_rows import SessionHistory, read_history
 from tests.integration.conftest import MakeWorker
 from tests.support.gateways.demo_gateway import scripted
-from tests.support.rows import add_run, messages
+from tests.support.rows import add_run, add_session, messages
 from tests.support.worker_stand import SESSION, WorkerStand
+from worker.run import request_body
 from worker.run.run_turn import run_turn
 
 
@@ -26,6 +30,26 @@ def test_usage_is_shown_first_and_again_right_before_the_end(stand: WorkerStand)
     assert names.count("usage.updated") == 2
     first = next(payload for name, payload in stand.events(run_id) if name == "usage.updated")
     assert (first["inputTokens"], first["outputTokens"]) == (601, 300)
+
+
+def test_the_first_turn_reads_no_history(
+    stand: WorkerStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def noting(tx: Session, claim: Claim, most: int) -> SessionHistory | None:
+        read.append(claim.run_id)
+        return read_history(tx, claim, most)
+
+    monkeypatch.setattr(request_body, "read_history", noting)
+    add_session(stand.db, SESSION)
+    first = stand.run()
+    shown = next(payload for name, payload in stand.events(first) if name == "usage.updated")
+    assert (shown["inputTokens"], shown["outputTokens"]) == (1, 0)
+    assert (read, stand.history()) == ([], [])
+    second = stand.run()
+    assert read == [second]
+    assert [message["role"] for message in stand.history()] == ["user", "assistant"]
 
 
 def test_messages_without_a_count_are_counted_once_and_for_all(stand: WorkerStand) -> None:

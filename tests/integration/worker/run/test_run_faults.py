@@ -87,6 +87,33 @@ def numbered(count: int) -> str:
     return "".join(f"t{n} " for n in range(1, count + 1))
 
 
+# --- a run that its own worker takes over --------------------------------------------------------
+
+
+def test_a_worker_that_takes_its_own_run_over_goes_on_renewing_it(make_worker: MakeWorker) -> None:
+    """Frozen for longer than a lease, it may well be the one that finds the message (R12)."""
+    stand = make_worker(LEASE_SECONDS=30)  # renewed so seldom that it stays lapsed
+    run_id = waiting_run(stand, tokens=1000, rate=50)
+    earlier = stand.begin(run_id)
+    wait_until(lambda: fences(stand) == [1], what="it is opened")
+    wait_until(lambda: "message.delta" in stand.names(run_id), what="the first token")
+    stand.db.write(lambda tx: tx.execute(update(RunRow).values(lease_until=0.0)))
+    later = stand.begin(run_id)
+    wait_until(lambda: 2 in fences(stand), what="it is taken over")
+    earlier.join(10)
+    assert not earlier.is_alive()
+    assert fences(stand) == [2]
+    stand.db.write(lambda tx: ask_stop(tx, OWNER, None, run_id))
+    stand.services.turns[run_id].request_stop()
+    later.join(20)
+    assert (run_row(stand.db, run_id).state, fences(stand)) == ("aborted", [])
+
+
+def fences(stand: WorkerStand) -> list[int]:
+    """Of the leases that are renewed."""
+    return [lease.fence for lease in stand.services.leases.held()]
+
+
 # --- a Redis that fails -------------------------------------------------------------------------
 
 
@@ -278,6 +305,32 @@ def test_without_a_transcript_an_answer_after_a_lost_step_is_shown(
     said = "".join(deltas(stand, run_id))
     assert said.endswith("\n\nThe answer.")
     assert numbered(60).startswith(said.removesuffix("\n\nThe answer."))
+
+
+def test_what_was_lost_before_the_answer_is_stored_when_the_transcript_can_be_read_again(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30)
+    tool = {"after": 40, "name": "terminal", "output": "x"}
+    run_id = waiting_run(stand, tokens=60, rate=60, cut=10, tools=[tool])
+    stand.gateway.faults(sessions_error=500)
+    settle = finish._settle
+
+    def readable_again(turn: Turn, outcome: Outcome) -> Outcome:
+        stand.gateway.clear_faults()
+        return settle(turn, outcome)
+
+    monkeypatch.setattr(finish, "_settle", readable_again)
+    run_turn(stand.services, run_id)
+    said = "".join(deltas(stand, run_id)).split()
+    assert 10 <= len(said) < 60, "the middle was not shown"
+    rows = [(row.role, row.content.split()) for row in messages(stand.db, SESSION)]
+    assert rows[1:] == [
+        ("assistant", numbered(60).split()[:40]),
+        ("tool", ["x"]),
+        ("assistant", numbered(60).split()[40:]),
+    ]
+    assert stand.event(run_id, "run.completed")["resync"], "clients are to read the messages"
 
 
 class Away:

@@ -211,7 +211,7 @@ def test_a_run_is_repeated_three_times_at_most(
 
 def overtaken(stand: WorkerStand, run_id: str) -> None:
     """Somebody else has the run: its owner was frozen for longer than its lease."""
-    stand.services.leases.release(run_id)
+    stand.services.leases.release(stand.services.turns[run_id].lease)
     stand.db.write(lambda s: s.execute(update(RunRow).values(lease_until=0.0)))
     assert isinstance(stand.db.write(lambda s: claim(s, run_id, "other", 60.0)), Claim)
 

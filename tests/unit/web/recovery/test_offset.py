@@ -35,6 +35,28 @@ def back(one: OffsetTracker, offset: str | None) -> tuple[LostSocket, LostJoin]:
 
 
 @pytest.mark.parametrize(
+    ("at_join", "positions", "ended", "is_open"),
+    [
+        ({}, {}, (), False),
+        ({"a": (1, 5)}, {}, (), True),  # nothing more of it was received
+        ({"a": (1, 5)}, {"a": (1, 9)}, (), True),
+        ({"a": (1, 5)}, {"a": None}, (), False),
+        ({"a": (1, 5)}, {}, ("a",), False),
+        ({"a": (1, 5)}, {"a": None, "b": (1, 2)}, (), True),
+    ],
+)
+def test_a_socket_has_an_open_run_until_it_has_its_end(
+    at_join: dict[str, tuple[int, int]],
+    positions: dict[str, tuple[int, int] | None],
+    ended: tuple[str, ...],
+    is_open: bool,
+) -> None:
+    joined = LostJoin(S, at_join, frozenset(), frozenset(), "")
+    lost = LostSocket([joined], positions, complete=True, ended=frozenset(ended))
+    assert lost.has_open_run is is_open
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "x", "1,", "1,a", "1,a:1", "1,a:1:", "1,a:1:2:3", "-1", "1,+,a:1:2", "1,a:1:2,+,+"],
 )

@@ -95,6 +95,22 @@ def test_a_text_that_was_shown_is_never_replaced_by_another() -> None:
     assert contents(result)[-1] == ("assistant", "\n\nTwo files.")
 
 
+def test_what_lay_between_the_shown_text_and_the_last_answer_is_filled_in() -> None:
+    for begun in ("Let me", "Let me look.", ""):
+        seen = shown(("message.delta", {"delta": f"{begun}\n\nTwo files."}))
+        result = reconcile(seen, GatewayTranscript("eph", messages(STORED)), "eph", "stop")
+        assert (result.replaced, result.diverged) == (True, True), "and clients read it again"
+        assert contents(result) == contents(kept(STORED))
+
+
+def test_a_gap_elsewhere_or_another_text_before_it_is_not_filled_in() -> None:
+    for text in ("Let you\n\nTwo files.", "Let me\n\nTwo fi", "Let me look. At\n\nTwo files."):
+        seen = shown(("message.delta", {"delta": text}))
+        result = reconcile(seen, GatewayTranscript("eph", messages(STORED)), "eph", "stop")
+        assert (result.replaced, result.diverged) == (False, True)
+        assert contents(result) == [("assistant", text)]
+
+
 def test_lines_about_an_interruption_and_empty_answers_are_not_kept() -> None:
     stored = [
         *STORED,

@@ -1,11 +1,13 @@
-"""Serves the page and its style sheet; both are made once, when the process starts."""
+"""Serves the page and its style sheet. The page is made once, when it is asked for first."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, Response, request
 
+from shared import runtime
 from web.api.http.docs_page.page import page
 
 STYLE: Final = Path(__file__).parent / "style.css"
@@ -23,10 +25,15 @@ HEADERS: Final = {
 }
 
 
-def add_docs_page(app: Flask, document: Mapping[str, Any]) -> None:
+def add_docs_page(app: Flask, document: Callable[[], Mapping[str, Any]]) -> None:
     """`/docs` and `/docs/style.css`, without a token, as the document has none either."""
-    html, style = page(document).encode(), STYLE.read_bytes()
-    app.add_url_rule("/docs", "docs", lambda: _answer(html, "text/html"))
+    style = STYLE.read_bytes()
+
+    @functools.cache
+    def html() -> bytes:
+        return page(document()).encode()
+
+    app.add_url_rule("/docs", "docs", lambda: _answer(runtime.offload(html), "text/html"))
     app.add_url_rule("/docs/style.css", "docs style", lambda: _answer(style, "text/css"))
 
 

@@ -68,6 +68,33 @@ def at_once(count: int, work: Callable[[int], object]) -> None:
         assert not thread.is_alive()
 
 
+def test_a_claim_knows_whether_its_prompt_is_all_that_the_session_has(db: Database) -> None:
+    add_session(db, "s")
+    first = taken(db, add_run(db, "s"), lease=-1.0)
+    assert first.lone_tokens == 1
+    again = taken(db, first.run_id)
+    assert again.lone_tokens is None  # its turn began before
+    end(db, again)
+    assert taken(db, add_run(db, "s", queue_no=2)).lone_tokens is None
+
+
+def test_messages_before_the_first_prompt_are_seen(db: Database) -> None:
+    """Those of an imported session may have turn 0."""
+    add_session(db, "s")
+    run_id = add_run(db, "s")
+    said = {"owner": OWNER, "session_id": "s", "role": "assistant", "content": "hi"}
+    row = MessageRow(**said, turn_no=0, idx=0, timestamp=1.0)
+    db.write(lambda tx: tx.add(row))
+    assert taken(db, run_id).lone_tokens is None
+
+
+def test_a_prompt_that_was_never_counted_is_read(db: Database) -> None:
+    add_session(db, "s")
+    run_id = add_run(db, "s")
+    db.write(lambda tx: tx.execute(update(MessageRow).values(token_count=None)))
+    assert taken(db, run_id).lone_tokens is None
+
+
 def test_migrating_again_or_twice_at_once_changes_nothing(database_url: str) -> None:
     at_once(3, lambda _: upgrade(database_url))
     upgrade(database_url)

@@ -109,7 +109,7 @@ def test_what_the_document_says_is_text_and_never_markup() -> None:
 
 def test_it_is_served_with_a_policy_that_allows_only_its_style(described: dict[str, Any]) -> None:
     app = Flask("test")
-    add_docs_page(app, described)
+    add_docs_page(app, lambda: described)
     client = app.test_client()
     for path, kind in (("/docs", "text/html"), ("/docs/style.css", "text/css")):
         answer = client.get(path)
