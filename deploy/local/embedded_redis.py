@@ -6,6 +6,7 @@ It is the redis-server of the system, or the Valkey that is installed with Holdf
 import re
 import shutil
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,13 +121,20 @@ class EmbeddedRedis:
     password: str
 
     @classmethod
-    def prepare(cls, binary: RedisBinary, directory: Path, extra: str = "") -> "EmbeddedRedis":
+    def prepare(
+        cls,
+        binary: RedisBinary,
+        directory: Path,
+        extra: str = "",
+        other_ports: Collection[int] = (),
+    ) -> "EmbeddedRedis":
         """Create folder, password, port and configuration (plus `extra` lines), or reuse them.
 
+        The port is none of `other_ports`, which others are about to listen on.
         The password is only in files of mode 0600, never in a command line.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        port = remembered_port(directory / "port")
+        port = remembered_port(directory / "port", other_ports)
         server = cls(binary, directory, port, secret(directory / "password"))
         (directory / "server").write_text(f"{binary.origin}\n")
         if server.configuration_file.is_fifo():  # it would wait for a reader

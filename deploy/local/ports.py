@@ -1,5 +1,6 @@
 """TCP ports of this machine."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from shared import plain_file
@@ -22,18 +23,23 @@ def obstacle(host: str, port: int) -> str | None:
     return None
 
 
-def free_port(host: str = LOOPBACK) -> int:
-    """A port that was free on that address a moment ago. Raises OSError if there is none."""
-    with bound(host, 0) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+def free_port(host: str = LOOPBACK, besides: Collection[int] = ()) -> int:
+    """A port that was free on that address a moment ago, and is none of `besides`: ports that were
+    chosen before and on which nothing listens yet. Raises OSError if there is none."""
+    while True:  # the system offers a random one each time
+        with bound(host, 0) as probe:
+            port: int = probe.getsockname()[1]
+        if port not in besides:
+            return port
 
 
-def remembered_port(file: Path) -> int:
-    """Return the port stored in `file` if it is free, else a free one, which is then stored."""
+def remembered_port(file: Path, besides: Collection[int] = ()) -> int:
+    """Return the port stored in `file` if it is free and none of `besides`, else such a one, which
+    is then stored."""
     stored = plain_file.read_if_there(file).strip()[:6]
-    if stored.isdigit() and 0 < int(stored) < 65536 and is_free(LOOPBACK, int(stored)):
-        return int(stored)
-    port = free_port()
+    stored_port = int(stored) if stored.isdigit() else 0
+    if 0 < stored_port < 65536 and stored_port not in besides and is_free(LOOPBACK, stored_port):
+        return stored_port
+    port = free_port(besides=besides)
     file.write_text(f"{port}\n")
     return port

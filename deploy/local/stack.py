@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -65,8 +65,9 @@ def plan(
 ) -> LocalStack:
     """Decide what to start. Creates the token and the Redis folder; starts nothing."""
     token = settings.auth_token or secret(home.token_file)
-    redis_server = None if settings.redis_url else _redis(home)
-    gateway_url, gateway_key, demo = _gateway(settings, environ)
+    redis_server = None if settings.redis_url else _redis(home, settings.port)
+    taken = {settings.port, *([redis_server.port] if redis_server else [])}
+    gateway_url, gateway_key, demo = _gateway(settings, environ, taken)
     environment = {
         **environ,
         "PYTHONUNBUFFERED": "1",
@@ -103,12 +104,15 @@ def _drain(settings: Settings, environ: Mapping[str, str]) -> timedelta:
     return settings.drain if environ.get("DRAIN_SECONDS", "").strip() else LOCAL_DRAIN
 
 
-def _redis(home: Home) -> EmbeddedRedis:
-    return EmbeddedRedis.prepare(binary_for(home.redis), home.redis)
+def _redis(home: Home, web_port: int) -> EmbeddedRedis:
+    return EmbeddedRedis.prepare(binary_for(home.redis), home.redis, other_ports={web_port})
 
 
-def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, Role | None]:
-    """The gateway's URL and key, and the role of the demo gateway if no gateway answers."""
+def _gateway(
+    settings: Settings, environ: Mapping[str, str], taken: Collection[int]
+) -> tuple[str, str, Role | None]:
+    """The gateway's URL and key, and the role of the demo gateway if no gateway answers; that one
+    listens on none of the `taken` ports."""
     default = _configured_gateway(settings)
     found = probe(default.url, default.api_key, default.ca_file)
     if found.answers:
@@ -118,7 +122,7 @@ def _gateway(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str, 
             f"HERMES_URL: what answers at {default.url} is not a gateway ({found.detail}); correct "
             "it, or unset it for the demo gateway"
         )
-    port, key = free_port(), secrets.token_urlsafe(16)
+    port, key = free_port(besides=taken), secrets.token_urlsafe(16)
     url = f"http://{LOOPBACK}:{port}"
     command = python("deploy.demo_gateway", "--port", str(port), "--max-runs", "0")
     environment = {**environ, "PYTHONPATH": python_path(environ), KEY_VARIABLE: key}

@@ -1,7 +1,9 @@
 """What `holdfast up` decides to start."""
 
+import itertools
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +14,7 @@ from deploy.local.gateway_probe import ProbeResult
 from deploy.local.home import open_home
 from deploy.local.ports import free_port, is_free, remembered_port
 from deploy.local.stack import ROLES, SERVERS, Choices, LocalStack, plan
+from shared.listening import bound
 from shared.settings import Settings
 
 
@@ -97,6 +100,27 @@ def test_a_worker_gets_longer_to_end_than_its_drain(tmp_path: Path) -> None:
     stack = planned(tmp_path, DRAIN_SECONDS="40")
     worker = next(role for role in stack.roles if role.name == "worker")
     assert worker.grace.total_seconds() > 40
+
+
+def test_no_two_roles_get_the_same_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens yet while ports are chosen, so the system may offer the same one again."""
+    same = free_port()
+    offers = itertools.cycle([same, same, 0])
+
+    def bound_to_an_offer(host: str, port: int) -> socket.socket:
+        return bound(host, port or next(offers))
+
+    monkeypatch.setattr("deploy.local.ports.bound", bound_to_an_offer)
+    assert free_port() == free_port() == same
+    stack = planned(tmp_path, PORT=str(same))
+    urls = stack.url, stack.environment["REDIS_URL"], stack.environment["HERMES_URL"]
+    assert len({urlsplit(url).port for url in urls}) == 3
+
+
+def test_a_remembered_port_that_another_role_is_to_have_is_not_used(tmp_path: Path) -> None:
+    before = urlsplit(planned(tmp_path).environment["REDIS_URL"]).port
+    after = urlsplit(planned(tmp_path, PORT=str(before)).environment["REDIS_URL"]).port
+    assert before != after
 
 
 def test_a_port_that_is_taken_is_not_remembered(tmp_path: Path) -> None:
