@@ -4,6 +4,9 @@ Each network address may present `burst` wrong tokens and gets one back every `r
 refusals of one that is over its limit are delayed, the more of them wait, the longer: guesses side
 by side are no faster than one after the other. Right tokens are always accepted at once, so
 somebody behind the same address (a proxy, a company) is not shut out by somebody else's guesses.
+
+A refusal that waits holds its thread and its request, so only so many wait at once; further ones
+are sent at once. That helps nobody to guess: who does not read the refusals need not wait for them.
 """
 
 import time
@@ -14,6 +17,7 @@ from web.server.connection_table import network_of
 
 DELAY = 1.0  # seconds for each refusal that waits
 LONGEST_DELAY = 5.0
+WAITING_MOST = 128  # refusals of all addresses; each holds 40 to 50 KB
 KEPT = 10_000  # addresses; the one that guessed longest ago is forgotten first
 
 
@@ -36,9 +40,12 @@ class GuessLimit:
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # count, as of when
 
     def delay(self, address: str) -> bool:
-        """Count a wrong token from this address, and wait if it is one too many; whether it is."""
+        """Count a wrong token from this address, and wait if it is one too many and not too many
+        wait already; whether it is one too many."""
         if not self.is_over(address):
             return False
+        if self._waiting.total() >= WAITING_MOST:
+            return True
         network = network_of(address)
         self._waiting[network] += 1
         try:

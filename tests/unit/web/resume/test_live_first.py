@@ -31,8 +31,9 @@ class Crowd:
         for key in keys:
             number = len(self._threads)
             self.closed[number] = threading.Event()
-            self._threads.append(threading.Thread(target=self._show, args=(number, key, is_live)))
-            self._threads[-1].start()
+            one = threading.Thread(target=self._show, args=(number, key, is_live), daemon=True)
+            self._threads.append(one)
+            one.start()
             wait_until(lambda: self._seen() == len(self._threads), what="it has come")
 
     def leave(self, number: int) -> None:
@@ -64,7 +65,9 @@ class Crowd:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nobody is out of patience, and one look is enough."""
     monkeypatch.setattr(live_first, "PATIENCE", 30.0)
+    monkeypatch.setattr(live_first, "FRESH", 30.0)
 
 
 def old(*numbers: int) -> list[Key]:

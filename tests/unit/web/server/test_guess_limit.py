@@ -42,6 +42,23 @@ def test_guesses_side_by_side_wait_longer_each_and_those_of_others_do_not() -> N
     assert not limit._waiting
 
 
+def test_only_so_many_refusals_wait_at_once() -> None:
+    most_at_once = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal most_at_once
+        waiting = limit._waiting.total()
+        most_at_once = max(most_at_once, waiting)
+        if waiting <= guess_limit.WAITING_MOST:
+            assert limit.delay(f"192.0.2.{waiting % 7}")  # the next one comes meanwhile
+
+    limit = GuessLimit(0, 10.0, Clock(), sleep)
+    assert limit.delay("192.0.2.1")
+    assert most_at_once == guess_limit.WAITING_MOST
+    assert limit.delay("192.0.2.1"), "and those that have ended give their places back"
+    assert not limit._waiting
+
+
 def test_it_says_when_one_more_guess_is_free() -> None:
     clock = Clock()
     limit = GuessLimit(2, 10.0, clock)
