@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv from a lock with hashes.
 .DEFAULT_GOAL := help
-.PHONY: help env run ui test test-runtimes check gateways red chaos page-chaos pictures dashboard image fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
+.PHONY: help env run ui test test-runtimes check gateways red chaos page-chaos rolling pictures dashboard image fuzz schema bench bench-smoke bench-sessions format lock wheel sbom audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -60,6 +60,10 @@ chaos: $(STAMP) ## faults and load, judged (make chaos MINUTES=30 SEED=7 DATABAS
 RUNS ?= 200
 page-chaos: $(STAMP) ## browsers watch runs under faults and must show what is stored (RUNS=20 SEED=7)
 	@$(BIN)/python -m tests.page_chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+
+SESSIONS ?= 200
+rolling: $(STAMP) ## all processes are replaced under live runs, behind nginx (make rolling SESSIONS=200 UPGRADE=1)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.chaos.rolling --sessions $(SESSIONS) $(if $(UPGRADE),--upgrade)
 
 pictures: $(STAMP) ## the pictures of the README, in docs/pictures
 	@$(BIN)/python -m tests.pictures

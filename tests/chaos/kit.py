@@ -40,10 +40,18 @@ def run_plan(
     warm_up: float = 60.0,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
-    """Carry a plan out and judge it. `warm_up`: seconds after which memory is compared.
-    `settings`: of the processes, besides those of the stage."""
+    """Carry a plan out on a stage of so many processes, and judge it. `settings`: of the
+    processes, besides those of the stage."""
     stage = Stage(postgres=plan.database == "postgres", web=web, workers=workers, lease=lease)
     stage.environment.update(settings)
+    return carry_out(plan, stage, say=say, warm_up=warm_up)
+
+
+def carry_out(
+    plan: Plan, stage: Stage, *, say: Callable[[str], None], warm_up: float = 60.0
+) -> Outcome:
+    """Start the stage, carry a plan out on it, judge, and end it. `warm_up`: seconds after which
+    memory is compared."""
     violations: list[Violation] = []
     try:
         stage.start()

@@ -133,6 +133,7 @@ def _close_pages(people: list[Person], evidence: Evidence) -> None:
         for tab in person.tabs:
             tab.page.closed, tab.page.until_end = time.time(), True
             evidence.pages.extend(tab.pages)
+            evidence.not_let_in.extend(tab.not_let_in)
 
 
 async def _quiet(stage: Stage) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from deploy.local.ports import free_port
 from shared.db.migrate import upgrade
 from tests.chaos.clients.crowd import Crowd
+from tests.chaos.evidence.evidence import Row
 from tests.chaos.evidence.memory import Memory
 from tests.chaos.faults.load import NEIGHBOUR_TOKEN
 from tests.support.gateways.demo_gateway import DemoGateway
@@ -75,13 +76,16 @@ class Stage(Stack):
     def start(self) -> Stage:
         """Start all roles; returns when they are ready."""
         self.start_gateway()
-        upgrade(self._direct_url or self._database_url)
+        self._migrate()
         for role, number in self._roles:
             self._fill(role, number)
         for (role, _), process in self.slots.items():
             process.wait_for_log(READY[role], within=60)
         wait_for_http(f"{self.url}/readyz", within=30)
         return self
+
+    def _migrate(self) -> None:
+        upgrade(self._direct_url or self._database_url)
 
     def start_gateway(self) -> None:
         """The gateway, again on its port, with the same journal."""
@@ -131,6 +135,10 @@ class Stage(Stack):
         """Note the memory of every process that has a slot."""
         for (role, number), process in list(self.slots.items()):
             self.memory.note(f"{role}.{number}", process.pid)
+
+    def streamed(self) -> dict[str, list[Row]]:
+        """What readers of event streams received, by session."""
+        return {}
 
     def stop(self) -> None:
         """End everything, and leave nothing."""

@@ -160,6 +160,30 @@ def break_a_fault(evidence: Evidence) -> None:
     evidence.broken.append("WebTerminated: exit code 1")
 
 
+def stream_a_token_less(evidence: Evidence) -> None:
+    del evidence.streams["s0"][4]
+
+
+def stream_an_event_twice(evidence: Evidence) -> None:
+    evidence.streams["s0"].append(evidence.streams["s0"][-1])
+
+
+def stream_the_beginning_again(evidence: Evidence) -> None:
+    evidence.streams["s0"].insert(1, evidence.streams["s0"][0])
+
+
+def stream_nothing(evidence: Evidence) -> None:
+    evidence.streams["s0"] = []
+
+
+def stream_no_later_run(evidence: Evidence) -> None:
+    evidence.runs["run_2"] = row(id="run_2", created_at=START + 5)
+
+
+def refuse_a_stream(evidence: Evidence) -> None:
+    evidence.streams["s0"].append({"event": "refused"})
+
+
 SPOILERS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("text", lose_a_token),
     ("seq", lose_an_event),
@@ -192,6 +216,12 @@ SPOILERS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("memory", grow),
     ("pause", fall_silent),
     ("fault", break_a_fault),
+    ("stream", stream_a_token_less),
+    ("stream", stream_an_event_twice),
+    ("stream", stream_the_beginning_again),
+    ("stream", stream_nothing),
+    ("stream", stream_no_later_run),
+    ("stream refused", refuse_a_stream),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tests.chaos.clients.received_events import note
-from tests.chaos.clients.websocket import Lost, WebSocket
+from tests.chaos.clients.websocket import Lost, NotLetIn, WebSocket
 from tests.chaos.evidence.evidence import Page, ReceivedEvent
 
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
@@ -25,6 +25,7 @@ class Tab:
         self.session_id = name.partition("/")[0]
         self._http, self._url, self._token = http, url, token
         self.pages: list[Page] = []
+        self.not_let_in: list[str] = []  # why, each time that it could not connect
         self.ended: set[str] = set()  # runs whose end any page of this tab has received
         self.websocket: WebSocket | None = None
         self._task: asyncio.Task[None] | None = None
@@ -87,7 +88,9 @@ class Tab:
                 delay = RECONNECT[0]
                 if not self._reloading:  # pressed while it was connecting
                     await websocket.gone.wait()
-            except Lost:
+            except Lost as error:
+                if isinstance(error, NotLetIn):
+                    self.not_let_in.append(str(error))
                 delay = min(max(delay, RECONNECT[0]) * 2, RECONNECT[1])
             finally:
                 self.websocket = None

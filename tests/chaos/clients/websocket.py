@@ -22,6 +22,10 @@ class Lost(Exception):
     """The connection is gone, or never came."""
 
 
+class NotLetIn(Lost):
+    """It was refused, or nobody was there."""
+
+
 class WebSocket:
     """One connection; `on_event` gets every event's name and arguments."""
 
@@ -38,7 +42,7 @@ class WebSocket:
         self.gone = asyncio.Event()
 
     async def connect(self, auth: dict[str, Any]) -> dict[str, Any]:
-        """Connect to the namespace; the object of the answer. Raises Lost."""
+        """Connect to the namespace; the object of the answer. Raises NotLetIn."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 self._socket = await self._http.ws_connect(self._url, max_msg_size=0)
@@ -47,10 +51,10 @@ class WebSocket:
                 answer = await self._receive()
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             await self.close()
-            raise Lost(type(error).__name__) from error
+            raise NotLetIn(type(error).__name__) from error
         if not answer.startswith(f"40{NAMESPACE},"):
             await self.close()
-            raise Lost(answer)
+            raise NotLetIn(answer)
         self._reader = asyncio.create_task(self._read())
         return dict(json.loads(answer.partition(",")[2]))
 

@@ -19,10 +19,11 @@ JSON_COLUMNS = ("input", "terminal_entries", "usage", "tool_calls")
 
 
 def collect_rows(stage: Stage, evidence: Evidence) -> None:
-    """Runs, attempts, messages, and the gateway's journal."""
+    """Runs, attempts, messages, the gateway's journal, and what streams gave."""
     evidence.produced = read_journal(stage.journal)
     for row in rows(stage, "SELECT * FROM runs"):
         evidence.runs[row["id"]] = row
+    evidence.streams = stage.streamed()
     evidence.attempts = rows(stage, "SELECT * FROM run_attempts")
     for row in rows(stage, "SELECT * FROM messages ORDER BY turn_no, idx"):
         evidence.messages.setdefault(row["run_id"], []).append(row)

@@ -110,12 +110,14 @@ class Evidence:
 
     produced: dict[str, Produced] = field(default_factory=dict)
     refused: int = 0
+    not_let_in: list[str] = field(default_factory=list)  # why, each time that a tab was not
     pages: list[Page] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     runs: dict[str, Row] = field(default_factory=dict)
     attempts: list[Row] = field(default_factory=list)
     messages: dict[str, list[Row]] = field(default_factory=dict)  # by run
     logs: dict[str, list[tuple[int, Row]]] = field(default_factory=dict)  # by run: seq, event
+    streams: dict[str, list[Row]] = field(default_factory=dict)  # events (SSE), by session
     keys: dict[str, int] = field(default_factory=dict)  # key -> TTL in seconds, -1: none
     channels: list[str] = field(default_factory=list)
     double_posts: set[str] = field(default_factory=set)  # runs of which a process said so

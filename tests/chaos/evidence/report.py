@@ -39,6 +39,7 @@ def summary(plan: Plan, evidence: Evidence, violations: list[Violation]) -> dict
         "open_runs": sum(v.kind == "open run" for v in violations),
         "keys_without_ttl": keys_without_ttl(evidence),
         "resyncs": _count_received(evidence, "session.resync"),
+        "not_let_in": dict(Counter(evidence.not_let_in).most_common()),
         "unrecovered_tabs": _count_received(evidence, "unrecovered"),
         "memory": [
             {"process": m.name, "start_mb": m.start >> 20, "end_mb": m.end >> 20}
@@ -69,6 +70,7 @@ def table(result: dict[str, Any]) -> str:
         *(f"  {name:22} {n}" for name, n in result["run_ends"].items()),
         f"keys without TTL {len(result['keys_without_ttl'])}",
         f"resyncs          {result['resyncs']}, tabs not recovered {result['unrecovered_tabs']}",
+        f"tabs not let in  {sum(result['not_let_in'].values())} times {result['not_let_in']}",
         "memory (MB after the warm-up, at the end)",
         *(_memory(m) for m in result["memory"]),
         "longest pause on a page, by class of faults in force (s); with no other in force",

@@ -13,7 +13,7 @@ SCRIPT = '[[demo {"text": "s0x0.{n};", "tokens": 10}]] please'
 
 
 def sound() -> Evidence:
-    """One completed run, seen by two tabs, in which nothing is wrong."""
+    """One completed run, seen by two tabs and a reader of events, in which nothing is wrong."""
     return Evidence(
         produced={"gw_1": _produced()},
         pages=[_page("s0/old"), _page("s0/modern")],
@@ -22,6 +22,7 @@ def sound() -> Evidence:
         attempts=[{"run_id": RUN, "fence": 1, "ephemeral_id": "eph_1"}],
         messages={RUN: [_message("user", SCRIPT), _message("assistant", "".join(TOKENS))]},
         logs={RUN: [(event["seq"], event) for event in events()]},
+        streams={"s0": [{**event, "run_id": RUN, "epoch": 1, "id": "x"} for event in events()]},
         keys={"hf:{x}:log:run_1": 3000, "hf:celery:_kombu.binding.runs": -1},
         channels=["hf:control"],
     )

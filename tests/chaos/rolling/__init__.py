@@ -1,0 +1,1 @@
+"""A rolling restart of many processes behind nginx, under load, judged as chaos is."""
