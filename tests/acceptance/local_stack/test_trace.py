@@ -1,4 +1,5 @@
-"""One trace of a run, from the socket to the end, over a takeover; its log line has the same id."""
+"""One trace of a run, from the socket to its end, over a takeover; its line in the log, its
+timeline and its row in Flower have the same times."""
 
 from __future__ import annotations
 
@@ -11,9 +12,13 @@ import pytest
 from shared.log_context import trace_of
 from tests.acceptance.answers import talk
 from tests.acceptance.conftest import Clients
+from tests.support.http_api import ApiClient
 from tests.support.servers.collector import Collector
+from tests.support.servers.flower import Flower
 from tests.support.servers.processes import wait_until
-from tests.support.servers.stack import Stack
+from tests.support.servers.stack import TOKEN, Stack
+
+A_MESSAGE = 2.0  # seconds on a busy machine: Celery's own steps around a turn
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,7 @@ def traced(collector: Collector) -> Iterator[Stack]:
 def test_a_run_that_was_taken_over_is_one_trace_from_the_socket_to_its_end(
     traced: Stack, collector: Collector, connect: Clients
 ) -> None:
+    flower = Flower(traced)
     client = connect(traced)
     run_id = client.run(talk(tokens=40, rate=10, tools=[{"after": 5, "name": "clock"}]), "traced")
     client.wait_for("tool.completed", lambda event: event["run_id"] == run_id)
@@ -70,3 +76,14 @@ def test_a_run_that_was_taken_over_is_one_trace_from_the_socket_to_its_end(
     assert (ended["run_id"], ended["trace_id"]) == (run_id, trace_id)
     assert (ended["session_id"], ended["owner"], ended["takeovers"]) == ("traced", "default", 1)
     assert abs(ended["seconds"] - (root.ended - root.began)) < 0.01
+
+    timeline = ApiClient(traced.url, TOKEN).get(f"/api/runs/{run_id}/timeline").json()["steps"]
+    first, *_, last = timeline
+    assert (first["step"], last["step"]) == ("queued", "ended")
+    assert abs(first["at"] - root.began) < 0.01
+    assert abs(last["at"] - root.ended) < 0.01
+    taken_over = [step["at"] for step in timeline if step["step"] == "claimed"][-1]
+    assert abs(taken_over - owners[1].began) < 0.01
+    row = flower.run(run_id, "SUCCESS")
+    assert abs(row["started"] - taken_over) < A_MESSAGE
+    assert abs(row["succeeded"] - root.ended) < A_MESSAGE
