@@ -96,7 +96,7 @@ def plan_of(
         steps += [Migrated(), Replaced("maintenance", 0, least), Replaced("beat", 0, least)]
     steps += [Replaced("worker", number, least) for number in range(workers)]
     steps += [Replaced("web", number, least) for number in range(web)]
-    plan.faults.extend((run_seconds + 2, step) for step in steps)
+    plan.faults.extend((run_seconds + 2 + n / 10, step) for n, step in enumerate(steps))
     return plan
 
 
