@@ -137,7 +137,7 @@ class Stage(Stack):
             self.memory.note(f"{role}.{number}", process.pid)
 
     def streamed(self) -> dict[str, list[Row]]:
-        """What readers of event streams received, by session."""
+        """What readers of event streams received, by session; they leave."""
         return {}
 
     def stop(self) -> None:

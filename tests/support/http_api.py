@@ -82,10 +82,12 @@ class ApiClient:
 
 @dataclass
 class EventStream:
-    """An open stream. `lines`: what was read of it so far."""
+    """An open stream. `lines`: what was read of it so far; `leaving`: it is closed at the next line
+    that comes, be it a comment."""
 
     response: requests.Response
     lines: list[str] = field(default_factory=list)
+    leaving: bool = False
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames until the server closes; comments are passed over."""
@@ -93,6 +95,9 @@ class EventStream:
         for raw in self.response.iter_lines(chunk_size=None):
             line = raw.decode()
             self.lines.append(line)
+            if self.leaving:
+                self.close()
+                return
             if not line:
                 last = ""
             elif line.startswith("id: "):
@@ -139,6 +144,7 @@ class BackgroundReader:
         self.opened = 0
         self.joined = 0  # times that it was let in
         self.ended = False
+        self._stream: EventStream | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -162,9 +168,16 @@ class BackgroundReader:
             threading.Event().wait(0.2)
             return
         self.joined += 1
+        self._stream = stream
         for frame in stream:
             self.frames.append(frame)
-        self.ended = stream.is_closed_as_ended
+        self.ended = self.ended or stream.is_closed_as_ended
+
+    def leave(self) -> None:
+        """Close the stream at its next line, and do not come back."""
+        self.ended = True
+        if self._stream is not None:
+            self._stream.leaving = True
 
     def wait(self, within: float = 30.0) -> list[Frame]:
         """The frames, once the stream has ended."""

@@ -20,9 +20,9 @@ class Streams:
         return {name: _events(follower) for name, follower in self._followers.items()}
 
     def close(self) -> None:
-        """No reader comes back any more."""
+        """All readers leave, at the next comment of the server at the latest."""
         for follower in self._followers.values():
-            follower.ended = True
+            follower.leave()
 
 
 def _events(follower: SessionFollower) -> list[Row]:

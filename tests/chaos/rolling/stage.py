@@ -67,11 +67,12 @@ class RollingStage(Stage):
         self._streams = Streams(ApiClient(self.url, TOKEN), sessions)
 
     def streamed(self) -> dict[str, list[Row]]:
-        return {} if self._streams is None else self._streams.received()
+        if self._streams is None:
+            return {}
+        self._streams.close()
+        return self._streams.received()
 
     def end(self, *, keep: bool) -> Path | None:
-        if self._streams is not None:
-            self._streams.close()
         if self._proxy is not None:
             if keep:
                 (self.folder / "nginx.log").write_text(self._proxy.log())
