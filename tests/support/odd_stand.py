@@ -54,6 +54,7 @@ CLOCKS: tuple[tuple[Any, str, float], ...] = (
     (submit, "RETRY_MOST", 0.3),
     (poll_status, "POLL_EVERY", 0.1),
     (poll_status, "GATEWAY_AWAY", 1.5),
+    (poll_status, "LAST_LOOK", 0.2),
     (read_stream, "REOPEN", 0.02),
     (uncertain_post, "LOOK_EVERY", 0.1),
     (collect_transcript, "WAIT", 0.1),

@@ -5,7 +5,9 @@ whether it has ended, and the transcript of its session grows with each step; wh
 log is added to the log. Invariant: what clients were shown is only continued, never repeated or
 changed; what still waits to be sent counts as shown. Before the first such addition
 `run.reattached` says that live text pauses, since from then on the log does not say any more where
-in the stream it stands.
+in the stream it stands. What is not shown before the end is shown only to who reads the session
+again, so a gateway that has ended the run and fails to give the transcript is asked again for a
+while.
 """
 
 import logging
@@ -25,6 +27,8 @@ from worker.turn import FollowMode, Turn
 log = logging.getLogger(__name__)
 
 POLL_EVERY = 2.0  # seconds
+LAST_LOOK = 5.0  # seconds for which the transcript is asked for once the run has ended
+LAST_LOOK_EVERY = 0.5  # seconds
 GATEWAY_AWAY = 120.0  # seconds without any answer before the run is given up
 
 
@@ -47,7 +51,7 @@ def poll_status(turn: Turn, limits: Limits, clock: RunClock) -> GatewayEnd | Out
             if status is None or status.terminal:
                 return _ended(turn, status)
             turn.switch_mode(FollowMode.POLL)
-            show_tail(turn, stopped=turn.stop_requested)
+            _show_tail(turn, stopped=turn.stop_requested)
         except GatewayError as error:
             log.info("poll.failed run_id=%s error=%s", turn.run_id, error)
         turn.pause(POLL_EVERY)
@@ -68,7 +72,7 @@ def _given_up(turn: Turn, limits: Limits, answered_at: float) -> Outcome | None:
 def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
     """Show what is still missing; without a transcript, the rest of the answer at least."""
     stopped = turn.stop_requested or (status is not None and status.status != "completed")
-    is_shown = show_tail(turn, stopped=stopped)
+    is_shown = _show_last_tail(turn, stopped=stopped)
     if status is None:
         return None
     if not is_shown:
@@ -76,15 +80,27 @@ def _ended(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
     return end_of_status(status)
 
 
-def show_tail(turn: Turn, *, stopped: bool) -> bool:
-    """Add what the gateway's transcript has beyond the log (R5); False if it has no answer yet."""
+def _show_last_tail(turn: Turn, *, stopped: bool) -> bool:
+    """The same as `_show_tail`, tried for a while; a run that was stopped ends at once. False, too,
+    if the transcript could not be read. Raises OwnershipLost."""
+    deadline = time.monotonic() + LAST_LOOK
+    while True:
+        try:
+            return _show_tail(turn, stopped=stopped)
+        except GatewayError as error:
+            log.info("tail.unread run_id=%s error=%s", turn.run_id, error)
+        if stopped or turn.stop_requested or time.monotonic() > deadline:
+            return False
+        turn.pause(LAST_LOOK_EVERY)
+        turn.check()
+
+
+def _show_tail(turn: Turn, *, stopped: bool) -> bool:
+    """Add what the gateway's transcript has beyond the log (R5); False if it has no answer yet.
+    Raises GatewayError."""
     if turn.ephemeral_id is None:
         return False
-    try:
-        transcript = read_steps(turn.gateway, turn.ephemeral_id)
-    except GatewayError as error:
-        log.info("tail.unread run_id=%s error=%s", turn.run_id, error)
-        return False
+    transcript = read_steps(turn.gateway, turn.ephemeral_id)
     if transcript is None or transcript.session_id != turn.ephemeral_id:
         return False
     _show(turn, tail(_shown(turn), transcript.messages, stopped=stopped))

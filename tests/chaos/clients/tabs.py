@@ -156,7 +156,8 @@ class OldTab(Tab):
 
 
 class ModernTab(Tab):
-    """Knows seq: comes back with its cursor, reads the session again after `resync`."""
+    """Knows seq: comes back with its cursor, reads the session again after `resync` and
+    `messages.updated`."""
 
     kind = "modern"
     cursor: tuple[str, int, int] | None = None
@@ -186,6 +187,8 @@ class ModernTab(Tab):
             self.cursor = None
             if payload.get("resync") and self.websocket is not None:
                 self._reread(self.websocket)
+        elif event.name == "messages.updated" and self.websocket is not None:
+            self._reread(self.websocket)
         elif event.seq:
             self.cursor = (event.run_id, event.epoch, event.seq)
 

@@ -33,6 +33,7 @@ from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 from tests.support.worker_stand import SESSION, WorkerStand
 from worker.gateway.models import RunStatus
+from worker.gateway.translate_events import GatewayEnd
 from worker.maintenance.reaper import Reaper
 from worker.outcome import Outcome
 from worker.run import finish, poll_status
@@ -59,6 +60,11 @@ def make_stand(make_worker: MakeWorker) -> MakeWorker:
 def waiting_run(stand: WorkerStand, queue_no: int = 1, **script: object) -> str:
     text = scripted(**{"tokens": 5, "rate": 0, **script})
     return add_run(stand.db, SESSION, text=text, queue_no=queue_no)
+
+
+@pytest.fixture(autouse=True)
+def short_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll_status, "LAST_LOOK", 0.2)
 
 
 def deltas(stand: WorkerStand, run_id: str) -> list[str]:
@@ -331,6 +337,44 @@ def test_what_was_lost_before_the_answer_is_stored_when_the_transcript_can_be_re
         ("assistant", numbered(60).split()[40:]),
     ]
     assert stand.event(run_id, "run.completed")["resync"], "clients are to read the messages"
+
+
+def test_a_transcript_that_cannot_be_read_at_the_end_is_asked_for_again(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not shown before the end, old clients never show (P25)."""
+    stand = make_stand(LEASE_SECONDS=30)
+    tool = {"after": 40, "name": "terminal", "output": "x"}
+    run_id = waiting_run(stand, tokens=60, rate=60, cut=10, tools=[tool])
+    stand.gateway.faults(sessions_error=500)
+    monkeypatch.setattr(poll_status, "LAST_LOOK", 20.0)
+    show = poll_status._ended
+
+    def readable_soon(turn: Turn, status: RunStatus | None) -> GatewayEnd | None:
+        threading.Timer(0.3, stand.gateway.clear_faults).start()
+        return show(turn, status)
+
+    monkeypatch.setattr(poll_status, "_ended", readable_soon)
+    run_turn(stand.services, run_id)
+    assert "".join(deltas(stand, run_id)).split() == numbered(60).split()
+    assert "resync" not in stand.event(run_id, "run.completed")
+
+
+def test_a_stopped_run_does_not_wait_for_a_transcript_that_cannot_be_read(
+    make_stand: Callable[..., WorkerStand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = make_stand(LEASE_SECONDS=30, STOP_TIMEOUT=60)
+    monkeypatch.setattr(poll_status, "POLL_EVERY", 0.1)
+    run_id = waiting_run(stand, tokens=1000, rate=50, cut=10)
+    stand.gateway.faults(sessions_error=500)
+    monkeypatch.setattr(poll_status, "LAST_LOOK", 20.0)
+    turn = stand.begin(run_id)
+    wait_until(lambda: fences(stand) == [1], what="it is opened")
+    wait_until(lambda: "run.reattached" in stand.names(run_id), what="its stream is lost")
+    stand.db.write(lambda tx: ask_stop(tx, OWNER, None, run_id))
+    stand.services.turns[run_id].request_stop()
+    turn.join(10)
+    assert run_row(stand.db, run_id).state == "aborted"
 
 
 class Away:
