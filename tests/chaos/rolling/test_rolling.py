@@ -21,7 +21,7 @@ SESSIONS = 12
 def test_nobody_notices_that_everything_is_replaced_while_migrating() -> None:
     if None in (find_binaries(), find_pgbouncer(), find_program("nginx")):
         pytest.skip("no PostgreSQL, no PgBouncer, or no nginx")
-    plan = plan_of(SESSIONS, 8.0, 10, web=2, workers=2, upgrade=True)
+    plan = plan_of(SESSIONS, 6.0, 8, web=2, workers=2, upgrade=True)
     stage = RollingStage(web=2, workers=2, slots=SESSIONS, from_release_before=True)
     lines: list[str] = []
     outcome = carry_out(plan, stage, say=lines.append)
