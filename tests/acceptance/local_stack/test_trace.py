@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.log_context import trace_of
+from shared.task_queue import TAKE_OVER
 from tests.acceptance.answers import talk
 from tests.acceptance.conftest import Clients
 from tests.support.http_api import ApiClient
@@ -52,6 +53,7 @@ def test_a_run_that_was_taken_over_is_one_trace_from_the_socket_to_its_end(
     client = connect(traced)
     run_id = client.run(talk(tokens=40, rate=10, tools=[{"after": 5, "name": "clock"}]), "traced")
     client.wait_for("tool.completed", lambda event: event["run_id"] == run_id)
+    first_row = flower.run(run_id, "STARTED")  # task events are sent twice a second
     dead = traced.owner_of(run_id)
     dead.signal(signal.SIGKILL)
     client.end(run_id, within=60)
@@ -84,6 +86,7 @@ def test_a_run_that_was_taken_over_is_one_trace_from_the_socket_to_its_end(
     assert abs(last["at"] - root.ended) < 0.01
     taken_over = [step["at"] for step in timeline if step["step"] == "claimed"][-1]
     assert abs(taken_over - owners[1].began) < 0.01
-    row = flower.run(run_id, "SUCCESS")
+    row = flower.run(run_id, "SUCCESS", TAKE_OVER)
+    assert first_row["worker"] != row["worker"], "of the one that died"
     assert abs(row["started"] - taken_over) < A_MESSAGE
     assert abs(row["succeeded"] - root.ended) < A_MESSAGE

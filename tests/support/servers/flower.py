@@ -8,10 +8,9 @@ from typing import Any
 import requests
 
 from deploy.local.ports import LOOPBACK, free_port
+from shared.task_queue import RUN_TURN
 from tests.support.servers.processes import RunningProcess, wait_for_http, wait_until
 from tests.support.servers.stack import TOKEN, Stack
-
-RUN = "holdfast.run_turn"
 
 
 class Flower:
@@ -38,13 +37,13 @@ class Flower:
         answer.raise_for_status()
         return list(answer.json().values())
 
-    def run(self, run_id: str, state: str) -> dict[str, Any]:
-        """The task of a run, once it is in this state."""
+    def run(self, run_id: str, state: str, task: str = RUN_TURN) -> dict[str, Any]:
+        """The task of this name that had the run, once it is in this state."""
 
         def found() -> dict[str, Any] | None:
-            of_run = [one for one in self.tasks() if one["name"] == RUN and run_id in one["args"]]
+            of_run = [one for one in self.tasks() if one["name"] == task and run_id in one["args"]]
             return next((one for one in of_run if one["state"] == state), None)
 
-        one = wait_until(found, within=20, every=0.2, what=f"{run_id} is {state}: {self.tasks()}")
+        one = wait_until(found, within=20, every=0.2, what=f"{task} of {run_id} is {state}")
         assert one is not None
         return one
