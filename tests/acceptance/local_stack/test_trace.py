@@ -51,7 +51,7 @@ def test_a_run_that_was_taken_over_is_one_trace_from_the_socket_to_its_end(
 ) -> None:
     flower = Flower(traced)
     client = connect(traced)
-    run_id = client.run(talk(tokens=40, rate=10, tools=[{"after": 5, "name": "clock"}]), "traced")
+    run_id = client.run(talk(tokens=80, rate=10, tools=[{"after": 5, "name": "clock"}]), "traced")
     client.wait_for("tool.completed", lambda event: event["run_id"] == run_id)
     first_row = flower.run(run_id, "STARTED")  # task events are sent twice a second
     dead = traced.owner_of(run_id)
