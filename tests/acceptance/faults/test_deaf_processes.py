@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from tests.support.servers.processes import wait_until
 from tests.support.servers.stack import Stack
 from tests.support.servers.tcp_proxy import TcpProxy
 from worker.liveness.watchdog import LATELY
+
+log = logging.getLogger(__name__)
 
 # DEAF_RESTARTS=20 for the long version.
 RESTARTS = int(os.environ.get("DEAF_RESTARTS", "2"))
@@ -53,11 +56,12 @@ def all_ready(stack: Stack) -> bool:
     return sorted(one.role for one in found) == ROLES and not any(one.ready for one in found)
 
 
-def wait_until_ready(stack: Stack) -> None:
+def wait_until_ready(stack: Stack) -> float:
     """Wait until all roles have been ready for so long that each must have heard a message of its
-    own since. One that has ended is started again, as by a supervisor. A failure says which is not
-    ready, and what it wrote."""
-    since = [time.monotonic()]
+    own since; the seconds until they were. One that has ended is started again, as by a supervisor.
+    A failure says which is not ready, and what it wrote."""
+    began = time.monotonic()
+    since = [began]
 
     def steady() -> bool:
         if stack.revive() or not all_ready(stack):
@@ -68,6 +72,7 @@ def wait_until_ready(stack: Stack) -> None:
         wait_until(steady, within=BACK_WITHIN, what="all ready", every=0.2)
     except AssertionError:
         raise AssertionError(f"{said(stack)}\n{stack.logs()}") from None
+    return since[0] - began
 
 
 def all_unready(stack: Stack) -> bool:
@@ -88,6 +93,7 @@ def test_after_each_fault_of_redis_all_hear_again_and_meanwhile_they_live(
     stack, proxy = proxied
     wait_until_ready(stack)
     assert probe(stack, "ready") == 0
+    took = []
     for number in range(RESTARTS):
         if number % 2:
             proxy.swallow()  # what is open falls silent, new connections work
@@ -97,7 +103,8 @@ def test_after_each_fault_of_redis_all_hear_again_and_meanwhile_they_live(
             assert probe(stack, "live") == 0
             assert probe(stack, "ready", "worker") == 1
             stack.redis.restart()
-        wait_until_ready(stack)
+        took.append(wait_until_ready(stack))
+    log.info("seconds until all were ready again: %s", [round(seconds, 1) for seconds in took])
     client = connect(stack)
     assert_whole(client, client.run(talk(20), new_session()), 20)
 
