@@ -12,7 +12,8 @@ LOAD: Final = 0.6  # of a core that one process may use on average; each uses on
 WEB_TOKEN_US: Final = 40  # microseconds of CPU per token that reaches one socket
 WORKER_TOKEN_US: Final = 60
 REDIS_TOKEN_US: Final = 20
-RUN_MS: Final = 40  # milliseconds of CPU for start and end of a run, half in web, half in worker
+WEB_RUN_MS: Final = 15  # milliseconds of CPU for start and end of a run
+WORKER_RUN_MS: Final = 25
 RUN_SECONDS: Final = 20  # how long a run takes
 SOCKETS: Final = 5_000  # of one web process: it opens 1,500 a second when all come back
 IDLE_SOCKETS_LOAD: Final = 0.01  # of a core for so many idle ones
@@ -45,9 +46,10 @@ def capacity(users: int, *, active: float = 0.05, rate: float = 50.0) -> Capacit
     tokens per second of a run. Two of each role is the least, so that one may be replaced."""
     live = math.ceil(users * active)
     tokens = live * rate
-    starts = live / RUN_SECONDS * RUN_MS / 2 / 1000
-    web_load = tokens * WEB_TOKEN_US / 1e6 + users / SOCKETS * IDLE_SOCKETS_LOAD + starts
-    worker_load = tokens * WORKER_TOKEN_US / 1e6 + starts
+    starts = live / RUN_SECONDS  # and ends, per second
+    web_load = tokens * WEB_TOKEN_US / 1e6 + starts * WEB_RUN_MS / 1e3
+    web_load += users / SOCKETS * IDLE_SOCKETS_LOAD
+    worker_load = tokens * WORKER_TOKEN_US / 1e6 + starts * WORKER_RUN_MS / 1e3
     web = max(2, _processes(web_load), math.ceil(users / SOCKETS) + 1)
     workers = max(2, _processes(worker_load), math.ceil(live / RUNS) + 1)
     others = 3  # two maintenance processes and beat

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.bench.__main__ import PLOTS
 from tests.bench.compare import sound
+from tests.bench.load.databases import POSTGRESQL, SQLITE, databases
 from tests.bench.load.measured_stack import MeasuredStack
 from tests.bench.load.plan import Load
 from tests.bench.starts import AT_ONCE
@@ -32,20 +33,22 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("load", choices=list(LOADS), nargs="?", default="flat-out")
+    parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE)
     parser.add_argument("--folder", type=Path, default=PLOTS)
     parser.add_argument("--raw", action="store_true", help="collapsed stacks instead of SVG")
     chosen = parser.parse_args()
     found = shutil.which("py-spy", path=Path(sys.executable).parent) or shutil.which("py-spy")
     if found is None:
         sys.exit("py-spy is not installed: pip install py-spy")
-    stack = MeasuredStack()
-    try:
-        stack.start()
-        stack.through(Load(1, 20))
-        for file in record(stack, LOADS[chosen.load], found, chosen):
-            print(file)
-    finally:
-        stack.stop()
+    with databases((chosen.database,)) as fresh:
+        stack = MeasuredStack(database_url=fresh[chosen.database]())
+        try:
+            stack.start()
+            stack.through(Load(1, 20))
+            for file in record(stack, LOADS[chosen.load], found, chosen):
+                print(file)
+        finally:
+            stack.stop()
 
 
 def record(
