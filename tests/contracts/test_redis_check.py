@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -15,17 +16,28 @@ import pytest
 from deploy.commands.doctor_checks import examine
 from deploy.commands.doctor_finding import FAULT
 from deploy.local.embedded_redis import RedisBinary
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, free_port, is_free
 from shared.errors import SettingsError
 from shared.redis_check import require_usable
 from shared.settings import Settings
 from tests.support.servers.processes import wait_until
 from tests.support.servers.redis_server import RedisServer
 
+BUS_ABOVE = 10_000  # the second port of a cluster's node, above its first one
+BUS_PORTS = range(61_000, 65_536)  # which the system gives to nobody who takes any port
+
+
+def _port_of_a_node() -> int:
+    ports = [port - BUS_ABOVE for port in BUS_PORTS]
+    random.shuffle(ports)
+    return next(
+        port for port in ports if is_free(LOOPBACK, port) and is_free(LOOPBACK, port + BUS_ABOVE)
+    )
+
 
 @pytest.fixture
 def cluster_node(redis_binary: RedisBinary) -> Iterator[str]:
-    server = RedisServer(redis_binary, "cluster-enabled yes\n")
+    server = RedisServer(redis_binary, "cluster-enabled yes\n", _port_of_a_node())
     yield server.url
     server.stop()
 

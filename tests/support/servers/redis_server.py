@@ -24,9 +24,14 @@ def binary_of(kind: str) -> RedisBinary | None:
 class RedisServer:
     """A running server in a folder of its own, on a port of its own."""
 
-    def __init__(self, binary: RedisBinary | None = None, extra: str = "") -> None:
-        """Start it and wait until it answers. `extra`: lines for its configuration."""
+    def __init__(
+        self, binary: RedisBinary | None = None, extra: str = "", port: int | None = None
+    ) -> None:
+        """Start it and wait until it answers. `extra`: lines for its configuration; `port`: a free
+        one, else any is taken."""
         self.directory = Path(tempfile.mkdtemp(prefix="holdfast-redis-"))
+        if port is not None:
+            (self.directory / "port").write_text(f"{port}\n")
         self._server = EmbeddedRedis.prepare(binary or packaged_binary(), self.directory, extra)
         self._start()
 
