@@ -44,6 +44,19 @@ def test_a_conversation_with_all_that_it_may_have(tab: Tab, axe: str, theme: Any
     tab.page.click("button:has-text('Deny')")
 
 
+def test_a_tool_and_a_question_after_text_without_a_heading(tab: Tab, axe: str, theme: Any) -> None:
+    tab.page.emulate_media(color_scheme=theme)
+    tool = '{"after": 2, "name": "terminal", "output": "x"}'
+    tab.send(
+        f'[[demo {{"say": "Plain words only.", "tools": [{tool}], "approval": {{"after": 3}}}}]]'
+    )
+    tab.page.locator(".question").wait_for()
+    tab.page.locator("details.tool > summary").click()
+    tab.page.locator(".tool .raw").first.wait_for()
+    assert barriers(tab, axe) == []
+    tab.page.click("button:has-text('Deny')")
+
+
 def test_signing_in(tabs: Tabs, axe: str, theme: Any) -> None:
     tab = tabs()
     tab.page.emulate_media(color_scheme=theme)

@@ -11,7 +11,7 @@ globalThis.shown = (() => {
 
   const raw = (element, title) => {
     const found = [...element.querySelectorAll(".raw")].find(
-      (one) => one.querySelector("h3").textContent === title,
+      (one) => one.querySelector("h2").textContent === title,
     );
     return found?.querySelector("pre").textContent ?? "";
   };

@@ -82,7 +82,7 @@ function Raw({ title, text }: { title: string; text: string }) {
   const shown = isWhole ? text : text.slice(0, SHOWN);
   return (
     <div className="raw">
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <pre tabIndex={0} dir="ltr">
         {prettyJson(shown)}
       </pre>

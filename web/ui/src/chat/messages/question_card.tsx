@@ -14,7 +14,7 @@ export function QuestionCard({ question, canAnswer, onAnswer }: Props) {
   const labelOf = (choice: string) => choices[choice]?.label ?? choice;
   return (
     <section className="question" aria-label={QUESTION.label}>
-      <h3>{QUESTION.title}</h3>
+      <h2>{QUESTION.title}</h2>
       {question.description && <p dir="auto">{question.description}</p>}
       {question.command && (
         <pre tabIndex={0} dir="ltr">
