@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -197,15 +196,22 @@ def test_maintenance_that_is_told_to_stop_deletes_no_more(stand: WorkerStand) ->
 def test_others_get_most_of_the_time_between_two_transactions(
     stand: WorkerStand, retention: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rested: list[float] = []
-    monkeypatch.setattr("shared.retention.sleep", rested.append)
     for number in range(3):
         add(stand, f"old-{number}", days=10)
-    began = time.monotonic()
-    assert retention(RETENTION_DAYS=1).clean_up()["sessions"] == 3
-    took = time.monotonic() - began
-    assert len(rested) in (2, 3)
-    assert sum(rested) > 3 * took  # a transaction takes a ninth of its pause
+    now = [0.0]
+    rested: list[float] = []
+    monkeypatch.setattr("shared.retention.monotonic", lambda: now[0])
+    monkeypatch.setattr("shared.retention.sleep", rested.append)
+    keeper = retention(RETENTION_DAYS=1)
+    delete = keeper._deleter.delete_idle
+
+    def slow(owner: str, session_ids: Any, which: Any) -> set[str]:
+        now[0] += 0.4
+        return delete(owner, session_ids, which)
+
+    monkeypatch.setattr(keeper._deleter, "delete_idle", slow)
+    assert keeper.clean_up()["sessions"] == 3
+    assert rested == pytest.approx([1.6, 1.6, 1.6])  # four times as long as each took
 
 
 def test_the_shorter_a_transaction_was_the_more_sessions_go_in_the_next(
