@@ -1,10 +1,14 @@
 """The limit of live runs of a profile, over all workers (R7)."""
 
-from sqlalchemy import func, select, text
+from functools import reduce
+from operator import add
+from typing import Any, Final
+
+from sqlalchemy import Integer, String, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
-from shared.db.constants import constants
 from shared.db.models import RunRow
+from shared.db.runs.not_done import in_index_order
 from shared.protocol.run_states import LIVE
 
 
@@ -19,14 +23,20 @@ def has_permit(tx: Session, profile: str, most: int) -> bool:
 
 def free_permits(tx: Session, profile: str, most: int) -> int:
     """How many more runs of the profile may become live now, without a lock; `most` is not 0."""
-    # As all that are live; said for the index of the runs that are not done.
-    mine = (
-        RunRow.profile == profile,
-        RunRow.state.in_(constants(LIVE)),
-        RunRow.announced_at.is_(None),
-    )
-    live = tx.scalar(select(func.count()).select_from(RunRow).where(*mine)) or 0
+    live = tx.scalar(_LIVE_RUNS, {"of_profile": profile, "most": most}) or 0
     return max(0, most - live)
+
+
+def _live_runs() -> Any:
+    """How many runs of the profile `of_profile` are live, up to `most` in each state."""
+    return select(reduce(add, map(_live_in, sorted(LIVE))))
+
+
+def _live_in(state: str) -> Any:
+    of_profile = RunRow.profile == bindparam("of_profile", type_=String)
+    some = in_index_order(select(RunRow.lease_until), state).where(of_profile)
+    some = some.limit(bindparam("most", type_=Integer))
+    return select(func.count()).select_from(some.subquery()).scalar_subquery()
 
 
 def _lock_profile(tx: Session, profile: str) -> None:
@@ -34,3 +44,6 @@ def _lock_profile(tx: Session, profile: str) -> None:
     if tx.get_bind().dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtext('holdfast.permits'), hashtext(:name))")
         tx.execute(lock, {"name": profile})
+
+
+_LIVE_RUNS: Final = _live_runs()  # built once: to build it costs more than to execute it

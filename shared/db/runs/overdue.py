@@ -15,12 +15,11 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow, is_past
 from shared.db.constants import constants
 from shared.db.models import RunRow
+from shared.db.runs.not_done import in_index_order
 from shared.protocol.run_states import LIVE
 
-# No live run has been announced; said for the index of the runs that are not done. Without it each
-# tick would read all runs that there are.
-_LIVE = (RunRow.state.in_(constants(LIVE)), RunRow.announced_at.is_(None))
-_LAPSED = (*_LIVE, RunRow.lease_until < DbNow())
+_IS_LIVE = RunRow.state.in_(constants(LIVE))
+_LAPSED = RunRow.lease_until < DbNow()
 
 
 def ping(tx: Session) -> None:
@@ -28,23 +27,16 @@ def ping(tx: Session) -> None:
     tx.execute(text("SELECT 1"))
 
 
-def lapsed(tx: Session, limit: int) -> list[str]:
-    """Return live runs whose lease has lapsed, the longest first."""
-    rows = tx.scalars(select(RunRow.id).where(*_LAPSED).order_by(RunRow.lease_until).limit(limit))
-    return list(rows)
-
-
 def lapsed_runs(tx: Session, seconds: float, limit: int) -> list[str]:
-    """Return lapsed runs for which no message was sent since they lapsed, or for `seconds`.
+    """Return live runs whose lease has lapsed and for which no message was sent since, or for
+    `seconds`; of each state the longest first.
 
     Each is marked as enqueued now: one message per lapse, and another one if that was lost.
     """
-    found = tx.scalars(
-        select(RunRow.id)
-        .where(*_LAPSED, _not_sent(seconds))
-        .order_by(RunRow.lease_until)
-        .limit(limit)
-    ).all()
+    found: list[str] = []
+    for state in sorted(LIVE):
+        query = in_index_order(select(RunRow.id), state).where(_LAPSED, _not_sent(seconds))
+        found += tx.scalars(query.limit(limit - len(found)))
     return [run_id for run_id in found if _mark_lapsed(tx, run_id, seconds)]
 
 
@@ -56,7 +48,7 @@ def _not_sent(seconds: float) -> ColumnElement[bool]:
 def _mark_lapsed(tx: Session, run_id: str, seconds: float) -> bool:
     marked = tx.execute(
         update(RunRow)
-        .where(RunRow.id == run_id, *_LAPSED, _not_sent(seconds))
+        .where(RunRow.id == run_id, _IS_LIVE, _LAPSED, _not_sent(seconds))
         .values(enqueued_at=DbNow())
         .returning(RunRow.id)
     )
@@ -66,13 +58,12 @@ def _mark_lapsed(tx: Session, run_id: str, seconds: float) -> bool:
 def leases_beyond(tx: Session, seconds: float, limit: int) -> list[tuple[str, int, float]]:
     """Return (run id, fence, lease) of live runs whose lease ends later than in `seconds`: no owner
     takes one so long, so it was taken before the clock was set back."""
-    rows = tx.execute(
-        select(RunRow.id, RunRow.fence, RunRow.lease_until)
-        .where(*_LIVE, RunRow.lease_until > DbNow() + seconds)
-        .order_by(RunRow.lease_until.desc())
-        .limit(limit)
-    )
-    return [(row.id, row.fence, row.lease_until) for row in rows]
+    found: list[tuple[str, int, float]] = []
+    for state in sorted(LIVE):
+        query = in_index_order(select(RunRow.id, RunRow.fence, RunRow.lease_until), state)
+        query = query.where(RunRow.lease_until > DbNow() + seconds).limit(limit - len(found))
+        found += [(row.id, row.fence, row.lease_until) for row in tx.execute(query)]
+    return found
 
 
 def end_lease(tx: Session, run_id: str, fence: int, until: float) -> bool:
@@ -83,7 +74,7 @@ def end_lease(tx: Session, run_id: str, fence: int, until: float) -> bool:
             RunRow.id == run_id,
             RunRow.fence == fence,
             RunRow.lease_until == until,
-            RunRow.state.in_(constants(LIVE)),
+            _IS_LIVE,
         )
         .values(lease_until=DbNow() - 1.0)
         .returning(RunRow.id)

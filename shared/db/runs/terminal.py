@@ -19,9 +19,9 @@ from sqlalchemy import JSON, Double, Integer, Row, bindparam, delete, func, sele
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.constants import constants
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
+from shared.db.runs.not_done import in_index_order
 from shared.db.runs.queue.fair_order import make_next_due
 from shared.db.runs.session_queue import next_queued
 from shared.db.runs.state import move, update_state
@@ -254,13 +254,10 @@ def mark_announced_before(tx: Session, run_id: str, session: tuple[str, str]) ->
 
 
 def unannounced(tx: Session, limit: int) -> list[str]:
-    """Return ended runs whose ends are not announced, oldest first."""
-    # The state is said for the index of the runs that are not done: many may wait in it.
-    has_ended = RunRow.state.in_(constants(ENDED))
-    rows = tx.scalars(
-        select(RunRow.id)
-        .where(has_ended, RunRow.announced_at.is_(None), RunRow.terminal_seq.is_not(None))
-        .order_by(RunRow.ended_at)
-        .limit(limit)
-    )
-    return list(rows)
+    """Return ended runs whose ends are not announced, at most `limit`, oldest first."""
+    found: list[tuple[float, str]] = []
+    for state in sorted(ENDED):
+        query = in_index_order(select(RunRow.ended_at, RunRow.id), state)
+        query = query.where(RunRow.terminal_seq.is_not(None)).limit(limit)
+        found += [(row.ended_at, row.id) for row in tx.execute(query)]
+    return [run_id for _, run_id in sorted(found)[:limit]]

@@ -1,5 +1,6 @@
 """Where waiting runs are in the queue, and how long that may take: hints for people who wait."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -7,8 +8,8 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
-from shared.db.constants import constants
 from shared.db.models import RunRow
+from shared.db.runs.not_done import in_index_order
 from shared.db.runs.queue.claim_next import due_profiles, first_due
 from shared.protocol.run_states import LIVE
 
@@ -48,12 +49,15 @@ def places(tx: Session, most: int = SHOWN) -> dict[str, Place]:
 def _pace(tx: Session) -> dict[str, float]:
     """Seconds from one start to the next, by profile."""
     age = DbNow() - func.coalesce(RunRow.first_claimed_at, RunRow.created_at)
-    rows = tx.execute(
-        select(RunRow.profile, func.count().label("live"), func.avg(age).label("age"))
-        .where(RunRow.state.in_(constants(LIVE)), RunRow.announced_at.is_(None))
-        .group_by(RunRow.profile)
-    )
-    return {row.profile: 2 * max(0.0, row.age) / row.live for row in rows}
+    live: Counter[str] = Counter()
+    ages: dict[str, float] = defaultdict(float)  # of all that are live together
+    for state in sorted(LIVE):
+        some = in_index_order(select(RunRow.profile, age.label("age")), state).subquery()
+        columns = (some.c.profile, func.count().label("live"), func.sum(some.c.age).label("age"))
+        for row in tx.execute(select(*columns).group_by(some.c.profile)):
+            live[row.profile] += row.live
+            ages[row.profile] += row.age
+    return {name: 2 * max(0.0, ages[name]) / count**2 for name, count in live.items()}
 
 
 def _estimate(position: int, pace: float | None) -> float | None:

@@ -82,7 +82,7 @@ def test_leases_that_no_owner_can_have_are_found_and_end_only_as_they_were_found
     assert not db.write(lambda tx: overdue.end_lease(tx, run_id, 1, until + 1))
     assert not db.write(lambda tx: overdue.end_lease(tx, run_id, 2, until))
     assert db.write(lambda tx: overdue.end_lease(tx, run_id, 1, until))
-    assert db.read(lambda tx: overdue.lapsed(tx, 10)) == [run_id]
+    assert db.write(lambda tx: overdue.lapsed_runs(tx, 0.0, 10)) == [run_id]
 
 
 def test_what_is_due_at_the_gateway_is_due_though_its_time_is_beyond_its_pause(

@@ -411,7 +411,7 @@ def test_lapsed_runs_are_found_by_the_databases_clock(db: Database) -> None:
     lapsed = taken(db, add_run(db, None), lease=0.05)
     taken(db, add_run(db, None))
     deadline = time.monotonic() + 5
-    while not (found := db.read(lambda s: overdue.lapsed(s, 10))):
+    while not (found := db.write(lambda s: overdue.lapsed_runs(s, 0.0, 10))):
         assert time.monotonic() < deadline
     assert found == [lapsed.run_id]
 

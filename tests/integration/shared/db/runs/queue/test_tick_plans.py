@@ -15,9 +15,10 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from shared.db.database import Database
-from shared.db.runs.overdue import lapsed, lapsed_runs, leases_beyond
+from shared.db.runs.overdue import lapsed_runs, leases_beyond
 from shared.db.runs.queue.claim_next import claim_next, wake_paused
 from shared.db.runs.queue.due import START, count_due, due_runs, number_missed
+from shared.db.runs.queue.places import places
 from shared.db.runs.terminal import unannounced
 from shared.db.sessions.read import live_sessions
 from tests.support.rows import add_run
@@ -31,17 +32,18 @@ READ = re.compile(r"actual time=\S+ rows=(\d+)|Rows Removed by Filter: (\d+)")
 Work = Callable[[Session], object]
 OF_TICKS: dict[str, Work] = {
     "ends to announce": lambda tx: unannounced(tx, LIMIT),
-    "lapsed leases": lambda tx: lapsed(tx, LIMIT),
     "lapsed and not sent": lambda tx: lapsed_runs(tx, 10.0, LIMIT),
     "leases of the future": lambda tx: leases_beyond(tx, 30.0, LIMIT),
-    "how many may start": lambda tx: count_due(tx, lambda profile: 50, LIMIT),
-    "sessions with a live run": live_sessions,  # not of ticks, but of pages that wait
+    "sessions with a live run": live_sessions,  # these two are not of ticks, but of pages that wait
+    "places in the queue": lambda tx: places(tx, LIMIT),
 }
 OF_CLAIMS: dict[str, Work] = {
     "the next": lambda tx: claim_next(tx, "w", 60.0),
+    "the next of a profile with a limit": lambda tx: claim_next(tx, "w", 60.0, lambda profile: 50),
     "pauses": lambda tx: wake_paused(tx, LIMIT),
     "due without a number": lambda tx: number_missed(tx, START, LIMIT),
     "how many are due": lambda tx: count_due(tx, lambda profile: 0, LIMIT),
+    "how many may start": lambda tx: count_due(tx, lambda profile: 50, LIMIT),
     "which are due": lambda tx: due_runs(tx, lambda profile: 0, LIMIT),
 }
 
@@ -53,12 +55,12 @@ def test_however_many_wait_few_rows_are_read(db: Database, name: str) -> None:
     _read_few(db, (OF_TICKS | OF_CLAIMS)[name])
 
 
-@pytest.mark.parametrize("name", OF_CLAIMS)
+@pytest.mark.parametrize("name", [*OF_TICKS, *OF_CLAIMS])
 def test_however_many_have_just_come_few_rows_are_read(db: Database, name: str) -> None:
     add_run(db, None, state="completed", ended_at=1.0, terminal_seq=1, announced_at=1.0)
     _analyze(db)
     add_waiting(db, runs=WAITING, owners=60)
-    _read_few(db, OF_CLAIMS[name])
+    _read_few(db, (OF_TICKS | OF_CLAIMS)[name])
 
 
 def _analyze(db: Database) -> None:
