@@ -37,6 +37,7 @@ from worker.app import build
 from worker.drain import drain
 from worker.liveness.beat_health import BeatHealth
 from worker.liveness.process_health import ProcessHealth
+from worker.liveness.watchdog import DEAF_AFTER_IN_EVENT_LOOP
 from worker.maintenance.standby_reaper import LastTick, StandbyReaper
 from worker.maintenance.system_metrics import SystemMetrics
 from worker.measure import measure_worker
@@ -104,7 +105,7 @@ def run_maintenance(settings: Settings) -> None:
     registries = [worker_metrics.REGISTRY, system_metrics.REGISTRY]
     for service in metrics_of_process(settings, "maintenance", registries):
         service.start()
-    health = ProcessHealth("maintenance", app, services, {})
+    health = ProcessHealth("maintenance", app, services, {}, DEAF_AFTER_IN_EVENT_LOOP)
 
     def started(sender: Any, **_: Any) -> None:
         health.start(sender)

@@ -26,12 +26,14 @@ class ProcessHealth:
         app: Celery,
         services: Services,
         loops: Mapping[str, Callable[[], bool]],
+        deaf_after: float = DEAF_AFTER,
     ) -> None:
-        """`loops`: name -> whether it lives, of the loops that the process cannot do without."""
+        """`loops`: name -> whether it lives, of the loops that the process cannot do without.
+        `deaf_after`: seconds without an echo after which the process ends."""
         self._loops = loops
         self._services = services
         self._redis = command_client(services.settings.redis_url)
-        silence = Silence(DEAF_AFTER, time.monotonic())
+        silence = Silence(deaf_after, time.monotonic())
         name = services.name.rpartition(":")[2]
         self._echo = ConsumerEcho(app, name, lambda: silence.heard(time.monotonic()))
         self._echo.register()

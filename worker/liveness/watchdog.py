@@ -18,7 +18,9 @@ from worker.liveness.silence import Silence
 log = logging.getLogger(__name__)
 
 CHECK_EVERY: Final = 3.0  # seconds
-DEAF_AFTER: Final = 20.0  # seconds; Celery itself reconnects within about ten
+DEAF_AFTER: Final = 20.0  # seconds; a green consumer reconnects by itself within about fifteen
+# One that waits in Celery's event loop never notices that its connection has fallen silent.
+DEAF_AFTER_IN_EVENT_LOOP: Final = 12.0
 LATELY: Final = 10.0  # seconds
 HARD_END: Final = 1  # exit code
 
