@@ -8,7 +8,7 @@ from sqlalchemy import Integer, String, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from shared.db.models import RunRow
-from shared.db.runs.not_done import in_index_order
+from shared.db.runs.not_done import not_done_in
 from shared.protocol.run_states import LIVE
 
 
@@ -34,7 +34,7 @@ def _live_runs() -> Any:
 
 def _live_in(state: str) -> Any:
     of_profile = RunRow.profile == bindparam("of_profile", type_=String)
-    some = in_index_order(select(RunRow.lease_until), state).where(of_profile)
+    some = not_done_in(select(RunRow.lease_until), state).where(of_profile)
     some = some.limit(bindparam("most", type_=Integer))
     return select(func.count()).select_from(some.subquery()).scalar_subquery()
 

@@ -1,9 +1,9 @@
 """Runs that are not done, read without those that wait, of which there may be a hundred thousand.
 
 Problem: the index `runs_not_done` (state, lease_until) has all of them. While the statistics of
-PostgreSQL say that there are few, as they do when very many have just come, any index seems as good
-to it as another, and it reads one from end to end. Idea: one state in each statement, in the order
-of this index, which no other has.
+PostgreSQL say that there are few, as they do when very many have just come, it may as well read
+another index from end to end for runs that are in one of several states. Idea: one state in each
+statement. Then it looks that state up in this index.
 """
 
 from typing import TypeVarTuple
@@ -16,7 +16,7 @@ from shared.db.models import RunRow
 Columns = TypeVarTuple("Columns")
 
 
-def in_index_order(query: Select[*Columns], state: str) -> Select[*Columns]:
+def not_done_in(query: Select[*Columns], state: str) -> Select[*Columns]:
     """Return the query for runs in this state that are not done, the first to lapse first."""
     mine = (RunRow.state == constant(state), RunRow.announced_at.is_(None))
     return query.where(*mine).order_by(RunRow.lease_until)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow, is_past
 from shared.db.constants import constants
 from shared.db.models import RunRow
-from shared.db.runs.not_done import in_index_order
+from shared.db.runs.not_done import not_done_in
 from shared.protocol.run_states import LIVE
 
 _IS_LIVE = RunRow.state.in_(constants(LIVE))
@@ -35,7 +35,7 @@ def lapsed_runs(tx: Session, seconds: float, limit: int) -> list[str]:
     """
     found: list[str] = []
     for state in sorted(LIVE):
-        query = in_index_order(select(RunRow.id), state).where(_LAPSED, _not_sent(seconds))
+        query = not_done_in(select(RunRow.id), state).where(_LAPSED, _not_sent(seconds))
         found += tx.scalars(query.limit(limit - len(found)))
     return [run_id for run_id in found if _mark_lapsed(tx, run_id, seconds)]
 
@@ -60,7 +60,7 @@ def leases_beyond(tx: Session, seconds: float, limit: int) -> list[tuple[str, in
     takes one so long, so it was taken before the clock was set back."""
     found: list[tuple[str, int, float]] = []
     for state in sorted(LIVE):
-        query = in_index_order(select(RunRow.id, RunRow.fence, RunRow.lease_until), state)
+        query = not_done_in(select(RunRow.id, RunRow.fence, RunRow.lease_until), state)
         query = query.where(RunRow.lease_until > DbNow() + seconds).limit(limit - len(found))
         found += [(row.id, row.fence, row.lease_until) for row in tx.execute(query)]
     return found

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from shared.db.clock import DbNow
 from shared.db.locks import lock_run, lock_session_of
 from shared.db.models import MessageRow, RunRow, SessionRow
-from shared.db.runs.not_done import in_index_order
+from shared.db.runs.not_done import not_done_in
 from shared.db.runs.queue.fair_order import make_next_due
 from shared.db.runs.session_queue import next_queued
 from shared.db.runs.state import move, update_state
@@ -257,7 +257,7 @@ def unannounced(tx: Session, limit: int) -> list[str]:
     """Return ended runs whose ends are not announced, at most `limit`, oldest first."""
     found: list[tuple[float, str]] = []
     for state in sorted(ENDED):
-        query = in_index_order(select(RunRow.ended_at, RunRow.id), state)
+        query = not_done_in(select(RunRow.ended_at, RunRow.id), state)
         query = query.where(RunRow.terminal_seq.is_not(None)).limit(limit)
         found += [(row.ended_at, row.id) for row in tx.execute(query)]
     return [run_id for _, run_id in sorted(found)[:limit]]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from shared.db.clock import DbNow
 from shared.db.models import RunRow
-from shared.db.runs.not_done import in_index_order
+from shared.db.runs.not_done import not_done_in
 from shared.db.runs.queue.claim_next import due_profiles, first_due
 from shared.protocol.run_states import LIVE
 
@@ -52,7 +52,7 @@ def _pace(tx: Session) -> dict[str, float]:
     live: Counter[str] = Counter()
     ages: dict[str, float] = defaultdict(float)  # of all that are live together
     for state in sorted(LIVE):
-        some = in_index_order(select(RunRow.profile, age.label("age")), state).subquery()
+        some = not_done_in(select(RunRow.profile, age.label("age")), state).subquery()
         columns = (some.c.profile, func.count().label("live"), func.sum(some.c.age).label("age"))
         for row in tx.execute(select(*columns).group_by(some.c.profile)):
             live[row.profile] += row.live
