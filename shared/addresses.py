@@ -65,7 +65,7 @@ def database_url(text: str) -> str:
     """Return the address of a database for SQLAlchemy, with the driver that Holdfast uses."""
     dialect = text.partition("://")[0].partition("+")[0].lower()
     if dialect in POSTGRESQL:
-        _, parts = _split(text, port=False)
+        parts = _split_each_host(text)
         names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
         _only(names, LIBPQ, "options are those of libpq, such as sslmode=require", parts)
         return f"postgresql+psycopg://{_with_hosts_behind(text.partition('://')[2])}"
@@ -260,16 +260,25 @@ def host_name(text: str) -> str:
     return text
 
 
-def _split(text: str, *, port: bool = True) -> tuple[str, SplitResult]:
-    """The scheme in lower case, and the parts. `port`: whether one host with one port stands there,
-    not several."""
+def _split_each_host(text: str) -> SplitResult:
+    """The parts of a URL in which several hosts may stand, with one of them. Newer versions of
+    Python take no brackets behind the first host."""
+    scheme, mark, rest = text.partition("://")
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    account, at, hosts = place.rpartition("@")
+    front, behind = f"{scheme}{mark}{account}{at}", rest.removeprefix(place)
+    return [_split(f"{front}{host}{behind}")[1] for host in hosts.split(",")][0]
+
+
+def _split(text: str) -> tuple[str, SplitResult]:
+    """The scheme in lower case, and the parts."""
     if re.search(r"[\x00-\x20\x7f\ud800-\udfff]", text):
         raise ValueError("has a space, a line break or a control character inside it")
     if "://" not in text:
         raise ValueError("needs a URL, with :// behind its first word")
     try:
         parts = urlsplit(text)
-        _ = parts.port if port or "," not in parts.netloc.rpartition("@")[2] else None
+        _ = parts.port  # raises, if it is none
     except ValueError:
         raise ValueError(f"cannot be read as a URL; {ENCODE}") from None
     if parts.fragment:

@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from shared.conversation.tokens import VOCABULARY
 from tests.acceptance.answers import assert_whole, numbered, talk
 from tests.acceptance.local_stack.test_up import processes_of
 from tests.support.clients.socket_client import ClientLoop, SocketClient
+from tests.support.earlier_release import unpack_release
 from tests.support.gateways.demo_gateway import DemoGateway
 from tests.support.servers.processes import Processes, RunningProcess, wait_until
 
@@ -34,9 +34,7 @@ THEIRS = ("REDIS_URL", "DATABASE_URL", "AUTH_TOKEN", "AUTH_DISABLED", "HERMES_AP
 @pytest.fixture
 def previous(tmp_path: Path) -> Path:
     """The tree of the version before."""
-    tree = tmp_path / "previous"
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tree, filter="data")
+    tree = unpack_release(ARCHIVE, tmp_path / "previous")
     shutil.copy(VOCABULARY, tree / "shared" / "vocabulary" / VOCABULARY.name)
     return tree
 

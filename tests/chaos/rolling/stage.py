@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 from deploy.local.ports import free_port
@@ -21,6 +20,7 @@ from shared.conversation.tokens import VOCABULARY
 from tests.chaos.clients.streams import Streams
 from tests.chaos.evidence.evidence import Row
 from tests.chaos.stage import Stage
+from tests.support.earlier_release import unpack_release
 from tests.support.http_api import ApiClient
 from tests.support.paths import ROOT
 from tests.support.servers.processes import RunningProcess
@@ -99,9 +99,7 @@ class RollingStage(Stage):
 
 
 def _unpacked(folder: Path) -> Path:
-    tree = folder / "release-before"
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tree, filter="data")
+    tree = unpack_release(ARCHIVE, folder / "release-before")
     target = tree / "shared" / "conversation" / "vocabulary"
     target.mkdir(exist_ok=True)
     shutil.copy(VOCABULARY, target / VOCABULARY.name)

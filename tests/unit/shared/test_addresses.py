@@ -75,6 +75,7 @@ def test_databases(given: str, understood: str) -> None:
         (f"postgresql://u:1#{SECRET}@h/d", "%23"),
         (f"postgresql://u:1?{SECRET}@h/d", "%3F"),
         ("postgresql://h:port/d", "URL"),
+        ("postgresql://a:1,b:port/d", "URL"),
         ("postgresql://[::1/d", "URL"),
         ("postgresql://h/d\nx", "line break"),
         ("mysql://h/d", "postgresql://"),

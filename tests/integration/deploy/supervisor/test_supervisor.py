@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,14 @@ import redis
 from tests.support.servers.processes import Processes, RunningProcess, is_alive, wait_until
 
 Start = Callable[..., RunningProcess]
+
+
+@pytest.fixture(autouse=True)
+def _terminal() -> Iterator[None]:
+    """As started from a terminal: below `nohup` processes ignore that it was closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
