@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -14,9 +15,9 @@ from shared.db.models import RunRow
 CHUNK = 2000  # rows
 
 
-def add_waiting(db: Database, *, runs: int, owners: int, text: str = "wait") -> None:
+def add_waiting(db: Database, *, runs: int, owners: int, texts: Sequence[str] = ("wait",)) -> None:
     """`runs` due runs without sessions, spread over `owners`, as if each owner had sent its own one
-    after the other."""
+    after the other, the `texts` in turn."""
     for first in range(0, runs, CHUNK):
         rows = [
             {
@@ -24,7 +25,7 @@ def add_waiting(db: Database, *, runs: int, owners: int, text: str = "wait") -> 
                 "owner": f"owner_{n % owners:04d}",
                 "profile": "default",
                 "state": "queued",
-                "input": text,
+                "input": texts[n % len(texts)],
                 "payload_hash": "",
                 "queue_no": 1,
                 "due_no": math.floor(n / owners),

@@ -23,6 +23,7 @@ from tests.bench.overload.crowd import (
 )
 from tests.bench.overload.timeline import Timeline
 from tests.bench.sessions import seed
+from tests.support.gateways.demo_gateway import scripted
 from tests.support.servers.processes import wait_until
 from tests.support.waiting_runs import add_waiting
 from worker.app import build
@@ -30,6 +31,9 @@ from worker.maintenance.reaper import Reaper
 
 Figures = dict[str, Any]
 TICKS = 20
+# Of a run's time. Twenty runs that began together would end together, if all took as long, and a
+# slot would be free only then.
+PARTS = (0.5, 0.65, 0.8, 1.0, 1.2, 1.35, 1.5)
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,11 @@ def waiting(database_url: str, sizes: Sizes, timeline: Timeline) -> Figures:
         timeline.phase("few wait")
         few = _goodput(people, sizes, 0.9 * sizes.slots / sizes.run_seconds)
         wait_until_idle(people)
-        text = f"[[demo {{\"tokens\": {int(10 * sizes.run_seconds)}, \"rate\": 10}}]]"  # fmt: skip
+        tokens = [round(10 * sizes.run_seconds * part) for part in PARTS]
+        texts = [scripted(tokens=number, rate=10.0) for number in tokens]
         watch = _watch(people, sizes)  # has the slot that is one too many
         timeline.phase("very many come")
-        add_waiting(people.stack.db, runs=sizes.waiting, owners=sizes.owners, text=text)
+        add_waiting(people.stack.db, runs=sizes.waiting, owners=sizes.owners, texts=texts)
         ticks = _ticks(people)
         timeline.phase("very many wait")
         began, began_at = people.stack.read(read_clock), time.monotonic()
