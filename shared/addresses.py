@@ -267,7 +267,8 @@ def _split_each_host(text: str) -> SplitResult:
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     account, at, hosts = place.rpartition("@")
     front, behind = f"{scheme}{mark}{account}{at}", rest.removeprefix(place)
-    return [_split(f"{front}{host}{behind}")[1] for host in hosts.split(",")][0]
+    each = [_split(f"{front}{host}{behind}")[1] for host in hosts.split(",")]
+    return each[0]
 
 
 def _split(text: str) -> tuple[str, SplitResult]:
