@@ -4,7 +4,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Final
 
-from sqlalchemy import Integer, String, bindparam, func, select, text
+from sqlalchemy import String, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from shared.db.models import RunRow
@@ -23,20 +23,19 @@ def has_permit(tx: Session, profile: str, most: int) -> bool:
 
 def free_permits(tx: Session, profile: str, most: int) -> int:
     """How many more runs of the profile may become live now, without a lock; `most` is not 0."""
-    live = tx.scalar(_LIVE_RUNS, {"of_profile": profile, "most": most}) or 0
+    live = tx.scalar(_LIVE_RUNS, {"of_profile": profile}) or 0
     return max(0, most - live)
 
 
 def _live_runs() -> Any:
-    """How many runs of the profile `of_profile` are live, up to `most` in each state."""
+    """How many runs of the profile `of_profile` are live."""
     return select(reduce(add, map(_live_in, sorted(LIVE))))
 
 
 def _live_in(state: str) -> Any:
     of_profile = RunRow.profile == bindparam("of_profile", type_=String)
-    some = not_done_in(select(RunRow.lease_until), state).where(of_profile)
-    some = some.limit(bindparam("most", type_=Integer))
-    return select(func.count()).select_from(some.subquery()).scalar_subquery()
+    count = select(func.count()).select_from(RunRow)
+    return count.where(*not_done_in(state), of_profile).scalar_subquery()
 
 
 def _lock_profile(tx: Session, profile: str) -> None:

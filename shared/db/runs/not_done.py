@@ -6,17 +6,12 @@ another index from end to end for runs that are in one of several states. Idea: 
 statement. Then it looks that state up in this index.
 """
 
-from typing import TypeVarTuple
-
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement
 
 from shared.db.constants import constant
 from shared.db.models import RunRow
 
-Columns = TypeVarTuple("Columns")
 
-
-def not_done_in(query: Select[*Columns], state: str) -> Select[*Columns]:
-    """Return the query for runs in this state that are not done, the first to lapse first."""
-    mine = (RunRow.state == constant(state), RunRow.announced_at.is_(None))
-    return query.where(*mine).order_by(RunRow.lease_until)
+def not_done_in(state: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Whether a run is in this state and not done."""
+    return RunRow.state == constant(state), RunRow.announced_at.is_(None)

@@ -35,8 +35,8 @@ def lapsed_runs(tx: Session, seconds: float, limit: int) -> list[str]:
     """
     found: list[str] = []
     for state in sorted(LIVE):
-        query = not_done_in(select(RunRow.id), state).where(_LAPSED, _not_sent(seconds))
-        found += tx.scalars(query.limit(limit - len(found)))
+        query = select(RunRow.id).where(*not_done_in(state), _LAPSED, _not_sent(seconds))
+        found += tx.scalars(query.order_by(RunRow.lease_until).limit(limit - len(found)))
     return [run_id for run_id in found if _mark_lapsed(tx, run_id, seconds)]
 
 
@@ -60,9 +60,13 @@ def leases_beyond(tx: Session, seconds: float, limit: int) -> list[tuple[str, in
     takes one so long, so it was taken before the clock was set back."""
     found: list[tuple[str, int, float]] = []
     for state in sorted(LIVE):
-        query = not_done_in(select(RunRow.id, RunRow.fence, RunRow.lease_until), state)
-        query = query.where(RunRow.lease_until > DbNow() + seconds).limit(limit - len(found))
-        found += [(row.id, row.fence, row.lease_until) for row in tx.execute(query)]
+        rows = tx.execute(
+            select(RunRow.id, RunRow.fence, RunRow.lease_until)
+            .where(*not_done_in(state), RunRow.lease_until > DbNow() + seconds)
+            .order_by(RunRow.lease_until.desc())
+            .limit(limit - len(found))
+        )
+        found += [(row.id, row.fence, row.lease_until) for row in rows]
     return found
 
 

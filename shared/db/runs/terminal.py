@@ -257,7 +257,11 @@ def unannounced(tx: Session, limit: int) -> list[str]:
     """Return ended runs whose ends are not announced, at most `limit`, oldest first."""
     found: list[tuple[float, str]] = []
     for state in sorted(ENDED):
-        query = not_done_in(select(RunRow.ended_at, RunRow.id), state)
-        query = query.where(RunRow.terminal_seq.is_not(None)).limit(limit)
-        found += [(row.ended_at, row.id) for row in tx.execute(query)]
+        rows = tx.execute(
+            select(RunRow.ended_at, RunRow.id)
+            .where(*not_done_in(state), RunRow.terminal_seq.is_not(None))
+            .order_by(RunRow.ended_at)
+            .limit(limit)
+        )
+        found += [(row.ended_at, row.id) for row in rows]
     return [run_id for _, run_id in sorted(found)[:limit]]

@@ -52,9 +52,9 @@ def _pace(tx: Session) -> dict[str, float]:
     live: Counter[str] = Counter()
     ages: dict[str, float] = defaultdict(float)  # of all that are live together
     for state in sorted(LIVE):
-        some = not_done_in(select(RunRow.profile, age.label("age")), state).subquery()
-        columns = (some.c.profile, func.count().label("live"), func.sum(some.c.age).label("age"))
-        for row in tx.execute(select(*columns).group_by(some.c.profile)):
+        columns = (RunRow.profile, func.count().label("live"), func.sum(age).label("age"))
+        mine = select(*columns).where(*not_done_in(state)).group_by(RunRow.profile)
+        for row in tx.execute(mine):
             live[row.profile] += row.live
             ages[row.profile] += row.age
     return {name: 2 * max(0.0, ages[name]) / count**2 for name, count in live.items()}
